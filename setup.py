@@ -1,0 +1,118 @@
+"""Builds the extensions: one per instruction set, all from the same kernel bodies.
+
+``fastconv/isa/<name>.pyx`` is a shell of a few lines around ``fastconv/kernels/*.pxi``; what makes
+one shell differ from the next is the row of ``INSTRUCTION_SETS`` below that it is compiled with.
+Metadata lives in pyproject.toml.
+
+``FASTCONV_PURE=1`` builds no extension at all: the package then runs on NumPy alone.
+"""
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+# The flags of each instruction set, for GCC and Clang, and for MSVC. The features named here are
+# the ones that fastconv/isa/__init__.py asks of the processor before it imports the shell: no wider
+# -march level, so that no instruction outside the checked features can slip in.
+INSTRUCTION_SETS = {
+    "baseline": ("", ""),
+    "avx2": ("-mavx2 -mfma", "/arch:AVX2"),
+    "avx512": (
+        # GCC and Clang default to 256-bit vectors even with AVX-512 at hand.
+        "-mavx512f -mavx512cd -mavx512bw -mavx512dq -mavx512vl -mfma "
+        "-mprefer-vector-width=512",
+        "/arch:AVX512",
+    ),
+}
+
+# Never -ffast-math or its parts that link crtfastmath: they would set flush-to-zero for the whole
+# process of whoever imports us. These four only let the compiler vectorise a sum and skip errno.
+MATH_FLAGS = ["-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-fassociative-math"]
+
+KERNELS = sorted(str(path) for path in Path("fastconv/kernels").glob("*.pxi"))
+
+
+def instruction_sets_to_build() -> list[str]:
+    if os.environ.get("FASTCONV_PURE", "0") not in ("", "0"):
+        return []
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        return list(INSTRUCTION_SETS)
+    return ["baseline"]  # on aarch64 the baseline already is NEON
+
+
+def openmp_flags(compiler) -> tuple[list[str], list[str]]:
+    """The (compile, link) flags of OpenMP, or two empty lists where it does not work."""
+    if compiler.compiler_type == "msvc":
+        return ["/openmp"], []
+    candidates = [(["-fopenmp"], ["-fopenmp"])]
+    if sys.platform == "darwin":  # Apple's clang takes OpenMP only from a separate libomp
+        candidates.append((["-Xpreprocessor", "-fopenmp"], ["-lomp"]))
+    program = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
+    for compile_flags, link_flags in candidates:
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "probe.c")
+            source.write_text(program)
+            command = [*compiler.compiler_so, *compile_flags, str(source), *link_flags]
+            try:
+                subprocess.run(
+                    [*command, "-o", str(Path(folder, "probe"))],
+                    check=True,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            except (OSError, subprocess.CalledProcessError):
+                continue
+            return compile_flags, link_flags
+    print("fastconv: this compiler has no OpenMP, building single-threaded kernels")
+    return [], []
+
+
+class BuildKernels(build_ext):
+    """Adds, once the compiler is known, the flags of each instruction set and of OpenMP."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        if self.parallel is None:
+            self.parallel = os.cpu_count()
+
+    def build_extensions(self) -> None:
+        openmp_compile, openmp_link = openmp_flags(self.compiler)
+        msvc = self.compiler.compiler_type == "msvc"
+        common = ["/O2"] if msvc else ["-O3", "-g0", *MATH_FLAGS]
+        for extension in self.extensions:
+            gnu_flags, msvc_flags = INSTRUCTION_SETS[extension.name.rpartition(".")[2]]
+            isa_flags = (msvc_flags if msvc else gnu_flags).split()
+            extension.extra_compile_args = [*common, *isa_flags, *openmp_compile]
+            extension.extra_link_args = list(openmp_link)
+        super().build_extensions()
+
+
+def extensions() -> list[Extension]:
+    names = instruction_sets_to_build()
+    if not names:
+        return []
+    from Cython.Build import cythonize
+
+    return cythonize(
+        [
+            Extension(f"fastconv.isa.{name}", [f"fastconv/isa/{name}.pyx"], depends=KERNELS)
+            for name in names
+        ],
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": False,
+            "wraparound": False,
+            "initializedcheck": False,
+            "cdivision": True,
+            "embedsignature": True,
+        },
+    )
+
+
+setup(ext_modules=extensions(), cmdclass={"build_ext": BuildKernels})
