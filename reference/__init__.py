@@ -1,0 +1,44 @@
+"""What every convolution in this repository has to compute, written beside its formula.
+
+Nothing here is fast, on purpose: plain Python loops in the order of the indices, sums in
+float64, one rounding at the end.  The package imports NumPy and never ``fastconv``; it works
+out its own output sizes, so that one mistake cannot hide in both.
+
+::
+
+    activation.py      f and f'                   one number at a time
+    padding_modes.py   where a padded index reads from
+    geometry.py        padding forms, output size, one Axis per image axis
+    arrays.py          float64 views that index like the formula, and the one rounding
+        |
+        +-- conv.py            Y = f(W * X + b)                  seven nested loops
+        +-- conv_backward.py   dE/dX, dE/dW, dE/db               a few loops for each
+        +-- columns.py         im2col and its adjoint col2im     (unfold, fold)
+
+    convolution.py     (f * g)[n] = sum_m f[m] g[n - m]          what the word means in a textbook,
+                                                                 and the correlation layers compute
+    tutorial.py        the usual NumPy im2col lesson, without its usual mistakes
+
+``conv2d``, ``conv2d_backward``, ``im2col`` and ``col2im`` take the arguments of the functions of
+the same name in ``fastconv``.  `tutorial` keeps the same names inside its own module:
+``reference.tutorial.conv2d``.
+"""
+
+from reference import tutorial
+from reference.columns import col2im, im2col
+from reference.conv import conv2d
+from reference.conv_backward import Conv2dGrads, conv2d_backward
+from reference.convolution import convolve1d, convolve2d, correlate1d, correlate2d
+
+__all__ = [
+    "Conv2dGrads",
+    "col2im",
+    "conv2d",
+    "conv2d_backward",
+    "convolve1d",
+    "convolve2d",
+    "correlate1d",
+    "correlate2d",
+    "im2col",
+    "tutorial",
+]
