@@ -1,0 +1,48 @@
+"""fastconv: fast 2-D convolution for NumPy in plain typed Cython loops.
+
+The way of a call, which is also the way to read the package::
+
+    conv2d(x, weight, bias, ...)                    conv.py
+      │   arrays looked at: dtypes, `out`           operands.py
+      ▼
+    ConvProblem: shapes and options, checked        problem.py   (padding.py, activation.py)
+      ▼
+    choose: first able and suited backend           registry.py
+      ▼
+    backend.forward(problem, x, weight, bias, y)    algorithms/  im2col.py  loops.py
+      ▼                                                           │          │
+    NumPy matrix products                           columns.py  ◄─┘          │
+    compiled loops, without the GIL                 isa/  ◄──────────────────┘
+      └── one shell per instruction set around the same bodies in kernels/
+
+Beside the way stand `explain` (explaining.py), `show_config` (config.py), and the thread count
+(threads.py).
+"""
+
+from .columns import col2im, im2col
+from .config import fastconv_version, show_config
+from .conv import Conv2dGrads, Conv2dPlan, conv2d, conv2d_backward, plan_conv2d
+from .explaining import Explanation, explain
+from .problem import ConvProblem
+from .registry import backends
+from .threads import get_num_threads, num_threads, set_num_threads
+
+__all__ = [
+    "Conv2dGrads",
+    "Conv2dPlan",
+    "ConvProblem",
+    "Explanation",
+    "backends",
+    "col2im",
+    "conv2d",
+    "conv2d_backward",
+    "explain",
+    "get_num_threads",
+    "im2col",
+    "num_threads",
+    "plan_conv2d",
+    "set_num_threads",
+    "show_config",
+]
+
+__version__ = fastconv_version()

@@ -1,0 +1,53 @@
+"""The activations that `conv2d` fuses, and their derivatives, in NumPy.
+
+Each derivative is written with the activation's own output, which is what a forward pass keeps:
+
+    relu      y = max(z, 0)          dy/dz = 1 where y > 0, else 0
+    sigmoid   y = 1 / (1 + exp(-z))  dy/dz = y·(1 - y)
+    tanh      y = tanh(z)            dy/dz = 1 - y²
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["ACTIVATIONS", "activate", "check_activation", "multiply_derivative"]
+
+# The position is the number by which the compiled kernels know an activation.
+ACTIVATIONS = (None, "relu", "sigmoid", "tanh")
+
+
+def check_activation(activation: object) -> None:
+    """Refuse an unknown activation."""
+    if activation is not None and activation not in ACTIVATIONS:
+        raise ValueError(f"activation must be one of {ACTIVATIONS}, not {activation!r}")
+
+
+def activate(activation: str | None, z: npt.NDArray[Any]) -> None:
+    """Apply the activation to z, in place."""
+    if activation == "relu":
+        np.maximum(z, 0, out=z)
+    elif activation == "tanh":
+        np.tanh(z, out=z)
+    elif activation == "sigmoid":
+        with np.errstate(over="ignore"):  # exp(-z) = inf gives the right limit, 0
+            np.negative(z, out=z)
+            np.exp(z, out=z)
+            z += 1
+            np.reciprocal(z, out=z)
+
+
+def multiply_derivative(
+    activation: str | None, grad_output: npt.NDArray[Any], output: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
+    """Return ∂E/∂Z = ∂E/∂Y · f′(Z), from ∂E/∂Y and the output Y = f(Z)."""
+    if activation == "relu":
+        return np.where(output > 0, grad_output, grad_output.dtype.type(0))
+    if activation == "sigmoid":
+        return grad_output * (output * (1 - output))
+    if activation == "tanh":
+        return grad_output * (1 - output * output)
+    return grad_output

@@ -1,0 +1,133 @@
+"""The plain typed loops, in the three orders that the study compares.
+
+    loops_literal   for n, k, i, j, c, r, s: the definition as it stands
+    loops_rows      the inner loop runs along the output row
+    loops           the same, parallel over images and channels
+
+The bodies are in kernels/loops_*.pxi. Here each call is cut into pieces of well under a second, so
+that Ctrl-C ends a long one between two of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import isa
+from ..activation import ACTIVATIONS
+from ..problem import ConvProblem
+from ..threads import threads_for
+from .backend import Array, Backend
+
+__all__ = ["LOOPS", "LOOPS_LITERAL", "LOOPS_ROWS"]
+
+_FLOPS_PER_PIECE = 500_000_000
+
+# From how many products per output NumPy's matrix product overtakes these loops.
+_MOST_TAPS = 32
+
+
+def _not_built(_problem: ConvProblem) -> str | None:
+    if isa.kernels is None:
+        return "it needs the compiled kernels, and this is a pure-Python installation"
+    return None
+
+
+def _too_many_taps(problem: ConvProblem) -> str | None:
+    if problem.taps > _MOST_TAPS:
+        return (
+            f"plain loops read memory for every product: from {_MOST_TAPS} taps per output a "
+            f"matrix product is faster, here there are {problem.taps}"
+        )
+    return None
+
+
+def _study_only(_problem: ConvProblem) -> str:
+    return "it is a rung of the study; 'loops' does the same faster"
+
+
+def _window(problem: ConvProblem) -> tuple[int, ...]:
+    (top, _), (left, _) = problem.padding
+    return (*problem.stride, *problem.dilation, top, left)
+
+
+def _kernel(name: str) -> Callable[..., None]:
+    kernel: Callable[..., None] = getattr(isa.kernels, name)
+    return kernel
+
+
+def _in_pieces(kernel: Callable[..., None], units: int, flops: int, *arguments: Any) -> None:
+    """Call the kernel for all units of its result, a bounded amount of work at a time."""
+    threads = threads_for(flops)
+    piece = max(threads, _FLOPS_PER_PIECE * units // max(flops, 1))
+    for first in range(0, units, piece):
+        kernel(*arguments, first, min(first + piece, units), threads)
+
+
+def _loops(order: str) -> tuple[Callable[..., None], Callable[..., None]]:
+    """Return (forward, backward) over the kernels of one loop order."""
+
+    def forward(
+        problem: ConvProblem, x: Array, weight: Array, bias: Array | None, y: Array
+    ) -> None:
+        if bias is None:
+            bias = np.empty(0, problem.dtype)
+        _in_pieces(
+            _kernel(f"forward_{order}"),
+            problem.batch * problem.out_channels,
+            problem.flops,
+            x, weight, bias, y,
+            _window(problem), problem.groups, ACTIVATIONS.index(problem.activation),
+        )  # fmt: skip
+
+    def backward(
+        problem: ConvProblem,
+        grad: Array,
+        x: Array,
+        weight: Array,
+        dx: Array | None,
+        dw: Array | None,
+        db: Array | None,
+    ) -> None:
+        options = _window(problem), problem.groups
+        if dx is not None:
+            units = problem.batch * problem.in_channels
+            kernel = _kernel(f"input_grad_{order}")
+            _in_pieces(kernel, units, problem.flops, grad, weight, dx, *options)
+        if dw is not None:
+            units = problem.out_channels * problem.in_channels_per_group
+            kernel = _kernel(f"weight_grad_{order}")
+            _in_pieces(kernel, units, problem.flops, grad, x, dw, *options)
+        if db is not None:
+            kernel = _kernel("bias_grad_parallel")
+            _in_pieces(kernel, problem.out_channels, grad.size, grad, db)
+
+    return forward, backward
+
+
+LOOPS = Backend(
+    "loops",
+    "typed loops along the image rows, parallel over images and channels",
+    *_loops("parallel"),
+    unable=_not_built,
+    unsuited=_too_many_taps,
+    threading="openmp",
+)
+
+LOOPS_ROWS = Backend(
+    "loops_rows",
+    "typed loops along the image rows, one thread",
+    *_loops("rows"),
+    unable=_not_built,
+    unsuited=_study_only,
+)
+
+LOOPS_LITERAL = Backend(
+    "loops_literal",
+    "typed loops in the order of the definition, one thread",
+    *_loops("literal"),
+    unable=_not_built,
+    unsuited=_study_only,
+)

@@ -1,0 +1,97 @@
+"""show_config: what this installation is and runs on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal, overload
+
+import numpy as np
+
+from . import isa
+from .algorithms.im2col import column_buffer_limit
+from .registry import BACKENDS, usable_backends
+from .threads import get_num_threads
+
+__all__ = ["fastconv_version", "show_config"]
+
+
+def fastconv_version() -> str:
+    """Return the version of the installed package."""
+    try:
+        return version("fastconv")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "unknown (not installed)"
+
+
+@overload
+def show_config(mode: Literal["stdout"] = ...) -> None: ...
+@overload
+def show_config(mode: Literal["dicts"]) -> dict[str, Any]: ...
+def show_config(mode: str = "stdout") -> dict[str, Any] | None:
+    """Show the version, instruction set, threads and backends of this installation.
+
+    Parameters
+    ----------
+    mode : {"stdout", "dicts"}
+        Print, or return a dictionary.
+
+    Returns
+    -------
+    dict or None
+
+    Raises
+    ------
+    ValueError
+        For another mode.
+    """
+    if mode not in ("stdout", "dicts"):
+        raise ValueError(f"mode must be 'stdout' or 'dicts', not {mode!r}")
+    config: dict[str, Any] = {
+        "fastconv": fastconv_version(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "pure": isa.kernels is None,
+        "instruction set": isa.name,
+        "instruction sets available": isa.available(),
+        "openmp": isa.kernels is not None and isa.kernels.has_openmp(),
+        "threads": get_num_threads(),
+        "im2col buffer limit": column_buffer_limit(),
+        "backends": {backend.name: backend.summary for backend in usable_backends()},
+        "environment": {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name.startswith("FASTCONV_") or name == "OMP_NUM_THREADS"
+        },
+    }
+    if mode == "dicts":
+        return config
+    print(_page(config))
+    return None
+
+
+def _page(config: dict[str, Any]) -> str:
+    shown = dict(config)
+    shown["pure"] = (
+        "yes: no compiled kernels, every call runs on NumPy (install without FASTCONV_PURE and "
+        "with a C compiler to get them)"
+        if config["pure"]
+        else "no"
+    )
+    shown["instruction set"] = config["instruction set"] or "none"
+    shown["instruction sets available"] = ", ".join(config["instruction sets available"]) or "none"
+    shown["openmp"] = "yes" if config["openmp"] else "no"
+    shown["im2col buffer limit"] = f"{config['im2col buffer limit'] / 2**20:g} MiB"
+    missing = [backend.name for backend in BACKENDS if backend.name not in config["backends"]]
+    lines = []
+    for name, value in shown.items():
+        if isinstance(value, dict):
+            lines.append(f"{name}:" if value else f"{name}: none set")
+            lines += [f"    {key}: {text}" for key, text in value.items()]
+        else:
+            lines.append(f"{name}: {value}")
+    if missing:
+        lines.append(f"backends not available: {', '.join(missing)}")
+    return "\n".join(lines)

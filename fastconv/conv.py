@@ -1,0 +1,380 @@
+"""conv2d, its gradients and its plan: check → choose → allocate → run."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any, NamedTuple, TypeAlias, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from .activation import multiply_derivative
+from .operands import check_array, check_dtypes_agree, check_out, is_prepared, prepare
+from .padding import Pads
+from .problem import ConvProblem
+from .registry import choose
+
+__all__ = ["Conv2dGrads", "Conv2dPlan", "conv2d", "conv2d_backward", "plan_conv2d"]
+
+Array: TypeAlias = npt.NDArray[Any]
+Pair: TypeAlias = int | tuple[int, int]
+Padding: TypeAlias = int | tuple[int, int] | Pads | str
+
+
+class Conv2dGrads(NamedTuple):
+    """The gradients of one convolution; None where one was not asked for."""
+
+    x: Array | None
+    weight: Array | None
+    bias: Array | None
+
+
+def conv2d(
+    x: npt.ArrayLike,
+    weight: npt.ArrayLike,
+    bias: npt.ArrayLike | None = None,
+    *,
+    stride: Pair = 1,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    activation: str | None = None,
+    backend: str = "auto",
+    out: Array | None = None,
+) -> Array:
+    r"""Convolve images with a bank of kernels, as a convolution layer of a CNN does.
+
+    .. math::
+        Y_{n,k,i,j} = f\Big(b_k + \sum_{c,r,s} W_{k,c,r,s}\,
+                      X_{n,\,c,\,i S + r D - P,\,j S + s D - P}\Big)
+
+    Parameters
+    ----------
+    x : array_like, (N, C, H, W) or (C, H, W)
+        float32 or float64; computed as such.
+    weight : array_like, (K, C/groups, R, S)
+        Of the same dtype.
+    bias : array_like, (K,), optional
+        Of the same dtype.
+    stride : int or (int, int)
+        Pixels from one window to the next: vertical, horizontal.
+    padding : int, (int, int), ((int, int), (int, int)), "same" or "valid"
+        Pixels around the image: everywhere, (vertical, horizontal) or
+        ((top, bottom), (left, right)). "same" gives ceil(H / stride) rows, an odd extra one added
+        at the bottom or right (ONNX SAME_UPPER); "valid" is none.
+    dilation : int or (int, int)
+        Pixels from one tap of the kernel to the next.
+    groups : int
+        Divides both C and K; output group g sees only input group g. ``groups=C`` is depthwise.
+    padding_mode : {"zeros", "reflect", "replicate", "circular"}
+        What the padding pixels hold.
+    activation : {None, "relu", "sigmoid", "tanh"}
+        The function f, applied while the results are still in cache.
+    backend : str
+        "auto" or one of `backends()`.
+    out : ndarray, optional
+        Where to write; the shape and dtype of the result, sharing no memory with the operands.
+
+    Returns
+    -------
+    ndarray, (N, K, OH, OW) or (K, OH, OW)
+        `out` where it was given. ``OH = (top + H + bottom - (R-1)·dilation - 1) // stride + 1``.
+
+    Raises
+    ------
+    TypeError
+        For a dtype other than float32 and float64, dtypes that differ, options of a wrong type.
+    ValueError
+        For shapes or options that make no convolution, or an `out` that cannot take the result.
+        Nothing has been written then.
+    MemoryError
+        If the result or a buffer cannot be allocated.
+
+    See Also
+    --------
+    plan_conv2d : for calling the same layer often.
+    explain : which backend is chosen, and why.
+
+    Notes
+    -----
+    As everywhere in deep learning this is a correlation: the kernel is not flipped. Taps that fall
+    into zero padding contribute nothing, so that an infinite weight makes no NaN there. Every
+    result is within (C/groups·R·S + 2)·u·Σ|W||X| of the exact sum.
+
+    References
+    ----------
+    V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning", 2016.
+
+    Examples
+    --------
+    >>> import numpy as np, fastconv
+    >>> image = np.arange(16.0).reshape(1, 4, 4)
+    >>> edges = np.array([[[[-1.0, 0.0, 1.0]]]])
+    >>> fastconv.conv2d(image, edges)
+    array([[[2., 2.],
+            [2., 2.],
+            [2., 2.],
+            [2., 2.]]])
+    """
+    x_array = check_array("x", x)
+    w_array = check_array("weight", weight)
+    b_array = None if bias is None else check_array("bias", bias)
+    problem = ConvProblem.create(
+        x_array.shape,
+        w_array.shape,
+        None if b_array is None else b_array.shape,
+        dtype=check_dtypes_agree(x=x_array, weight=w_array, bias=b_array),
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        padding_mode=padding_mode,
+        activation=activation,
+    )
+    return _run(problem, x_array, w_array, b_array, backend, out)
+
+
+def _run(
+    problem: ConvProblem,
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    backend: str,
+    out: Array | None,
+) -> Array:
+    """Choose, allocate and compute a checked problem."""
+    task = problem.unpadded
+    chosen = choose(task, backend)
+    shape = problem.output_shape if x.ndim == 4 else problem.output_shape[1:]
+    if out is not None:
+        check_out(out, shape, problem.dtype, x=x, weight=weight, bias=bias)
+    direct = out is not None and is_prepared(out)
+    y = cast(Array, out) if direct else np.empty(shape, problem.dtype)
+    if not problem.is_empty:
+        image = problem.pad(prepare(x).reshape(problem.x_shape))
+        chosen.forward(
+            task,
+            image,
+            prepare(weight),
+            None if bias is None else prepare(bias),
+            y.reshape(problem.output_shape),
+        )
+    if out is None or direct:
+        return y
+    out[...] = y
+    return out
+
+
+def conv2d_backward(
+    grad_output: npt.ArrayLike,
+    x: npt.ArrayLike,
+    weight: npt.ArrayLike,
+    *,
+    stride: Pair = 1,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    activation: str | None = None,
+    output: npt.ArrayLike | None = None,
+    needs: tuple[bool, bool, bool] = (True, True, True),
+    backend: str = "auto",
+) -> Conv2dGrads:
+    r"""Compute the gradients of `conv2d` with respect to its image, weights and bias.
+
+    With E the loss and ∂E/∂Z = ∂E/∂Y · f′(Z) the gradient before the activation:
+
+    .. math::
+        \partial E/\partial b_k &= \sum_{n,i,j} \partial E/\partial Z_{n,k,i,j} \\
+        \partial E/\partial W_{k,c,r,s} &= \sum_{n,i,j} \partial E/\partial Z_{n,k,i,j}\,
+            X_{n,\,c,\,i S + r D - P,\,j S + s D - P} \\
+        \partial E/\partial X_{n,c,h,w} &= \sum_{k,r,s} W_{k,c,r,s}\,
+            \partial E/\partial Z_{n,\,k,\,(h + P - r D)/S,\,(w + P - s D)/S}
+
+    where the last sum takes those taps only whose quotients are whole and inside the output.
+
+    Parameters
+    ----------
+    grad_output : array_like, (N, K, OH, OW) or (K, OH, OW)
+        ∂E/∂Y, the gradient of the loss with respect to the layer's output.
+    x, weight
+        As given to `conv2d`, all of one dtype.
+    stride, padding, dilation, groups, padding_mode, activation, backend
+        As given to `conv2d`.
+    output : array_like, same shape as grad_output
+        What `conv2d` returned; needed with an activation, whose derivative is computed from it.
+    needs : (bool, bool, bool)
+        Which gradients to compute: of x, weight, bias.
+
+    Returns
+    -------
+    Conv2dGrads
+        A named tuple ``(x, weight, bias)`` with the operands' shapes and dtype, None where not
+        needed. Pixels that no window reached have a gradient of exactly zero; an empty batch gives
+        zeros for weight and bias.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `conv2d`; ValueError also for a gradient or output of the wrong shape.
+
+    References
+    ----------
+    I. Goodfellow, Y. Bengio, A. Courville, "Deep Learning", 2016, section 9.5.
+    """
+    g_array = check_array("grad_output", grad_output)
+    x_array = check_array("x", x)
+    w_array = check_array("weight", weight)
+    y_array = None if output is None else check_array("output", output)
+    problem = ConvProblem.create(
+        x_array.shape,
+        w_array.shape,
+        dtype=check_dtypes_agree(x=x_array, weight=w_array, grad_output=g_array, output=y_array),
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        padding_mode=padding_mode,
+        activation=activation,
+    )
+    shape = problem.output_shape if x_array.ndim == 4 else problem.output_shape[1:]
+    if g_array.shape != shape:
+        raise ValueError(f"grad_output must have the output's shape {shape}, not {g_array.shape}")
+    if activation is not None and y_array is None:
+        raise ValueError(f"output, what conv2d returned, is needed with activation={activation!r}")
+    if y_array is not None and y_array.shape != shape:
+        raise ValueError(f"output must have shape {shape}, not {y_array.shape}")
+    wants_x, wants_weight, wants_bias = _parse_needs(needs)
+
+    task = problem.unpadded
+    chosen = choose(task, backend)
+    dtype = problem.dtype
+    dx = np.empty(task.x_shape, dtype) if wants_x else None
+    dw = np.empty(problem.weight_shape, dtype) if wants_weight else None
+    db = np.empty(problem.out_channels, dtype) if wants_bias else None
+    if problem.is_empty:
+        for sum_over_images in (dw, db):
+            if sum_over_images is not None:
+                sum_over_images[...] = 0
+    elif any((wants_x, wants_weight, wants_bias)):
+        grad = g_array if y_array is None else multiply_derivative(activation, g_array, y_array)
+        grad = prepare(grad).reshape(problem.output_shape)
+        image = prepare(x_array).reshape(problem.x_shape)
+        # The input gradient alone does not read the image.
+        image = problem.pad(image) if wants_weight else image
+        chosen.backward(task, grad, image, prepare(w_array), dx, dw, db)
+    if dx is not None:
+        dx = problem.fold(dx).reshape(x_array.shape)
+    return Conv2dGrads(dx, dw, db)
+
+
+def _parse_needs(needs: object) -> tuple[bool, bool, bool]:
+    if not isinstance(needs, (tuple, list)) or not all(
+        isinstance(need, (bool, np.bool_)) for need in needs
+    ):
+        raise TypeError(f"needs must be three bools (x, weight, bias), not {needs!r}")
+    if len(needs) != 3:
+        raise ValueError(f"needs must be three bools (x, weight, bias), not {needs!r}")
+    return bool(needs[0]), bool(needs[1]), bool(needs[2])
+
+
+class Conv2dPlan:
+    """A convolution layer with its weights, to be called on many images.
+
+    Made by `plan_conv2d`, which checked whatever does not depend on the image.
+    """
+
+    def __init__(
+        self, weight: Array, bias: Array | None, backend: str, options: dict[str, Any]
+    ) -> None:
+        self._weight = weight
+        self._bias = bias
+        self._backend = backend
+        self._options = options
+
+    def __call__(self, x: npt.ArrayLike, out: Array | None = None) -> Array:
+        """Convolve `x`.
+
+        Parameters
+        ----------
+        x : array_like, (N, C, H, W) or (C, H, W)
+            Of the weights' dtype; any batch and image size.
+        out : ndarray, optional
+            As for `conv2d`.
+
+        Returns
+        -------
+        ndarray, (N, K, OH, OW) or (K, OH, OW)
+
+        Raises
+        ------
+        TypeError, ValueError, MemoryError
+            As `conv2d`.
+        """
+        return conv2d(x, self._weight, self._bias, backend=self._backend, out=out, **self._options)
+
+    def __repr__(self) -> str:
+        """Return the weights' shape and the options."""
+        options = ", ".join(f"{name}={value!r}" for name, value in self._options.items())
+        return f"Conv2dPlan(weight {self._weight.shape} {self._weight.dtype}, {options})"
+
+
+def plan_conv2d(
+    weight: npt.ArrayLike,
+    bias: npt.ArrayLike | None = None,
+    *,
+    stride: Pair = 1,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    activation: str | None = None,
+    backend: str = "auto",
+) -> Conv2dPlan:
+    """Prepare a layer once that will be called often: ``plan(x)``.
+
+    Parameters
+    ----------
+    weight, bias, stride, padding, dilation, groups, padding_mode, activation, backend
+        As for `conv2d`. The weights are copied: changing the arrays later does not change the plan.
+
+    Returns
+    -------
+    Conv2dPlan
+        Call it with an image of any size that the weights fit.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `conv2d`, for what is wrong whatever the image.
+
+    Examples
+    --------
+    >>> import numpy as np, fastconv
+    >>> blur = fastconv.plan_conv2d(np.full((1, 1, 3, 3), 1 / 9), padding="same")
+    >>> blur(np.ones((1, 5, 5))).shape
+    (1, 5, 5)
+    """
+    w_array = check_array("weight", weight)
+    b_array = None if bias is None else check_array("bias", bias)
+    dtype = check_dtypes_agree(weight=w_array, bias=b_array)
+    options: dict[str, Any] = {
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
+        "groups": groups,
+        "padding_mode": padding_mode,
+        "activation": activation,
+    }
+    probe = ConvProblem.create_for_any_image(
+        w_array.shape, None if b_array is None else b_array.shape, dtype=dtype, **options
+    )
+    choose(probe.unpadded, backend)
+    # Copies, all of them: what a plan computes does not change with the caller's variables.
+    return Conv2dPlan(
+        prepare(w_array).copy(),
+        None if b_array is None else prepare(b_array).copy(),
+        backend,
+        deepcopy(options),
+    )

@@ -1,0 +1,160 @@
+"""explain: what a call would do, and why, without any data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import isa
+from .algorithms.im2col import column_buffer_bytes, column_buffer_limit
+from .problem import ConvProblem
+from .registry import choose, refusals
+from .threads import threads_for
+
+__all__ = ["Explanation", "explain"]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What `explain` found; print it.
+
+    Attributes
+    ----------
+    problem : ConvProblem
+        With ``flops``, ``bytes``, ``im2col_bytes``, ``output_shape``.
+    backend : str
+        The one chosen.
+    refusals : dict of str to str
+        For each other backend, why not.
+    threads : int or None
+        How many threads the chosen backend would use on this problem now; None where NumPy's BLAS
+        decides.
+    """
+
+    problem: ConvProblem
+    backend: str
+    refusals: dict[str, str]
+    threads: int | None
+
+    def __str__(self) -> str:
+        """Return a page for reading."""
+        problem = self.problem
+        intensity = problem.flops / problem.bytes if problem.bytes else 0.0
+        tile = column_buffer_bytes(problem.unpadded)
+        buffer = "none needed: the image already is its column matrix"
+        if tile:
+            buffer = (
+                f"{_binary(problem.im2col_bytes)} whole; the im2col backend holds {_binary(tile)} "
+                f"at a time (limit {_binary(column_buffer_limit())})"
+            )
+        lines = [
+            ("problem", str(problem)),
+            ("as product", f"per image and group, [{problem.out_channels_per_group} × "
+             f"{problem.taps}] @ [{problem.taps} × {problem.out_height * problem.out_width}]"),
+            ("work", f"{_decimal(problem.flops)}FLOP"),
+            ("traffic", f"{_binary(problem.bytes)} at least: {intensity:.1f} FLOP per byte"),
+            ("columns", buffer),
+            ("backend", f"{self.backend}, instruction set {isa.name or 'none (pure Python)'}, "
+             + ("threads as NumPy's BLAS decides" if self.threads is None else
+                _count(self.threads, "thread"))),
+            *((f"not {name}", reason) for name, reason in self.refusals.items()),
+        ]  # fmt: skip
+        margin = max(len(label) for label, _ in lines) + 2
+        return "\n".join(
+            fill(text, 100, initial_indent=label.ljust(margin), subsequent_indent=" " * margin)
+            for label, text in lines
+        )
+
+    __repr__ = __str__
+
+
+def explain(
+    x_shape: Sequence[int],
+    weight_shape: Sequence[int],
+    bias_shape: Sequence[int] | None = None,
+    *,
+    stride: int | tuple[int, int] = 1,
+    padding: Any = 0,
+    dilation: int | tuple[int, int] = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    activation: str | None = None,
+    dtype: npt.DTypeLike = np.float32,
+    backend: str = "auto",
+) -> Explanation:
+    """Explain what `conv2d` would do with operands of these shapes.
+
+    Parameters
+    ----------
+    x_shape, weight_shape, bias_shape
+        The shapes of the operands.
+    stride, padding, dilation, groups, padding_mode, activation, backend
+        As for `conv2d`.
+    dtype
+        float32 or float64.
+
+    Returns
+    -------
+    Explanation
+        Prints as a page: the problem, its work and traffic, im2col's buffer, the backend chosen,
+        and for each other backend why not.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `conv2d`.
+
+    Examples
+    --------
+    >>> import fastconv
+    >>> layer = fastconv.explain((1, 64, 56, 56), (64, 64, 3, 3), padding=1)
+    >>> layer.problem.flops
+    231211008
+    """
+    problem = ConvProblem.create(
+        x_shape,
+        weight_shape,
+        bias_shape,
+        dtype=dtype,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        padding_mode=padding_mode,
+        activation=activation,
+    )
+    chosen = choose(problem.unpadded, backend)
+    threads = {"openmp": threads_for(problem.flops), "blas": None, "none": 1}[chosen.threading]
+    return Explanation(problem, chosen.name, refusals(problem.unpadded, chosen), threads)
+
+
+def _binary(count: float) -> str:
+    if count < 1024:
+        return f"{count:.0f} bytes"
+    size, unit = _scale(count, 1024, ("", "Ki", "Mi", "Gi", "Ti"))
+    return f"{size:.1f} {unit}B"
+
+
+def _decimal(count: float) -> str:
+    if count < 1000:
+        return f"{count:.0f} "
+    size, prefix = _scale(count, 1000, ("", "k", "M", "G", "T"))
+    return f"{size:.2f} {prefix}"
+
+
+def _scale(count: float, base: int, prefixes: tuple[str, ...]) -> tuple[float, str]:
+    """Return the count in the largest unit of which it has at least one."""
+    power = 0
+    while count >= base and power + 1 < len(prefixes):
+        count /= base
+        power += 1
+    return count, prefixes[power]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

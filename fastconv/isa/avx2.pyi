@@ -1,0 +1,1 @@
+from .baseline import *  # noqa: F403

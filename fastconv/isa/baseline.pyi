@@ -1,0 +1,47 @@
+"""The functions of every compiled module; avx2 and avx512 are the same for their processors.
+
+Arrays are C-contiguous, aligned, of one dtype (float32 or float64) and of matching shapes, without
+exception: nothing is checked. `window` is (stride_h, stride_w, dilation_h, dilation_w, top, left).
+`bias` has no element where there is no bias. Each call computes the units [first, last) of its
+result: planes of y or dx, kernels of dw, elements of db.
+"""
+
+from typing import Any, Protocol, TypeAlias
+
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+Window: TypeAlias = tuple[int, int, int, int, int, int]
+
+class Forward(Protocol):
+    def __call__(
+        self, x: Array, w: Array, bias: Array, y: Array, window: Window, groups: int,
+        activation: int, first: int, last: int, threads: int,
+    ) -> None: ...  # fmt: skip
+
+class WeightGrad(Protocol):
+    def __call__(
+        self, grad: Array, x: Array, dw: Array, window: Window, groups: int,
+        first: int, last: int, threads: int,
+    ) -> None: ...  # fmt: skip
+
+class InputGrad(Protocol):
+    def __call__(
+        self, grad: Array, w: Array, dx: Array, window: Window, groups: int,
+        first: int, last: int, threads: int,
+    ) -> None: ...  # fmt: skip
+
+forward_literal: Forward
+forward_rows: Forward
+forward_parallel: Forward
+weight_grad_literal: WeightGrad
+weight_grad_rows: WeightGrad
+weight_grad_parallel: WeightGrad
+input_grad_literal: InputGrad
+input_grad_rows: InputGrad
+input_grad_parallel: InputGrad
+
+def bias_grad_parallel(grad: Array, db: Array, first: int, last: int, threads: int) -> None: ...
+def has_openmp() -> bool: ...
+def max_threads() -> int: ...
+def fma_peak(dtype: str, iterations: int) -> int: ...

@@ -1,0 +1,115 @@
+# The row order: the loop along the output row moves innermost, the taps move outside it.
+#
+#     for n, k | i | c, r, s | j:     Z[n,k,i,:] += W[k,c,r,s] · X[n, c, i·S + r·D - P, s·D - P + :]
+#
+# One output row (OW values) stays in the first-level cache while all taps pass over it; one weight
+# is loaded per row instead of one per product. Each body here fills one plane of the result and
+# touches no other, so that planes may be computed in any order, by any thread, to the same bits.
+
+
+cdef void forward_plane(
+    const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias,
+    real[:, :, :, ::1] y, Window win, Py_ssize_t groups, int activation, Py_ssize_t plane,
+) noexcept nogil:
+    """Compute y[n, k] with plane = n·K + k."""
+    cdef Py_ssize_t n = plane // w.shape[0]
+    cdef Py_ssize_t k = plane % w.shape[0]
+    cdef Py_ssize_t base = k // (w.shape[0] // groups) * w.shape[1]
+    cdef Py_ssize_t i, j, c, r, s, row, col, first, last
+    cdef real start = bias[k] if bias.shape[0] > 0 else 0
+    for i in range(y.shape[2]):
+        fill_row(&y[n, k, i, 0], start, y.shape[3])
+        for c in range(w.shape[1]):
+            for r in range(w.shape[2]):
+                row = i * win.stride_h + r * win.dilation_h - win.top
+                if row < 0 or row >= x.shape[2]:
+                    continue
+                for s in range(w.shape[3]):
+                    col = s * win.dilation_w - win.left
+                    first = first_inside(col, win.stride_w)
+                    last = last_inside(col, win.stride_w, x.shape[3], y.shape[3])
+                    if first < last:
+                        add_scaled_row(
+                            &y[n, k, i, first],
+                            &x[n, base + c, row, first * win.stride_w + col],
+                            win.stride_w, w[k, c, r, s], last - first,
+                        )
+        if activation != IDENTITY:
+            for j in range(y.shape[3]):
+                y[n, k, i, j] = activate(activation, y[n, k, i, j])
+
+
+cdef void weight_grad_kernel(
+    const real[:, :, :, ::1] grad, const real[:, :, :, ::1] x, real[:, :, :, ::1] dw,
+    Window win, Py_ssize_t groups, Py_ssize_t kernel,
+) noexcept nogil:
+    """Compute dw[k, c] with kernel = k·C/groups + c.
+
+    Rows are summed in the data's own precision, the rows' sums in double: always in this order.
+    """
+    cdef Py_ssize_t k = kernel // dw.shape[1]
+    cdef Py_ssize_t c = kernel % dw.shape[1]
+    cdef Py_ssize_t channel = k // (dw.shape[0] // groups) * dw.shape[1] + c
+    cdef Py_ssize_t n, i, r, s, row, col, first, last
+    cdef double total
+    for r in range(dw.shape[2]):
+        for s in range(dw.shape[3]):
+            total = 0
+            col = s * win.dilation_w - win.left
+            first = first_inside(col, win.stride_w)
+            last = last_inside(col, win.stride_w, x.shape[3], grad.shape[3])
+            if first < last:
+                for n in range(x.shape[0]):
+                    for i in range(grad.shape[2]):
+                        row = i * win.stride_h + r * win.dilation_h - win.top
+                        if row < 0 or row >= x.shape[2]:
+                            continue
+                        total = total + dot_row(
+                            &grad[n, k, i, first],
+                            &x[n, channel, row, first * win.stride_w + col],
+                            win.stride_w, last - first,
+                        )
+            dw[k, c, r, s] = <real>total
+
+
+cdef void input_grad_plane(
+    const real[:, :, :, ::1] grad, const real[:, :, :, ::1] w, real[:, :, :, ::1] dx,
+    Window win, Py_ssize_t groups, Py_ssize_t plane,
+) noexcept nogil:
+    """Compute dx[n, channel] with plane = n·C + channel."""
+    cdef Py_ssize_t n = plane // dx.shape[1]
+    cdef Py_ssize_t channel = plane % dx.shape[1]
+    cdef Py_ssize_t c = channel % w.shape[1]
+    cdef Py_ssize_t filters = w.shape[0] // groups
+    cdef Py_ssize_t base = channel // w.shape[1] * filters
+    cdef Py_ssize_t k, r, s, row, i, col, first, last
+    for row in range(dx.shape[2]):
+        fill_row(&dx[n, channel, row, 0], <real>0, dx.shape[3])
+        for r in range(w.shape[2]):
+            i = row + win.top - r * win.dilation_h
+            if i < 0 or i % win.stride_h != 0 or i // win.stride_h >= grad.shape[2]:
+                continue
+            i = i // win.stride_h
+            for k in range(base, base + filters):
+                for s in range(w.shape[3]):
+                    col = s * win.dilation_w - win.left
+                    first = first_inside(col, win.stride_w)
+                    last = last_inside(col, win.stride_w, dx.shape[3], grad.shape[3])
+                    if first < last:
+                        spread_scaled_row(
+                            &dx[n, channel, row, first * win.stride_w + col],
+                            &grad[n, k, i, first],
+                            win.stride_w, w[k, c, r, s], last - first,
+                        )
+
+
+cdef void bias_grad_filter(
+    const real[:, :, :, ::1] grad, real[::1] db, Py_ssize_t k
+) noexcept nogil:
+    """Compute db[k], the sum of all of channel k of the gradient."""
+    cdef Py_ssize_t n, i
+    cdef double total = 0
+    for n in range(grad.shape[0]):
+        for i in range(grad.shape[2]):
+            total = total + sum_row(&grad[n, k, i, 0], grad.shape[3])
+    db[k] = <real>total

@@ -1,0 +1,43 @@
+# The most fused multiply-adds one core can do: the ceiling that the benchmarks measure against.
+#
+# A few chains, a vector each, multiplied and added to themselves again and again: more chains than
+# a multiply-add takes cycles times the units that do it, few enough to stay in registers.
+
+cdef enum:
+    PEAK_CHAINS = 12
+    PEAK_FLOATS = VECTOR_BYTES // 4
+
+
+cdef real run_multiply_adds(Py_ssize_t iterations, real factor, real term) noexcept nogil:
+    cdef real values[PEAK_CHAINS * PEAK_FLOATS]
+    cdef int used = PEAK_CHAINS * (VECTOR_BYTES // <int>sizeof(real))
+    cdef real total = 0
+    cdef Py_ssize_t step
+    cdef int i
+    for i in range(used):
+        values[i] = i
+    for step in range(iterations):
+        for i in range(used):
+            values[i] = values[i] * factor + term
+    for i in range(used):
+        total += values[i]
+    return total
+
+
+def fma_peak(str dtype, Py_ssize_t iterations):
+    """Do `iterations` rounds of independent multiply-adds, without the GIL; return their FLOPs."""
+    cdef double total
+    cdef Py_ssize_t lanes
+    if dtype == "float32":
+        with nogil:
+            total = run_multiply_adds[float](iterations, 0.5, 1.0)
+        lanes = VECTOR_BYTES // sizeof(float)
+    elif dtype == "float64":
+        with nogil:
+            total = run_multiply_adds[double](iterations, 0.5, 1.0)
+        lanes = VECTOR_BYTES // sizeof(double)
+    else:
+        raise ValueError(f"dtype must be 'float32' or 'float64', not {dtype!r}")
+    if total != total:  # uses the result, so that the work cannot be optimised away
+        raise ArithmeticError("the multiply-adds did not stay finite")
+    return 2 * PEAK_CHAINS * lanes * iterations

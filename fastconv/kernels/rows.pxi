@@ -1,0 +1,81 @@
+# What the row orders are made of: the inner loop along one image row, in its few forms.
+#
+# One tap (r, s) of the kernel touches, in one output row, the outputs [first, last) whose image
+# column exists; finding that range beforehand takes every test out of the inner loop:
+#
+#     image row        . . x x x x x x x x . .       . = padding
+#     tap s = 0        0 1 2 3 4 5 6 7 8 9            → outputs [2, 10)
+#     tap s = 2            0 1 2 3 4 5 6 7 8 9        → outputs [0, 8)
+#
+# With stride 1 these are straight runs through memory and become full vectors of fused
+# multiply-adds (tests/test_vectorised.py looks at the machine code). A stride above 1 reads every
+# other value and stays scalar.
+
+
+cdef inline Py_ssize_t first_inside(Py_ssize_t offset, Py_ssize_t stride) noexcept nogil:
+    """Return the smallest j >= 0 with j·stride + offset >= 0."""
+    return 0 if offset >= 0 else (stride - 1 - offset) // stride
+
+
+cdef inline Py_ssize_t last_inside(
+    Py_ssize_t offset, Py_ssize_t stride, Py_ssize_t extent, Py_ssize_t outputs
+) noexcept nogil:
+    """Return the end of the range of j < outputs with j·stride + offset < extent."""
+    if offset >= extent:
+        return 0
+    return min(outputs, (extent - 1 - offset) // stride + 1)
+
+
+cdef inline void add_scaled_row(
+    real* target, const real* source, Py_ssize_t stride, real scale, Py_ssize_t n
+) noexcept nogil:
+    """Do target[j] += scale · source[j·stride]: a tap, seen from the outputs."""
+    cdef Py_ssize_t j
+    if stride == 1:
+        for j in range(n):
+            target[j] += scale * source[j]
+    else:
+        for j in range(n):
+            target[j] += scale * source[j * stride]
+
+
+cdef inline void spread_scaled_row(
+    real* target, const real* source, Py_ssize_t stride, real scale, Py_ssize_t n
+) noexcept nogil:
+    """Do target[j·stride] += scale · source[j]: a tap, seen from the image."""
+    cdef Py_ssize_t j
+    if stride == 1:
+        for j in range(n):
+            target[j] += scale * source[j]
+    else:
+        for j in range(n):
+            target[j * stride] += scale * source[j]
+
+
+cdef inline real dot_row(
+    const real* first, const real* second, Py_ssize_t stride, Py_ssize_t n
+) noexcept nogil:
+    """Return the sum of first[j] · second[j·stride]."""
+    cdef Py_ssize_t j
+    cdef real total = 0
+    if stride == 1:
+        for j in range(n):
+            total += first[j] * second[j]
+    else:
+        for j in range(n):
+            total += first[j] * second[j * stride]
+    return total
+
+
+cdef inline real sum_row(const real* values, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t j
+    cdef real total = 0
+    for j in range(n):
+        total += values[j]
+    return total
+
+
+cdef inline void fill_row(real* values, real value, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t j
+    for j in range(n):
+        values[j] = value

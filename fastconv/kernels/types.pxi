@@ -1,0 +1,24 @@
+# What every kernel body speaks of: the element type, the window's geometry, the activation.
+
+ctypedef fused real:
+    float
+    double
+
+# How output positions map to image positions, for either axis:
+#
+#     row = i·stride_h + r·dilation_h - top         col = j·stride_w + s·dilation_w - left
+#
+# Every extent besides is the shape of an array.
+cdef struct Window:
+    Py_ssize_t stride_h
+    Py_ssize_t stride_w
+    Py_ssize_t dilation_h
+    Py_ssize_t dilation_w
+    Py_ssize_t top
+    Py_ssize_t left
+
+
+cdef Window as_window(tuple numbers) except *:
+    cdef Window win
+    (win.stride_h, win.stride_w, win.dilation_h, win.dilation_w, win.top, win.left) = numbers
+    return win

@@ -1,0 +1,115 @@
+"""The arrays that come in: which dtypes are accepted, and what `out` may be.
+
+Checking and preparing are apart, so that nothing is copied before everything has been checked.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["check_array", "check_dtype", "check_dtypes_agree", "check_out", "prepare"]
+
+_KERNEL_DTYPES: dict[str, np.dtype[Any]] = {"f4": np.dtype(np.float32), "f8": np.dtype(np.float64)}
+_EXACT_IN_FLOAT32 = ("b1", "i1", "u1", "i2", "u2", "f2")
+
+
+def check_dtype(name: str, dtype: npt.DTypeLike) -> np.dtype[Any]:
+    """Return float32 or float64 in native byte order, or say what to cast to."""
+    try:
+        given = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"{name} must be float32 or float64, not {dtype!r}") from None
+    native = _KERNEL_DTYPES.get(given.str[1:])
+    if native is not None:
+        return native
+    advice = ""
+    if given.kind in "biuf":
+        cast_to = "float32" if given.str[1:] in _EXACT_IN_FLOAT32 else "float64"
+        subject = "your arrays" if name == "dtype" else name
+        advice = f": cast {subject} with .astype(np.{cast_to})"
+    raise TypeError(f"{name} has dtype {given}, fastconv computes in float32 or float64{advice}")
+
+
+def check_array(name: str, value: object) -> npt.NDArray[Any]:
+    """Return `value` as an array of an accepted dtype, neither copied nor prepared."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array, whose mask would be lost: fill it first")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # a ragged list
+        raise TypeError(f"{name} must be an array: {error}") from None
+    check_dtype(name, array.dtype)
+    return array
+
+
+def check_dtypes_agree(**arrays: npt.NDArray[Any] | None) -> np.dtype[Any]:
+    """Return the dtype that all arrays share."""
+    (first_name, first), *others = ((k, v) for k, v in arrays.items() if v is not None)
+    dtype = check_dtype(first_name, first.dtype)
+    for name, array in others:
+        if check_dtype(name, array.dtype) != dtype:
+            raise TypeError(
+                f"{name} has dtype {array.dtype} but {first_name} has {dtype}: "
+                f"cast one, for example {name}.astype(np.{dtype})"
+            )
+    return dtype
+
+
+def prepare(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the array as kernels read it: native byte order, aligned, C-contiguous."""
+    if array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative:
+        return array
+    return np.require(array, array.dtype.newbyteorder("="), ("C", "A"))
+
+
+def check_out(
+    out: object,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    **operands: npt.NDArray[Any] | None,
+) -> npt.NDArray[Any]:
+    """Refuse an `out` that cannot take the result without loss or without spoiling an operand."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a NumPy array, not {type(out).__name__}")
+    if out.shape != shape:
+        raise ValueError(f"out must have shape {shape}, not {out.shape}")
+    if check_dtype("out", out.dtype) != dtype:
+        raise TypeError(f"out must have dtype {dtype}, not {out.dtype}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only")
+    if _overlaps_itself(out):
+        raise ValueError(f"out overlaps itself: shape {out.shape}, strides {out.strides}")
+    for name, operand in operands.items():
+        if operand is not None and _share_memory(out, operand):
+            raise ValueError(f"out shares memory with {name}: give it an array of its own")
+    return cast("npt.NDArray[Any]", out)
+
+
+def is_prepared(array: npt.NDArray[Any]) -> bool:
+    """Whether a kernel may write to the array directly."""
+    return prepare(array) is array
+
+
+def _share_memory(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> bool:
+    if not np.may_share_memory(first, second):
+        return False
+    most_candidates: Any = 10_000
+    try:
+        return np.shares_memory(first, second, max_work=most_candidates)
+    except np.exceptions.TooHardError:
+        return True  # interleaved in a way too intricate to settle: stay safe
+
+
+def _overlaps_itself(array: npt.NDArray[Any]) -> bool:
+    """Whether two indices may reach the same byte (broadcast or sliding-window views)."""
+    span = array.itemsize
+    axes = sorted((abs(step), n) for step, n in zip(array.strides, array.shape, strict=True))
+    for step, extent in axes:
+        if extent > 1:
+            if step < span:
+                return True
+            span += step * (extent - 1)
+    return False

@@ -1,0 +1,234 @@
+"""What the tests of several files share: problems, data, and how close is close enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import fastconv
+import reference
+from benchmarks.layers import LAYERS
+from fastconv.registry import usable_backends
+
+Array = npt.NDArray[Any]
+
+BACKENDS = usable_backends()
+DTYPES = ("float32", "float64")
+
+# The naive reference does a few million products a second; all that the tests compare is a few
+# hundred small problems.
+REFERENCE_FLOPS = 200_000
+
+
+@dataclass(frozen=True)
+class Case:
+    """One convolution, named for what is particular about it."""
+
+    name: str
+    x_shape: tuple[int, ...]
+    weight_shape: tuple[int, int, int, int]
+    options: dict[str, Any] = field(default_factory=dict)
+    bias: bool = True
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+def _layer_cases() -> Iterator[Case]:
+    for layer in LAYERS:
+        cut = layer.cut(REFERENCE_FLOPS)
+        yield Case(layer.name, cut.x_shape, cut.weight_shape, cut.conv_kwargs())
+
+
+EDGE_CASES = (
+    Case("one_pixel", (1, 1, 1, 1), (1, 1, 1, 1)),
+    Case("one_output", (1, 2, 5, 4), (3, 2, 5, 4)),
+    Case("single_image", (2, 6, 5), (3, 2, 3, 3), {"padding": 1}),
+    Case("no_bias", (2, 3, 6, 7), (4, 3, 3, 3), {"padding": 1}, bias=False),
+    Case("row_kernel", (2, 3, 5, 19), (4, 3, 1, 7), {"padding": (0, 3)}),
+    Case("column_kernel", (2, 3, 19, 5), (4, 3, 7, 1), {"padding": (3, 0)}),
+    Case("even_kernel", (2, 3, 8, 9), (4, 3, 2, 4), {"padding": (1, 2)}),
+    Case("row_of_vector_length", (1, 2, 3, 16), (3, 2, 3, 3), {"padding": 1}),
+    Case("row_of_vector_length_and_one", (1, 2, 3, 17), (3, 2, 3, 3), {"padding": 1}),
+    Case("row_short_of_vector_length", (1, 2, 3, 15), (3, 2, 3, 3), {"padding": 1}),
+    Case("long_row", (1, 2, 2, 131), (2, 2, 2, 5)),
+    Case("stride_2", (2, 3, 9, 11), (4, 3, 3, 3), {"stride": 2, "padding": 1}),
+    Case("stride_beyond_kernel", (1, 3, 11, 13), (2, 3, 2, 2), {"stride": (5, 4)}),
+    Case("stride_leaves_rows_unread", (1, 2, 10, 12), (3, 2, 3, 3), {"stride": (4, 5)}),
+    Case("unequal_strides", (2, 2, 9, 12), (3, 2, 3, 2), {"stride": (1, 3), "padding": (1, 0)}),
+    Case("dilation_2", (2, 3, 9, 10), (4, 3, 3, 3), {"dilation": 2, "padding": 2}),
+    Case("unequal_dilations", (1, 2, 11, 9), (2, 2, 3, 3), {"dilation": (4, 1), "padding": 1}),
+    Case("dilation_mostly_in_padding", (1, 2, 5, 6), (3, 2, 3, 3), {"dilation": 9, "padding": 9}),
+    Case("stride_and_dilation", (1, 3, 12, 13), (2, 3, 3, 3),
+         {"stride": (2, 3), "dilation": (3, 2), "padding": 3}),
+    Case("padding_beyond_kernel", (2, 2, 4, 5), (3, 2, 3, 2), {"padding": (5, 6)}),
+    Case("asymmetric_padding", (2, 2, 5, 6), (3, 2, 3, 3), {"padding": ((0, 3), (4, 1))}),
+    Case("asymmetric_stride_2", (1, 2, 6, 7), (3, 2, 3, 3),
+         {"padding": ((2, 0), (0, 3)), "stride": 2}),
+    Case("same", (2, 2, 7, 8), (3, 2, 4, 3), {"padding": "same"}),
+    Case("same_stride_2", (2, 2, 7, 8), (3, 2, 3, 5), {"padding": "same", "stride": 2}),
+    Case("same_dilated", (1, 2, 7, 8), (3, 2, 2, 3), {"padding": "same", "dilation": (3, 2)}),
+    Case("valid", (2, 2, 7, 8), (3, 2, 3, 3), {"padding": "valid"}),
+    Case("two_groups", (2, 4, 6, 7), (6, 2, 3, 3), {"groups": 2, "padding": 1}),
+    Case("groups_widen", (1, 3, 6, 7), (6, 1, 3, 3), {"groups": 3, "padding": 1, "stride": 2}),
+    Case("groups_narrow", (1, 8, 6, 7), (2, 4, 2, 2), {"groups": 2}),
+    Case("depthwise_1x1", (2, 5, 4, 4), (5, 1, 1, 1), {"groups": 5}),
+    Case("pointwise", (2, 5, 6, 7), (3, 5, 1, 1)),
+    Case("pointwise_strided", (2, 5, 6, 7), (3, 5, 1, 1), {"stride": 2}),
+    Case("pointwise_padded", (2, 5, 4, 5), (3, 5, 1, 1), {"padding": 1}),
+    Case("reflect", (2, 3, 6, 7), (4, 3, 3, 3), {"padding": 2, "padding_mode": "reflect"}),
+    Case("reflect_to_the_edge", (1, 2, 4, 5), (2, 2, 3, 3),
+         {"padding": ((3, 1), (2, 4)), "padding_mode": "reflect", "stride": 2}),
+    Case("replicate", (2, 3, 4, 5), (4, 3, 3, 3),
+         {"padding": ((6, 0), (1, 7)), "padding_mode": "replicate"}),
+    Case("circular", (2, 4, 4, 5), (4, 2, 3, 3),
+         {"padding": ((4, 3), (0, 5)), "padding_mode": "circular", "groups": 2, "dilation": 2}),
+    Case("same_reflect", (1, 2, 7, 8), (3, 2, 3, 5),
+         {"padding": "same", "padding_mode": "reflect", "stride": 2}),
+    Case("alexnet_kernel", (1, 3, 27, 23), (2, 3, 11, 11), {"stride": 4, "padding": 2}),
+    Case("relu", (2, 3, 6, 7), (4, 3, 3, 3), {"padding": 1, "activation": "relu"}),
+    Case("sigmoid", (2, 3, 6, 7), (4, 3, 3, 3), {"padding": 1, "activation": "sigmoid"}),
+    Case("tanh_no_bias", (2, 3, 6, 7), (4, 3, 3, 3), {"stride": 2, "activation": "tanh"},
+         bias=False),
+)  # fmt: skip
+
+CASES = (*EDGE_CASES, *_layer_cases())
+# What can be compared exactly: sums of small integers, but no exponential of them.
+EXACT_CASES = tuple(c for c in CASES if c.options.get("activation") not in ("sigmoid", "tanh"))
+
+
+def case_id(case: Case) -> str:
+    return case.name
+
+
+@dataclass(frozen=True)
+class Operands:
+    x: Array
+    weight: Array
+    bias: Array | None
+    grad_output: Array
+
+
+def integer_operands(case: Case, dtype: str, seed: int = 0) -> Operands:
+    """Return integers so small that every sum of every product is exact in float32."""
+    return _operands(case, lambda rng, shape: rng.integers(-4, 5, shape).astype(dtype), seed)
+
+
+def random_operands(case: Case, dtype: str, seed: int = 0) -> Operands:
+    return _operands(case, lambda rng, shape: rng.standard_normal(shape).astype(dtype), seed)
+
+
+def _operands(case: Case, draw: Any, seed: int) -> Operands:
+    rng = np.random.default_rng(seed)
+    x, weight = draw(rng, case.x_shape), draw(rng, case.weight_shape)
+    bias = draw(rng, case.weight_shape[:1]) if case.bias else None
+    shape = fastconv.ConvProblem.create(case.x_shape, case.weight_shape, **case.options)
+    output_shape = shape.output_shape if len(case.x_shape) == 4 else shape.output_shape[1:]
+    return Operands(x, weight, bias, draw(rng, output_shape))
+
+
+def without_activation(case: Case) -> dict[str, Any]:
+    return {name: value for name, value in case.options.items() if name != "activation"}
+
+
+@cache
+def integer_truth(case: Case) -> tuple[Array, reference.Conv2dGrads]:
+    """Return the reference's output and gradients on `integer_operands`, in float64."""
+    return _truth(case, integer_operands(case, "float64"))
+
+
+@cache
+def random_truth(case: Case, dtype: str) -> tuple[Array, reference.Conv2dGrads]:
+    """Return the reference's output and gradients on `random_operands` of a dtype, in float64."""
+    data = random_operands(case, dtype)
+    wide = Operands(*(None if a is None else a.astype(np.float64) for a in vars(data).values()))
+    return _truth(case, wide)
+
+
+@cache
+def random_magnitude(case: Case, dtype: str) -> tuple[Array, reference.Conv2dGrads]:
+    """Return the sums of the absolute products behind `random_truth`, before the activation."""
+    data = random_operands(case, dtype)
+    sizes = Operands(*(None if a is None else abs(a.astype(float)) for a in vars(data).values()))
+    return _truth(replace(case, options=without_activation(case)), sizes)
+
+
+def _truth(case: Case, data: Operands) -> tuple[Array, reference.Conv2dGrads]:
+    y = reference.conv2d(data.x, data.weight, data.bias, **case.options)
+    output = y if case.options.get("activation") else None
+    grads = reference.conv2d_backward(
+        data.grad_output, data.x, data.weight, output=output, **case.options
+    )
+    return y, grads
+
+
+def unit_roundoff(dtype: str) -> float:
+    """Return u, half the spacing of floating-point numbers at 1."""
+    return float(np.finfo(dtype).eps) / 2
+
+
+def assert_within_bounds(
+    actual: Array, truth: Array, magnitude: Array, terms: int, growth: float = 1.0
+) -> None:
+    """Assert both tiers of the error bound.
+
+    Parameters
+    ----------
+    actual
+        A sum of `terms` products, computed in its own dtype.
+    truth
+        The same in float64.
+    magnitude
+        The sum of the products' absolute values.
+    terms
+        The most products in one sum.
+    growth
+        What the algorithm states of itself: `Backend.error_growth`.
+
+    Notes
+    -----
+    The first tier is what can be proved of any order of summation: n·u times the magnitude. It is
+    wide. The second is what rounding errors, being independent, really add up to: the root of n
+    times u times the size of the result, by root mean square over all outputs. A dropped or doubled
+    tap moves that by 1/√n, which for n up to a million products is far above n^½·u.
+    """
+    u = unit_roundoff(str(actual.dtype))
+    error = np.abs(actual.astype(np.float64) - truth)
+    # float64 results are compared with float64 sums, which have as much error of their own
+    share = 2 if actual.dtype == np.float64 else 1
+    bound = share * growth * (terms + 2) * u * magnitude
+    worst = np.max(error - bound, initial=-1.0)
+    assert worst <= 0, f"an error exceeds the proven bound by {worst}"
+    canary = share * growth * np.sqrt(terms + 2) * u * max(_rms(truth), _rms(magnitude) * 0.05)
+    assert _rms(error) <= canary, f"typical error {_rms(error):.3g} exceeds {canary:.3g}"
+
+
+def _rms(values: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(values)))) if values.size else 0.0
+
+
+def poisoned(shape: tuple[int, ...], dtype: Any) -> Array:
+    """Return an array of NaN: whatever a kernel forgets to write shows."""
+    return np.full(shape, np.nan, dtype)
+
+
+@contextmanager
+def poisoned_allocations(monkeypatch: Any) -> Iterator[None]:
+    """Make every np.empty hand out NaN, for the results that have no `out=`."""
+    empty = np.empty
+
+    def nan_filled(*args: Any, **kwargs: Any) -> Array:
+        array = empty(*args, **kwargs)
+        if array.dtype.kind == "f":
+            array.fill(np.nan)
+        return array
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "empty", nan_filled)
+        yield
