@@ -46,7 +46,9 @@ class Explanation:
         problem = self.problem
         intensity = problem.flops / problem.bytes if problem.bytes else 0.0
         tile = column_buffer_bytes(problem.unpadded)
-        buffer = "none needed: the image already is its column matrix"
+        buffer = "none needed"
+        if problem.is_pointwise:
+            buffer += ": the image already is its own column matrix"
         if tile:
             buffer = (
                 f"{_binary(problem.im2col_bytes)} whole; the im2col backend holds {_binary(tile)} "

@@ -16,6 +16,7 @@ Seen as a matrix product, one per image and group (M x N x K of the BLAS books):
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -333,7 +334,7 @@ def _parse_shape(
 ) -> tuple[int, ...]:
     """Check the rank, and that only the batch may be empty."""
     try:
-        parsed = tuple(int(extent) for extent in shape)
+        parsed = tuple(map(operator.index, shape))
     except (TypeError, ValueError):
         raise TypeError(f"the shape of {name} must be a tuple of ints, not {shape!r}") from None
     if len(parsed) not in ranks:

@@ -110,7 +110,7 @@ def _tiles(problem: ConvProblem, limit: int) -> tuple[list[_Outputs], list[_Taps
 
 def column_buffer_bytes(problem: ConvProblem) -> int:
     """Return the bytes of columns that one call holds at a time; 0 where none are needed."""
-    if problem.is_pointwise:
+    if problem.is_pointwise or problem.is_empty:
         return 0
     return math.prod(_tile_sizes(problem, column_buffer_limit())) * problem.dtype.itemsize
 
@@ -132,6 +132,7 @@ class _Columns:
             flat = self._x.reshape(*self._x.shape[:3], -1)
             return flat[outputs.n, outputs.group, taps.c, outputs.pixels(self._problem)]
         if self._padded_from != (outputs.n, outputs.group):
+            self._windows = self._buffer  # lets go of the last padded copy before the next
             part = zero_pad(self._x[outputs.n, outputs.group], self._problem.padding)
             self._windows = windows(part, self._problem)  # n, group, c, i, j, r, s
             self._padded_from = outputs.n, outputs.group

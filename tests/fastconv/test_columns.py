@@ -1,0 +1,167 @@
+"""im2col and col2im, and the im2col backend's bounded buffer."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastconv
+import reference
+from benchmarks.layers import LAYERS
+from fastconv.algorithms.im2col import column_buffer_bytes
+from fastconv.columns import add_windows, windows, zero_pad
+from tests.support import CASES, EXACT_CASES, integer_operands, integer_truth
+
+COLUMN_OPTIONS = ("stride", "padding", "dilation")
+
+
+def _column_cases():
+    for case in CASES:
+        options = {k: v for k, v in case.options.items() if k in COLUMN_OPTIONS}
+        yield pytest.param(case, options, id=case.name)
+
+
+@pytest.mark.parametrize(("case", "options"), list(_column_cases()))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_im2col_and_col2im_equal_the_reference(case, options, dtype):
+    x, kernel = integer_operands(case, dtype).x, case.weight_shape[2:]
+    columns = fastconv.im2col(x, kernel, **options)
+    assert columns.dtype == dtype
+    assert columns.flags.c_contiguous
+    np.testing.assert_array_equal(columns, reference.im2col(x, kernel, **options))
+    image = fastconv.col2im(columns, x.shape[-2:], kernel, **options)
+    np.testing.assert_array_equal(image, reference.col2im(columns, x.shape[-2:], kernel, **options))
+
+
+def test_im2col_by_hand():
+    image = np.arange(1.0, 10.0).reshape(1, 3, 3)
+    np.testing.assert_array_equal(
+        fastconv.im2col(image, 2), [[1, 2, 4, 5], [2, 3, 5, 6], [4, 5, 7, 8], [5, 6, 8, 9]]
+    )
+
+
+def test_col2im_counts_how_often_a_pixel_was_seen():
+    seen = fastconv.col2im(np.ones((9, 9)), (5, 5), 3)
+    np.testing.assert_array_equal(
+        seen[0],
+        [[1, 2, 3, 2, 1], [2, 4, 6, 4, 2], [3, 6, 9, 6, 3], [2, 4, 6, 4, 2], [1, 2, 3, 2, 1]],
+    )
+
+
+def test_a_convolution_is_the_product_with_the_columns():
+    rng = np.random.default_rng(0)
+    x, weight = rng.standard_normal((2, 3, 6, 7)), rng.standard_normal((4, 3, 3, 2))
+    columns = fastconv.im2col(x, (3, 2), padding=1, stride=2)
+    product = weight.reshape(4, -1) @ columns
+    y = fastconv.conv2d(x, weight, padding=1, stride=2)
+    np.testing.assert_allclose(product.reshape(y.shape), y, rtol=0, atol=1e-13)
+
+
+@given(
+    size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    stride=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    dilation=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    padding=st.tuples(*[st.tuples(st.integers(0, 5), st.integers(0, 5))] * 2),
+    channels=st.integers(1, 3),
+)
+@settings(max_examples=150, deadline=None)
+def test_col2im_is_the_adjoint_of_im2col(size, kernel, stride, dilation, padding, channels):
+    """⟨im2col(x), c⟩ = ⟨x, col2im(c)⟩, in exact integers."""
+    fits = all(
+        n + sum(pad) >= (k - 1) * step + 1
+        for n, pad, k, step in zip(size, padding, kernel, dilation, strict=True)
+    )
+    if not fits:
+        return
+    rng = np.random.default_rng(0)
+    x = rng.integers(-9, 10, (2, channels, *size)).astype(float)
+    options = {"stride": stride, "padding": padding, "dilation": dilation}
+    columns = fastconv.im2col(x, kernel, **options)
+    other = rng.integers(-9, 10, columns.shape).astype(float)
+    image = fastconv.col2im(other, size, kernel, **options)
+    assert np.vdot(columns, other) == np.vdot(x, image)
+
+
+def test_windows_are_a_view_and_add_windows_their_adjoint():
+    problem = fastconv.ConvProblem.create((1, 1, 5, 6), (1, 1, 3, 2), stride=(2, 1))
+    padded = np.arange(30.0).reshape(1, 1, 5, 6)
+    view = windows(padded, problem)
+    assert np.shares_memory(view, padded)
+    assert view.shape == (1, 1, 2, 5, 3, 2)
+    total = np.zeros_like(padded)
+    add_windows(np.ones((1, 1, 3, 2, 2, 5)), total, problem)
+    assert total.sum() == view.size
+
+
+def test_no_padding_makes_no_copy():
+    x = np.ones((1, 1, 2, 2))
+    assert zero_pad(x, ((0, 0), (0, 0))) is x
+
+
+# A buffer of a few bytes cuts every loop there is: taps, columns, rows, groups, images. One product
+# at a time is slow, so that limit is for the small cases.
+LIMITED_CASES = [
+    pytest.param(case, mebibytes, id=f"{case.name}-{mebibytes}")
+    for mebibytes, largest in ((1e-6, 500), (5e-5, 2000), (2e-4, 10**9), (2e-3, 10**9))
+    for case in EXACT_CASES
+    if integer_operands(case, "float32").grad_output.size <= largest
+]
+
+
+@pytest.mark.parametrize(("case", "mebibytes"), LIMITED_CASES)
+def test_results_do_not_depend_on_the_buffer(case, mebibytes, monkeypatch):
+    monkeypatch.setenv("FASTCONV_IM2COL_MIB", repr(mebibytes))
+    data = integer_operands(case, "float32")
+    truth, grads = integer_truth(case)
+    options = {**case.options, "backend": "im2col"}
+    y = fastconv.conv2d(data.x, data.weight, data.bias, **options)
+    np.testing.assert_array_equal(y, truth)
+    output = y if "activation" in case.options else None
+    actual = fastconv.conv2d_backward(
+        data.grad_output, data.x, data.weight, output=output, **options
+    )
+    for name, got, expected in zip(grads._fields, actual, grads, strict=True):
+        np.testing.assert_array_equal(got, expected, err_msg=name)
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+@pytest.mark.parametrize("mebibytes", [64, 1, 0.01])
+def test_the_buffer_never_exceeds_its_limit(layer, mebibytes, monkeypatch):
+    monkeypatch.setenv("FASTCONV_IM2COL_MIB", str(mebibytes))
+    problem = fastconv.ConvProblem.create(layer.x_shape, layer.weight_shape, **layer.conv_kwargs())
+    assert column_buffer_bytes(problem) <= mebibytes * 2**20
+    assert column_buffer_bytes(problem) <= problem.im2col_bytes
+
+
+def test_a_column_larger_than_the_limit_is_cut_as_well(monkeypatch):
+    monkeypatch.setenv("FASTCONV_IM2COL_MIB", "0.001")
+    problem = fastconv.ConvProblem.create((1, 1024, 40, 40), (1, 1024, 40, 40))
+    assert column_buffer_bytes(problem) <= 1048
+
+
+def test_memory_really_stays_bounded(monkeypatch):
+    """What NumPy allocates in a call is the output, a padded image and the buffer."""
+    monkeypatch.setenv("FASTCONV_IM2COL_MIB", "1")
+    x = np.ones((4, 16, 64, 64), np.float32)
+    weight = np.ones((16, 16, 3, 3), np.float32)
+    problem = fastconv.ConvProblem.create(x.shape, weight.shape, padding=1)
+    assert problem.im2col_bytes == 9 * 2**20
+    tracemalloc.start()
+    try:
+        fastconv.conv2d(x, weight, padding=1, backend="im2col")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    padded = 16 * 66 * 66 * 4
+    output = 4 * 16 * 64 * 64 * 4
+    assert peak <= output + padded + 2**20 + 200_000
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "nan", "inf"])
+def test_a_senseless_limit_is_refused(value, monkeypatch):
+    monkeypatch.setenv("FASTCONV_IM2COL_MIB", value)
+    with pytest.raises(ValueError, match="FASTCONV_IM2COL_MIB must be a positive number"):
+        fastconv.conv2d(np.ones((1, 3, 3)), np.ones((1, 1, 2, 2)), backend="im2col")

@@ -1,0 +1,119 @@
+"""The choice of a backend, and what explain, backends and show_config say of it."""
+
+import numpy as np
+import pytest
+
+import fastconv
+from benchmarks.layers import LAYERS
+from fastconv.registry import BACKENDS, choose, refusals
+
+DEPTHWISE = ((1, 32, 56, 56), (32, 1, 3, 3))
+
+
+def _problem(layer):
+    return fastconv.ConvProblem.create(layer.x_shape, layer.weight_shape, **layer.conv_kwargs())
+
+
+def test_names_are_unique_and_listed_in_order():
+    names = [backend.name for backend in BACKENDS]
+    assert len(set(names)) == len(names)
+    assert fastconv.backends() == [name for name in names if name in fastconv.backends()]
+    assert "im2col" in fastconv.backends()
+    assert "auto" not in names
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_auto_takes_the_first_that_is_able_and_suited(layer):
+    problem = _problem(layer)
+    chosen = choose(problem)
+    for backend in BACKENDS:
+        if backend is chosen:
+            break
+        assert backend.unable(problem) or backend.unsuited(problem)
+    assert chosen.unable(problem) is None
+    assert chosen.unsuited(problem) is None
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_the_choice_does_not_change(layer):
+    assert choose(_problem(layer)) is choose(_problem(layer))
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_every_other_backend_says_why_not(layer):
+    problem = _problem(layer)
+    reasons = refusals(problem, choose(problem))
+    assert len(reasons) == len(BACKENDS) - 1
+    assert all(reasons.values())
+
+
+@pytest.mark.parametrize("backend", BACKENDS, ids=lambda b: b.name)
+def test_a_backend_can_be_forced_by_name(backend):
+    if backend.name in fastconv.backends():
+        assert choose(_problem(LAYERS[0]), backend.name) is backend
+
+
+def test_explain_prints_all_that_was_asked_for():
+    page = str(fastconv.explain((2, 64, 56, 56), (64, 64, 3, 3), (64,), padding=1))
+    assert "2×64×56×56 → 2×64×56×56" in page
+    assert "462.42 MFLOP" in page
+    assert "3.2 MiB at least" in page  # 2·(2·64·56·56) values and the weights, of 4 bytes
+    assert "13.8 MiB whole" in page  # the column matrix
+    for name in (backend.name for backend in BACKENDS):
+        assert name in page
+
+
+def test_explain_has_attributes_for_programs():
+    explanation = fastconv.explain(*DEPTHWISE, groups=32, padding=1, dtype=np.float64)
+    assert explanation.problem.dtype == np.float64
+    assert explanation.problem.output_shape == (1, 32, 56, 56)
+    assert explanation.backend in fastconv.backends()
+    assert explanation.backend not in explanation.refusals
+    assert repr(explanation) == str(explanation)
+
+
+def test_explain_says_what_conv2d_does(monkeypatch):
+    called = []
+    for backend in BACKENDS:
+        original = backend.forward
+
+        def spy(*arguments, original=original, name=backend.name):
+            called.append(name)
+            original(*arguments)
+
+        monkeypatch.setitem(vars(backend), "forward", spy)
+    for shapes, options in ((DEPTHWISE, {"groups": 32}), (((1, 8, 9, 9), (8, 8, 3, 3)), {})):
+        x, weight = (np.ones(shape, np.float32) for shape in shapes)
+        fastconv.conv2d(x, weight, **options)
+        assert called.pop() == fastconv.explain(*shapes, **options).backend
+
+
+def test_explain_names_no_buffer_where_the_image_is_its_own_matrix():
+    page = str(fastconv.explain((1, 64, 56, 56), (64, 64, 1, 1)))
+    assert "none needed" in page
+
+
+def test_explain_of_an_empty_batch():
+    explanation = fastconv.explain((0, 4, 6, 7), (6, 4, 3, 3))
+    assert explanation.problem.flops == 0
+    assert "0 FLOP" in str(explanation)
+
+
+def test_explain_of_a_forced_backend():
+    explanation = fastconv.explain((1, 4, 6, 7), (6, 4, 3, 3), backend="im2col")
+    assert explanation.backend == "im2col"
+    assert explanation.threads is None
+    assert "BLAS" in str(explanation)
+
+
+def test_show_config_as_dictionary_and_as_page(capsys):
+    config = fastconv.show_config(mode="dicts")
+    assert config["fastconv"] == fastconv.__version__
+    assert config["numpy"] == np.__version__
+    assert list(config["backends"]) == fastconv.backends()
+    assert config["threads"] == fastconv.get_num_threads()
+    assert fastconv.show_config() is None
+    page = capsys.readouterr().out
+    for backend in fastconv.backends():
+        assert backend in page
+    assert f"numpy: {np.__version__}" in page

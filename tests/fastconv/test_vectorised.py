@@ -1,0 +1,71 @@
+"""The inner loops stay vectors: a look at the machine code of each instruction set.
+
+Whether a loop vectorises turns on details of compiler, flags and loop shape. The timings would show
+it only as "slower than yesterday"; the disassembly shows it as it is.
+"""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+from functools import cache
+
+import pytest
+
+from fastconv import isa
+
+pytestmark = [
+    pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation"),
+    pytest.mark.skipif(shutil.which("objdump") is None, reason="needs objdump (binutils)"),
+]
+
+REGISTERS = {"baseline": "xmm", "avx2": "ymm", "avx512": "zmm"}
+# Cython numbers the specialisations of a fused type in the order in which types.pxi lists them.
+SPECIALISATIONS = {"float32": ("__pyx_fuse_0", "ps"), "float64": ("__pyx_fuse_1", "pd")}
+
+BUILT = [name for name in isa.INSTRUCTION_SETS if importlib.util.find_spec(f"fastconv.isa.{name}")]
+
+
+@cache
+def _functions(name: str) -> dict[str, str]:
+    """Return the disassembly of a compiled module by function."""
+    path = importlib.util.find_spec(f"fastconv.isa.{name}").origin
+    text = subprocess.run(
+        ["objdump", "-d", "--no-show-raw-insn", path], capture_output=True, text=True, check=True
+    ).stdout
+    parts = re.split(r"^[0-9a-f]+ <(.+)>:$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def _vector_multiplies(name: str, body: str, suffix: str) -> int:
+    """Count the multiply(-add)s on whole vectors of an instruction set."""
+    multiply = f"mul{suffix}" if name == "baseline" else rf"vfmadd\d+{suffix}"
+    return len(re.findall(rf"{multiply}\s.*%{REGISTERS[name]}", body))
+
+
+@pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@pytest.mark.parametrize("name", BUILT)
+@pytest.mark.parametrize("dtype", SPECIALISATIONS)
+@pytest.mark.parametrize("kernel", ["forward_plane", "weight_grad_kernel", "input_grad_plane"])
+def test_the_row_loops_multiply_whole_vectors(kernel, dtype, name):
+    prefix, suffix = SPECIALISATIONS[dtype]
+    bodies = [
+        body
+        for symbol, body in _functions(name).items()
+        if symbol.startswith(prefix) and kernel in symbol
+    ]
+    assert bodies, f"{kernel} was inlined or renamed: point this test at where it went"
+    assert sum(_vector_multiplies(name, body, suffix) for body in bodies) >= 1
+
+
+@pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@pytest.mark.parametrize("name", BUILT)
+@pytest.mark.parametrize("dtype", SPECIALISATIONS)
+def test_the_peak_loop_keeps_its_chains_in_registers(dtype, name):
+    """Each chain is multiplied once per round without a load or store between."""
+    suffix = SPECIALISATIONS[dtype][1]
+    bodies = [
+        body for symbol, body in _functions(name).items()
+        if "fma_peak" in symbol or "run_multiply_adds" in symbol
+    ]  # fmt: skip
+    assert sum(_vector_multiplies(name, body, suffix) for body in bodies) >= 12
