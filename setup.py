@@ -25,8 +25,7 @@ INSTRUCTION_SETS = {
     "avx2": ("-mavx2 -mfma", "/arch:AVX2"),
     "avx512": (
         # GCC and Clang default to 256-bit vectors even with AVX-512 at hand.
-        "-mavx512f -mavx512cd -mavx512bw -mavx512dq -mavx512vl -mfma "
-        "-mprefer-vector-width=512",
+        "-mavx512f -mavx512cd -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512",
         "/arch:AVX512",
     ),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -14,15 +13,7 @@ from .algorithms.im2col import column_buffer_limit
 from .registry import BACKENDS, usable_backends
 from .threads import get_num_threads
 
-__all__ = ["fastconv_version", "show_config"]
-
-
-def fastconv_version() -> str:
-    """Return the version of the installed package."""
-    try:
-        return version("fastconv")
-    except PackageNotFoundError:  # run from a source tree that was never installed
-        return "unknown (not installed)"
+__all__ = ["show_config"]
 
 
 @overload
@@ -48,8 +39,10 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     """
     if mode not in ("stdout", "dicts"):
         raise ValueError(f"mode must be 'stdout' or 'dicts', not {mode!r}")
+    from . import __version__
+
     config: dict[str, Any] = {
-        "fastconv": fastconv_version(),
+        "fastconv": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "machine": platform.machine(),

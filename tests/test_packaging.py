@@ -1,0 +1,143 @@
+"""The packages people install: what is in them, and that they work away from the source tree."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from fastconv import isa
+
+ROOT = Path(__file__).parents[1]
+BUILD = "import setuptools.build_meta as b, sys; print(b.build_{}(sys.argv[1]))"
+USE = """
+import numpy as np, fastconv
+assert fastconv.conv2d(np.ones((1, 3, 3)), np.ones((1, 1, 3, 3))).item() == 9
+print(fastconv.__file__)
+print(fastconv.show_config(mode="dicts")["pure"])
+"""
+
+
+def _build(kind, source, folder, **environment):
+    """Build an sdist or wheel as pip would, with what is installed here, and return its path."""
+    folder.mkdir()
+    process = subprocess.run(
+        [sys.executable, "-c", BUILD.format(kind), str(folder)],
+        cwd=source,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    return folder / process.stdout.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def source_archive(tmp_path_factory):
+    # A copy: building writes into the tree, and stale files there must not get in.
+    copy = tmp_path_factory.mktemp("tree") / "fastconv"
+    shutil.copytree(
+        ROOT, copy,
+        ignore=shutil.ignore_patterns(
+            ".git", "build", "dist", "*.egg-info", "__pycache__", "results", ".*_cache", ".venv"
+        ),
+    )  # fmt: skip
+    return _build("sdist", copy, tmp_path_factory.mktemp("sdist") / "out")
+
+
+@pytest.fixture(scope="module")
+def unpacked(source_archive, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unpacked")
+    with tarfile.open(source_archive) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / source_archive.name.removesuffix(".tar.gz")
+
+
+@pytest.fixture(scope="module")
+def wheel(unpacked, tmp_path_factory):
+    return _build("wheel", unpacked, tmp_path_factory.mktemp("wheel") / "out")
+
+
+@pytest.fixture(scope="module")
+def pure_wheel(unpacked, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pure_wheel") / "out"
+    return _build("wheel", unpacked, folder, FASTCONV_PURE="1")
+
+
+def _use(wheel, folder, **environment):
+    """Unpack a wheel, which is all that installing does, and run it from elsewhere."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "site")
+    process = subprocess.run(
+        [sys.executable, "-c", USE],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder / "site"), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    path, pure = process.stdout.split()
+    assert Path(path).is_relative_to(folder)
+    return pure == "True"
+
+
+def test_the_source_archive_holds_sources_only(source_archive):
+    with tarfile.open(source_archive) as archive:
+        names = [name.partition("/")[2] for name in archive.getnames()]
+    for needed in (
+        "LICENSE", "README.md", "pyproject.toml", "setup.py", "fastconv/kernels/all.pxi",
+        "fastconv/isa/avx2.pyx", "reference/conv.py", "tests/support.py", "benchmarks/layers.py",
+    ):  # fmt: skip
+        assert needed in names
+    assert not [name for name in names if name.endswith((".c", ".so", ".pyc"))]
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    tops = {name.partition("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"fastconv"}
+    assert len(tops) == 2
+    suffixes = {Path(name).suffix for name in names if name.startswith("fastconv/")}
+    assert suffixes <= {".py", ".pyi", ".so", ".pyd", ".typed", ""}
+    assert "fastconv/py.typed" in names
+    for name in isa.available():
+        assert f"fastconv/isa/{name}.pyi" in names
+        assert [n for n in names if n.startswith(f"fastconv/isa/{name}.") and ".so" in n]
+
+
+def test_the_wheel_is_small(wheel):
+    assert wheel.stat().st_size < 5_000_000
+
+
+def test_the_wheel_works(wheel, tmp_path):
+    assert _use(wheel, tmp_path) is False
+
+
+def test_the_pure_wheel_has_no_extension_and_works(pure_wheel, tmp_path):
+    assert pure_wheel.name.endswith("-py3-none-any.whl")
+    with zipfile.ZipFile(pure_wheel) as archive:
+        assert not [name for name in archive.namelist() if name.endswith((".so", ".pyd"))]
+    assert _use(pure_wheel, tmp_path, FASTCONV_PURE="") is True
+
+
+def test_importing_needs_numpy_alone():
+    code = (
+        "import sys, numpy; before = set(sys.modules); import fastconv\n"
+        "print(*(set(sys.modules) - before))"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    modules = process.stdout.split()
+    packages = {name.partition(".")[0] for name in modules} - set(sys.stdlib_module_names)
+    # "org" is what the standard library's copy module tries for Jython
+    own = {name for name in packages if "cython" in name} | {"fastconv", "numpy", "org"}
+    assert packages <= own
+    assert "importlib.metadata" not in modules  # 20 ms for what is not needed
