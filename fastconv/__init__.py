@@ -3,20 +3,22 @@
 The way of a call, which is also the way to read the package::
 
     conv2d(x, weight, bias, ...)                    conv.py
-      │   arrays looked at: dtypes, `out`           operands.py
+      │   dtypes                                    operands.py
       ▼
-    ConvProblem: shapes and options, checked        problem.py   (padding.py, activation.py)
+    ConvProblem: shapes and options, checked        problem.py   (arguments, padding, activation)
+      │   .unpadded: what remains for a backend
       ▼
     choose: first able and suited backend           registry.py
+      │   `out` checked or allocated, operands      operands.py
+      │   made contiguous, image padded             padding.py
       ▼
-    backend.forward(problem, x, weight, bias, y)    algorithms/  im2col.py  loops.py
-      ▼                                                           │          │
-    NumPy matrix products                           columns.py  ◄─┘          │
-    compiled loops, without the GIL                 isa/  ◄──────────────────┘
+    backend.forward(problem, x, weight, bias, y)    algorithms/  im2col.py   loops.py
+      ▼                                                            │           │
+    NumPy: columns, then a matrix product           columns.py  ◄──┘           │
+    compiled loops, without the GIL                 isa/  ◄────────────────────┘ (threads.py)
       └── one shell per instruction set around the same bodies in kernels/
 
-Beside the way stand `explain` (explaining.py), `show_config` (config.py), and the thread count
-(threads.py).
+Beside the way stand `explain` (explaining.py) and `show_config` (config.py).
 """
 
 from .columns import col2im, im2col

@@ -9,24 +9,27 @@ Each derivative is written with the activation's own output, which is what a for
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ACTIVATIONS", "activate", "check_activation", "multiply_derivative"]
+__all__ = ["ACTIVATIONS", "Activation", "activate", "check_activation", "multiply_derivative"]
+
+Activation: TypeAlias = Literal["relu", "sigmoid", "tanh"] | None
 
 # The position is the number by which the compiled kernels know an activation.
-ACTIVATIONS = (None, "relu", "sigmoid", "tanh")
+ACTIVATIONS: tuple[Activation, ...] = (None, "relu", "sigmoid", "tanh")
 
 
 def check_activation(activation: object) -> None:
     """Refuse an unknown activation."""
-    if activation is not None and activation not in ACTIVATIONS:
+    known = activation is None or (isinstance(activation, str) and activation in ACTIVATIONS)
+    if not known:
         raise ValueError(f"activation must be one of {ACTIVATIONS}, not {activation!r}")
 
 
-def activate(activation: str | None, z: npt.NDArray[Any]) -> None:
+def activate(activation: Activation, z: npt.NDArray[Any]) -> None:
     """Apply the activation to z, in place."""
     if activation == "relu":
         np.maximum(z, 0, out=z)
@@ -41,7 +44,7 @@ def activate(activation: str | None, z: npt.NDArray[Any]) -> None:
 
 
 def multiply_derivative(
-    activation: str | None, grad_output: npt.NDArray[Any], output: npt.NDArray[Any]
+    activation: Activation, grad_output: npt.NDArray[Any], output: npt.NDArray[Any]
 ) -> npt.NDArray[Any]:
     """Return ∂E/∂Z = ∂E/∂Y · f′(Z), from ∂E/∂Y and the output Y = f(Z)."""
     if activation == "relu":

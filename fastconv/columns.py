@@ -9,75 +9,105 @@
                                             r,s = 1,1   e     f     h     i
 
 A convolution then is one matrix product; the price is that every pixel is written R·S times.
+
+Seen by rows instead of columns: all windows' pixels under one tap (r, s) are one strided view of
+the image. That is how both directions go about it, R·S views each. NumPy's sliding_window_view
+would give all taps in a single view, but only of an image copied into its padding; and on the way
+back the windows of one view overlap, so that sums would be lost.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias, cast
+import itertools
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from .operands import check_array
-from .padding import Pads, parse_pair
+from .arguments import Pair, parse_pair
+from .operands import Array, check_array, prepare
+from .padding import Padding
 from .problem import ConvProblem
 
-__all__ = ["add_windows", "col2im", "im2col", "windows", "zero_pad"]
-
-Array: TypeAlias = npt.NDArray[Any]
+__all__ = ["Tile", "add_columns", "col2im", "fill_columns", "im2col", "whole"]
 
 
-def zero_pad(x: Array, pads: Pads) -> Array:
-    """Return x (..., H, W) with zeros around it; x itself where there is no padding."""
-    (top, bottom), (left, right) = pads
-    if not (top or bottom or left or right):
-        return x
-    *outer, height, width = x.shape
-    padded = np.zeros((*outer, height + top + bottom, width + left + right), x.dtype)
-    padded[..., top : top + height, left : left + width] = x
-    return padded
-
-
-def windows(padded: Array, problem: ConvProblem) -> Array:
-    """Return a read-only view (..., OH, OW, R, S) of a padded image (..., Hp, Wp)."""
-    (stride_h, stride_w), (dilation_h, dilation_w) = problem.stride, problem.dilation
-    view = np.lib.stride_tricks.sliding_window_view(padded, problem.window, axis=(-2, -1))
-    return cast(Array, view[..., ::stride_h, ::stride_w, ::dilation_h, ::dilation_w])
-
-
-def add_windows(
-    grad: Array, padded: Array, problem: ConvProblem, first_tap: tuple[int, int] = (0, 0)
-) -> None:
-    """Add windows back onto the padded image they were cut from: the adjoint of `windows`.
-
-    Parameters
-    ----------
-    grad
-        (..., R', S', OH, OW), the taps first: one strided slice of the image takes all outputs of
-        a tap at once, so that no two sums collide and R'·S' additions do the whole.
-    padded
-        (..., Hp, Wp), added to in place. May begin at the row of the first window in `grad`.
-    first_tap
-        The (r, s) of ``grad[..., 0, 0, :, :]``.
+class Tile(NamedTuple):
+    """The part of the columns of some image: ranges of kernel rows and columns, output rows and
+    columns.
     """
-    rows, columns, out_height, out_width = grad.shape[-4:]
-    (stride_h, stride_w), (dilation_h, dilation_w) = problem.stride, problem.dilation
-    for r in range(rows):
-        top = (first_tap[0] + r) * dilation_h
-        row_span = slice(top, top + (out_height - 1) * stride_h + 1, stride_h)
-        for s in range(columns):
-            left = (first_tap[1] + s) * dilation_w
-            column_span = slice(left, left + (out_width - 1) * stride_w + 1, stride_w)
-            padded[..., row_span, column_span] += grad[..., r, s, :, :]
+
+    r: slice
+    s: slice
+    i: slice
+    j: slice
+
+
+def whole(problem: ConvProblem) -> Tile:
+    """Return the tile that is all of the columns."""
+    extents = problem.kernel_height, problem.kernel_width, problem.out_height, problem.out_width
+    return Tile(*(slice(0, extent) for extent in extents))
+
+
+def _views(
+    problem: ConvProblem, tile: Tile
+) -> Iterator[tuple[tuple[int, int], tuple[slice, slice], tuple[slice, slice]]]:
+    """Yield, for each tap of a tile, which outputs see a pixel of the image, and which pixels."""
+    (top, _), (left, _) = problem.padding
+    vertical = [
+        _overlap(tile.i, r * problem.dilation[0] - top, problem.stride[0], problem.height)
+        for r in range(tile.r.start, tile.r.stop)
+    ]
+    horizontal = [
+        _overlap(tile.j, s * problem.dilation[1] - left, problem.stride[1], problem.width)
+        for s in range(tile.s.start, tile.s.stop)
+    ]
+    for (r, rows), (s, columns) in itertools.product(enumerate(vertical), enumerate(horizontal)):
+        (out_rows, image_rows), (out_columns, image_columns) = rows, columns
+        yield (r, s), (out_rows, out_columns), (image_rows, image_columns)
+
+
+def _overlap(outputs: slice, offset: int, stride: int, extent: int) -> tuple[slice, slice]:
+    """Return the outputs whose pixel, output·stride + offset, is in [0, extent), and the pixels.
+
+    The outputs are counted from the first of the tile.
+    """
+    first = max(outputs.start, -(offset // stride))
+    last = min(outputs.stop, (extent - 1 - offset) // stride + 1)
+    if first >= last:
+        return slice(0, 0), slice(0, 0)
+    pixels = slice(first * stride + offset, (last - 1) * stride + offset + 1, stride)
+    return slice(first - outputs.start, last - outputs.start), pixels
+
+
+def fill_columns(problem: ConvProblem, x: Array, columns: Array, tile: Tile) -> None:
+    """Write a tile of the columns of x (..., H, W) into `columns` (..., r, s, i, j)."""
+    for (r, s), (rows, cols), (image_rows, image_cols) in _views(problem, tile):
+        plane = columns[..., r, s, :, :]
+        plane[..., : rows.start, :] = 0
+        plane[..., rows.stop :, :] = 0
+        plane[..., rows, : cols.start] = 0
+        plane[..., rows, cols.stop :] = 0
+        plane[..., rows, cols] = x[..., image_rows, image_cols]
+
+
+def add_columns(problem: ConvProblem, columns: Array, x: Array, tile: Tile) -> None:
+    """Add a tile of columns (..., r, s, i, j) onto x (..., H, W): the adjoint of `fill_columns`.
+
+    Within one tap no pixel is seen twice, so a single addition takes all of its outputs.
+    """
+    for (r, s), (rows, cols), (image_rows, image_cols) in _views(problem, tile):
+        x[..., image_rows, image_cols] += columns[..., r, s, rows, cols]
 
 
 def im2col(
     x: npt.ArrayLike,
-    kernel_size: int | tuple[int, int],
+    kernel_size: Pair,
     *,
-    stride: int | tuple[int, int] = 1,
-    padding: int | tuple[int, int] | Pads | str = 0,
-    dilation: int | tuple[int, int] = 1,
+    stride: Pair = 1,
+    padding: Padding = 0,
+    dilation: Pair = 1,
 ) -> Array:
     """Rearrange the windows of an image into the columns of a matrix.
 
@@ -102,6 +132,8 @@ def im2col(
         For a dtype other than float32 and float64 or options of the wrong type.
     ValueError
         For a kernel larger than the padded image, or options out of range.
+    MemoryError
+        If the matrix cannot be allocated.
 
     See Also
     --------
@@ -115,22 +147,23 @@ def im2col(
     image = check_array("x", x)
     if image.ndim not in (3, 4):
         raise ValueError(f"x must be (N, C, H, W) or (C, H, W), not {image.shape}")
-    problem = _column_problem(image.shape, kernel_size, image.dtype, stride, padding, dilation)
-    view = windows(zero_pad(image, problem.padding), problem)  # ..., C, OH, OW, R, S
-    taps_first = np.moveaxis(view, (-2, -1), (-4, -3))
-    columns = np.array(taps_first, problem.dtype, order="C")
-    rows = problem.in_channels * problem.kernel_height * problem.kernel_width
-    return columns.reshape(*image.shape[:-3], rows, problem.out_height * problem.out_width)
+    kernel = parse_pair("kernel_size", kernel_size, 1)
+    problem = _column_problem(image.shape, kernel, image.dtype, stride, padding, dilation)
+    positions = problem.out_height, problem.out_width
+    columns = np.empty((*image.shape[:-2], *kernel, *positions), problem.dtype)
+    fill_columns(problem, image, columns, whole(problem))
+    rows = problem.in_channels * kernel[0] * kernel[1]
+    return columns.reshape(*image.shape[:-3], rows, positions[0] * positions[1])
 
 
 def col2im(
     cols: npt.ArrayLike,
     output_size: tuple[int, int],
-    kernel_size: int | tuple[int, int],
+    kernel_size: Pair,
     *,
-    stride: int | tuple[int, int] = 1,
-    padding: int | tuple[int, int] | Pads | str = 0,
-    dilation: int | tuple[int, int] = 1,
+    stride: Pair = 1,
+    padding: Padding = 0,
+    dilation: Pair = 1,
 ) -> Array:
     """Sum the columns of `im2col` back into an image: its adjoint.
 
@@ -156,48 +189,47 @@ def col2im(
         For a dtype other than float32 and float64 or options of the wrong type.
     ValueError
         Where the shape of `cols` is not what `im2col` gives for these sizes.
+    MemoryError
+        If the image cannot be allocated.
     """
     matrix = check_array("cols", cols)
     if matrix.ndim not in (2, 3):
         raise ValueError(f"cols must be (N, C·R·S, OH·OW) or (C·R·S, OH·OW), not {matrix.shape}")
-    height, width = parse_pair("output_size", output_size, 1)
-    kernel_height, kernel_width = parse_pair("kernel_size", kernel_size, 1)
-    channels, rest = divmod(matrix.shape[-2], kernel_height * kernel_width)
+    size = parse_pair("output_size", output_size, 1)
+    kernel = parse_pair("kernel_size", kernel_size, 1)
+    channels, rest = divmod(matrix.shape[-2], kernel[0] * kernel[1])
     if rest or not channels:
         raise ValueError(
-            f"cols {matrix.shape} must have a multiple of {kernel_height}·{kernel_width} rows "
-            f"for kernel_size {(kernel_height, kernel_width)}"
+            f"cols {matrix.shape} must have a multiple of {kernel[0]}·{kernel[1]} rows for "
+            f"kernel_size {kernel}"
         )
-    image_shape = (*matrix.shape[:-2], channels, height, width)
-    problem = _column_problem(image_shape, kernel_size, matrix.dtype, stride, padding, dilation)
+    image_shape = (*matrix.shape[:-2], channels, *size)
+    problem = _column_problem(image_shape, kernel, matrix.dtype, stride, padding, dilation)
     positions = problem.out_height, problem.out_width
     if matrix.shape[-1] != positions[0] * positions[1]:
         raise ValueError(
             f"cols {matrix.shape} must have {positions[0]}·{positions[1]} columns for an image of "
-            f"{(height, width)}, kernel_size {(kernel_height, kernel_width)}, stride "
-            f"{problem.stride}, padding {problem.padding}, dilation {problem.dilation}"
+            f"{size}, kernel_size {kernel}, stride {problem.stride}, padding {problem.padding}, "
+            f"dilation {problem.dilation}"
         )
-    shape = (*matrix.shape[:-2], channels, kernel_height, kernel_width, *positions)
-    padded = np.zeros((*image_shape[:-2], *problem.padded_size), problem.dtype)
-    add_windows(matrix.reshape(shape), padded, problem)
-    (top, _), (left, _) = problem.padding
-    return padded[..., top : top + height, left : left + width].copy()
+    image = np.zeros(image_shape, problem.dtype)
+    windows = prepare(matrix).reshape(*image_shape[:-2], *kernel, *positions)
+    add_columns(problem, windows, image, whole(problem))
+    return image
 
 
 def _column_problem(
     x_shape: tuple[int, ...],
-    kernel_size: object,
+    kernel: tuple[int, int],
     dtype: np.dtype[Any],
     stride: object,
     padding: object,
     dilation: object,
 ) -> ConvProblem:
     """Return the problem of one output channel whose columns these are."""
-    channels = x_shape[-3]
-    kernel = parse_pair("kernel_size", kernel_size, 1)
     return ConvProblem.create(
         x_shape,
-        (1, max(channels, 1), *kernel),
+        (1, max(x_shape[-3], 1), *kernel),
         dtype=dtype,
         stride=stride,
         padding=padding,

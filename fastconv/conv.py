@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from .activation import multiply_derivative
-from .operands import check_array, check_dtypes_agree, check_out, is_prepared, prepare
-from .padding import Pads
+from .activation import Activation, multiply_derivative
+from .arguments import Pair
+from .operands import Array, check_array, check_dtypes_agree, check_out, is_prepared, prepare
+from .padding import Padding, PaddingMode
 from .problem import ConvProblem
 from .registry import choose
 
 __all__ = ["Conv2dGrads", "Conv2dPlan", "conv2d", "conv2d_backward", "plan_conv2d"]
-
-Array: TypeAlias = npt.NDArray[Any]
-Pair: TypeAlias = int | tuple[int, int]
-Padding: TypeAlias = int | tuple[int, int] | Pads | str
 
 
 class Conv2dGrads(NamedTuple):
@@ -37,9 +34,9 @@ def conv2d(
     stride: Pair = 1,
     padding: Padding = 0,
     dilation: Pair = 1,
-    groups: int = 1,
-    padding_mode: str = "zeros",
-    activation: str | None = None,
+    groups: SupportsIndex = 1,
+    padding_mode: PaddingMode = "zeros",
+    activation: Activation = None,
     backend: str = "auto",
     out: Array | None = None,
 ) -> Array:
@@ -98,9 +95,13 @@ def conv2d(
 
     Notes
     -----
-    As everywhere in deep learning this is a correlation: the kernel is not flipped. Taps that fall
-    into zero padding contribute nothing, so that an infinite weight makes no NaN there. Every
-    result is within (C/groups·R·S + 2)·u·Σ|W||X| of the exact sum.
+    As everywhere in deep learning this is a correlation: the kernel is not flipped.
+
+    Before the activation, every result is within (T + 3)·u·(Σ|W||X| + |b|) of the exact sum of its
+    T = C/groups·R·S products and the bias, where u is half the spacing of numbers at 1.
+
+    Pixels of zero padding contribute nothing, with one reservation: where a weight is infinite or
+    NaN, ``backend="im2col"`` multiplies it with the zeros there and gets NaN, the loops do not.
 
     References
     ----------
@@ -149,8 +150,7 @@ def _run(
     shape = problem.output_shape if x.ndim == 4 else problem.output_shape[1:]
     if out is not None:
         check_out(out, shape, problem.dtype, x=x, weight=weight, bias=bias)
-    direct = out is not None and is_prepared(out)
-    y = cast(Array, out) if direct else np.empty(shape, problem.dtype)
+    y = out if out is not None and is_prepared(out) else np.empty(shape, problem.dtype)
     if not problem.is_empty:
         image = problem.pad(prepare(x).reshape(problem.x_shape))
         chosen.forward(
@@ -160,7 +160,7 @@ def _run(
             None if bias is None else prepare(bias),
             y.reshape(problem.output_shape),
         )
-    if out is None or direct:
+    if out is None or out is y:
         return y
     out[...] = y
     return out
@@ -174,9 +174,9 @@ def conv2d_backward(
     stride: Pair = 1,
     padding: Padding = 0,
     dilation: Pair = 1,
-    groups: int = 1,
-    padding_mode: str = "zeros",
-    activation: str | None = None,
+    groups: SupportsIndex = 1,
+    padding_mode: PaddingMode = "zeros",
+    activation: Activation = None,
     output: npt.ArrayLike | None = None,
     needs: tuple[bool, bool, bool] = (True, True, True),
     backend: str = "auto",
@@ -260,9 +260,9 @@ def conv2d_backward(
     elif any((wants_x, wants_weight, wants_bias)):
         grad = g_array if y_array is None else multiply_derivative(activation, g_array, y_array)
         grad = prepare(grad).reshape(problem.output_shape)
-        image = prepare(x_array).reshape(problem.x_shape)
-        # The input gradient alone does not read the image.
-        image = problem.pad(image) if wants_weight else image
+        image = None
+        if wants_weight:
+            image = problem.pad(prepare(x_array).reshape(problem.x_shape))
         chosen.backward(task, grad, image, prepare(w_array), dx, dw, db)
     if dx is not None:
         dx = problem.fold(dx).reshape(x_array.shape)
@@ -315,9 +315,10 @@ class Conv2dPlan:
         return conv2d(x, self._weight, self._bias, backend=self._backend, out=out, **self._options)
 
     def __repr__(self) -> str:
-        """Return the weights' shape and the options."""
+        """Return the weights' shape and the options on one line."""
         options = ", ".join(f"{name}={value!r}" for name, value in self._options.items())
-        return f"Conv2dPlan(weight {self._weight.shape} {self._weight.dtype}, {options})"
+        weight = f"weight {self._weight.shape} {self._weight.dtype}"
+        return f"Conv2dPlan({weight}, {options}, backend={self._backend!r})"
 
 
 def plan_conv2d(
@@ -327,9 +328,9 @@ def plan_conv2d(
     stride: Pair = 1,
     padding: Padding = 0,
     dilation: Pair = 1,
-    groups: int = 1,
-    padding_mode: str = "zeros",
-    activation: str | None = None,
+    groups: SupportsIndex = 1,
+    padding_mode: PaddingMode = "zeros",
+    activation: Activation = None,
     backend: str = "auto",
 ) -> Conv2dPlan:
     """Prepare a layer once that will be called often: ``plan(x)``.

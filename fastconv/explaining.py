@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import fill
-from typing import Any
+from typing import SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
 from . import isa
+from .activation import Activation
 from .algorithms.im2col import column_buffer_bytes, column_buffer_limit
+from .arguments import Pair
+from .padding import Padding, PaddingMode
 from .problem import ConvProblem
 from .registry import choose, refusals
 from .threads import threads_for
@@ -47,7 +50,7 @@ class Explanation:
         intensity = problem.flops / problem.bytes if problem.bytes else 0.0
         tile = column_buffer_bytes(problem.unpadded)
         buffer = "none needed"
-        if problem.is_pointwise:
+        if problem.unpadded.is_pointwise:
             buffer += ": the image already is its own column matrix"
         if tile:
             buffer = (
@@ -61,9 +64,9 @@ class Explanation:
             ("work", f"{_decimal(problem.flops)}FLOP"),
             ("traffic", f"{_binary(problem.bytes)} at least: {intensity:.1f} FLOP per byte"),
             ("columns", buffer),
-            ("backend", f"{self.backend}, instruction set {isa.name or 'none (pure Python)'}, "
-             + ("threads as NumPy's BLAS decides" if self.threads is None else
-                _count(self.threads, "thread"))),
+            ("backend", f"{self.backend}, "
+             + ("in NumPy, on as many threads as its BLAS takes" if self.threads is None else
+                f"instruction set {isa.name}, {_count(self.threads, 'thread')}")),
             *((f"not {name}", reason) for name, reason in self.refusals.items()),
         ]  # fmt: skip
         margin = max(len(label) for label, _ in lines) + 2
@@ -80,12 +83,12 @@ def explain(
     weight_shape: Sequence[int],
     bias_shape: Sequence[int] | None = None,
     *,
-    stride: int | tuple[int, int] = 1,
-    padding: Any = 0,
-    dilation: int | tuple[int, int] = 1,
-    groups: int = 1,
-    padding_mode: str = "zeros",
-    activation: str | None = None,
+    stride: Pair = 1,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    groups: SupportsIndex = 1,
+    padding_mode: PaddingMode = "zeros",
+    activation: Activation = None,
     dtype: npt.DTypeLike = np.float32,
     backend: str = "auto",
 ) -> Explanation:
@@ -130,9 +133,10 @@ def explain(
         padding_mode=padding_mode,
         activation=activation,
     )
-    chosen = choose(problem.unpadded, backend)
+    task = problem.unpadded
+    chosen = choose(task, backend)
     threads = {"openmp": threads_for(problem.flops), "blas": None, "none": 1}[chosen.threading]
-    return Explanation(problem, chosen.name, refusals(problem.unpadded, chosen), threads)
+    return Explanation(problem, chosen.name, refusals(task, backend), threads)
 
 
 def _binary(count: float) -> str:

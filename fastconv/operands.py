@@ -5,12 +5,22 @@ Checking and preparing are apart, so that nothing is copied before everything ha
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["check_array", "check_dtype", "check_dtypes_agree", "check_out", "prepare"]
+__all__ = [
+    "Array",
+    "check_array",
+    "check_dtype",
+    "check_dtypes_agree",
+    "check_out",
+    "is_prepared",
+    "prepare",
+]
+
+Array: TypeAlias = npt.NDArray[Any]
 
 _KERNEL_DTYPES: dict[str, np.dtype[Any]] = {"f4": np.dtype(np.float32), "f8": np.dtype(np.float64)}
 _EXACT_IN_FLOAT32 = ("b1", "i1", "u1", "i2", "u2", "f2")
@@ -18,6 +28,8 @@ _EXACT_IN_FLOAT32 = ("b1", "i1", "u1", "i2", "u2", "f2")
 
 def check_dtype(name: str, dtype: npt.DTypeLike) -> np.dtype[Any]:
     """Return float32 or float64 in native byte order, or say what to cast to."""
+    if dtype is None:  # which NumPy would take for float64
+        raise TypeError(f"{name} must be float32 or float64, not None")
     try:
         given = np.dtype(dtype)
     except TypeError:
@@ -33,7 +45,7 @@ def check_dtype(name: str, dtype: npt.DTypeLike) -> np.dtype[Any]:
     raise TypeError(f"{name} has dtype {given}, fastconv computes in float32 or float64{advice}")
 
 
-def check_array(name: str, value: object) -> npt.NDArray[Any]:
+def check_array(name: str, value: object) -> Array:
     """Return `value` as an array of an accepted dtype, neither copied nor prepared."""
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} is a masked array, whose mask would be lost: fill it first")
@@ -45,7 +57,7 @@ def check_array(name: str, value: object) -> npt.NDArray[Any]:
     return array
 
 
-def check_dtypes_agree(**arrays: npt.NDArray[Any] | None) -> np.dtype[Any]:
+def check_dtypes_agree(**arrays: Array | None) -> np.dtype[Any]:
     """Return the dtype that all arrays share."""
     (first_name, first), *others = ((k, v) for k, v in arrays.items() if v is not None)
     dtype = check_dtype(first_name, first.dtype)
@@ -58,9 +70,14 @@ def check_dtypes_agree(**arrays: npt.NDArray[Any] | None) -> np.dtype[Any]:
     return dtype
 
 
-def prepare(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return the array as kernels read it: native byte order, aligned, C-contiguous."""
-    if array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative:
+def is_prepared(array: Array) -> bool:
+    """Whether kernels may use the array as it lies: native, aligned, C-contiguous."""
+    return array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative
+
+
+def prepare(array: Array) -> Array:
+    """Return the array as kernels read it, a copy only where `is_prepared` is false."""
+    if is_prepared(array):
         return array
     return np.require(array, array.dtype.newbyteorder("="), ("C", "A"))
 
@@ -69,11 +86,13 @@ def check_out(
     out: object,
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
-    **operands: npt.NDArray[Any] | None,
-) -> npt.NDArray[Any]:
+    **operands: Array | None,
+) -> None:
     """Refuse an `out` that cannot take the result without loss or without spoiling an operand."""
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a NumPy array, not {type(out).__name__}")
+    if isinstance(out, np.ma.MaskedArray):
+        raise TypeError("out is a masked array, whose mask would hide the result: give its data")
     if out.shape != shape:
         raise ValueError(f"out must have shape {shape}, not {out.shape}")
     if check_dtype("out", out.dtype) != dtype:
@@ -85,15 +104,9 @@ def check_out(
     for name, operand in operands.items():
         if operand is not None and _share_memory(out, operand):
             raise ValueError(f"out shares memory with {name}: give it an array of its own")
-    return cast("npt.NDArray[Any]", out)
 
 
-def is_prepared(array: npt.NDArray[Any]) -> bool:
-    """Whether a kernel may write to the array directly."""
-    return prepare(array) is array
-
-
-def _share_memory(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> bool:
+def _share_memory(first: Array, second: Array) -> bool:
     if not np.may_share_memory(first, second):
         return False
     most_candidates: Any = 10_000
@@ -103,8 +116,10 @@ def _share_memory(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> bool:
         return True  # interleaved in a way too intricate to settle: stay safe
 
 
-def _overlaps_itself(array: npt.NDArray[Any]) -> bool:
+def _overlaps_itself(array: Array) -> bool:
     """Whether two indices may reach the same byte (broadcast or sliding-window views)."""
+    if array.size == 0:
+        return False
     span = array.itemsize
     axes = sorted((abs(step), n) for step, n in zip(array.strides, array.shape, strict=True))
     for step, extent in axes:

@@ -1,69 +1,47 @@
-"""Padding: the forms it may be given in, and the padding modes that need a padded copy.
+"""Padding: the forms it may be given in, and the modes that need a padded copy.
 
-Zero padding is never materialised here: every backend knows how to skip the taps that fall outside
-the image. The other three modes read real pixels there, so the image is copied once into its
-padded shape and the backend sees an unpadded problem:
+Padding with zeros is never written out: each backend skips the taps that fall outside the image.
+The other modes read real pixels there, so the image is copied once into its padded shape, and the
+backend sees a problem without padding:
 
     reflect      c b | a b c d | c b
     replicate    a a | a b c d | d d
     circular     c d | a b c d | a b
 
-Both ways are one list per axis that says which source pixel each padded pixel is.
+Both directions work from one list per axis: which pixel each padded position copies.
 """
 
 from __future__ import annotations
 
-import operator
-from typing import Any, Literal, TypeAlias, cast
+from collections.abc import Sequence
+from typing import Any, Literal, SupportsIndex, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["PADDING_MODES", "Pads", "fold_image", "pad_image", "parse_padding"]
+from .arguments import Pair, is_sequence, parse_pair
+
+__all__ = [
+    "PADDING_MODES",
+    "Padding",
+    "PaddingMode",
+    "Pads",
+    "check_mode",
+    "fold_image",
+    "pad_image",
+    "parse_padding",
+    "sources",
+]
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
-
-# No extent of a real problem comes near it, and products of two still fit in 64 bits.
-LARGEST_INT = 2**31 - 1
+PaddingMode: TypeAlias = Literal["zeros", "reflect", "replicate", "circular"]
 
 # ((top, bottom), (left, right))
 Pads: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+# As users give it
+Padding: TypeAlias = Pair | Sequence[Sequence[SupportsIndex]] | str
 
 _FORMS = "an int, a pair of ints, ((top, bottom), (left, right)), 'same' or 'valid'"
-
-
-def parse_int(name: str, value: object, minimum: int, form: str = "an int") -> int:
-    """Return `value` as an int of at least `minimum`, or say what `name` may be."""
-    if isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be {form}, not {value!r}")
-    try:
-        number = operator.index(cast(Any, value))
-    except TypeError:
-        raise TypeError(f"{name} must be {form}, not {value!r}") from None
-    if number < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, not {number}")
-    if number > LARGEST_INT:
-        raise ValueError(f"{name} must be at most {LARGEST_INT}, not {number}")
-    return number
-
-
-def parse_pair(
-    name: str, value: object, minimum: int, form: str = "an int or a pair of ints"
-) -> tuple[int, int]:
-    """Return `value`, an int for both axes or a (vertical, horizontal) pair, as a pair."""
-    if type(value) is int:  # the common case, kept short for small calls
-        number = parse_int(name, value, minimum)
-        return number, number
-    if isinstance(value, (str, bytes)) or not hasattr(value, "__len__"):
-        number = parse_int(name, value, minimum, form)
-        return number, number
-    if getattr(value, "ndim", 1) == 0:  # a NumPy scalar in an array
-        number = parse_int(name, value, minimum, form)
-        return number, number
-    items = list(cast(Any, value))
-    if len(items) != 2:
-        raise ValueError(f"{name} must be {form}, not {value!r}")
-    return parse_int(name, items[0], minimum, form), parse_int(name, items[1], minimum, form)
 
 
 def parse_padding(
@@ -93,15 +71,15 @@ def parse_padding(
             vertical, horizontal = map(_same, image, window, stride)
             return vertical, horizontal
         raise ValueError(f"padding must be {_FORMS}, not {value!r}")
-    if hasattr(value, "__len__") and len(value) == 2:
-        vertical_item, horizontal_item = cast(Any, value)
-        sides = hasattr(vertical_item, "__len__"), hasattr(horizontal_item, "__len__")
+    if is_sequence(value):
+        axes = list(cast("Sequence[object]", value))
+        sides = [is_sequence(axis) for axis in axes]
         if any(sides):
-            if not all(sides):
+            if len(axes) != 2 or not all(sides):
                 raise ValueError(f"padding must be {_FORMS}, not {value!r}")
             return (
-                parse_pair("padding", vertical_item, 0, _FORMS),
-                parse_pair("padding", horizontal_item, 0, _FORMS),
+                parse_pair("padding", axes[0], 0, _FORMS),
+                parse_pair("padding", axes[1], 0, _FORMS),
             )
     vertical_pad, horizontal_pad = parse_pair("padding", value, 0, _FORMS)
     return (vertical_pad, vertical_pad), (horizontal_pad, horizontal_pad)
@@ -115,10 +93,10 @@ def _same(image: int, window: int, stride: int) -> tuple[int, int]:
 
 def check_mode(mode: object, pads: Pads, image: tuple[int, int]) -> None:
     """Refuse an unknown padding mode, and pads that reach past the pixels the mode would read."""
-    if mode not in PADDING_MODES:
+    if not isinstance(mode, str) or mode not in PADDING_MODES:
         raise ValueError(f"padding_mode must be one of {PADDING_MODES}, not {mode!r}")
     for axis, extent, pair in zip(("height", "width"), image, pads, strict=True):
-        widest = {"reflect": extent - 1, "circular": extent}.get(cast(str, mode), max(pair))
+        widest = {"reflect": extent - 1, "circular": extent}.get(mode, max(pair))
         if max(pair) > widest:
             raise ValueError(
                 f"padding {pair} is too wide for padding_mode {mode!r}: an image of {axis} "
@@ -126,9 +104,7 @@ def check_mode(mode: object, pads: Pads, image: tuple[int, int]) -> None:
             )
 
 
-def sources(
-    extent: int, pad: tuple[int, int], mode: Literal["reflect", "replicate", "circular"]
-) -> npt.NDArray[np.intp]:
+def sources(extent: int, pad: tuple[int, int], mode: str) -> npt.NDArray[np.intp]:
     """Return, for each padded position along one axis, the position it copies."""
     positions = np.arange(-pad[0], extent + pad[1])
     if mode == "circular":
@@ -139,20 +115,26 @@ def sources(
     return np.minimum(mirrored, 2 * (extent - 1) - mirrored)
 
 
-def pad_image(x: npt.NDArray[Any], pads: Pads, mode: Any) -> npt.NDArray[Any]:
-    """Return a copy of x (N, C, H, W) padded by a mode other than zeros."""
+def pad_image(x: npt.NDArray[Any], pads: Pads, mode: str) -> npt.NDArray[Any]:
+    """Return a C-contiguous copy of x (N, C, H, W), padded by a mode other than zeros."""
     rows = sources(x.shape[2], pads[0], mode)
     columns = sources(x.shape[3], pads[1], mode)
     return cast("npt.NDArray[Any]", x.take(rows, axis=2).take(columns, axis=3))
 
 
-def fold_image(padded: npt.NDArray[Any], pads: Pads, mode: Any, out: npt.NDArray[Any]) -> None:
+def fold_image(padded: npt.NDArray[Any], pads: Pads, mode: str) -> npt.NDArray[Any]:
     """Sum each padded pixel's gradient onto the pixel it copied: the adjoint of `pad_image`."""
-    rows = sources(out.shape[2], pads[0], mode)
-    columns = sources(out.shape[3], pads[1], mode)
-    narrow = np.zeros((*padded.shape[:3], out.shape[3]), padded.dtype)
-    for source, column in enumerate(columns):
-        narrow[..., column] += padded[..., source]
-    out[...] = 0
-    for source, row in enumerate(rows):
-        out[:, :, row] += narrow[:, :, source]
+    rows_folded = _fold_rows(padded, pads[0], mode)
+    columns_folded = _fold_rows(rows_folded.swapaxes(2, 3), pads[1], mode)
+    return np.ascontiguousarray(columns_folded.swapaxes(2, 3))
+
+
+def _fold_rows(padded: npt.NDArray[Any], pad: tuple[int, int], mode: str) -> npt.NDArray[Any]:
+    """Fold along axis 2: the image itself as one block, then its padding row by row."""
+    before, after = pad
+    extent = padded.shape[2] - before - after
+    folded = padded[:, :, before : before + extent].copy()
+    source = sources(extent, pad, mode)
+    for position in (*range(before), *range(before + extent, len(source))):
+        folded[:, :, source[position]] += padded[:, :, position]
+    return folded

@@ -25,9 +25,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .activation import check_activation
-from .operands import check_dtype
-from .padding import Pads, check_mode, fold_image, pad_image, parse_int, parse_padding, parse_pair
+from .activation import Activation, check_activation
+from .arguments import parse_int, parse_pair
+from .operands import Array, check_dtype
+from .padding import PaddingMode, Pads, check_mode, fold_image, pad_image, parse_padding
 
 __all__ = ["ConvProblem"]
 
@@ -72,8 +73,8 @@ class ConvProblem:
     padding: Pads = _NO_PADS
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
-    padding_mode: str = "zeros"
-    activation: str | None = None
+    padding_mode: PaddingMode = "zeros"
+    activation: Activation = None
     dtype: np.dtype[Any] = _FLOAT32
     has_bias: bool = False
 
@@ -89,8 +90,8 @@ class ConvProblem:
         padding: object = 0,
         dilation: object = 1,
         groups: object = 1,
-        padding_mode: str = "zeros",
-        activation: str | None = None,
+        padding_mode: PaddingMode = "zeros",
+        activation: Activation = None,
     ) -> ConvProblem:
         """Check shapes and options, as `conv2d` takes them, and return the problem they pose.
 
@@ -108,11 +109,13 @@ class ConvProblem:
 
         groups = parse_int("groups", groups, 1)
         _check_groups(groups, x_shape, weight_shape, channels)
-        if bias_shape is not None and tuple(bias_shape) != (out_channels,):
-            raise ValueError(
-                f"bias must have shape ({out_channels},), one value for each output channel of "
-                f"weight {weight_shape}, not {tuple(bias_shape)}"
-            )
+        if bias_shape is not None:
+            bias_shape = _parse_ints("bias", bias_shape)
+            if bias_shape != (out_channels,):
+                raise ValueError(
+                    f"bias must have shape ({out_channels},), one value for each output channel "
+                    f"of weight {weight_shape}, not {bias_shape}"
+                )
         stride = parse_pair("stride", stride, 1)
         dilation = parse_pair("dilation", dilation, 1)
         window = (
@@ -274,19 +277,17 @@ class ConvProblem:
         height, width = self.padded_size
         return replace(self, height=height, width=width, padding=_NO_PADS, padding_mode="zeros")
 
-    def pad(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def pad(self, x: Array) -> Array:
         """Return x as `unpadded` wants it: itself, or a padded copy."""
         if self.unpadded is self:
             return x
         return pad_image(x, self.padding, self.padding_mode)
 
-    def fold(self, padded_grad: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def fold(self, padded_grad: Array) -> Array:
         """Return the gradient of x from the gradient of `pad(x)`: the adjoint of `pad`."""
         if self.unpadded is self:
             return padded_grad
-        grad = np.empty(self.x_shape, self.dtype)
-        fold_image(padded_grad, self.padding, self.padding_mode, grad)
-        return grad
+        return fold_image(padded_grad, self.padding, self.padding_mode)
 
     def __str__(self) -> str:
         """Return the problem on one line, leaving out what is at its default."""
@@ -333,17 +334,23 @@ def _parse_shape(
     name: str, shape: Sequence[int], ranks: tuple[int, ...], form: str
 ) -> tuple[int, ...]:
     """Check the rank, and that only the batch may be empty."""
-    try:
-        parsed = tuple(map(operator.index, shape))
-    except (TypeError, ValueError):
-        raise TypeError(f"the shape of {name} must be a tuple of ints, not {shape!r}") from None
+    parsed = _parse_ints(name, shape)
     if len(parsed) not in ranks:
         raise ValueError(f"{name} must be {form}, not {len(parsed)}-D with shape {parsed}")
     first = 1 if name == "x" and len(parsed) == 4 else 0
-    if min(parsed[first:]) < 1 or min(parsed) < 0:
+    if min(parsed) < 0:
+        raise ValueError(f"{name} cannot have a negative extent: its shape is {parsed}")
+    if min(parsed[first:]) < 1:
         batch = " (only the batch N may be 0)" if name == "x" else ""
         raise ValueError(f"{name} must not be empty{batch}: its shape is {parsed}")
     return parsed
+
+
+def _parse_ints(name: str, shape: Sequence[int]) -> tuple[int, ...]:
+    try:
+        return tuple(map(operator.index, shape))
+    except TypeError:
+        raise TypeError(f"the shape of {name} must be a tuple of ints, not {shape!r}") from None
 
 
 def _check_groups(

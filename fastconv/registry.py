@@ -1,8 +1,8 @@
 """The ordered list of backends, and the choice among them.
 
-The first backend in the list that is able and suited wins; each other can say why it did not. To
-add an algorithm, write its file in algorithms/ and enter it here: tests, benchmarks, `backends()`
-and `explain()` find it in this list.
+The first backend in the list that is available, able and suited wins; each other can say why it did
+not. To add an algorithm, write its file in algorithms/ and enter it here: tests, benchmarks,
+`backends()` and `explain()` find it in this list.
 """
 
 from __future__ import annotations
@@ -12,16 +12,14 @@ from .algorithms.im2col import IM2COL
 from .algorithms.loops import LOOPS, LOOPS_LITERAL, LOOPS_ROWS
 from .problem import ConvProblem
 
-__all__ = ["BACKENDS", "backends", "choose", "refusals", "usable_backends"]
+__all__ = ["BACKENDS", "backends", "choose", "refusal", "refusals", "usable_backends"]
 
 BACKENDS: tuple[Backend, ...] = (LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL)
-
-_ANY_PROBLEM = ConvProblem(1, 1, 1, 1, 1, 1, 1)
 
 
 def usable_backends() -> list[Backend]:
     """Return the backends that this installation can run, in order of choice."""
-    return [backend for backend in BACKENDS if backend.unable(_ANY_PROBLEM) is None]
+    return [backend for backend in BACKENDS if backend.unavailable() is None]
 
 
 def backends() -> list[str]:
@@ -34,6 +32,11 @@ def backends() -> list[str]:
     return [backend.name for backend in usable_backends()]
 
 
+def refusal(backend: Backend, problem: ConvProblem) -> str | None:
+    """Return why a backend cannot compute a problem here, or None."""
+    return backend.unavailable() or backend.unable(problem)
+
+
 def choose(problem: ConvProblem, name: str = "auto") -> Backend:
     """Return the backend called `name`, or for "auto" the first that is able and suited.
 
@@ -42,25 +45,32 @@ def choose(problem: ConvProblem, name: str = "auto") -> Backend:
     ValueError
         For a name that is not in the list, or a backend that cannot compute the problem.
     """
+    if not isinstance(name, str):
+        raise ValueError(f"backend must be one of {_names()}, not {name!r}")
     for backend in BACKENDS:
         if name == "auto":
-            if backend.unable(problem) is None and backend.unsuited(problem) is None:
+            if refusal(backend, problem) is None and backend.unsuited(problem) is None:
                 return backend
         elif name == backend.name:
-            reason = backend.unable(problem)
+            reason = refusal(backend, problem)
             if reason is not None:
                 raise ValueError(f"backend {name!r} cannot compute {problem}: {reason}")
             return backend
-    names = ["auto", *(backend.name for backend in BACKENDS)]
-    raise ValueError(f"backend must be one of {names}, not {name!r}")
+    raise ValueError(f"backend must be one of {_names()}, not {name!r}")
 
 
-def refusals(problem: ConvProblem, chosen: Backend) -> dict[str, str]:
-    """Return, for every backend but the chosen one, why it was not chosen."""
+def refusals(problem: ConvProblem, name: str = "auto") -> dict[str, str]:
+    """Return, for every backend but the one that `choose` returns, why it was not chosen."""
+    chosen = choose(problem, name)
+    passed_over = (
+        f"'{chosen.name}' comes before it" if name == "auto" else f"'{name}' was asked for by name"
+    )
     return {
-        backend.name: backend.unable(problem)
-        or backend.unsuited(problem)
-        or f"'{chosen.name}' was chosen before it"
+        backend.name: refusal(backend, problem) or backend.unsuited(problem) or passed_over
         for backend in BACKENDS
         if backend is not chosen
     }
+
+
+def _names() -> list[str]:
+    return ["auto", *(backend.name for backend in BACKENDS)]

@@ -4,7 +4,9 @@
 
 OpenMP's own count (OMP_NUM_THREADS, the cores this process may run on, threadpoolctl's limits)
 is never exceeded. After a fork the child runs on one thread: the threads of the parent's OpenMP
-team do not exist there, and GNU's OpenMP would wait for them for ever.
+team do not exist there, and GNU's OpenMP would wait for them for ever. (A child made by a bare
+os.fork() that imports fastconv only then cannot be told from any other process; multiprocessing's
+children can.)
 
 The `im2col` backend is NumPy: its threads are those of NumPy's BLAS, set by OPENBLAS_NUM_THREADS or
 threadpoolctl.
@@ -13,12 +15,13 @@ threadpoolctl.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 
 from . import isa
-from .padding import parse_int
+from .arguments import parse_int
 
 __all__ = ["get_num_threads", "num_threads", "set_num_threads", "threads_for"]
 
@@ -27,7 +30,15 @@ _FLOPS_WORTH_A_THREAD = 200_000
 
 _of_process: int | None = None
 _of_context: ContextVar[int | None] = ContextVar("fastconv_num_threads", default=None)
-_forked = False
+
+
+def _born_by_fork() -> bool:
+    """Whether multiprocessing forked this process before fastconv was imported."""
+    process = sys.modules.get("multiprocessing.process")
+    return process is not None and type(process.current_process()).__name__ == "ForkProcess"
+
+
+_forked = _born_by_fork()
 
 
 def _after_fork_in_child() -> None:
@@ -66,8 +77,7 @@ def set_num_threads(n: int) -> None:
     _of_process = parse_int("n", n, 1)
 
 
-@contextmanager
-def num_threads(n: int) -> Iterator[None]:
+def num_threads(n: int) -> AbstractContextManager[None]:
     """Set how many threads the calls inside a ``with`` block may use.
 
     The setting holds for the thread or asynchronous task that entered the block.
@@ -76,8 +86,18 @@ def num_threads(n: int) -> Iterator[None]:
     ----------
     n : int
         At least 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `n` is not an int or is less than 1.
     """
-    token = _of_context.set(parse_int("n", n, 1))
+    return _limited_to(parse_int("n", n, 1))
+
+
+@contextmanager
+def _limited_to(n: int) -> Iterator[None]:
+    token = _of_context.set(n)
     try:
         yield
     finally:

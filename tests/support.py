@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 import fastconv
 import reference
 from benchmarks.layers import LAYERS
-from fastconv.registry import usable_backends
+from fastconv.registry import refusal, usable_backends
 
 Array = npt.NDArray[Any]
 
-BACKENDS = usable_backends()
 DTYPES = ("float32", "float64")
 
 # The naive reference does a few million products a second; all that the tests compare is a few
@@ -103,6 +103,32 @@ CASES = (*EDGE_CASES, *_layer_cases())
 EXACT_CASES = tuple(c for c in CASES if c.options.get("activation") not in ("sigmoid", "tanh"))
 
 
+def problem_of(case: Case) -> fastconv.ConvProblem:
+    return fastconv.ConvProblem.create(case.x_shape, case.weight_shape, **case.options)
+
+
+def on_each_able_backend(cases: Iterable[Case]) -> Any:
+    """Parametrize a test by `case` and `backend`, for all pairs in which it can compute it."""
+    pairs = [
+        pytest.param(case, backend, id=f"{case.name}-{backend.name}")
+        for case in cases
+        for backend in usable_backends()
+        if refusal(backend, problem_of(case).unpadded) is None
+    ]
+    return pytest.mark.parametrize(("case", "backend"), pairs)
+
+
+# The backends that compute whatever there is; what a special one computes, the tables above show.
+GENERAL_BACKENDS = [
+    backend
+    for backend in usable_backends()
+    if all(refusal(backend, problem_of(case).unpadded) is None for case in CASES)
+]
+on_each_general_backend = pytest.mark.parametrize(
+    "backend", GENERAL_BACKENDS, ids=lambda backend: backend.name
+)
+
+
 def case_id(case: Case) -> str:
     return case.name
 
@@ -128,8 +154,7 @@ def _operands(case: Case, draw: Any, seed: int) -> Operands:
     rng = np.random.default_rng(seed)
     x, weight = draw(rng, case.x_shape), draw(rng, case.weight_shape)
     bias = draw(rng, case.weight_shape[:1]) if case.bias else None
-    shape = fastconv.ConvProblem.create(case.x_shape, case.weight_shape, **case.options)
-    output_shape = shape.output_shape if len(case.x_shape) == 4 else shape.output_shape[1:]
+    output_shape = problem_of(case).output_shape[4 - len(case.x_shape) :]
     return Operands(x, weight, bias, draw(rng, output_shape))
 
 

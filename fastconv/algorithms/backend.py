@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol
 
-import numpy.typing as npt
-
+from ..operands import Array
 from ..problem import ConvProblem
 
-__all__ = ["Array", "Backend"]
-
-Array: TypeAlias = npt.NDArray[Any]
+__all__ = ["Backend"]
 
 
 class Forward(Protocol):
@@ -24,13 +21,13 @@ class Forward(Protocol):
 
 
 class Backward(Protocol):
-    """Fill those of dx, dw, db that are not None."""
+    """Fill those of dx, dw, db that are not None; x is None where dw is, which alone reads it."""
 
     def __call__(
         self,
         problem: ConvProblem,
         grad: Array,
-        x: Array,
+        x: Array | None,
         weight: Array,
         dx: Array | None,
         dw: Array | None,
@@ -38,7 +35,11 @@ class Backward(Protocol):
     ) -> None: ...
 
 
-def _none(_problem: ConvProblem) -> None:
+def _always() -> None:
+    return None
+
+
+def _for_all(_problem: ConvProblem) -> None:
     return None
 
 
@@ -46,9 +47,10 @@ def _none(_problem: ConvProblem) -> None:
 class Backend:
     """One algorithm.
 
-    Arrays reach it ready for use: native, aligned, C-contiguous, the image padded unless its
-    padding is with zeros, the results allocated with whatever bytes they held before. `grad` is
-    the gradient before the activation. The batch is never empty.
+    Arrays reach it ready for use: native, aligned, C-contiguous, the results allocated with
+    whatever bytes they held before. The problem is `ConvProblem.unpadded`: what padding it has is
+    with zeros, and not in x. `grad` is the gradient before the activation. The batch is never
+    empty. Whatever a backend allocates, it allocates before it writes to a result.
 
     Attributes
     ----------
@@ -57,6 +59,8 @@ class Backend:
     summary : str
         One line for people.
     forward, backward : callable
+    unavailable : callable
+        Why this installation cannot run it at all, or None.
     unable : callable
         Given a problem, why this backend cannot compute it, or None.
     unsuited : callable
@@ -64,16 +68,18 @@ class Backend:
     threading : {"openmp", "blas", "none"}
         Whose threads it runs on: fastconv's own, those of NumPy's BLAS, only the caller's.
     error_growth : float
-        Every output is within ``error_growth · (taps + 2) · u · Σ|w||x|`` of the exact value, with
-        u half the spacing of floating-point numbers at 1 (Higham, Accuracy and Stability of
-        Numerical Algorithms, chapter 3); 1 for any order of summation.
+        A sum of n products z is within ``error_growth · (n + 2) · u · Σ|z|`` of its exact value,
+        before an activation, with u half the spacing of floating-point numbers at 1 (Higham,
+        Accuracy and Stability of Numerical Algorithms, chapter 3); 1 for any order of summation.
+        For an output, n is the taps and the bias.
     """
 
     name: str
     summary: str
     forward: Forward
     backward: Backward
-    unable: Callable[[ConvProblem], str | None] = _none
-    unsuited: Callable[[ConvProblem], str | None] = _none
+    unavailable: Callable[[], str | None] = _always
+    unable: Callable[[ConvProblem], str | None] = _for_all
+    unsuited: Callable[[ConvProblem], str | None] = _for_all
     threading: Literal["openmp", "blas", "none"] = "none"
     error_growth: float = 1.0

@@ -1,10 +1,10 @@
 """The im2col backend: NumPy alone, complete, in bounded memory.
 
-Per image and group, with M = K/groups, N = OH·OW, K = T = C/groups·R·S of a matrix product:
+Per image and group, with M = K/groups filters, P = OH·OW pixels, T = C/groups·R·S taps:
 
-    forward        y [M x N]   =  weight [M x T] @ columns [T x N]
-    weight grad    dw [M x T] +=  grad [M x N] @ columns.T [N x T]       summed over images
-    input grad     columns' [T x N] = weight.T [T x M] @ grad [M x N],   then col2im
+    forward        y [M x P]   =  weight [M x T] @ columns [T x P]
+    weight grad    dw [M x T] +=  grad [M x P] @ columns.T [P x T]       summed over images
+    input grad     columns' [T x P] = weight.T [T x M] @ grad [M x P],   then col2im
 
 The column matrix is never written whole. A tile of it takes as much of the loops
 
@@ -12,6 +12,9 @@ The column matrix is never written whole. A tile of it takes as much of the loop
 
 as fits the limit, filled from the innermost outwards: usually all taps of many rows. Only where a
 single column is larger than the limit are the taps cut as well, and their products added up.
+
+A matrix product multiplies every weight with every pixel, zeros of the padding included: an
+infinite weight makes NaN there, as inf·0 does. The loops, which skip the padding, do not.
 """
 
 from __future__ import annotations
@@ -19,15 +22,15 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from collections.abc import Iterator
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 
 from ..activation import activate
-from ..columns import add_windows, windows, zero_pad
+from ..columns import Tile, add_columns, fill_columns
+from ..operands import Array
 from ..problem import ConvProblem
-from .backend import Array, Backend
+from .backend import Backend
 
 __all__ = ["IM2COL", "column_buffer_bytes", "column_buffer_limit"]
 
@@ -46,12 +49,12 @@ def column_buffer_limit() -> int:
     if not text:
         return _DEFAULT_LIMIT_MIB * 2**20
     try:
-        limit = int(float(text) * 2**20)
-    except (ValueError, OverflowError):
+        limit = float(text) * 2**20
+    except ValueError:
         limit = 0
-    if limit < 1:
+    if not 0 < limit < math.inf:
         raise ValueError(f"FASTCONV_IM2COL_MIB must be a positive number of MiB, not {text!r}")
-    return limit
+    return math.ceil(limit)
 
 
 class _Outputs(NamedTuple):
@@ -116,34 +119,54 @@ def column_buffer_bytes(problem: ConvProblem) -> int:
 
 
 class _Columns:
-    """Cuts tiles of the column matrix out of x, through one buffer that all tiles share."""
+    """The tiles of the columns of one image array, all in the same buffer, one at a time."""
 
-    def __init__(self, problem: ConvProblem, x: Array) -> None:
+    def __init__(self, problem: ConvProblem, image: Array) -> None:
         self._problem = problem
-        self._x = x.reshape(problem.batch, problem.groups, -1, problem.height, problem.width)
-        self._buffer = np.empty(0, problem.dtype)
-        self._padded_from: tuple[slice, slice] | None = None
-        self._windows = self._buffer
+        # n, group, c, h, w: the same memory
+        self._image = image.reshape(
+            problem.batch, problem.groups, -1, problem.height, problem.width
+        )
+        size = column_buffer_bytes(problem) // problem.dtype.itemsize
+        self._buffer = np.empty(size, problem.dtype)
 
-    def tile(self, outputs: _Outputs, taps: _Taps) -> Array:
-        """Return the columns of a tile, (images, groups, taps, pixels)."""
+    def read(self, outputs: _Outputs, taps: _Taps) -> Array:
+        """Return the columns of a tile as matrices (images, groups, taps, pixels)."""
         if self._problem.is_pointwise:
             # The image is its own column matrix, but for the flattening of rows.
-            flat = self._x.reshape(*self._x.shape[:3], -1)
+            flat = self._image.reshape(*self._image.shape[:3], -1)
             return flat[outputs.n, outputs.group, taps.c, outputs.pixels(self._problem)]
-        if self._padded_from != (outputs.n, outputs.group):
-            self._windows = self._buffer  # lets go of the last padded copy before the next
-            part = zero_pad(self._x[outputs.n, outputs.group], self._problem.padding)
-            self._windows = windows(part, self._problem)  # n, group, c, i, j, r, s
-            self._padded_from = outputs.n, outputs.group
-        view = self._windows[:, :, taps.c, outputs.i, outputs.j, taps.r, taps.s]
-        view = view.transpose(0, 1, 2, 5, 6, 3, 4)
-        if self._buffer.size < view.size:
-            self._buffer = np.empty(view.size, self._problem.dtype)
-        columns = self._buffer[: view.size].reshape(view.shape)
-        np.copyto(columns, view)
-        images, groups, c, r, s, i, j = view.shape
-        return columns.reshape(images, groups, c * r * s, i * j)
+        columns = self._place(outputs, taps)
+        part = self._image[outputs.n, outputs.group, taps.c]
+        fill_columns(self._problem, part, columns, Tile(taps.r, taps.s, outputs.i, outputs.j))
+        return _as_matrices(columns)
+
+    def add_product(self, outputs: _Outputs, taps: _Taps, left: Array, right: Array) -> None:
+        """Add the columns `left @ right` of a tile back onto the image."""
+        part = self._image[outputs.n, outputs.group, taps.c]
+        tile = Tile(taps.r, taps.s, outputs.i, outputs.j)
+        if self._problem.is_pointwise:
+            columns = (left @ right).reshape(self._shape(outputs, taps))
+        else:
+            columns = self._place(outputs, taps)
+            np.matmul(left, right, out=_as_matrices(columns))
+        add_columns(self._problem, columns, part, tile)
+
+    def _place(self, outputs: _Outputs, taps: _Taps) -> Array:
+        """Return the buffer in the shape of a tile: n, group, c, r, s, i, j."""
+        shape = self._shape(outputs, taps)
+        return self._buffer[: math.prod(shape)].reshape(shape)
+
+    @staticmethod
+    def _shape(outputs: _Outputs, taps: _Taps) -> list[int]:
+        ranges = outputs.n, outputs.group, *taps, outputs.i, outputs.j
+        return [part.stop - part.start for part in ranges]
+
+
+def _as_matrices(columns: Array) -> Array:
+    """Return columns n, group, c, r, s, i, j as n, group, c·r·s, i·j, the same memory."""
+    images, groups, c, r, s, i, j = columns.shape
+    return columns.reshape(images, groups, c * r * s, i * j)
 
 
 def _grouped_weight(problem: ConvProblem, weight: Array) -> Array:
@@ -151,9 +174,9 @@ def _grouped_weight(problem: ConvProblem, weight: Array) -> Array:
     return weight.reshape(problem.groups, -1, *weight.shape[1:])
 
 
-def _as_matrices(weight: Array, group: slice, taps: _Taps) -> Array:
+def _weight_matrices(grouped: Array, group: slice, taps: _Taps) -> Array:
     """Return the taps of grouped weights as matrices (groups, K/groups, taps)."""
-    part = weight[group, :, taps.c, taps.r, taps.s]
+    part = grouped[group, :, taps.c, taps.r, taps.s]
     return part.reshape(*part.shape[:2], -1)
 
 
@@ -162,6 +185,8 @@ def _planes(problem: ConvProblem, y: Array) -> Array:
     return y.reshape(problem.batch, problem.groups, problem.out_channels_per_group, -1)
 
 
+# Infinities and NaN in the data are the caller's; they flow through without a warning.
+@np.errstate(all="ignore")
 def forward(problem: ConvProblem, x: Array, weight: Array, bias: Array | None, y: Array) -> None:
     """Fill y, a tile of outputs at a time."""
     outputs, taps = _tiles(problem, column_buffer_limit())
@@ -171,85 +196,48 @@ def forward(problem: ConvProblem, x: Array, weight: Array, bias: Array | None, y
     grouped_bias = None if bias is None else bias.reshape(problem.groups, -1, 1)
     for tile in outputs:
         block = planes[tile.n, tile.group, :, tile.pixels(problem)]
-        np.matmul(
-            _as_matrices(grouped, tile.group, taps[0]), columns.tile(tile, taps[0]), out=block
-        )
+        first = _weight_matrices(grouped, tile.group, taps[0])
+        np.matmul(first, columns.read(tile, taps[0]), out=block)
         for more in taps[1:]:
-            block += _as_matrices(grouped, tile.group, more) @ columns.tile(tile, more)
+            block += _weight_matrices(grouped, tile.group, more) @ columns.read(tile, more)
         if grouped_bias is not None:
             block += grouped_bias[tile.group]
         activate(problem.activation, block)
 
 
+@np.errstate(all="ignore")
 def backward(
     problem: ConvProblem,
     grad: Array,
-    x: Array,
+    x: Array | None,
     weight: Array,
     dx: Array | None,
     dw: Array | None,
     db: Array | None,
 ) -> None:
     """Fill those of dx, dw and db that are wanted."""
-    if dw is not None:
-        _weight_grad(problem, grad, x, dw)
+    outputs, taps = _tiles(problem, column_buffer_limit())
+    planes = _planes(problem, grad)
+    if dw is not None and x is not None:
+        columns = _Columns(problem, x)
+        grouped = _grouped_weight(problem, dw)
+        grouped[...] = 0
+        for tile, tap in itertools.product(outputs, taps):
+            block = grouped[tile.group, :, tap.c, tap.r, tap.s]
+            matrices = columns.read(tile, tap)
+            for matrix, plane in zip(matrices, planes[tile.n], strict=True):
+                product = plane[tile.group, :, tile.pixels(problem)] @ matrix.swapaxes(-1, -2)
+                block += product.reshape(block.shape)
     if dx is not None:
-        _input_grad(problem, grad, weight, dx)
+        columns = _Columns(problem, dx)
+        grouped = _grouped_weight(problem, weight)
+        dx[...] = 0
+        for tile, tap in itertools.product(outputs, taps):
+            transposed = _weight_matrices(grouped, tile.group, tap).swapaxes(-1, -2)
+            block = planes[tile.n, tile.group, :, tile.pixels(problem)]
+            columns.add_product(tile, tap, transposed, block)
     if db is not None:
         db[...] = grad.sum(axis=3).sum(axis=(0, 2), dtype=np.float64)
-
-
-def _weight_grad(problem: ConvProblem, grad: Array, x: Array, dw: Array) -> None:
-    outputs, taps = _tiles(problem, column_buffer_limit())
-    columns = _Columns(problem, x)
-    planes = _planes(problem, grad)
-    grouped = _grouped_weight(problem, dw)
-    grouped[...] = 0
-    for tile, tap in itertools.product(outputs, taps):
-        block = grouped[tile.group, :, tap.c, tap.r, tap.s]
-        matrix = columns.tile(tile, tap)
-        for image, plane in zip(matrix, planes[tile.n], strict=True):
-            product = plane[tile.group, :, tile.pixels(problem)] @ image.swapaxes(-1, -2)
-            block += product.reshape(block.shape)
-
-
-def _input_grad(problem: ConvProblem, grad: Array, weight: Array, dx: Array) -> None:
-    outputs, taps = _tiles(problem, column_buffer_limit())
-    planes = _planes(problem, grad)
-    grouped = _grouped_weight(problem, weight)
-    images = dx.reshape(problem.batch, problem.groups, -1, problem.height, problem.width)
-    for (n, group), tiles in _by_image(outputs):
-        channels = problem.in_channels_per_group
-        shape = (n.stop - n.start, group.stop - group.start, channels, *problem.padded_size)
-        padded = np.zeros(shape, problem.dtype)
-        for tile, tap in itertools.product(tiles, taps):
-            block = planes[n, group, :, tile.pixels(problem)]
-            columns = _as_matrices(grouped, group, tap).swapaxes(-1, -2) @ block
-            _add_columns(problem, columns, padded, tile, tap)
-        (top, _), (left, _) = problem.padding
-        rows, cols = slice(top, top + problem.height), slice(left, left + problem.width)
-        images[n, group] = padded[..., rows, cols]
-
-
-def _by_image(outputs: list[_Outputs]) -> Iterator[tuple[tuple[slice, slice], list[_Outputs]]]:
-    """Yield the tiles of the same images and groups together."""
-    for key, tiles in itertools.groupby(outputs, lambda tile: (tile.n, tile.group)):
-        yield key, list(tiles)
-
-
-def _add_columns(
-    problem: ConvProblem, columns: Array, padded: Array, tile: _Outputs, tap: _Taps
-) -> None:
-    """Add a tile of columns onto the padded image of its (images, groups)."""
-    extents = [part.stop - part.start for part in (*tap, tile.i, tile.j)]
-    first_row = tile.i.start * problem.stride[0]
-    first_column = tile.j.start * problem.stride[1]
-    add_windows(
-        columns.reshape(*columns.shape[:2], *extents),
-        cast(Array, padded[:, :, tap.c, first_row:, first_column:]),
-        problem,
-        (tap.r.start, tap.s.start),
-    )
 
 
 IM2COL = Backend(

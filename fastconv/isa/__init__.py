@@ -35,21 +35,23 @@ def _processor_features() -> dict[str, bool]:
     return dict(core.__cpu_features__)
 
 
-def _refusal(isa: str) -> str | None:
+def _refusal(candidate: str) -> str | None:
     """Return why an instruction set cannot be used here, or None."""
-    if importlib.util.find_spec(f"{__name__}.{isa}") is None:
+    if importlib.util.find_spec(f"{__name__}.{candidate}") is None:
         return "this installation was built without it"
     features = _processor_features()
-    missing = [feature for feature in INSTRUCTION_SETS[isa] if not features.get(feature)]
+    missing = [feature for feature in INSTRUCTION_SETS[candidate] if not features.get(feature)]
     return f"this processor has no {', '.join(missing)}" if missing else None
 
 
 def available() -> list[str]:
     """Return the names of the instruction sets that can be used here, the widest last."""
-    return [isa for isa in INSTRUCTION_SETS if _refusal(isa) is None]
+    return [candidate for candidate in INSTRUCTION_SETS if _refusal(candidate) is None]
 
 
 def _choose() -> str | None:
+    if os.environ.get("FASTCONV_PURE") == "1":
+        return None
     forced = os.environ.get("FASTCONV_ISA")
     if forced:
         if forced not in INSTRUCTION_SETS:
@@ -64,8 +66,6 @@ def _choose() -> str | None:
                 f"available: {', '.join(available()) or 'none'}"
             )
         return forced
-    if os.environ.get("FASTCONV_PURE", "0") not in ("", "0"):
-        return None
     widest = available()
     return widest[-1] if widest else None
 

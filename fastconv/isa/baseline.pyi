@@ -1,9 +1,9 @@
 """The functions of every compiled module; avx2 and avx512 are the same for their processors.
 
-Arrays are C-contiguous, aligned, of one dtype (float32 or float64) and of matching shapes, without
-exception: nothing is checked. `window` is (stride_h, stride_w, dilation_h, dilation_w, top, left).
-`bias` has no element where there is no bias. Each call computes the units [first, last) of its
-result: planes of y or dx, kernels of dw, elements of db.
+Arrays are C-contiguous, aligned and of one dtype (float32 or float64), which Cython checks, and of
+matching shapes, which nobody checks. `window` is (stride_h, stride_w, dilation_h, dilation_w, top,
+left). `bias` has no element where there is no bias. Each call computes the units [first, last) of
+its result: rows of y or dx, single weights of dw, elements of db.
 """
 
 from typing import Any, Protocol, TypeAlias

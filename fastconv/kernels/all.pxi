@@ -1,11 +1,11 @@
-# Every kernel body, in the order in which they build on each other.
+# Every kernel body, in the order in which they build on each other. A new one is included here.
 
 include "types.pxi"
 include "openmp.pxi"
 include "activation.pxi"
 include "rows.pxi"
 include "loops_literal.pxi"
-include "loops_planes.pxi"
+include "loops_units.pxi"
 include "loops_rows.pxi"
 include "loops_parallel.pxi"
 include "peak.pxi"

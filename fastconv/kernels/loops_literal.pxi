@@ -15,75 +15,75 @@ def forward_literal(
     real[:, :, :, ::1] y, tuple window, Py_ssize_t groups, int activation,
     Py_ssize_t first, Py_ssize_t last, int threads,
 ):
-    """Compute the planes [first, last) of y; plane n·K + k is y[n, k]."""
+    """Compute the rows [first, last) of y; row (n·K + k)·OH + i is y[n, k, i]."""
     cdef Window win = as_window(window)
     cdef bint has_bias = bias.shape[0] > 0
     cdef Py_ssize_t channels = w.shape[1]
     cdef Py_ssize_t filters = w.shape[0] // groups
-    cdef Py_ssize_t plane, n, k, i, j, c, r, s, row, col, base
+    cdef Py_ssize_t unit, n, k, i, j, c, r, s, row, col, base
     cdef real total
     with nogil:
-        for plane in range(first, last):
-            n = plane // w.shape[0]
-            k = plane % w.shape[0]
+        for unit in range(first, last):
+            n = unit // y.shape[2] // w.shape[0]
+            k = unit // y.shape[2] % w.shape[0]
+            i = unit % y.shape[2]
             base = k // filters * channels
-            for i in range(y.shape[2]):
-                for j in range(y.shape[3]):
-                    total = 0
-                    for c in range(channels):
-                        for r in range(w.shape[2]):
-                            row = i * win.stride_h + r * win.dilation_h - win.top
-                            if row < 0 or row >= x.shape[2]:
+            for j in range(y.shape[3]):
+                total = 0
+                for c in range(channels):
+                    for r in range(w.shape[2]):
+                        row = i * win.stride_h + r * win.dilation_h - win.top
+                        if row < 0 or row >= x.shape[2]:
+                            continue
+                        for s in range(w.shape[3]):
+                            col = j * win.stride_w + s * win.dilation_w - win.left
+                            if col < 0 or col >= x.shape[3]:
                                 continue
-                            for s in range(w.shape[3]):
-                                col = j * win.stride_w + s * win.dilation_w - win.left
-                                if col < 0 or col >= x.shape[3]:
-                                    continue
-                                total = total + w[k, c, r, s] * x[n, base + c, row, col]
-                    if has_bias:
-                        total = total + bias[k]
-                    y[n, k, i, j] = activate(activation, total)
+                            total = total + w[k, c, r, s] * x[n, base + c, row, col]
+                if has_bias:
+                    total = total + bias[k]
+                y[n, k, i, j] = activate(activation, total)
 
 
 def weight_grad_literal(
     const real[:, :, :, ::1] grad, const real[:, :, :, ::1] x, real[:, :, :, ::1] dw,
     tuple window, Py_ssize_t groups, Py_ssize_t first, Py_ssize_t last, int threads,
 ):
-    """Compute the kernels [first, last) of dw; kernel k·C/groups + c is dw[k, c].
+    """Compute the weights [first, last) of dw, counted in the order they lie in memory.
 
     dW[k,c,r,s] = sum over n, i, j of dZ[n,k,i,j] · X[n, c, i·S + r·D - P, j·S + s·D - P]
     """
     cdef Window win = as_window(window)
     cdef Py_ssize_t channels = dw.shape[1]
     cdef Py_ssize_t filters = dw.shape[0] // groups
-    cdef Py_ssize_t kernel, n, k, i, j, c, r, s, row, col, channel
+    cdef Py_ssize_t unit, n, k, i, j, c, r, s, row, col, channel
     cdef double total
     with nogil:
-        for kernel in range(first, last):
-            k = kernel // channels
-            c = kernel % channels
+        for unit in range(first, last):
+            s = unit % dw.shape[3]
+            r = unit // dw.shape[3] % dw.shape[2]
+            c = unit // (dw.shape[2] * dw.shape[3]) % channels
+            k = unit // (dw.shape[2] * dw.shape[3]) // channels
             channel = k // filters * channels + c
-            for r in range(dw.shape[2]):
-                for s in range(dw.shape[3]):
-                    total = 0
-                    for n in range(x.shape[0]):
-                        for i in range(grad.shape[2]):
-                            row = i * win.stride_h + r * win.dilation_h - win.top
-                            if row < 0 or row >= x.shape[2]:
-                                continue
-                            for j in range(grad.shape[3]):
-                                col = j * win.stride_w + s * win.dilation_w - win.left
-                                if col < 0 or col >= x.shape[3]:
-                                    continue
-                                total = total + grad[n, k, i, j] * x[n, channel, row, col]
-                    dw[k, c, r, s] = <real>total
+            total = 0
+            for n in range(x.shape[0]):
+                for i in range(grad.shape[2]):
+                    row = i * win.stride_h + r * win.dilation_h - win.top
+                    if row < 0 or row >= x.shape[2]:
+                        continue
+                    for j in range(grad.shape[3]):
+                        col = j * win.stride_w + s * win.dilation_w - win.left
+                        if col < 0 or col >= x.shape[3]:
+                            continue
+                        total = total + grad[n, k, i, j] * x[n, channel, row, col]
+            dw[k, c, r, s] = <real>total
 
 
 def input_grad_literal(
     const real[:, :, :, ::1] grad, const real[:, :, :, ::1] w, real[:, :, :, ::1] dx,
     tuple window, Py_ssize_t groups, Py_ssize_t first, Py_ssize_t last, int threads,
 ):
-    """Compute the planes [first, last) of dx; plane n·C + c is dx[n, c].
+    """Compute the rows [first, last) of dx; row (n·C + channel)·H + row is dx[n, channel, row].
 
     Each pixel gathers from the outputs it took part in: with row = i·S + r·D - P, that is the i for
     which row + P - r·D is a multiple of the stride.
@@ -91,31 +91,27 @@ def input_grad_literal(
     cdef Window win = as_window(window)
     cdef Py_ssize_t channels = w.shape[1]
     cdef Py_ssize_t filters = w.shape[0] // groups
-    cdef Py_ssize_t plane, n, channel, c, k, r, s, row, col, i, j, base
+    cdef Py_ssize_t unit, n, channel, c, k, r, s, row, col, i, j, base
     cdef real total
     with nogil:
-        for plane in range(first, last):
-            n = plane // dx.shape[1]
-            channel = plane % dx.shape[1]
+        for unit in range(first, last):
+            n = unit // dx.shape[2] // dx.shape[1]
+            channel = unit // dx.shape[2] % dx.shape[1]
+            row = unit % dx.shape[2]
             c = channel % channels
             base = channel // channels * filters
-            for row in range(dx.shape[2]):
-                for col in range(dx.shape[3]):
-                    total = 0
-                    for k in range(base, base + filters):
-                        for r in range(w.shape[2]):
-                            i = row + win.top - r * win.dilation_h
-                            if i < 0 or i % win.stride_h != 0 or i // win.stride_h >= grad.shape[2]:
+            for col in range(dx.shape[3]):
+                total = 0
+                for k in range(base, base + filters):
+                    for r in range(w.shape[2]):
+                        i = row + win.top - r * win.dilation_h
+                        if i < 0 or i % win.stride_h != 0 or i // win.stride_h >= grad.shape[2]:
+                            continue
+                        i = i // win.stride_h
+                        for s in range(w.shape[3]):
+                            j = col + win.left - s * win.dilation_w
+                            if j < 0 or j % win.stride_w != 0 or j // win.stride_w >= grad.shape[3]:
                                 continue
-                            i = i // win.stride_h
-                            for s in range(w.shape[3]):
-                                j = col + win.left - s * win.dilation_w
-                                if (
-                                    j < 0
-                                    or j % win.stride_w != 0
-                                    or j // win.stride_w >= grad.shape[3]
-                                ):
-                                    continue
-                                j = j // win.stride_w
-                                total = total + grad[n, k, i, j] * w[k, c, r, s]
-                    dx[n, channel, row, col] = total
+                            j = j // win.stride_w
+                            total = total + grad[n, k, i, j] * w[k, c, r, s]
+                dx[n, channel, row, col] = total

@@ -1,9 +1,16 @@
-# The row order in parallel over images and channels: the planes of loops_planes.pxi, shared out.
+# The row order, parallel over images, channels and rows: each thread takes one range of the units
+# of loops_units.pxi, as long as the others'.
 #
-# A thread owns whole planes of the result; nothing is summed across threads, so the bits do not
-# depend on how many there are.
+# Nothing is summed across threads, so the bits do not depend on how many there are.
 
 from cython.parallel cimport prange
+
+
+cdef inline Py_ssize_t share(
+    Py_ssize_t first, Py_ssize_t last, int part, int parts
+) noexcept nogil:
+    """Return where the range of thread `part` begins, and that of the one before it ends."""
+    return first + (last - first) * part // parts
 
 
 def forward_parallel(
@@ -12,9 +19,12 @@ def forward_parallel(
     Py_ssize_t first, Py_ssize_t last, int threads,
 ):
     cdef Window win = as_window(window)
-    cdef Py_ssize_t plane
-    for plane in prange(first, last, nogil=True, num_threads=threads, schedule="static"):
-        forward_plane(x, w, bias, y, win, groups, activation, plane)
+    cdef int part
+    for part in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+        forward_units(
+            x, w, bias, y, win, groups, activation,
+            share(first, last, part, threads), share(first, last, part + 1, threads),
+        )
 
 
 def weight_grad_parallel(
@@ -22,9 +32,12 @@ def weight_grad_parallel(
     tuple window, Py_ssize_t groups, Py_ssize_t first, Py_ssize_t last, int threads,
 ):
     cdef Window win = as_window(window)
-    cdef Py_ssize_t kernel
-    for kernel in prange(first, last, nogil=True, num_threads=threads, schedule="static"):
-        weight_grad_kernel(grad, x, dw, win, groups, kernel)
+    cdef int part
+    for part in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+        weight_grad_units(
+            grad, x, dw, win, groups,
+            share(first, last, part, threads), share(first, last, part + 1, threads),
+        )
 
 
 def input_grad_parallel(
@@ -32,15 +45,20 @@ def input_grad_parallel(
     tuple window, Py_ssize_t groups, Py_ssize_t first, Py_ssize_t last, int threads,
 ):
     cdef Window win = as_window(window)
-    cdef Py_ssize_t plane
-    for plane in prange(first, last, nogil=True, num_threads=threads, schedule="static"):
-        input_grad_plane(grad, w, dx, win, groups, plane)
+    cdef int part
+    for part in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+        input_grad_units(
+            grad, w, dx, win, groups,
+            share(first, last, part, threads), share(first, last, part + 1, threads),
+        )
 
 
 def bias_grad_parallel(
     const real[:, :, :, ::1] grad, real[::1] db, Py_ssize_t first, Py_ssize_t last, int threads,
 ):
     """Compute db[first:last]. Its sum has but one sensible order, so all loop orders share it."""
-    cdef Py_ssize_t k
-    for k in prange(first, last, nogil=True, num_threads=threads, schedule="static"):
-        bias_grad_filter(grad, db, k)
+    cdef int part
+    for part in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+        bias_grad_units(
+            grad, db, share(first, last, part, threads), share(first, last, part + 1, threads)
+        )

@@ -1,4 +1,4 @@
-# The row order on one thread: the planes of loops_planes.pxi, one after the other.
+# The row order on one thread: all units of loops_units.pxi, one after the other.
 
 
 def forward_rows(
@@ -7,10 +7,8 @@ def forward_rows(
     Py_ssize_t first, Py_ssize_t last, int threads,
 ):
     cdef Window win = as_window(window)
-    cdef Py_ssize_t plane
     with nogil:
-        for plane in range(first, last):
-            forward_plane(x, w, bias, y, win, groups, activation, plane)
+        forward_units(x, w, bias, y, win, groups, activation, first, last)
 
 
 def weight_grad_rows(
@@ -18,10 +16,8 @@ def weight_grad_rows(
     tuple window, Py_ssize_t groups, Py_ssize_t first, Py_ssize_t last, int threads,
 ):
     cdef Window win = as_window(window)
-    cdef Py_ssize_t kernel
     with nogil:
-        for kernel in range(first, last):
-            weight_grad_kernel(grad, x, dw, win, groups, kernel)
+        weight_grad_units(grad, x, dw, win, groups, first, last)
 
 
 def input_grad_rows(
@@ -29,7 +25,5 @@ def input_grad_rows(
     tuple window, Py_ssize_t groups, Py_ssize_t first, Py_ssize_t last, int threads,
 ):
     cdef Window win = as_window(window)
-    cdef Py_ssize_t plane
     with nogil:
-        for plane in range(first, last):
-            input_grad_plane(grad, w, dx, win, groups, plane)
+        input_grad_units(grad, w, dx, win, groups, first, last)

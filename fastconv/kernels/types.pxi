@@ -1,4 +1,4 @@
-# What every kernel body speaks of: the element type, the window's geometry, the activation.
+# What every kernel body speaks of: the element type and the window's geometry.
 
 ctypedef fused real:
     float

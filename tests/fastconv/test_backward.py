@@ -6,15 +6,16 @@ import pytest
 import fastconv
 import reference
 from tests.support import (
-    BACKENDS,
     CASES,
     DTYPES,
     EXACT_CASES,
+    GENERAL_BACKENDS,
     Case,
     assert_within_bounds,
-    case_id,
     integer_operands,
     integer_truth,
+    on_each_able_backend,
+    on_each_general_backend,
     poisoned_allocations,
     random_magnitude,
     random_operands,
@@ -22,7 +23,6 @@ from tests.support import (
     without_activation,
 )
 
-every_backend = pytest.mark.parametrize("backend", BACKENDS, ids=lambda b: b.name)
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 LINEAR_CASES = [case for case in CASES if "activation" not in case.options]
 
@@ -35,9 +35,8 @@ def _gradients(case, data, backend, monkeypatch, output=None):
         )  # fmt: skip
 
 
-@every_backend
 @every_dtype
-@pytest.mark.parametrize("case", EXACT_CASES, ids=case_id)
+@on_each_able_backend(EXACT_CASES)
 def test_integers_come_out_exactly(case, dtype, backend, monkeypatch):
     data = integer_operands(case, dtype)
     y, truth = integer_truth(case)
@@ -48,9 +47,8 @@ def test_integers_come_out_exactly(case, dtype, backend, monkeypatch):
         np.testing.assert_array_equal(actual, expected, err_msg=name)
 
 
-@every_backend
 @every_dtype
-@pytest.mark.parametrize("case", LINEAR_CASES, ids=case_id)
+@on_each_able_backend(LINEAR_CASES)
 def test_random_data_stays_within_the_error_bounds(case, dtype, backend, monkeypatch):
     data = random_operands(case, dtype)
     y, truth = random_truth(case, dtype)
@@ -70,8 +68,7 @@ def test_random_data_stays_within_the_error_bounds(case, dtype, backend, monkeyp
         assert_within_bounds(actual, expected, magnitude, terms[name], backend.error_growth)
 
 
-@every_backend
-@pytest.mark.parametrize("case", LINEAR_CASES, ids=case_id)
+@on_each_able_backend(LINEAR_CASES)
 def test_adjoint_identity(case, backend):
     """⟨conv(x, w), g⟩ = ⟨x, dx⟩ = ⟨w, dw⟩, whatever computes them."""
     data = random_operands(case, "float64", seed=1)
@@ -84,8 +81,7 @@ def test_adjoint_identity(case, backend):
     assert abs(np.vdot(data.weight, grads.weight) - forward) <= 1e-13 * scale
 
 
-@every_backend
-@pytest.mark.parametrize("case", CASES, ids=case_id)
+@on_each_able_backend(CASES)
 def test_central_differences(case, backend):
     """The slope of the loss along a random direction is the gradient's component along it."""
     data = random_operands(case, "float64", seed=2)
@@ -115,7 +111,7 @@ def test_central_differences(case, backend):
         assert abs(slope - np.vdot(grad, direction)) <= 1e-8 * scale
 
 
-@every_backend
+@on_each_general_backend
 @pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
 def test_gradients_through_the_activation_are_those_of_the_reference(activation, backend):
     case = Case("activation", (2, 3, 6, 7), (4, 3, 3, 3), {"padding": 1, "activation": activation})
@@ -128,7 +124,7 @@ def test_gradients_through_the_activation_are_those_of_the_reference(activation,
         np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-12)
 
 
-@every_backend
+@on_each_general_backend
 @pytest.mark.parametrize("needs", [(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)])
 def test_needs_are_honoured(needs, backend):
     case = Case("needs", (2, 3, 6, 7), (4, 3, 3, 3), {"padding": 1})
@@ -145,7 +141,7 @@ def test_needs_are_honoured(needs, backend):
             assert actual is None
 
 
-@every_backend
+@on_each_general_backend
 def test_an_empty_batch_has_gradients_of_zero(backend, monkeypatch):
     x, grad = np.empty((0, 3, 5, 5)), np.empty((0, 4, 3, 3))
     with poisoned_allocations(monkeypatch):
@@ -155,7 +151,7 @@ def test_an_empty_batch_has_gradients_of_zero(backend, monkeypatch):
     np.testing.assert_array_equal(grads.bias, np.zeros(4))
 
 
-@every_backend
+@on_each_general_backend
 @every_dtype
 def test_pixels_that_no_window_reached_have_gradient_zero(backend, dtype, monkeypatch):
     x, weight = np.ones((1, 1, 10, 11), dtype), np.ones((1, 1, 2, 2), dtype)
@@ -169,7 +165,7 @@ def test_pixels_that_no_window_reached_have_gradient_zero(backend, dtype, monkey
     np.testing.assert_array_equal(dx[0, 0], reached)
 
 
-@every_backend
+@on_each_general_backend
 def test_a_weight_seen_only_by_padding_has_gradient_zero(backend, monkeypatch):
     x, weight = np.ones((1, 1, 1, 3)), np.ones((1, 1, 3, 3))
     with poisoned_allocations(monkeypatch):
@@ -179,7 +175,7 @@ def test_a_weight_seen_only_by_padding_has_gradient_zero(backend, monkeypatch):
     np.testing.assert_array_equal(dw[0, 0], [[0, 0, 0], [2, 3, 2], [0, 0, 0]])
 
 
-@every_backend
+@on_each_general_backend
 def test_three_dimensional_operands_give_three_dimensional_gradients(backend):
     case = Case("single", (2, 6, 5), (3, 2, 3, 3))
     data = integer_operands(case, "float32")
@@ -187,7 +183,7 @@ def test_three_dimensional_operands_give_three_dimensional_gradients(backend):
     assert grads.x.shape == (2, 6, 5)
 
 
-@every_backend
+@on_each_general_backend
 def test_memory_layout_does_not_matter(backend):
     case = Case("layout", (2, 3, 6, 7), (4, 3, 3, 3), {"padding": 1})
     data = integer_operands(case, "float32")
@@ -208,7 +204,7 @@ def test_long_sums_keep_their_accuracy():
     """A bias gradient over half a million values, where float32 running sums drift."""
     grad = np.random.default_rng(0).random((8, 1, 256, 256), np.float32)
     exact = grad.sum(dtype=np.float64)
-    for backend in BACKENDS:
+    for backend in GENERAL_BACKENDS:
         db = fastconv.conv2d_backward(
             grad, grad, np.ones((1, 1, 1, 1), np.float32), needs=(False, False, True),
             backend=backend.name,

@@ -39,7 +39,7 @@ def _function(name):
     if name == "plan":
         return fastconv.plan_conv2d(ones(6, 4, 3, 3), ones(6))
     if name == "num_threads":
-        return lambda n: fastconv.num_threads(n).__enter__()
+        return fastconv.num_threads
     return getattr(fastconv, name)
 
 
@@ -133,6 +133,7 @@ BAD_CALLS = [
     conv(TypeError, "stride must be", "1.5", stride=(1, 1.5)),
     conv(TypeError, "stride must be", "'2'", stride="2"),
     conv(TypeError, "stride must be", "None", stride=None),
+    conv(TypeError, "stride must be", "{1: 2, 2: 1}", stride={1: 2, 2: 1}),
     conv(TypeError, "stride must be", "True", stride=True),
     conv(ValueError, "stride must be at most 2147483647", str(2**31), stride=2**31),
     conv(ValueError, "stride must be at most", str(2**70), stride=2**70),
@@ -160,6 +161,7 @@ BAD_CALLS = [
     conv(ValueError, "padding must be", "((1, 1), 2)", padding=((1, 1), 2)),
     conv(ValueError, "padding must be", "(1, 2, 3)", padding=((1, 2, 3), (1, 2))),
     conv(ValueError, "padding must be", "((1, 1),)", padding=((1, 1),)),
+    conv(TypeError, "padding must be", "{1, 2}", padding={1, 2}),
     conv(ValueError, "padding must be at most", padding=2**31),
     # padding modes
     conv(ValueError, "padding_mode must be one of", "'constant'", padding_mode="constant"),
@@ -178,6 +180,9 @@ BAD_CALLS = [
     conv(ValueError, "activation must be one of", "'gelu'", activation="gelu"),
     conv(ValueError, "activation must be one of", "'ReLU'", activation="ReLU"),
     conv(ValueError, "activation must be one of", "0", activation=0),
+    conv(ValueError, "activation must be one of", "array", activation=np.ones(2)),
+    conv(ValueError, "backend must be one of", "array", backend=np.ones(2)),
+    conv(ValueError, "padding_mode must be one of", "array", padding_mode=np.ones(2)),
     conv(ValueError, "activation must be one of", "ufunc", activation=np.tanh),
     conv(ValueError, "backend must be one of", "'cuda'", backend="cuda"),
     conv(ValueError, "backend must be one of", "None", backend=None),
@@ -191,6 +196,7 @@ BAD_CALLS = [
     conv(TypeError, "out must have dtype float32, not float64", out=ones(2, 6, 4, 5, dtype=F64)),
     conv(TypeError, "out has dtype int32", out=ones(2, 6, 4, 5, dtype=np.int32)),
     conv(TypeError, "out must be a NumPy array, not list", out=[[[[7.0]]]]),
+    conv(TypeError, "out is a masked array", out=np.ma.masked_all((2, 6, 4, 5), F32)),
     conv(ValueError, "out is read-only", out=read_only(ones(2, 6, 4, 5))),
     conv(ValueError, "out overlaps itself", "strides",
          out=np.lib.stride_tricks.as_strided(ones(120), (2, 6, 4, 5), (0, 80, 20, 4))),
@@ -208,7 +214,11 @@ BAD_CALLS = [
     bad("explain", ValueError, "weight", "larger than any array", padding=2**20 - 1,
         weight_shape=(2**30, 4, 2**20, 2**20), bias_shape=None),
     bad("explain", ValueError, "x must be", "2-D", x_shape=(4, 6)),
-    bad("explain", ValueError, "x must not be empty", "(-1, 4, 6, 7)", x_shape=(-1, 4, 6, 7)),
+    bad("explain", ValueError, "x cannot have a negative extent", "(-1, 4, 6, 7)",
+        x_shape=(-1, 4, 6, 7)),
+    bad("explain", TypeError, "shape of bias", "1.0", bias_shape=(1.0,)),
+    bad("explain", TypeError, "shape of bias", "7", bias_shape=7),
+    bad("explain", TypeError, "dtype must be float32 or float64, not None", dtype=None),
     bad("explain", TypeError, "shape of x", "tuple of ints", "'ab'", x_shape="ab"),
     bad("explain", TypeError, "shape of x", "7", x_shape=7),
     bad("explain", TypeError, "shape of weight", "1.5", weight_shape=(6, 4, 1.5, 3)),

@@ -5,15 +5,15 @@ import pytest
 
 import fastconv
 from tests.support import (
-    BACKENDS,
     CASES,
     DTYPES,
     EXACT_CASES,
     Case,
     assert_within_bounds,
-    case_id,
     integer_operands,
     integer_truth,
+    on_each_able_backend,
+    on_each_general_backend,
     poisoned,
     poisoned_allocations,
     random_magnitude,
@@ -22,13 +22,11 @@ from tests.support import (
     unit_roundoff,
 )
 
-every_backend = pytest.mark.parametrize("backend", BACKENDS, ids=lambda b: b.name)
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 
-@every_backend
 @every_dtype
-@pytest.mark.parametrize("case", EXACT_CASES, ids=case_id)
+@on_each_able_backend(EXACT_CASES)
 def test_integers_come_out_exactly(case, dtype, backend):
     data = integer_operands(case, dtype)
     truth, _ = integer_truth(case)
@@ -40,9 +38,8 @@ def test_integers_come_out_exactly(case, dtype, backend):
     np.testing.assert_array_equal(out, truth)
 
 
-@every_backend
 @every_dtype
-@pytest.mark.parametrize("case", CASES, ids=case_id)
+@on_each_able_backend(CASES)
 def test_random_data_stays_within_the_error_bounds(case, dtype, backend, monkeypatch):
     data = random_operands(case, dtype)
     truth, _ = random_truth(case, dtype)
@@ -56,7 +53,7 @@ def test_random_data_stays_within_the_error_bounds(case, dtype, backend, monkeyp
     assert_within_bounds(y, truth, magnitude, terms, backend.error_growth)
 
 
-@every_backend
+@on_each_general_backend
 def test_hand_worked_3x3(backend):
     x = np.arange(1.0, 10.0).reshape(1, 3, 3)
     weight = np.array([[[[1.0, 2.0], [3.0, 4.0]]]])
@@ -65,7 +62,7 @@ def test_hand_worked_3x3(backend):
     np.testing.assert_array_equal(y, [[[137.0, 147.0], [167.0, 177.0]]])
 
 
-@every_backend
+@on_each_general_backend
 def test_hand_worked_stride_padding_and_relu(backend):
     x = np.array([[[1.0, -2.0, 3.0, -4.0]]])
     weight = np.array([[[[1.0, 0.0, -1.0]]]])
@@ -81,7 +78,7 @@ def test_hand_worked_stride_padding_and_relu(backend):
     np.testing.assert_array_equal(y, [[[0.0, 0.0]]])
 
 
-@every_backend
+@on_each_general_backend
 def test_a_batch_is_its_images_bit_for_bit(backend):
     case = Case("batch", (5, 6, 13, 17), (8, 6, 3, 3), {"padding": 1})
     data = random_operands(case, "float32")
@@ -91,7 +88,7 @@ def test_a_batch_is_its_images_bit_for_bit(backend):
         np.testing.assert_array_equal(whole[n], alone)
 
 
-@every_backend
+@on_each_general_backend
 def test_an_empty_batch_gives_an_empty_result(backend):
     x, weight = np.empty((0, 3, 5, 5), np.float32), np.ones((4, 3, 3, 3), np.float32)
     y = fastconv.conv2d(x, weight, backend=backend.name)
@@ -99,7 +96,7 @@ def test_an_empty_batch_gives_an_empty_result(backend):
     assert y.dtype == np.float32
 
 
-@every_backend
+@on_each_general_backend
 @every_dtype
 def test_nan_reaches_just_the_windows_that_hold_it(backend, dtype):
     x = np.ones((1, 2, 7, 8), dtype)
@@ -111,7 +108,7 @@ def test_nan_reaches_just_the_windows_that_hold_it(backend, dtype):
     np.testing.assert_array_equal(np.isnan(y[0, 1]), expected)
 
 
-@every_backend
+@on_each_general_backend
 def test_relu_keeps_nan(backend):
     y = fastconv.conv2d(
         np.full((1, 1, 1), np.nan), np.ones((1, 1, 1, 1)), activation="relu", backend=backend.name
@@ -119,7 +116,7 @@ def test_relu_keeps_nan(backend):
     assert np.isnan(y).all()
 
 
-@every_backend
+@on_each_general_backend
 @every_dtype
 def test_activations_saturate_without_nan_or_warning(backend, dtype):
     z = np.array([[[-1e4, -100.0, 0.0, 100.0, 1e4]]], dtype)
@@ -148,7 +145,7 @@ def _views_of(x):
     yield "nested lists", x.astype(np.float64).tolist()
 
 
-@every_backend
+@on_each_general_backend
 @every_dtype
 def test_memory_layout_does_not_matter(backend, dtype):
     case = Case("layout", (2, 3, 5, 6), (4, 3, 3, 2), {"padding": 1})
@@ -165,7 +162,7 @@ def test_memory_layout_does_not_matter(backend, dtype):
             assert y.dtype.isnative
 
 
-@every_backend
+@on_each_general_backend
 @every_dtype
 def test_out_may_be_any_writable_view(backend, dtype):
     case = Case("out", (2, 3, 5, 6), (4, 3, 3, 2), {"padding": 1})
@@ -189,7 +186,7 @@ def test_out_between_the_operands_memory_is_accepted():
     np.testing.assert_array_equal(x, np.ones((1, 1, 4, 4)))
 
 
-@every_backend
+@on_each_general_backend
 def test_operands_are_left_alone(backend):
     case = Case("inputs", (2, 3, 5, 6), (4, 3, 3, 2), {"padding": 1, "activation": "tanh"})
     data = random_operands(case, "float32")
@@ -199,7 +196,7 @@ def test_operands_are_left_alone(backend):
         np.testing.assert_array_equal(before, after)
 
 
-@every_backend
+@on_each_general_backend
 def test_a_plan_gives_what_the_call_gives(backend):
     case = Case("plan", (2, 4, 9, 8), (6, 2, 3, 3),
                 {"padding": "same", "stride": 2, "groups": 2, "activation": "relu"})  # fmt: skip
@@ -220,14 +217,30 @@ def test_a_plan_keeps_the_weights_it_was_given():
     np.testing.assert_array_equal(plan(np.ones((1, 2, 2))), np.ones((1, 2, 2)))
 
 
-def test_loops_give_the_same_bits_for_any_thread_count():
-    case = Case("threads", (3, 16, 33, 35), (24, 16, 3, 3), {"padding": 1})
-    data = random_operands(case, "float32")
-    results = []
-    for count in (1, 2, 3, 7):
-        with fastconv.num_threads(count):
-            results.append(
-                fastconv.conv2d(data.x, data.weight, padding=1, backend=BACKENDS[0].name)
-            )
-    for result in results[1:]:
-        np.testing.assert_array_equal(result, results[0])
+@on_each_general_backend
+def test_infinities_of_the_image_reach_their_windows_without_a_warning(backend):
+    x = np.ones((1, 1, 5, 5), np.float32)
+    x[0, 0, 2, 2] = np.inf
+    y = fastconv.conv2d(x, np.ones((9, 1, 3, 3), np.float32), backend=backend.name)
+    assert np.isposinf(y).all()
+    with np.errstate(all="raise"):
+        y = fastconv.conv2d(x, -np.ones((9, 1, 1, 1), np.float32), backend=backend.name)
+    assert np.isneginf(y[0, :, 2, 2]).all()
+    assert np.isfinite(y).sum() == 9 * 24
+
+
+@pytest.mark.parametrize("name", [n for n in fastconv.backends() if n.startswith("loops")])
+def test_loops_skip_zero_padding_even_for_infinite_weights(name):
+    weight = np.ones((1, 1, 3, 3))
+    weight[0, 0, 0, 0] = np.inf
+    y = fastconv.conv2d(np.ones((1, 1, 4, 4)), weight, padding=1, backend=name)
+    assert not np.isnan(y).any()
+    assert np.isinf(y[0, 0, 1:, 1:]).all()
+    assert np.isfinite(y[0, 0, 0]).all()
+
+
+@on_each_general_backend
+def test_the_result_of_an_empty_batch_may_be_given_as_out_again(backend):
+    x, weight = np.empty((0, 3, 5, 5), np.float32), np.ones((4, 3, 3, 3), np.float32)
+    y = fastconv.conv2d(x, weight, backend=backend.name)
+    assert fastconv.conv2d(x, weight, backend=backend.name, out=y) is y

@@ -1,13 +1,17 @@
 """Which compiled module is imported, and that all of them compute the same."""
 
+import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import fastconv
 from fastconv import isa
+from fastconv.registry import BACKENDS
 
 SAME_EVERYWHERE = """
 import numpy as np, fastconv
@@ -28,8 +32,6 @@ print(isa.name, total)
 
 def run(code, **environment):
     """Run code in a fresh interpreter and return the finished process."""
-    import os
-
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("FASTCONV_")}
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
@@ -65,6 +67,7 @@ def test_an_unknown_set_is_a_clear_error():
 
 
 def test_a_set_that_the_processor_lacks_is_refused_before_its_import(monkeypatch):
+    monkeypatch.delenv("FASTCONV_PURE", raising=False)
     monkeypatch.setenv("FASTCONV_ISA", "avx512")
     monkeypatch.setattr(isa, "_processor_features", lambda: {"AVX2": True, "FMA3": True})
     monkeypatch.setattr(isa.importlib.util, "find_spec", lambda name: object())
@@ -73,6 +76,7 @@ def test_a_set_that_the_processor_lacks_is_refused_before_its_import(monkeypatch
 
 
 def test_a_set_that_was_not_built_is_refused(monkeypatch):
+    monkeypatch.delenv("FASTCONV_PURE", raising=False)
     monkeypatch.setenv("FASTCONV_ISA", "avx2")
     monkeypatch.setattr(isa.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match="built without it; available: none"):
@@ -93,6 +97,21 @@ def test_an_older_processor_gets_the_set_it_has(monkeypatch):
         assert isa._choose() == expected
 
 
+def test_the_flags_are_those_of_the_features_that_are_checked():
+    """A flag without its feature would let an instruction slip past the check."""
+    setup = (Path(__file__).parents[2] / "setup.py").read_text()
+    for name, features in isa.INSTRUCTION_SETS.items():
+        row = re.search(rf'"{name}": \((.*?)\n? *\),', setup, flags=re.DOTALL)[1]
+        flags = {flag.upper() for flag in re.findall(r"-m((?:avx|fma)\w*)", row)}
+        assert {feature.replace("FMA3", "FMA") for feature in features} == flags
+
+
+def test_pure_beats_a_forced_set(monkeypatch):
+    monkeypatch.setenv("FASTCONV_ISA", "avx2")
+    monkeypatch.setenv("FASTCONV_PURE", "1")
+    assert isa._choose() is None
+
+
 def test_numpy_still_tells_the_features():
     """The check leans on a private table of NumPy's: notice if it moves."""
     features = isa._processor_features()
@@ -108,7 +127,8 @@ def test_pure_python_works_and_says_so():
     assert process.returncode == 0, process.stderr
     assert "pure: yes" in process.stdout
     assert "instruction set: none" in process.stdout
-    assert "backends not available: loops, loops_rows, loops_literal" in process.stdout
+    compiled = [b.name for b in BACKENDS if b.threading != "blas"]
+    assert f"backends not available: {', '.join(compiled)}" in process.stdout
     assert process.stdout.strip().endswith("['im2col']")
 
 

@@ -1,7 +1,12 @@
 """Thread counts: who sets them, how far they reach, and what happens after a fork."""
 
 import multiprocessing
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -9,7 +14,10 @@ import threadpoolctl
 
 import fastconv
 from fastconv import isa, threads
+from fastconv.algorithms import loops
+from tests.support import EDGE_CASES, integer_operands, integer_truth
 
+COMPILED = "im2col" if isa.kernels is None else "loops"
 compiled = pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
 
 
@@ -67,7 +75,7 @@ def test_small_work_wakes_nobody():
 
 
 def _convolve(x, weight):
-    return fastconv.conv2d(x, weight, padding=1, backend=fastconv.backends()[0])
+    return fastconv.conv2d(x, weight, padding=1, backend=COMPILED)
 
 
 def _in_child(queue, x, weight):
@@ -115,12 +123,6 @@ def test_calls_from_many_threads_at_once():
 @compiled
 def test_ctrl_c_ends_a_long_call():
     """A call of minutes comes back soon after the signal."""
-    import os
-    import signal
-    import subprocess
-    import sys
-    import time
-
     code = (
         "import numpy as np, fastconv\n"
         "x, w = np.ones((64, 64, 224, 224), np.float32), np.ones((256, 64, 3, 3), np.float32)\n"
@@ -137,3 +139,105 @@ def test_ctrl_c_ends_a_long_call():
     _, errors = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "KeyboardInterrupt" in errors
+
+
+@compiled
+def test_a_single_large_plane_can_be_interrupted_too(monkeypatch):
+    """Pieces are rows, not planes: one image with one kernel is many of them."""
+    pieces = []
+    kernel = loops._kernel("forward_parallel")
+    monkeypatch.setattr(loops, "_kernel", lambda name: lambda *a: (pieces.append(a), kernel(*a)))
+    x, weight = np.ones((1, 1, 600, 600), np.float32), np.ones((1, 1, 31, 31), np.float32)
+    fastconv.conv2d(x, weight, backend="loops")
+    assert len(pieces) >= 3
+
+
+@compiled
+@pytest.mark.parametrize(
+    ("name", "most"), [("loops", None), ("loops_rows", 1), ("loops_literal", 1)]
+)
+def test_the_kernels_get_the_threads_that_are_promised(name, most, monkeypatch):
+    counts = []
+    original = loops._kernel
+
+    def spy(kernel_name):
+        kernel = original(kernel_name)
+        return lambda *arguments: (counts.append(arguments[-1]), kernel(*arguments))
+
+    monkeypatch.setattr(loops, "_kernel", spy)
+    x, weight = np.ones((1, 4, 256, 256), np.float32), np.ones((4, 4, 3, 3), np.float32)
+    fastconv.conv2d(x, weight, padding=1, backend=name)
+    fastconv.conv2d_backward(x, x, weight, padding=1, backend=name)
+    expected = fastconv.get_num_threads() if most is None else most
+    assert counts[:-1] == [expected] * (len(counts) - 1)
+    assert counts[-1] <= expected  # the bias gradient is less work
+
+
+SAME_BITS = """
+import hashlib, numpy as np, fastconv
+rng = np.random.default_rng(0)
+digest = hashlib.sha256()
+for dtype in (np.float32, np.float64):
+    for groups, stride in ((1, 1), (4, 2)):
+        x = rng.standard_normal((3, 16, 37, 41)).astype(dtype)
+        w = rng.standard_normal((24, 16 // groups, 3, 3)).astype(dtype)
+        options = {"padding": 1, "groups": groups, "stride": stride, "backend": "loops"}
+        y = fastconv.conv2d(x, w, activation="tanh", **options)
+        for array in (y, *fastconv.conv2d_backward(y, x, w, **options)):
+            digest.update(array.tobytes())
+print(fastconv.get_num_threads(), digest.hexdigest())
+"""
+
+
+@compiled
+@pytest.mark.skipif(isa.kernels is None or not isa.kernels.has_openmp(), reason="no OpenMP")
+def test_loops_give_the_same_bits_for_any_thread_count():
+    """Forward and all gradients; more threads than cores, too."""
+    outputs = {}
+    for count in (1, 2, 3, 7):
+        process = subprocess.run(
+            [sys.executable, "-c", SAME_BITS],
+            env={**os.environ, "OMP_NUM_THREADS": str(count)},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        threads_used, outputs[count] = process.stdout.split()
+        assert int(threads_used) == count
+    assert len(set(outputs.values())) == 1
+
+
+@compiled
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="no fork on this system"
+)
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_that_was_forked_before_the_import_is_serial_as_well(monkeypatch):
+    process = multiprocessing.process
+    monkeypatch.setattr(process, "current_process", lambda: ForkProcess())
+    assert threads._born_by_fork()
+    monkeypatch.undo()
+    assert not threads._born_by_fork()
+
+
+class ForkProcess:
+    """Named as multiprocessing names its own."""
+
+
+@compiled
+@pytest.mark.parametrize("flops", [1, 5_000])
+def test_pieces_cover_the_whole_whatever_their_size(flops, monkeypatch):
+    monkeypatch.setattr(loops, "_FLOPS_PER_PIECE", flops)
+    monkeypatch.setattr(threads, "_FLOPS_WORTH_A_THREAD", 1)
+    for case in EDGE_CASES:
+        data = integer_operands(case, "float32")
+        truth, grads = integer_truth(case)
+        if case.options.get("activation") in ("sigmoid", "tanh"):
+            continue
+        options = {**case.options, "backend": "loops"}
+        y = fastconv.conv2d(data.x, data.weight, data.bias, **options)
+        np.testing.assert_array_equal(y, truth, err_msg=case.name)
+        output = y if "activation" in case.options else None
+        actual = fastconv.conv2d_backward(
+            data.grad_output, data.x, data.weight, output=output, **options
+        )
+        for got, expected in zip(actual, grads, strict=True):
+            np.testing.assert_array_equal(got, expected, err_msg=case.name)

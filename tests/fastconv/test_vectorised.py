@@ -46,8 +46,9 @@ def _vector_multiplies(name: str, body: str, suffix: str) -> int:
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
 @pytest.mark.parametrize("name", BUILT)
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
-@pytest.mark.parametrize("kernel", ["forward_plane", "weight_grad_kernel", "input_grad_plane"])
+@pytest.mark.parametrize("kernel", ["forward_units", "weight_grad_units", "input_grad_units"])
 def test_the_row_loops_multiply_whole_vectors(kernel, dtype, name):
+    """Each has one inner loop for stride 1, and that is where a vector multiply can come from."""
     prefix, suffix = SPECIALISATIONS[dtype]
     bodies = [
         body
@@ -62,7 +63,7 @@ def test_the_row_loops_multiply_whole_vectors(kernel, dtype, name):
 @pytest.mark.parametrize("name", BUILT)
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
 def test_the_peak_loop_keeps_its_chains_in_registers(dtype, name):
-    """Each chain is multiplied once per round without a load or store between."""
+    """A round multiplies a vector per chain; a loop that spilled them would need fewer, scalar."""
     suffix = SPECIALISATIONS[dtype][1]
     bodies = [
         body for symbol, body in _functions(name).items()

@@ -1,0 +1,49 @@
+"""Reading ints and pairs of ints as users give them."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any, SupportsIndex, TypeAlias, cast
+
+import numpy as np
+
+__all__ = ["Pair", "parse_int", "parse_pair"]
+
+Pair: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
+
+# No extent of a real problem comes near it, and products of two still fit in 64 bits.
+LARGEST_INT = 2**31 - 1
+
+
+def parse_int(name: str, value: object, minimum: int, form: str = "an int") -> int:
+    """Return `value` as an int of at least `minimum`, or say what `name` may be."""
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be {form}, not {value!r}")
+    try:
+        number = operator.index(cast(Any, value))
+    except TypeError:
+        raise TypeError(f"{name} must be {form}, not {value!r}") from None
+    if number < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, not {number}")
+    if number > LARGEST_INT:
+        raise ValueError(f"{name} must be at most {LARGEST_INT}, not {number}")
+    return number
+
+
+def parse_pair(
+    name: str, value: object, minimum: int, form: str = "an int or a pair of ints"
+) -> tuple[int, int]:
+    """Return `value`, an int for both axes or a (vertical, horizontal) pair, as a pair."""
+    if not is_sequence(value):
+        number = parse_int(name, value, minimum, form)
+        return number, number
+    items = list(cast("Sequence[object]", value))
+    if len(items) != 2:
+        raise ValueError(f"{name} must be {form}, not {value!r}")
+    return parse_int(name, items[0], minimum, form), parse_int(name, items[1], minimum, form)
+
+
+def is_sequence(value: object) -> bool:
+    """Whether `value` is something whose items have an order: a tuple, list or array."""
+    return isinstance(value, (tuple, list)) or (isinstance(value, np.ndarray) and value.ndim > 0)
