@@ -1,0 +1,161 @@
+"""What the figures say: who is compared with whom, and the sentence at the top of the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.results import LayerInfo, Measurement, Results, geometric_mean
+
+BUSY_LOAD = 0.7
+NOISY_SPREAD = 0.1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer in one direction: fastconv as `auto` runs it, against the best of the others."""
+
+    info: LayerInfo
+    direction: str
+    ours: Measurement | None
+    rival: Measurement | None
+
+    @property
+    def ratio(self) -> float | None:
+        """Return our speed over the rival's."""
+        if self.ours is None or self.rival is None:
+            return None
+        return self.ours.gflops / self.rival.gflops
+
+    @property
+    def has_cut(self) -> bool:
+        return any(m is not None and m.is_cut for m in (self.ours, self.rival))
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One contestant over all layers that it did."""
+
+    contestant: str
+    label: str
+    layers: int
+    gflops: float | None
+    cuts: int
+    incorrect: int
+    failed: int
+
+
+def rows(results: Results, direction: str) -> list[Row]:
+    return [row(results, info, direction) for info in results.layers]
+
+
+def row(results: Results, info: LayerInfo, direction: str) -> Row:
+    timed = results.of(info.name, direction)
+    ours = next((m for m in timed if m.contestant == info.chosen), None)
+    others = [m for m in timed if results.kind(m.contestant) == "library"]
+    # Whole layers first: a cut is measured only where its library would take too long.
+    rival = max(others, key=lambda m: (not m.is_cut, m.gflops), default=None)
+    return Row(info, direction, ours, rival)
+
+
+def summaries(results: Results, direction: str) -> list[Summary]:
+    """Return one line per contestant that took part, fastest first."""
+    lines = []
+    for info in results.present:
+        mine = [
+            m
+            for m in results.measurements
+            if m.contestant == info.name and m.direction == direction
+        ]
+        timed = [m for m in mine if m.timed]
+        lines.append(
+            Summary(
+                contestant=info.name,
+                label=info.label,
+                layers=len(timed),
+                gflops=geometric_mean(m.gflops for m in timed),
+                cuts=sum(m.is_cut for m in timed),
+                incorrect=sum(not m.correct for m in timed),
+                failed=sum(m.status == "failed" for m in mine),
+            )
+        )
+    return sorted(lines, key=lambda line: -(line.gflops or 0))
+
+
+def speed_sentence(results: Results, direction: str) -> str:
+    """Say in one sentence how fast fastconv is here, losing layers included."""
+    all_rows = rows(results, direction)
+    ours = geometric_mean(r.ours.gflops for r in all_rows if r.ours is not None)
+    if ours is None:
+        return "No layer was measured with fastconv's own choice of backend."
+    layers = count(len(all_rows), "layer")
+    sentence = f"fastconv runs {layers} at {ours:.3g} GFLOP/s (geometric mean)"
+    if results.peak_gflops:
+        sentence += f", {ours / results.peak_gflops:.0%} of the measured peak"
+    ratios = [r.ratio for r in all_rows if r.ratio is not None]
+    mean = geometric_mean(ratios)
+    if mean is None:
+        return sentence + "; no other library was there to compare with."
+    ahead = sum(ratio > 1 for ratio in ratios)
+    return (
+        f"{sentence}: {mean:.2f} times the best other library of each layer, "
+        f"ahead in {ahead} of {len(ratios)}."
+    )
+
+
+def equality_sentence(results: Results) -> str:
+    """Say whether everybody computed the same."""
+    checked = [m for m in results.measurements if m.error is not None]
+    wrong = [m for m in checked if not m.correct]
+    exact = [m for m in checked if m.exact]
+    pictures = [p for p in results.photos if p.same_pixels is not None]
+    different = sum(not p.same_pixels for p in pictures)
+    if wrong:
+        who = ", ".join(sorted({results.label(m.contestant) for m in wrong}))
+        first = f"{len(wrong)} of {len(checked)} results are NOT correct ({who})"
+    else:
+        first = (
+            f"All {len(checked)} results agree with float64 within their error bound, "
+            f"{len(exact)} of them exactly on integers"
+        )
+    if not pictures:
+        return first + "."
+    photos = (
+        f"{different} of {len(pictures)} filtered photographs DIFFER"
+        if different
+        else f"all {len(pictures)} filtered photographs have the same pixels"
+    )
+    return f"{first}; {photos}."
+
+
+def all_equal(results: Results) -> bool:
+    """Whether nobody's results or pictures are wrong; who failed altogether is not asked."""
+    measured = all(m.correct for m in results.measurements if m.error is not None)
+    return measured and all(photo.same_pixels is not False for photo in results.photos)
+
+
+def warnings(results: Results) -> list[str]:
+    """Return what a reader should know before trusting the figures."""
+    found = []
+    load = results.machine["load_average"]
+    if load is not None and load > BUSY_LOAD:
+        found.append(
+            f"The machine was already busy when the run began (load average {load:.1f}): "
+            "the figures are noisy."
+        )
+    if results.spread is not None and results.spread > NOISY_SPREAD:
+        found.append(
+            f"Typically the middle half of the calls of a contestant spreads over "
+            f"{results.spread:.0%} of its median: too noisy for fine comparisons."
+        )
+    if results.threads > results.machine["usable_cores"]:
+        found.append(
+            f"{results.threads} threads ran on {count(results.machine['usable_cores'], 'core')}."
+        )
+    if results.preset == "quick":
+        found.append("A quick run: one round of few layers. Good for a look, not for a claim.")
+    return found
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number and its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

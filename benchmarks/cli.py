@@ -1,0 +1,182 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks import analysis, charts, compare, report
+from benchmarks.contestants import Contestant, all_contestants
+from benchmarks.layers import LAYERS, Layer
+from benchmarks.machine import usable_cores
+from benchmarks.presets import DEFAULT, FULL, QUICK, Preset
+from benchmarks.results import Results, ResultsError
+from benchmarks.runner import Runner
+from benchmarks.terminal import Terminal
+from benchmarks.truth import Direction
+
+RESULTS_FOLDER = Path(__file__).parent / "results"
+RESULTS_FILE = "results.json"
+REPORT_FILE = "report.html"
+PICTURES_FOLDER = "pictures"
+
+DIRECTIONS: dict[str, tuple[Direction, ...]] = {
+    "forward": ("forward",),
+    "backward": ("backward",),
+    "both": ("forward", "backward"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 1 where results differ."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "compare":
+            before, after = Results.load(options.before), Results.load(options.after)
+            compare.show(before, after, Console(highlight=False))
+            return 0
+        if options.command == "report":
+            results, folder = Results.load(options.results), options.results.parent
+        elif options.list:
+            _list_choices()
+            return 0
+        else:
+            folder = options.output or RESULTS_FOLDER / f"{datetime.now():%Y-%m-%d-%H%M%S}"
+            results = _run(parser, options, folder)
+    except ResultsError as error:
+        parser.error(str(error))
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
+    if options.picture:
+        charts.save_picture(results, options.picture)
+    path = folder / REPORT_FILE
+    path.write_text(report.render(results, folder / PICTURES_FOLDER), "utf-8")
+    print(path.resolve())
+    return 0 if analysis.all_equal(results) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Every implementation of convolution that is here, on layers of published "
+        "networks and on photographs. Writes an HTML report and results.json; prints the path "
+        "of the report as its last line.",
+    )
+    parser.add_argument(
+        "--layers",
+        metavar="NAMES",
+        help="names or patterns, separated by commas, e.g. 'resnet50.*,unet.64_256'",
+    )
+    parser.add_argument(
+        "--backends",
+        metavar="NAMES",
+        help="contestants, names or patterns separated by commas, e.g. 'loops,torch*'",
+    )
+    parser.add_argument(
+        "--threads",
+        type=_positive,
+        default=usable_cores(),
+        help="the same for everyone (default: the %(default)s cores here)",
+    )
+    parser.add_argument(
+        "--direction",
+        choices=DIRECTIONS,
+        default="forward",
+        help="backward: the gradients of image, weights and bias together (default: forward)",
+    )
+    speed = parser.add_mutually_exclusive_group()
+    speed.add_argument(
+        "--quick", action="store_true", help="a few layers, one round; under 20 seconds"
+    )
+    speed.add_argument(
+        "--full", action="store_true", help="more rounds, larger cuts; about ten minutes"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="default: benchmarks/results/<date-time>"
+    )
+    parser.add_argument("--list", action="store_true", help="show layers and contestants, and end")
+    _add_picture(parser)
+    commands = parser.add_subparsers(dest="command", metavar="")
+    comparing = commands.add_parser("compare", help="show two earlier runs side by side")
+    comparing.add_argument("before", type=Path, metavar="A.json")
+    comparing.add_argument("after", type=Path, metavar="B.json")
+    reporting = commands.add_parser("report", help="draw the report of an earlier run again")
+    reporting.add_argument("results", type=Path, metavar="results.json")
+    _add_picture(reporting)
+    return parser
+
+
+def _add_picture(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE.png", help="also save the headline chart"
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
+
+
+def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, folder: Path) -> Results:
+    preset = QUICK if options.quick else FULL if options.full else DEFAULT
+    layers = _layers(parser, options.layers, preset)
+    contestants = _contestants(parser, options.backends)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        Terminal() as terminal,
+        Runner(
+            contestants, layers, DIRECTIONS[options.direction], preset, options.threads
+        ) as runner,
+    ):
+        terminal.expect(runner.steps())
+        results = runner.run(terminal.step, terminal.row_done, folder / PICTURES_FOLDER)
+    results.save(folder / RESULTS_FILE)
+    terminal.finish(results)
+    return results
+
+
+def _layers(parser: argparse.ArgumentParser, patterns: str | None, preset: Preset) -> list[Layer]:
+    names = [layer.name for layer in LAYERS]
+    chosen = _matching(parser, "layer", names, patterns) if patterns else list(preset.layers)
+    return [layer for layer in LAYERS if layer.name in chosen]
+
+
+def _contestants(parser: argparse.ArgumentParser, patterns: str | None) -> list[Contestant]:
+    everyone = all_contestants()
+    if not patterns:
+        return everyone
+    chosen = _matching(parser, "backend", [c.name for c in everyone], patterns)
+    return [contestant for contestant in everyone if contestant.name in chosen]
+
+
+def _matching(
+    parser: argparse.ArgumentParser, what: str, names: Sequence[str], patterns: str
+) -> list[str]:
+    chosen: list[str] = []
+    for pattern in patterns.split(","):
+        found = [name for name in names if fnmatchcase(name, pattern.strip())]
+        if not found:
+            parser.error(f"no {what} is called {pattern.strip()!r}; there are {', '.join(names)}")
+        chosen += found
+    return chosen
+
+
+def _list_choices() -> None:
+    print("Layers:")
+    for layer in LAYERS:
+        print(f"  {layer.name:26} {layer.shape_text():40} {layer.flops / 1e9:7.3f} GFLOP")
+    print("Contestants:")
+    for contestant in all_contestants():
+        missing = contestant.missing()
+        state = f" ({missing}: {contestant.pip_command()})" if missing else ""
+        print(f"  {contestant.name:26} {contestant.about}{state}")

@@ -1,0 +1,136 @@
+"""Two result files side by side: what became faster, what slower, and what cannot be compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import analysis
+from benchmarks.results import Measurement, Results, geometric_mean
+
+# Below this a difference means nothing, whatever the quartiles of a few samples say.
+NOISE = 0.03
+
+Verdict = Literal["faster", "slower", "same", "unclear", "not comparable"]
+COLOURS: dict[Verdict, str] = {
+    "faster": "green",
+    "slower": "red",
+    "same": "dim",
+    "unclear": "yellow",
+    "not comparable": "yellow",
+}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same contestant on the same layer, in both runs."""
+
+    before: Measurement
+    after: Measurement
+
+    @property
+    def ratio(self) -> float:
+        """Return the speed after over the speed before."""
+        return self.after.gflops / self.before.gflops
+
+    @property
+    def verdict(self) -> Verdict:
+        """Call it different only where the middle halves of the times do not overlap."""
+        if self.before.problem != self.after.problem:
+            return "not comparable"
+        (low_before, high_before) = self.before.quartiles
+        (low_after, high_after) = self.after.quartiles
+        if abs(self.ratio - 1) <= NOISE:
+            return "same"
+        if high_after < low_before:
+            return "faster"
+        if low_after > high_before:
+            return "slower"
+        return "unclear"
+
+
+def pairs(before: Results, after: Results) -> list[Pair]:
+    """Return what both runs measured, in the order of the first."""
+    found = []
+    for measurement in before.measurements:
+        other = after.find(measurement.layer, measurement.direction, measurement.contestant)
+        if measurement.timed and other is not None and other.timed:
+            found.append(Pair(measurement, other))
+    return found
+
+
+def differences(before: Results, after: Results) -> list[str]:
+    """Return what else changed between the runs and may be the reason."""
+    found = []
+    for what, a, b in (
+        ("processor", before.machine["cpu"], after.machine["cpu"]),
+        ("threads", before.threads, after.threads),
+        ("preset", before.preset, after.preset),
+        ("system", before.machine["system"], after.machine["system"]),
+        ("Python", before.machine["python"], after.machine["python"]),
+        (
+            "instruction set",
+            before.machine["fastconv"].get("instruction set"),
+            after.machine["fastconv"].get("instruction set"),
+        ),
+    ):
+        if a != b:
+            found.append(f"{what}: {a} → {b}")
+    versions = {info.label: info.version for info in before.present}
+    for info in after.present:
+        if versions.get(info.label, info.version) != info.version:
+            found.append(f"{info.label}: {versions[info.label]} → {info.version}")
+    a, b = before.machine["versions"].get("numpy"), after.machine["versions"].get("numpy")
+    if a != b:
+        found.append(f"NumPy: {a} → {b}")
+    return found
+
+
+def show(before: Results, after: Results, console: Console) -> None:
+    """Print the comparison."""
+    for difference in differences(before, after):
+        console.print(f"[yellow]not the same {difference}[/]")
+    for which, results in (("before", before), ("after", after)):
+        for warning in analysis.warnings(results):
+            console.print(f"[yellow]{which}: {warning}[/]")
+    found = pairs(before, after)
+    if not found:
+        console.print("The two runs have no layer and contestant in common.")
+        return
+    table = Table(title=f"GFLOP/s: {before.created} → {after.created}")
+    table.add_column("layer")
+    table.add_column("contestant")
+    for title in ("before", "after", "ratio"):
+        table.add_column(title, justify="right")
+    table.add_column("verdict")
+    for pair in found:
+        verdict = pair.verdict
+        name = pair.before.layer + (" ←" if pair.before.direction == "backward" else "")
+        table.add_row(
+            name,
+            pair.before.contestant,
+            f"{pair.before.gflops:.3g}",
+            f"{pair.after.gflops:.3g}",
+            f"{pair.ratio:.2f}×",
+            f"[{COLOURS[verdict]}]{verdict}[/]",
+        )
+    console.print(table)
+    for contestant in dict.fromkeys(pair.before.contestant for pair in found):
+        console.print(_line(before.label(contestant), contestant, found))
+
+
+def _line(label: str, contestant: str, found: list[Pair]) -> str:
+    mine = [p for p in found if p.before.contestant == contestant and p.verdict != "not comparable"]
+    mean = geometric_mean(pair.ratio for pair in mine)
+    if mean is None:
+        return f"{label}: nothing comparable (different cuts)"
+    verdicts = [pair.verdict for pair in mine]
+    counts = ", ".join(
+        f"{verdicts.count(verdict)} {verdict}"
+        for verdict in ("faster", "slower", "same", "unclear")
+        if verdict in verdicts
+    )
+    return f"{label}: {mean:.2f}× over {len(mine)} layers ({counts})"

@@ -1,0 +1,32 @@
+"""Who convolves: one file per library, found here by name."""
+
+from __future__ import annotations
+
+from benchmarks.contestants.base import Contestant, Run
+from benchmarks.contestants.definition import REFERENCE, TUTORIAL
+from benchmarks.contestants.onnx_runtime import OnnxRuntime
+from benchmarks.contestants.opencv import OpenCV
+from benchmarks.contestants.ours import fastconv_backends
+from benchmarks.contestants.pytorch import CHANNELS_LAST, NCHW
+from benchmarks.contestants.scipy_signal import SciPy
+
+__all__ = ["Contestant", "Run", "all_contestants", "find"]
+
+
+def all_contestants() -> list[Contestant]:
+    """Return every contestant, absent ones included, from the slowest rung upwards."""
+    return [
+        REFERENCE,
+        TUTORIAL,
+        *fastconv_backends(),
+        NCHW,
+        CHANNELS_LAST,
+        OnnxRuntime(),
+        SciPy(),
+        OpenCV(),
+    ]
+
+
+def find(name: str) -> Contestant:
+    """Return the contestant of that name."""
+    return next(contestant for contestant in all_contestants() if contestant.name == name)

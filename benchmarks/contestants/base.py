@@ -1,0 +1,72 @@
+"""What the benchmark asks of a contestant."""
+
+from __future__ import annotations
+
+import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any, ClassVar, Literal
+
+from numpy.typing import NDArray
+
+from benchmarks.data import Data
+from benchmarks.layers import Layer
+from benchmarks.truth import Direction
+
+Arrays = tuple[NDArray[Any], ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A problem made ready: `call` is what is timed, `arrays` turns its result into NumPy's."""
+
+    call: Callable[[], Any]
+    arrays: Callable[[Any], Arrays]
+
+
+class Contestant(ABC):
+    """One implementation. Libraries are imported in `prepare` or later, never on definition."""
+
+    kind: ClassVar[Literal["fastconv", "rung", "library"]]
+    name: str
+    label: str
+    about: str
+    packages: tuple[str, ...] = ()
+    """Import names that must be there; the first one is the contestant itself."""
+    distributions: tuple[str, ...] = ()
+    """What pip calls them."""
+    rough_gflops: float
+    """Order of magnitude of its speed: only the size of its cut depends on it."""
+    slack: float = 1.0
+    """Fast transforms may err this many times more than a plain sum."""
+    sums_exactly: bool = True
+    """Whether it only multiplies and adds, so that integers must come out exactly."""
+
+    def missing(self) -> str | None:
+        """Return why it cannot take part here, or None."""
+        absent = [name for name in self.packages if importlib.util.find_spec(name) is None]
+        return f"{' and '.join(absent)} not installed" if absent else None
+
+    def pip_command(self) -> str:
+        return f"pip install {' '.join(self.distributions)}"
+
+    def version(self) -> str:
+        return metadata.version(self.distributions[0])
+
+    def set_threads(self, threads: int) -> None:  # noqa: B027 - optional, not forgotten
+        """Fix the thread count where the environment variables do not; nothing by default."""
+
+    @abstractmethod
+    def refusal(self, layer: Layer, direction: Direction) -> str | None:
+        """Return why it does not do this problem, or None where it does."""
+
+    @abstractmethod
+    def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
+        """Make one problem ready to be called again and again on the same data."""
+
+
+def one_array(result: Any) -> Arrays:
+    """Turn the result of a forward call that is already a NumPy array."""
+    return (result,)

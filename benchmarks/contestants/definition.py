@@ -1,0 +1,64 @@
+"""The two rungs below fastconv: the literal nested loops, and im2col as tutorials write it."""
+
+from __future__ import annotations
+
+import importlib
+
+from benchmarks.contestants.base import Contestant, Run, one_array
+from benchmarks.data import Data
+from benchmarks.layers import Layer
+from benchmarks.truth import Direction
+
+
+class Definition(Contestant):
+    """A module of this repository with the signatures of fastconv."""
+
+    kind = "rung"
+
+    def __init__(
+        self, name: str, module: str, about: str, rough_gflops: float, *, plain_only: bool
+    ) -> None:
+        self.name = self.label = name
+        self.module = module
+        self.about = about
+        self.rough_gflops = rough_gflops
+        self.plain_only = plain_only
+        self.packages = ("reference",)
+
+    def pip_command(self) -> str:
+        return "git clone the repository: it is not part of the installed package"
+
+    def version(self) -> str:
+        return "this repository"
+
+    def refusal(self, layer: Layer, direction: Direction) -> str | None:
+        if self.plain_only and (layer.groups, layer.dilation) != (1, 1):
+            return "neither groups nor dilation"
+        return None
+
+    def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
+        module = importlib.import_module(self.module)
+        kwargs = layer.conv_kwargs()
+        if self.plain_only:
+            kwargs = {name: kwargs[name] for name in ("stride", "padding")}
+        if direction == "forward":
+            return Run(lambda: module.conv2d(data.x, data.weight, data.bias, **kwargs), one_array)
+        return Run(
+            lambda: module.conv2d_backward(data.grad_output, data.x, data.weight, **kwargs), tuple
+        )
+
+
+REFERENCE = Definition(
+    "reference",
+    "reference",
+    "nested loops in plain Python, float64 sums: the definition",
+    0.005,
+    plain_only=False,
+)
+TUTORIAL = Definition(
+    "tutorial",
+    "reference.tutorial",
+    "im2col and one matrix product, as tutorials write it",
+    25.0,
+    plain_only=True,
+)

@@ -1,0 +1,182 @@
+"""Named convolution layers of published networks.
+
+Only the standard library is used here, so that tests can import this table from anywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+# A smaller cut keeps at least this many output rows and columns: the smallest image that the
+# published networks in the table work on (ResNet-50's last stage is 7×7).
+SMALLEST_OUTPUT = 7
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One convolution: N images of C×H×W, K filters of kernel×kernel, the same in both axes."""
+
+    name: str
+    network: str
+    batch: int
+    in_channels: int
+    height: int
+    width: int
+    out_channels: int
+    kernel: int
+    stride: int = 1
+    padding: int = 0
+    dilation: int = 1
+    groups: int = 1
+
+    @property
+    def x_shape(self) -> tuple[int, int, int, int]:
+        return self.batch, self.in_channels, self.height, self.width
+
+    @property
+    def weight_shape(self) -> tuple[int, int, int, int]:
+        return self.out_channels, self.in_channels // self.groups, self.kernel, self.kernel
+
+    @property
+    def output_shape(self) -> tuple[int, int, int, int]:
+        return self.batch, self.out_channels, self._output(self.height), self._output(self.width)
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of the definition: a multiply and an add per product."""
+        n, k, p, q = self.output_shape
+        return 2 * n * k * p * q * self.products
+
+    @property
+    def products(self) -> int:
+        """Products that are summed for one output element."""
+        return self.in_channels // self.groups * self.kernel * self.kernel
+
+    def conv_kwargs(self) -> dict[str, Any]:
+        """The keyword arguments that ``conv2d`` needs beside the arrays."""
+        return {
+            "stride": self.stride,
+            "padding": self.padding,
+            "dilation": self.dilation,
+            "groups": self.groups,
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        return {field: getattr(self, field) for field in self.__dataclass_fields__}
+
+    def shape_text(self) -> str:
+        """The problem in a few words, e.g. ``1×64×56×56 → 256, 1×1``."""
+        extras = [
+            f"{word}{value}"
+            for word, value, usual in (
+                ("s", self.stride, 1),
+                ("d", self.dilation, 1),
+                ("g", self.groups, 1),
+            )
+            if value != usual
+        ]
+        kernel = f"{self.kernel}×{self.kernel}"
+        return f"{'×'.join(map(str, self.x_shape))} → {self.out_channels}, " + " ".join(
+            [kernel, *extras]
+        )
+
+    def cut(self, max_flops: float) -> Layer:
+        """Return a smaller cut of the same layer: at most `max_flops` where that is possible.
+
+        Fewer images first, then a smaller image, then fewer channels, by halves. Kernel,
+        stride, dilation and the channels of each group stay, so that it remains the same
+        kind of work; a layer that is small enough is returned as it is.
+        """
+        layer = self
+        for halve in (_halve_batch, _halve_image, _halve_channels):
+            while layer.flops > max_flops:
+                smaller = halve(layer)
+                if smaller is None:
+                    break
+                layer = smaller
+        return layer
+
+    def _output(self, size: int) -> int:
+        extent = self.dilation * (self.kernel - 1) + 1
+        return (size + 2 * self.padding - extent) // self.stride + 1
+
+
+def _halve_batch(layer: Layer) -> Layer | None:
+    return replace(layer, batch=layer.batch // 2) if layer.batch > 1 else None
+
+
+def _halve_image(layer: Layer) -> Layer | None:
+    smaller = replace(layer, height=layer.height // 2, width=layer.width // 2)
+    return smaller if min(smaller.output_shape[2:]) >= SMALLEST_OUTPUT else None
+
+
+def _halve_channels(layer: Layer) -> Layer | None:
+    if layer.groups > 1:
+        # Fewer groups of the same width: depthwise stays depthwise, and two groups stay
+        # groups. Odd counts are left alone rather than rounded.
+        if layer.groups % 2 or layer.groups == 2:
+            return None
+        return replace(
+            layer,
+            groups=layer.groups // 2,
+            in_channels=layer.in_channels // 2,
+            out_channels=layer.out_channels // 2,
+        )
+    if layer.in_channels == 1 and layer.out_channels == 1:
+        return None
+    if layer.in_channels > layer.out_channels:
+        return replace(layer, in_channels=layer.in_channels // 2)
+    return replace(layer, out_channels=layer.out_channels // 2)
+
+
+def _square(
+    name: str, network: str, channels: tuple[int, int], image: int, kernel: int, **more: int
+) -> Layer:
+    """One row of the table: a square image, one image unless told, padding as given."""
+    return Layer(
+        name=name,
+        network=network,
+        batch=more.pop("batch", 1),
+        in_channels=channels[0],
+        height=image,
+        width=image,
+        out_channels=channels[1],
+        kernel=kernel,
+        **more,
+    )
+
+
+# Shapes as published: ResNet-50 with the stride in its 3×3 ("v1.5"), ResNeXt-50 32×4d, the
+# 35×35 stage of Inception-v3 for the GoogLeNet family, C3 of LeNet-5 without padding.
+LAYERS: tuple[Layer, ...] = (
+    _square("resnet50.conv1", "ResNet-50", (3, 64), 224, 7, stride=2, padding=3),
+    _square("resnet50.res2_1x1", "ResNet-50", (64, 256), 56, 1),
+    _square("resnet50.res2_3x3", "ResNet-50", (64, 64), 56, 3, padding=1),
+    _square("resnet50.res3_3x3_s2", "ResNet-50", (128, 128), 56, 3, stride=2, padding=1),
+    _square("resnet50.res3_1x1", "ResNet-50", (128, 512), 28, 1),
+    _square("resnet50.res3_3x3", "ResNet-50", (128, 128), 28, 3, padding=1),
+    _square("resnet50.res4_1x1", "ResNet-50", (256, 1024), 14, 1),
+    _square("resnet50.res4_3x3", "ResNet-50", (256, 256), 14, 3, padding=1),
+    _square("resnet50.res5_1x1", "ResNet-50", (512, 2048), 7, 1),
+    _square("resnet50.res5_3x3", "ResNet-50", (512, 512), 7, 3, padding=1),
+    _square("vgg16.conv1_1", "VGG-16", (3, 64), 224, 3, padding=1),
+    _square("vgg16.conv1_2", "VGG-16", (64, 64), 224, 3, padding=1),
+    _square("vgg16.conv2_2", "VGG-16", (128, 128), 112, 3, padding=1),
+    _square("vgg16.conv3_2", "VGG-16", (256, 256), 56, 3, padding=1),
+    _square("vgg16.conv4_2", "VGG-16", (512, 512), 28, 3, padding=1),
+    _square("vgg16.conv5_2", "VGG-16", (512, 512), 14, 3, padding=1),
+    _square("mobilenetv2.dw32_112", "MobileNetV2", (32, 32), 112, 3, padding=1, groups=32),
+    _square(
+        "mobilenetv2.dw96_112_s2", "MobileNetV2", (96, 96), 112, 3, stride=2, padding=1, groups=96
+    ),
+    _square("mobilenetv2.dw192_28", "MobileNetV2", (192, 192), 28, 3, padding=1, groups=192),
+    _square("mobilenetv2.dw576_14", "MobileNetV2", (576, 576), 14, 3, padding=1, groups=576),
+    _square("resnext50.g32_128_56", "ResNeXt-50", (128, 128), 56, 3, padding=1, groups=32),
+    _square("deeplab.d2_256_28", "DeepLab", (256, 256), 28, 3, padding=2, dilation=2),
+    _square("convnext.dw96_56", "ConvNeXt", (96, 96), 56, 7, padding=3, groups=96),
+    _square("cifar.32_64_b32", "CIFAR net", (32, 64), 32, 3, padding=1, batch=32),
+    _square("lenet5.6_16_b64", "LeNet-5", (6, 16), 14, 5, batch=64),
+    _square("googlenet.5x5_35", "GoogLeNet", (48, 64), 35, 5, padding=2),
+    _square("unet.64_256", "U-Net", (64, 64), 256, 3, padding=1),
+)

@@ -1,0 +1,157 @@
+"""The report: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import log10
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from benchmarks import analysis, charts
+from benchmarks.photos import FILTERS, SHOWN_BY_ALL, picture_path
+from benchmarks.results import Measurement, PhotoResult, Results
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(results: Results, pictures: Path) -> str:
+    """Return the report of a run; `pictures` is the folder with its filtered photographs."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(figure=_figure, megabytes=_megabytes)
+    return environment.get_template("report.html.j2").render(
+        results=results,
+        machine=results.machine,
+        colours=charts.colours(results),
+        equality=analysis.equality_sentence(results),
+        warnings=analysis.warnings(results),
+        sections=[_Section(results, direction) for direction in results.directions],
+        album=_Album(results, pictures),
+        heat=_heat,
+        tilt=_tilt,
+    )
+
+
+class _Section:
+    """What the template asks about one direction."""
+
+    def __init__(self, results: Results, direction: str) -> None:
+        self.direction = direction
+        self.results = results
+        self.sentence = analysis.speed_sentence(results, direction)
+        self.rows = analysis.rows(results, direction)
+        self.summaries = analysis.summaries(results, direction)
+        measured = {m.contestant for m in results.measurements if m.timed and self._mine(m)}
+        self.columns = [info for info in results.present if info.name in measured]
+        self.cuts = [m for m in results.measurements if self._mine(m) and m.timed and m.is_cut]
+        self.failures = [m for m in results.measurements if self._mine(m) and m.status == "failed"]
+
+    def _mine(self, measurement: Measurement) -> bool:
+        return measurement.direction == self.direction
+
+    def cell(self, row: analysis.Row, contestant: str) -> Measurement | None:
+        return self.results.find(row.info.name, self.direction, contestant)
+
+    def best(self, row: analysis.Row) -> float:
+        return max((m.gflops for m in self.results.of(row.info.name, self.direction)), default=1.0)
+
+    def chart(self, name: str) -> Markup | None:
+        """Return a chart twice, for wide and for narrow windows; CSS shows one of them."""
+        draw: Callable[[Results, str, float], Figure | None] = getattr(charts, name)
+        drawn = []
+        for size, width in (("wide", charts.WIDE), ("narrow", charts.NARROW)):
+            figure = draw(self.results, self.direction, width)
+            if figure is None:
+                return None
+            svg = charts.svg(figure, f"{name} {self.direction} {size}")
+            drawn.append(f'<div class="{size}">{svg}</div>')
+        return Markup("".join(drawn))
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A picture as the page embeds it, and what stands below it."""
+
+    source: str
+    caption: str
+    tiny: bool = False
+
+
+class _Album:
+    """The photographs of the report."""
+
+    def __init__(self, results: Results, folder: Path) -> None:
+        self._results = results
+        self._folder = folder
+        self.filters = [filter_.name for filter_ in FILTERS]
+        self.photos = list(dict.fromkeys(result.photo for result in results.photos))
+        self.contestants = [
+            info
+            for info in results.present
+            if any(result.contestant == info.name for result in results.photos)
+        ]
+
+    def series(self, photo: str) -> list[_Picture]:
+        """Return the original and the picture of every filter, by the first backend of ours."""
+        pictures = [_Picture(_embed(self._folder / f"{photo}.jpg"), "original")]
+        ours = [info.name for info in self._results.present if info.kind == "fastconv"]
+        for filter_ in self.filters:
+            for name in ours:
+                path = picture_path(self._folder, photo, filter_, name)
+                result = self.result(photo, filter_, name)
+                if path.exists() and result is not None and not result.is_cut:
+                    pictures.append(_Picture(_embed(path), filter_))
+                    break
+        return pictures
+
+    def everyone(self) -> list[_Picture]:
+        """Return the same picture as each contestant made it."""
+        pictures = []
+        for info in self.contestants:
+            path = picture_path(self._folder, *SHOWN_BY_ALL, info.name)
+            result = self.result(*SHOWN_BY_ALL, info.name)
+            if path.exists() and result is not None:
+                pictures.append(_Picture(_embed(path), info.label, tiny=result.is_cut))
+        return pictures
+
+    def result(self, photo: str, filter_: str, contestant: str) -> PhotoResult | None:
+        wanted = (photo, filter_, contestant)
+        return next(
+            (r for r in self._results.photos if (r.photo, r.filter, r.contestant) == wanted), None
+        )
+
+
+def _embed(path: Path) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def _figure(value: float) -> str:
+    """Write a figure with three digits, never in powers of ten."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}" if value >= 0.001 else "<0.001"
+
+
+def _megabytes(value: float) -> str:
+    return _figure(value / 1e6)
+
+
+def _heat(share: float) -> str:
+    """Return the ground of a cell: full at the best of the row, gone at a hundredth of it."""
+    strength = max(0.0, 1 + log10(share) / 2)
+    return f"background: rgb(43 159 107 / {0.5 * strength**2:.2f})"
+
+
+def _tilt(ratio: float) -> str:
+    """Return the ground of a ratio: green above one, red below, stronger with the distance."""
+    strength = min(1.0, abs(log10(ratio)) / log10(4))
+    colour = "43 159 107" if ratio > 1 else "220 70 60"
+    return f"background: rgb({colour} / {0.12 + 0.4 * strength:.2f})"

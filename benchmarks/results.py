@@ -1,0 +1,224 @@
+"""What a run found out, as written to ``results.json``."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any, Literal
+
+from benchmarks.layers import Layer
+
+FORMAT = 1
+
+Status = Literal["ok", "unsupported", "failed"]
+
+
+class ResultsError(Exception):
+    """The file is not one of ours."""
+
+
+@dataclass
+class Measurement:
+    """One contestant on one layer in one direction."""
+
+    layer: str
+    direction: str
+    contestant: str
+    status: Status = "ok"
+    reason: str = ""
+    problem: dict[str, Any] = field(default_factory=dict)
+    is_cut: bool = False
+    flops: int = 0
+    times: list[float] = field(default_factory=list)
+    extra_bytes: int | None = None
+    error: float | None = None
+    """Largest error against float64, in units of u·Σ|w||x|."""
+    allowed_error: float | None = None
+    exact: bool | None = None
+    """Equal to the truth on integers; None where nobody promises it."""
+
+    @property
+    def seconds(self) -> float:
+        return median(self.times)
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        if len(self.times) < 2:
+            return self.times[0], self.times[0]
+        low, _, high = quantiles(self.times, n=4, method="inclusive")
+        return low, high
+
+    @property
+    def gflops(self) -> float:
+        return self.flops / self.seconds / 1e9
+
+    @property
+    def timed(self) -> bool:
+        return self.status == "ok" and bool(self.times)
+
+    @property
+    def correct(self) -> bool:
+        """Within the allowed error, and exact where that is promised."""
+        if self.error is None or self.allowed_error is None:
+            return False
+        return self.error <= self.allowed_error and self.exact is not False
+
+    @property
+    def cut_text(self) -> str:
+        return Layer(**self.problem).shape_text()
+
+
+@dataclass
+class ContestantInfo:
+    """Who took part, or why not."""
+
+    name: str
+    label: str
+    kind: str
+    about: str
+    version: str = ""
+    missing: str = ""
+    pip_command: str = ""
+    pools: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class LayerInfo:
+    """A layer of the run, what it costs on paper, and what `auto` takes for it."""
+
+    problem: dict[str, Any]
+    output_bytes: int
+    columns_bytes: int
+    """The whole column matrix of im2col."""
+    tile_bytes: int
+    """The part of it that fastconv's im2col holds at a time."""
+    chosen: str
+    explanation: str
+
+    @property
+    def name(self) -> str:
+        return str(self.problem["name"])
+
+    @property
+    def layer(self) -> Layer:
+        return Layer(**self.problem)
+
+
+@dataclass
+class PhotoResult:
+    """One contestant's filter of one picture."""
+
+    photo: str
+    filter: str
+    contestant: str
+    status: Status = "ok"
+    reason: str = ""
+    is_cut: bool = False
+    difference: float | None = None
+    """Largest difference from the float64 picture, in grey levels of 255."""
+    same_pixels: bool | None = None
+
+
+@dataclass
+class Results:
+    """One run."""
+
+    created: str
+    preset: str
+    threads: int
+    directions: list[str]
+    machine: dict[str, Any]
+    contestants: list[ContestantInfo] = field(default_factory=list)
+    layers: list[LayerInfo] = field(default_factory=list)
+    measurements: list[Measurement] = field(default_factory=list)
+    photos: list[PhotoResult] = field(default_factory=list)
+    seconds: float = 0.0
+    format: int = FORMAT
+
+    def find(self, layer: str, direction: str, contestant: str) -> Measurement | None:
+        return next(
+            (
+                m
+                for m in self.measurements
+                if (m.layer, m.direction, m.contestant) == (layer, direction, contestant)
+            ),
+            None,
+        )
+
+    def of(self, layer: str, direction: str) -> list[Measurement]:
+        """Return the timed measurements of a layer."""
+        return [
+            m
+            for m in self.measurements
+            if m.layer == layer and m.direction == direction and m.timed
+        ]
+
+    @property
+    def present(self) -> list[ContestantInfo]:
+        return [info for info in self.contestants if not info.missing]
+
+    @property
+    def absent(self) -> list[ContestantInfo]:
+        return [info for info in self.contestants if info.missing]
+
+    def kind(self, contestant: str) -> str:
+        return next(info.kind for info in self.contestants if info.name == contestant)
+
+    def label(self, contestant: str) -> str:
+        return next(info.label for info in self.contestants if info.name == contestant)
+
+    @property
+    def peak_gflops(self) -> float | None:
+        """The measured peak of this run's threads in float32, or None where unmeasured."""
+        peaks = self.machine["peak_gflops"]
+        return float(peaks["float32"][str(self.threads)]) if peaks else None
+
+    @property
+    def spread(self) -> float | None:
+        """How far apart the quartiles typically are, as a part of the median: the noise."""
+        spreads = [
+            (m.quartiles[1] - m.quartiles[0]) / m.seconds
+            for m in self.measurements
+            if m.timed and len(m.times) > 3
+        ]
+        return median(spreads) if spreads else None
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Results:
+        """Read a result file.
+
+        Raises
+        ------
+        ResultsError
+            If there is no such file or it is of another kind.
+        """
+        try:
+            raw = json.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise ResultsError(f"cannot read {path}: {error.strerror}") from error
+        except ValueError as error:
+            raise ResultsError(f"{path} is not JSON: {error}") from error
+        if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+            raise ResultsError(f"{path} is not a result file of format {FORMAT}")
+        parts = {
+            "contestants": ContestantInfo,
+            "layers": LayerInfo,
+            "measurements": Measurement,
+            "photos": PhotoResult,
+        }
+        for name, part in parts.items():
+            raw[name] = [part(**item) for item in raw[name]]
+        return cls(**raw)
+
+
+def geometric_mean(values: Iterable[float]) -> float | None:
+    """Return the geometric mean, or None of nothing."""
+    logs = [math.log(value) for value in values]
+    return math.exp(sum(logs) / len(logs)) if logs else None

@@ -1,0 +1,220 @@
+"""A run: every contestant on every layer, taking turns, one process at a time."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+import fastconv
+from benchmarks import data, machine, truth
+from benchmarks.contestants import Contestant
+from benchmarks.layers import Layer
+from benchmarks.photos import PhotoRun
+from benchmarks.presets import Preset
+from benchmarks.process import Failed, Process, load_outputs
+from benchmarks.results import ContestantInfo, LayerInfo, Measurement, Results
+from benchmarks.truth import Direction, Truth
+from fastconv.algorithms.im2col import column_buffer_bytes
+
+# Integers are compared on a cut: large enough to fill tiles and to have edges, yet the naive
+# reference must get through, so that it gets a fraction of the time of its timed cut.
+EXACT_MAX_FLOPS = 2e7
+EXACT_SECONDS = 0.02
+# Behind schedule or not: a median needs several calls of those that are quick.
+SHORTEST_TURN_SECONDS = 0.02
+
+Step = Callable[[str], None]
+"""Told what happens next; called `steps()` times in a run."""
+RowDone = Callable[[Results, Layer, Direction], None]
+
+
+class Runner:
+    """One run with its workers; use it as a context, so that they end with it."""
+
+    def __init__(
+        self,
+        contestants: Sequence[Contestant],
+        layers: Sequence[Layer],
+        directions: Sequence[Direction],
+        preset: Preset,
+        threads: int,
+    ) -> None:
+        self.contestants = contestants
+        self.layers = layers
+        self.directions = directions
+        self.preset = preset
+        self.threads = threads
+        self._processes: list[Process] = []
+        self._infos: list[ContestantInfo] = []
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Runner:
+        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def steps(self) -> int:
+        """Return how often `run` will call `step`."""
+        present = sum(contestant.missing() is None for contestant in self.contestants)
+        return 1 + present + len(self.layers) * len(self.directions) * (present + 1)
+
+    def run(self, step: Step, row_done: RowDone, pictures: Path) -> Results:
+        """Measure everything; `pictures` is the folder that the filtered photographs go to."""
+        start = perf_counter()
+        step("machine")
+        results = Results(
+            created=datetime.now().isoformat(timespec="seconds"),
+            preset=self.preset.name,
+            threads=self.threads,
+            directions=list(self.directions),
+            machine=machine.describe(),
+        )
+        peak = machine.PeakMeter(self.threads)
+        results.machine["peak_gflops"] = peak.gflops
+        self._start_processes()
+        results.contestants = self._infos
+        results.layers = [_layer_info(layer) for layer in self.layers]
+        album = PhotoRun(self._folder, pictures)
+        for process in self._processes:
+            step(f"photographs: {process.contestant.label}")
+            results.photos += album.measure(process)
+        turns = [(layer, direction) for layer in self.layers for direction in self.directions]
+        for turn, (layer, direction) in enumerate(turns):
+            peak.update()
+            left = self.preset.seconds - (perf_counter() - start)
+            share = max(0.0, left) / (len(turns) - turn)
+            results.measurements += self._measure(layer, direction, share, step)
+            row_done(results, layer, direction)
+        for process, info in zip(self._processes, results.present, strict=True):
+            try:
+                info.pools = process.ask("pools")
+            except Failed:
+                continue  # its failures are in the measurements already
+        results.seconds = perf_counter() - start
+        return results
+
+    def _start_processes(self) -> None:
+        """Start a worker for everyone who is here; they load their libraries side by side."""
+        for contestant in self.contestants:
+            info = ContestantInfo(
+                contestant.name, contestant.label, contestant.kind, contestant.about
+            )
+            self._infos.append(info)
+            missing = contestant.missing()
+            if missing:
+                info.missing, info.pip_command = missing, contestant.pip_command()
+                continue
+            process = Process(contestant, self.threads)
+            self._stack.callback(process.close)
+            self._processes.append(process)
+        for process in list(self._processes):
+            info = next(i for i in self._infos if i.name == process.contestant.name)
+            try:
+                info.version = process.ask("hello")["version"]
+            except Failed as failure:
+                info.missing = f"did not start: {failure}"
+                info.pip_command = process.contestant.pip_command()
+                self._processes.remove(process)
+
+    def _measure(
+        self, layer: Layer, direction: Direction, seconds: float, step: Step
+    ) -> list[Measurement]:
+        """Prepare and check everyone on one layer, then let them take turns."""
+        start = perf_counter()
+        measured = []
+        running: list[tuple[Process, Measurement]] = []
+        for process in self._processes:
+            step(f"{layer.name}: {process.contestant.label}")
+            measurement = self._prepare(process, layer, direction)
+            measured.append(measurement)
+            if measurement.status == "ok":
+                running.append((process, measurement))
+        step(f"{layer.name}: taking turns")
+        left = seconds - (perf_counter() - start)
+        turns = self.preset.rounds * max(1, len(running))
+        turn_seconds = max(SHORTEST_TURN_SECONDS, left / turns)
+        for round_ in range(self.preset.rounds):
+            # Everyone starts a round in turn, so that what comes after whom changes.
+            first = round_ % max(1, len(running))
+            for process, measurement in running[first:] + running[:first]:
+                if measurement.status == "ok":
+                    _sample(process, measurement, turn_seconds)
+        return measured
+
+    def _prepare(self, process: Process, layer: Layer, direction: Direction) -> Measurement:
+        contestant = process.contestant
+        measurement = Measurement(layer.name, direction, contestant.name)
+        refusal = contestant.refusal(layer, direction)
+        if refusal:
+            measurement.status, measurement.reason = "unsupported", refusal
+            return measurement
+        work = 1 if direction == "forward" else 2  # two of the three gradients cost as much each
+        flops_per_second = contestant.rough_gflops * 1e9 / work
+        problem = layer.cut(flops_per_second * self.preset.longest_call)
+        measurement.problem = problem.as_dict()
+        measurement.is_cut = problem != layer
+        measurement.flops = work * problem.flops
+        try:
+            small = layer.cut(min(EXACT_MAX_FLOPS, flops_per_second * EXACT_SECONDS))
+            outputs, _ = self._first_call(process, small, direction, integers=True)
+            exact = _solve(small, direction, integers=True).equals(outputs)
+            # Who does not only multiply and add may still be exact, but owes it to nobody.
+            measurement.exact = exact if exact or contestant.sums_exactly else None
+            outputs, reply = self._first_call(process, problem, direction, integers=False)
+            error, bound = _solve(problem, direction, integers=False).error(outputs)
+            measurement.error, measurement.allowed_error = error, contestant.slack * bound
+            measurement.extra_bytes = reply["extra_bytes"]
+        except (Failed, ValueError) as failure:
+            measurement.status, measurement.reason = "failed", str(failure)
+        return measurement
+
+    def _first_call(
+        self, process: Process, problem: Layer, direction: Direction, *, integers: bool
+    ) -> tuple[tuple[np.ndarray[Any, Any], ...], dict[str, Any]]:
+        path = self._folder / "outputs.npz"
+        reply = process.ask(
+            "prepare",
+            layer=problem.as_dict(),
+            direction=direction,
+            results=str(path),
+            arrays=None,
+            integers=integers,
+        )
+        return load_outputs(path), reply
+
+
+def _sample(process: Process, measurement: Measurement, seconds: float) -> None:
+    try:
+        times = process.ask("sample", seconds=seconds)["times"]
+    except Failed as failure:
+        measurement.status, measurement.reason = "failed", str(failure)
+        return
+    measurement.times += [float(f"{time:.4g}") for time in times]
+
+
+@lru_cache(maxsize=8)
+def _solve(problem: Layer, direction: Direction, *, integers: bool) -> Truth:
+    # Contestants of about the same speed get the same cut, one after the other.
+    return truth.solve(problem, data.make(problem, integers=integers), direction)
+
+
+def _layer_info(layer: Layer) -> LayerInfo:
+    plan = fastconv.explain(layer.x_shape, layer.weight_shape, **layer.conv_kwargs())
+    return LayerInfo(
+        problem=layer.as_dict(),
+        output_bytes=4 * int(np.prod(layer.output_shape)),
+        columns_bytes=plan.problem.im2col_bytes,
+        tile_bytes=column_buffer_bytes(plan.problem),
+        chosen=plan.backend,
+        explanation=str(plan),
+    )

@@ -1,0 +1,97 @@
+"""Every contestant that is here computes convolution, and says what it does not."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import data, truth
+from benchmarks.contestants import Contestant, all_contestants, find
+from benchmarks.layers import LAYERS, Layer
+from benchmarks.process import Process, load_outputs
+
+DIRECTIONS: tuple[truth.Direction, ...] = ("forward", "backward")
+CONTESTANTS = all_contestants()
+# One of each kind, small enough for the naive reference.
+NAMES = (
+    "resnet50.conv1",
+    "resnet50.res4_1x1",
+    "mobilenetv2.dw192_28",
+    "mobilenetv2.dw96_112_s2",
+    "resnext50.g32_128_56",
+    "deeplab.d2_256_28",
+    "lenet5.6_16_b64",
+)
+SMALL = [layer.cut(1e5) for layer in LAYERS if layer.name in NAMES]
+
+
+@pytest.mark.parametrize("contestant", CONTESTANTS, ids=lambda contestant: contestant.name)
+def test_results_are_within_their_bound(contestant: Contestant, tmp_path: Path) -> None:
+    if contestant.missing():
+        pytest.skip(str(contestant.missing()))
+    # In a process of its own as in a run: libraries change the process that loads them.
+    with closing(Process(contestant, threads=1)) as process:
+        for direction in DIRECTIONS:
+            for layer in SMALL:
+                if not contestant.refusal(layer, direction):
+                    check(process, layer, direction, tmp_path / "results.npz")
+
+
+def check(process: Process, layer: Layer, direction: truth.Direction, path: Path) -> None:
+    """Compare one problem with its truth."""
+    process.ask(
+        "prepare",
+        layer=layer.as_dict(),
+        direction=direction,
+        results=str(path),
+        arrays=None,
+        integers=False,
+    )
+    answer = truth.solve(layer, data.make(layer), direction)
+    error, bound = answer.error(load_outputs(path))
+    assert error <= process.contestant.slack * bound, (layer.shape_text(), direction)
+
+
+@pytest.mark.parametrize("contestant", CONTESTANTS, ids=lambda contestant: contestant.name)
+def test_everyone_does_some_layer(contestant: Contestant) -> None:
+    assert not all(contestant.refusal(layer, "forward") for layer in SMALL)
+
+
+@pytest.mark.parametrize("contestant", CONTESTANTS, ids=lambda contestant: contestant.name)
+def test_is_described(contestant: Contestant) -> None:
+    assert find(contestant.name).name == contestant.name
+    assert contestant.label
+    assert contestant.about
+    assert contestant.rough_gflops > 0
+    if contestant.kind == "library":
+        assert contestant.pip_command().startswith("pip install ")
+
+
+def test_names_are_unique() -> None:
+    names = [contestant.name for contestant in CONTESTANTS]
+    assert len(set(names)) == len(names)
+
+
+def test_an_absent_library_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    contestant = find("onnxruntime")
+    monkeypatch.setattr(type(contestant), "packages", ("no_such_library", "onnx_not_either"))
+    assert contestant.missing() == "no_such_library and onnx_not_either not installed"
+
+
+def test_who_cannot_says_why() -> None:
+    grouped: Layer = next(layer for layer in LAYERS if layer.groups > 1)
+    assert find("tutorial").refusal(grouped, "forward") == "neither groups nor dilation"
+    assert find("scipy").refusal(grouped, "backward") == "no gradients"
+    assert find("opencv").refusal(LAYERS[0], "forward") == "no sum over channels"
+
+
+def test_peak_of_call_sees_an_allocation() -> None:
+    from benchmarks.memory import peak_of_call
+
+    result, extra = peak_of_call(lambda: np.ones(32 * 2**20, np.uint8).sum())
+    assert result == 32 * 2**20
+    # Not measurable outside Linux; a little less than the array where pages are counted lazily.
+    assert extra is None or extra > 24 * 2**20
