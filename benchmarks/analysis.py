@@ -96,10 +96,15 @@ def speed_sentence(results: Results, direction: str) -> str:
     if mean is None:
         return sentence + "; no other library was there to compare with."
     ahead = sum(ratio > 1 for ratio in ratios)
-    return (
-        f"{sentence}: {mean:.2f} times the best other library of each layer, "
-        f"ahead in {ahead} of {len(ratios)}."
-    )
+    libraries = [info.label for info in results.present if info.kind == "library"]
+    if len(libraries) == 1:
+        rivals = f"{libraries[0]}, the only other library here"
+    else:
+        rivals = "the best other library of each layer"
+    if any(r.has_cut for r in all_rows):
+        rivals += " (smaller cuts for who is slow)"
+    speed = f"{mean:.2f}" if mean < 10 else f"{mean:.0f}"
+    return f"{sentence}: {speed} times {rivals}, ahead in {ahead} of {len(ratios)}."
 
 
 def equality_sentence(results: Results) -> str:
