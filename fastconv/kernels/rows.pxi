@@ -14,6 +14,8 @@
 
 cdef inline Py_ssize_t first_inside(Py_ssize_t offset, Py_ssize_t stride) noexcept nogil:
     """Return the smallest j >= 0 with j·stride + offset >= 0."""
+    if stride == 1:  # a division would cost as much as a short row
+        return max(0, -offset)
     return 0 if offset >= 0 else (stride - 1 - offset) // stride
 
 
@@ -21,6 +23,8 @@ cdef inline Py_ssize_t last_inside(
     Py_ssize_t offset, Py_ssize_t stride, Py_ssize_t extent, Py_ssize_t outputs
 ) noexcept nogil:
     """Return the end of the range of j < outputs with j·stride + offset < extent."""
+    if stride == 1:
+        return min(outputs, extent - offset)
     if offset >= extent:
         return 0
     return min(outputs, (extent - 1 - offset) // stride + 1)
