@@ -12,10 +12,10 @@ The way of a call, which is also the way to read the package::
       │   `out` checked or allocated, operands      operands.py
       │   made contiguous, image padded             padding.py
       ▼
-    backend.forward(problem, x, weight, bias, y)    algorithms/  im2col.py   loops.py
-      ▼                                                            │           │
+    backend.forward(problem, x, weight, bias, y)    algorithms/  im2col.py   gemm.py, loops.py
+      ▼                                                            │           │ (threads.py)
     NumPy: columns, then a matrix product           columns.py  ◄──┘           │
-    compiled loops, without the GIL                 isa/  ◄────────────────────┘ (threads.py)
+    compiled loops, without the GIL                 isa/  ◄────────────────────┘
       └── one shell per instruction set around the same bodies in kernels/
 
 Beside the way stand `explain` (explaining.py) and `show_config` (config.py).

@@ -248,7 +248,8 @@ def conv2d_backward(
     wants_x, wants_weight, wants_bias = _parse_needs(needs)
 
     task = problem.unpadded
-    chosen = choose(task, backend)
+    backward = choose(task, backend, "backward").backward
+    assert backward is not None  # choose saw to it
     dtype = problem.dtype
     dx = np.empty(task.x_shape, dtype) if wants_x else None
     dw = np.empty(problem.weight_shape, dtype) if wants_weight else None
@@ -263,7 +264,7 @@ def conv2d_backward(
         image = None
         if wants_weight:
             image = problem.pad(prepare(x_array).reshape(problem.x_shape))
-        chosen.backward(task, grad, image, prepare(w_array), dx, dw, db)
+        backward(task, grad, image, prepare(w_array), dx, dw, db)
     if dx is not None:
         dx = problem.fold(dx).reshape(x_array.shape)
     return Conv2dGrads(dx, dw, db)

@@ -34,6 +34,8 @@ class Explanation:
         The one chosen.
     refusals : dict of str to str
         For each other backend, why not.
+    scratch_bytes : int
+        What the chosen backend holds in a forward call besides operands and result.
     threads : int or None
         How many threads the chosen backend would use on this problem now; None where NumPy's BLAS
         decides.
@@ -42,6 +44,7 @@ class Explanation:
     problem: ConvProblem
     backend: str
     refusals: dict[str, str]
+    scratch_bytes: int
     threads: int | None
 
     def __str__(self) -> str:
@@ -67,6 +70,7 @@ class Explanation:
             ("backend", f"{self.backend}, "
              + ("in NumPy, on as many threads as its BLAS takes" if self.threads is None else
                 f"instruction set {isa.name}, {_count(self.threads, 'thread')}")),
+            ("scratch", _binary(self.scratch_bytes)),
             *((f"not {name}", reason) for name, reason in self.refusals.items()),
         ]  # fmt: skip
         margin = max(len(label) for label, _ in lines) + 2
@@ -136,7 +140,8 @@ def explain(
     task = problem.unpadded
     chosen = choose(task, backend)
     threads = {"openmp": threads_for(problem.flops), "blas": None, "none": 1}[chosen.threading]
-    return Explanation(problem, chosen.name, refusals(task, backend), threads)
+    scratch = 0 if task.is_empty else chosen.scratch_bytes(task, threads or 1)
+    return Explanation(problem, chosen.name, refusals(task, backend), scratch, threads)
 
 
 def _binary(count: float) -> str:

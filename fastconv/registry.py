@@ -7,14 +7,19 @@ not. To add an algorithm, write its file in algorithms/ and enter it here: tests
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from .algorithms.backend import Backend
+from .algorithms.gemm import GEMM
 from .algorithms.im2col import IM2COL
 from .algorithms.loops import LOOPS, LOOPS_LITERAL, LOOPS_ROWS
 from .problem import ConvProblem
 
 __all__ = ["BACKENDS", "backends", "choose", "refusal", "refusals", "usable_backends"]
 
-BACKENDS: tuple[Backend, ...] = (LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL)
+Direction: TypeAlias = Literal["forward", "backward"]
+
+BACKENDS: tuple[Backend, ...] = (GEMM, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL)
 
 
 def usable_backends() -> list[Backend]:
@@ -32,12 +37,14 @@ def backends() -> list[str]:
     return [backend.name for backend in usable_backends()]
 
 
-def refusal(backend: Backend, problem: ConvProblem) -> str | None:
+def refusal(backend: Backend, problem: ConvProblem, direction: Direction = "forward") -> str | None:
     """Return why a backend cannot compute a problem here, or None."""
+    if direction == "backward" and backend.backward is None:
+        return "it computes no gradients"
     return backend.unavailable() or backend.unable(problem)
 
 
-def choose(problem: ConvProblem, name: str = "auto") -> Backend:
+def choose(problem: ConvProblem, name: str = "auto", direction: Direction = "forward") -> Backend:
     """Return the backend called `name`, or for "auto" the first that is able and suited.
 
     Raises
@@ -49,10 +56,10 @@ def choose(problem: ConvProblem, name: str = "auto") -> Backend:
         raise ValueError(f"backend must be one of {_names()}, not {name!r}")
     for backend in BACKENDS:
         if name == "auto":
-            if refusal(backend, problem) is None and backend.unsuited(problem) is None:
+            if refusal(backend, problem, direction) is None and backend.unsuited(problem) is None:
                 return backend
         elif name == backend.name:
-            reason = refusal(backend, problem)
+            reason = refusal(backend, problem, direction)
             if reason is not None:
                 raise ValueError(f"backend {name!r} cannot compute {problem}: {reason}")
             return backend

@@ -15,7 +15,7 @@ import pytest
 import fastconv
 import reference
 from benchmarks.layers import LAYERS
-from fastconv.registry import refusal, usable_backends
+from fastconv.registry import Direction, refusal, usable_backends
 
 Array = npt.NDArray[Any]
 
@@ -107,22 +107,22 @@ def problem_of(case: Case) -> fastconv.ConvProblem:
     return fastconv.ConvProblem.create(case.x_shape, case.weight_shape, **case.options)
 
 
-def on_each_able_backend(cases: Iterable[Case]) -> Any:
+def on_each_able_backend(cases: Iterable[Case], direction: Direction = "forward") -> Any:
     """Parametrize a test by `case` and `backend`, for all pairs in which it can compute it."""
     pairs = [
         pytest.param(case, backend, id=f"{case.name}-{backend.name}")
         for case in cases
         for backend in usable_backends()
-        if refusal(backend, problem_of(case).unpadded) is None
+        if refusal(backend, problem_of(case).unpadded, direction) is None
     ]
     return pytest.mark.parametrize(("case", "backend"), pairs)
 
 
-# The backends that compute whatever there is; what a special one computes, the tables above show.
+# The backends that compute all there is, forward and backward; what else there is, the tables show.
 GENERAL_BACKENDS = [
     backend
     for backend in usable_backends()
-    if all(refusal(backend, problem_of(case).unpadded) is None for case in CASES)
+    if all(refusal(backend, problem_of(case).unpadded, "backward") is None for case in CASES)
 ]
 on_each_general_backend = pytest.mark.parametrize(
     "backend", GENERAL_BACKENDS, ids=lambda backend: backend.name

@@ -42,7 +42,7 @@ class FastconvBackend(Contestant):
         problem = ConvProblem.create(
             layer.x_shape, layer.weight_shape, (layer.out_channels,), **layer.conv_kwargs()
         )
-        return refusal(self.backend, problem)
+        return refusal(self.backend, problem, direction)
 
     def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
         kwargs = layer.conv_kwargs()

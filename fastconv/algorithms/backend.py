@@ -39,6 +39,10 @@ def _always() -> None:
     return None
 
 
+def _nothing(_problem: ConvProblem, _threads: int) -> int:
+    return 0
+
+
 def _for_all(_problem: ConvProblem) -> None:
     return None
 
@@ -58,7 +62,9 @@ class Backend:
         What the argument `backend=` calls it.
     summary : str
         One line for people.
-    forward, backward : callable
+    forward : callable
+    backward : callable or None
+        None where this backend computes no gradients.
     unavailable : callable
         Why this installation cannot run it at all, or None.
     unable : callable
@@ -67,6 +73,9 @@ class Backend:
         Given a problem, why "auto" passes this backend over, or None.
     threading : {"openmp", "blas", "none"}
         Whose threads it runs on: fastconv's own, those of NumPy's BLAS, only the caller's.
+    scratch_bytes : callable
+        Given a problem and a number of threads, the bytes that a forward call holds besides
+        operands and result.
     error_growth : float
         A sum of n products z is within ``error_growth · (n + 2) · u · Σ|z|`` of its exact value,
         before an activation, with u half the spacing of floating-point numbers at 1 (Higham,
@@ -77,9 +86,10 @@ class Backend:
     name: str
     summary: str
     forward: Forward
-    backward: Backward
+    backward: Backward | None = None
     unavailable: Callable[[], str | None] = _always
     unable: Callable[[ConvProblem], str | None] = _for_all
     unsuited: Callable[[ConvProblem], str | None] = _for_all
     threading: Literal["openmp", "blas", "none"] = "none"
+    scratch_bytes: Callable[[ConvProblem, int], int] = _nothing
     error_growth: float = 1.0

@@ -246,4 +246,5 @@ IM2COL = Backend(
     forward,
     backward,
     threading="blas",
+    scratch_bytes=lambda problem, _threads: column_buffer_bytes(problem),
 )

@@ -41,6 +41,16 @@ input_grad_literal: InputGrad
 input_grad_rows: InputGrad
 input_grad_parallel: InputGrad
 
+def gemm_tile_rows() -> int: ...
+def gemm_scratch(
+    window: Window, kernel_h: int, kernel_w: int, out_width: int, rows: int,
+    channels: int, itemsize: int,
+) -> int: ...  # fmt: skip
+def forward_gemm(
+    x: Array, w: Array, bias: Array, y: Array, window: Window, groups: int,
+    activation: int, rows: int, channels: int, filters: int, offsets: Array,
+    scratch: Array, first: int, last: int, threads: int,
+) -> None: ...  # fmt: skip
 def bias_grad_parallel(grad: Array, db: Array, first: int, last: int, threads: int) -> None: ...
 def has_openmp() -> bool: ...
 def max_threads() -> int: ...

@@ -187,16 +187,17 @@ def test_any_valid_problem_is_computed_alike_by_every_backend(problem, data):
         "dilation": problem.dilation,
         "groups": problem.groups,
     }
-    first, *others = [
-        backend.name for backend in usable_backends() if refusal(backend, problem) is None
-    ]
+    names = [b.name for b in usable_backends() if refusal(b, problem) is None]
+    with_gradients = [b.name for b in usable_backends() if refusal(b, problem, "backward") is None]
+    first = with_gradients[0]
     y = fastconv.conv2d(x, weight, backend=first, **options)
     grads = fastconv.conv2d_backward(grad, x, weight, backend=first, **options)
     assert np.vdot(y, grad) == np.vdot(weight, grads.weight) == np.vdot(x, grads.x)
-    for other in others:
+    for other in names:
         np.testing.assert_array_equal(
             fastconv.conv2d(x, weight, backend=other, **options), y, err_msg=other
         )
+    for other in with_gradients:
         again = fastconv.conv2d_backward(grad, x, weight, backend=other, **options)
         for one, two in zip(grads, again, strict=True):
             np.testing.assert_array_equal(one, two, err_msg=other)

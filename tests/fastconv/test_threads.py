@@ -14,6 +14,7 @@ import threadpoolctl
 
 import fastconv
 from fastconv import isa, threads
+from fastconv.algorithms import compiled as compiled_calls
 from fastconv.algorithms import loops
 from tests.support import EDGE_CASES, integer_operands, integer_truth
 
@@ -145,8 +146,8 @@ def test_ctrl_c_ends_a_long_call():
 def test_a_single_large_plane_can_be_interrupted_too(monkeypatch):
     """Pieces are rows, not planes: one image with one kernel is many of them."""
     pieces = []
-    kernel = loops._kernel("forward_parallel")
-    monkeypatch.setattr(loops, "_kernel", lambda name: lambda *a: (pieces.append(a), kernel(*a)))
+    kernel = loops.kernel("forward_parallel")
+    monkeypatch.setattr(loops, "kernel", lambda name: lambda *a: (pieces.append(a), kernel(*a)))
     x, weight = np.ones((1, 1, 600, 600), np.float32), np.ones((1, 1, 31, 31), np.float32)
     fastconv.conv2d(x, weight, backend="loops")
     assert len(pieces) >= 3
@@ -158,13 +159,13 @@ def test_a_single_large_plane_can_be_interrupted_too(monkeypatch):
 )
 def test_the_kernels_get_the_threads_that_are_promised(name, most, monkeypatch):
     counts = []
-    original = loops._kernel
+    original = loops.kernel
 
     def spy(kernel_name):
         kernel = original(kernel_name)
         return lambda *arguments: (counts.append(arguments[-1]), kernel(*arguments))
 
-    monkeypatch.setattr(loops, "_kernel", spy)
+    monkeypatch.setattr(loops, "kernel", spy)
     x, weight = np.ones((1, 4, 256, 256), np.float32), np.ones((4, 4, 3, 3), np.float32)
     fastconv.conv2d(x, weight, padding=1, backend=name)
     fastconv.conv2d_backward(x, x, weight, padding=1, backend=name)
@@ -181,9 +182,10 @@ for dtype in (np.float32, np.float64):
     for groups, stride in ((1, 1), (4, 2)):
         x = rng.standard_normal((3, 16, 37, 41)).astype(dtype)
         w = rng.standard_normal((24, 16 // groups, 3, 3)).astype(dtype)
-        options = {"padding": 1, "groups": groups, "stride": stride, "backend": "loops"}
-        y = fastconv.conv2d(x, w, activation="tanh", **options)
-        for array in (y, *fastconv.conv2d_backward(y, x, w, **options)):
+        options = {"padding": 1, "groups": groups, "stride": stride}
+        y = fastconv.conv2d(x, w, activation="tanh", backend="loops", **options)
+        grads = fastconv.conv2d_backward(y, x, w, backend="loops", **options)
+        for array in (y, *grads, fastconv.conv2d(x, w, backend="gemm", **options)):
             digest.update(array.tobytes())
 print(fastconv.get_num_threads(), digest.hexdigest())
 """
@@ -191,7 +193,7 @@ print(fastconv.get_num_threads(), digest.hexdigest())
 
 @compiled
 @pytest.mark.skipif(isa.kernels is None or not isa.kernels.has_openmp(), reason="no OpenMP")
-def test_loops_give_the_same_bits_for_any_thread_count():
+def test_compiled_backends_give_the_same_bits_for_any_thread_count():
     """Forward and all gradients; more threads than cores, too."""
     outputs = {}
     for count in (1, 2, 3, 7):
@@ -225,7 +227,7 @@ class ForkProcess:
 @compiled
 @pytest.mark.parametrize("flops", [1, 5_000])
 def test_pieces_cover_the_whole_whatever_their_size(flops, monkeypatch):
-    monkeypatch.setattr(loops, "_FLOPS_PER_PIECE", flops)
+    monkeypatch.setattr(compiled_calls, "_FLOPS_PER_PIECE", flops)
     monkeypatch.setattr(threads, "_FLOPS_WORTH_A_THREAD", 1)
     for case in EDGE_CASES:
         data = integer_operands(case, "float32")

@@ -59,6 +59,26 @@ def test_the_row_loops_multiply_whole_vectors(kernel, dtype, name):
     assert sum(_vector_multiplies(name, body, suffix) for body in bodies) >= 1
 
 
+# Vectors in the tiles of each shell: tall, long, and the long ones of two rows and one. AVX2's long
+# tile has two rows already, and the compiler makes one loop of the two.
+TILE_VECTORS = {"baseline": 3 * 4 + 3 * 4 + 2 * 4 + 4, "avx2": 4 * 3 + 2 * 6 + 6,
+                "avx512": 12 * 2 + 4 * 6 + 2 * 6 + 6}  # fmt: skip
+
+
+@pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@pytest.mark.parametrize("name", BUILT)
+@pytest.mark.parametrize("dtype", SPECIALISATIONS)
+def test_every_register_tile_is_unrolled_into_vectors(dtype, name):
+    """A tile that stopped vectorising would be a handful of scalar instructions in a loop."""
+    suffix = SPECIALISATIONS[dtype][1]
+    counts = [
+        _vector_multiplies(name, body, suffix)
+        for symbol, body in _functions(name).items()
+        if "forward_gemm" in symbol or "all_tiles" in symbol or "gemm_unit" in symbol
+    ]
+    assert sum(counts) >= TILE_VECTORS[name]
+
+
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
 @pytest.mark.parametrize("name", BUILT)
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)

@@ -1,0 +1,46 @@
+"""What the wrappers of all compiled kernels need: how to find a kernel, and how to call it.
+
+Each call is cut into pieces of units that take a fraction of a second, so that Ctrl-C ends a long
+one between two of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import isa
+from ..problem import ConvProblem
+
+__all__ = ["in_pieces", "kernel", "not_built", "window_of"]
+
+_FLOPS_PER_PIECE = 100_000_000
+
+
+def not_built() -> str | None:
+    """Return why no compiled kernel can run here, or None."""
+    if isa.kernels is None:
+        return "it needs the compiled kernels, and this is a pure-Python installation"
+    return None
+
+
+def kernel(name: str) -> Callable[..., Any]:
+    """Return a function of the compiled module for this processor; isa/baseline.pyi lists them."""
+    function: Callable[..., Any] = getattr(isa.kernels, name)
+    return function
+
+
+def window_of(problem: ConvProblem) -> tuple[int, ...]:
+    """Return the struct Window of kernels/types.pxi."""
+    (top, _), (left, _) = problem.padding
+    return (*problem.stride, *problem.dilation, top, left)
+
+
+def in_pieces(
+    function: Callable[..., None], units: int, flops: int, threads: int, *arguments: Any
+) -> None:
+    """Call a kernel for all units of its result, a bounded amount of work at a time."""
+    piece = max(1, _FLOPS_PER_PIECE * units // max(flops, 1))
+    piece += -piece % threads  # so that no thread of a piece goes without
+    for first in range(0, units, piece):
+        function(*arguments, first, min(first + piece, units), threads)
