@@ -1,4 +1,6 @@
-"""The layers under pytest-benchmark: ``pytest benchmarks/``, to save and to compare over time.
+"""The layers, forward, by fastconv's backends, under pytest-benchmark.
+
+``pytest benchmarks/`` runs them, to save and to compare over time:
 
 pytest benchmarks/ --benchmark-autosave
 pytest benchmarks/ --benchmark-compare -k resnet50

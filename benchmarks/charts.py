@@ -150,7 +150,7 @@ def error(results: Results, direction: str, width: float) -> Figure:
     series = [
         _series(results, direction, name, lambda m: m.error) for name in _drawing_order(results)
     ]
-    return _dots(results, series, width, PAGE, label="largest error in units of u·Σ|w||x|")
+    return _dots(results, series, width, PAGE, label="largest error in units of u·(Σ|w||x|+|b|)")
 
 
 def svg(figure: Figure, name: str) -> str:

@@ -37,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 1 where results differ."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.command != "compare" and options.picture and not options.picture.parent.is_dir():
+        parser.error(f"--picture: there is no folder {options.picture.parent}")
     try:
         if options.command == "compare":
             before, after = Results.load(options.before), Results.load(options.after)
@@ -53,12 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ResultsError as error:
         parser.error(str(error))
     except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
+        print("interrupted; no report was written", file=sys.stderr)
         return 130
-    if options.picture:
-        charts.save_picture(results, options.picture)
     path = folder / REPORT_FILE
     path.write_text(report.render(results, folder / PICTURES_FOLDER), "utf-8")
+    if options.picture:
+        charts.save_picture(results, options.picture)
     print(path.resolve())
     return 0 if analysis.all_equal(results) else 1
 
@@ -82,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--threads",
-        type=_positive,
+        type=positive_int,
         default=usable_cores(),
         help="the same for everyone (default: the %(default)s cores here)",
     )
@@ -104,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--list", action="store_true", help="show layers and contestants, and end")
     _add_picture(parser)
-    commands = parser.add_subparsers(dest="command", metavar="")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     comparing = commands.add_parser("compare", help="show two earlier runs side by side")
     comparing.add_argument("before", type=Path, metavar="A.json")
     comparing.add_argument("after", type=Path, metavar="B.json")
@@ -120,7 +122,7 @@ def _add_picture(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _positive(text: str) -> int:
+def positive_int(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
@@ -131,7 +133,10 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, folder: P
     preset = QUICK if options.quick else FULL if options.full else DEFAULT
     layers = _layers(parser, options.layers, preset)
     contestants = _contestants(parser, options.backends)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--output: {folder} cannot be a folder: {error.strerror}")
     with (
         Terminal() as terminal,
         Runner(

@@ -133,4 +133,4 @@ def _line(label: str, contestant: str, found: list[Pair]) -> str:
         for verdict in ("faster", "slower", "same", "unclear")
         if verdict in verdicts
     )
-    return f"{label}: {mean:.2f}× over {len(mine)} layers ({counts})"
+    return f"{label}: {mean:.2f}× over {analysis.count(len(mine), 'layer')} ({counts})"

@@ -13,7 +13,9 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from benchmarks import analysis, charts
+from benchmarks.contestants import all_contestants
 from benchmarks.photos import FILTERS, SHOWN_BY_ALL, picture_path
+from benchmarks.presets import DEFAULT, FULL, QUICK
 from benchmarks.results import Measurement, PhotoResult, Results
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -37,9 +39,30 @@ def render(results: Results, pictures: Path) -> str:
         warnings=analysis.warnings(results),
         sections=[_Section(results, direction) for direction in results.directions],
         album=_Album(results, pictures),
+        command=_command(results),
         heat=_heat,
         tilt=_tilt,
     )
+
+
+PRESETS = {preset.name: preset for preset in (QUICK, DEFAULT, FULL)}
+
+
+def _command(results: Results) -> str:
+    """Return the command line that repeats the run."""
+    words = ["python -m benchmarks", f"--threads {results.threads}"]
+    if results.preset != "default":
+        words.append(f"--{results.preset}")
+    if results.directions != ["forward"]:
+        both = len(results.directions) > 1
+        words.append(f"--direction {'both' if both else results.directions[0]}")
+    layers = [info.name for info in results.layers]
+    if set(layers) != set(PRESETS[results.preset].layers):
+        words.append(f"--layers {','.join(layers)}")
+    contestants = [info.name for info in results.contestants]
+    if set(contestants) != {contestant.name for contestant in all_contestants()}:
+        words.append(f"--backends {','.join(contestants)}")
+    return " ".join(words)
 
 
 class _Section:

@@ -36,7 +36,7 @@ class Measurement:
     times: list[float] = field(default_factory=list)
     extra_bytes: int | None = None
     error: float | None = None
-    """Largest error against float64, in units of u·Σ|w||x|."""
+    """Largest error against float64, in units of u·(Σ|w||x|+|b|)."""
     allowed_error: float | None = None
     exact: bool | None = None
     """Equal to the truth on integers; None where nobody promises it."""

@@ -134,7 +134,7 @@ def _short(results: Results, measurement: Measurement) -> str:
 def _wrong(measurement: Measurement) -> str:
     if measurement.exact is False:
         return "integers differ"
-    return f"error {measurement.error:.1f} u·Σ|w||x|, at most {measurement.allowed_error:.0f}"
+    return f"error {measurement.error:.1f} u·(Σ|w||x|+|b|), at most {measurement.allowed_error:.0f}"
 
 
 def _summary(results: Results, direction: str) -> Table:

@@ -27,9 +27,10 @@ class Truth:
     """Exact-enough results of one problem, and the scale that their errors are measured in.
 
     `values` is (y,) forward and (grad_x, grad_weight, grad_bias) backward. `magnitudes` are
-    the same sums over absolute values, Σ|w||x|, and `terms` the number of products in a sum:
-    whatever the order of summation, the error is at most ``(terms + 2)·u·Σ|w||x|`` to first
-    order (Higham, Accuracy and Stability of Numerical Algorithms, chapter 3).
+    the same sums over absolute values, Σ|w||x|+|b|, and `terms` how many values a sum has, the
+    bias among them: whatever the order of summation, the error is at most ``(terms + 2)·u`` times
+    the magnitude, to first order (Higham, Accuracy and Stability of Numerical Algorithms,
+    chapter 3).
     """
 
     values: tuple[Array64, ...]
@@ -37,7 +38,7 @@ class Truth:
     terms: tuple[int, ...]
 
     def error(self, results: tuple[NDArray[Any], ...]) -> tuple[float, float]:
-        """Return error and bound in units of u·Σ|w||x|, of the result nearest to its bound."""
+        """Return error and bound in units of u·(Σ|w||x|+|b|), of the result nearest to it."""
         errors = [
             (_error(result, value, magnitude), terms + 2.0)
             for result, value, magnitude, terms in zip(
@@ -61,7 +62,7 @@ def solve(layer: Layer, data: Data, direction: Direction) -> Truth:
     sizes = {name: np.abs(array) for name, array in arrays.items()}
     n, k, p, q = layer.output_shape
     if direction == "forward":
-        terms: tuple[int, ...] = (layer.products,)
+        terms: tuple[int, ...] = (layer.products + 1,)
     else:
         filters = k // layer.groups * layer.kernel**2
         terms = (filters, n * p * q, n * p * q)

@@ -2,7 +2,7 @@
 
 Each derivative is written with the activation's own output, which is what a forward pass keeps:
 
-    relu      y = max(z, 0)          dy/dz = 1 where y > 0, else 0
+    relu      y = max(z, 0)          dy/dz = 0 where y <= 0, else 1
     sigmoid   y = 1 / (1 + exp(-z))  dy/dz = y·(1 - y)
     tanh      y = tanh(z)            dy/dz = 1 - y²
 """
@@ -48,7 +48,7 @@ def multiply_derivative(
 ) -> npt.NDArray[Any]:
     """Return ∂E/∂Z = ∂E/∂Y · f′(Z), from ∂E/∂Y and the output Y = f(Z)."""
     if activation == "relu":
-        return np.where(output > 0, grad_output, grad_output.dtype.type(0))
+        return np.where(output <= 0, grad_output.dtype.type(0), grad_output)  # NaN lets it pass
     if activation == "sigmoid":
         return grad_output * (output * (1 - output))
     if activation == "tanh":

@@ -28,7 +28,7 @@ import numpy.typing as npt
 from .arguments import Pair, parse_pair
 from .operands import Array, check_array, prepare
 from .padding import Padding
-from .problem import ConvProblem
+from .problem import ConvProblem, check_size
 
 __all__ = ["Tile", "add_columns", "col2im", "fill_columns", "im2col", "whole"]
 
@@ -150,7 +150,9 @@ def im2col(
     kernel = parse_pair("kernel_size", kernel_size, 1)
     problem = _column_problem(image.shape, kernel, image.dtype, stride, padding, dilation)
     positions = problem.out_height, problem.out_width
-    columns = np.empty((*image.shape[:-2], *kernel, *positions), problem.dtype)
+    shape = (*image.shape[:-2], *kernel, *positions)
+    check_size("the column matrix", shape, problem.dtype)
+    columns = np.empty(shape, problem.dtype)
     fill_columns(problem, image, columns, whole(problem))
     rows = problem.in_channels * kernel[0] * kernel[1]
     return columns.reshape(*image.shape[:-3], rows, positions[0] * positions[1])

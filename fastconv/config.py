@@ -68,10 +68,12 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
 def _page(config: dict[str, Any]) -> str:
     shown = dict(config)
     shown["pure"] = (
-        "yes: no compiled kernels, every call runs on NumPy (install without FASTCONV_PURE and "
-        "with a C compiler to get them)"
-        if config["pure"]
-        else "no"
+        "no"
+        if not config["pure"]
+        else "yes: every call runs on NumPy, as FASTCONV_PURE=1 asks for (unset it to change that)"
+        if config["instruction sets available"]
+        else "yes: no compiled kernels, every call runs on NumPy (to get them, install with a "
+        "C compiler and without FASTCONV_PURE)"
     )
     shown["instruction set"] = config["instruction set"] or "none"
     shown["instruction sets available"] = ", ".join(config["instruction sets available"]) or "none"

@@ -259,14 +259,18 @@ def conv2d_backward(
             if sum_over_images is not None:
                 sum_over_images[...] = 0
     elif any((wants_x, wants_weight, wants_bias)):
-        grad = g_array if y_array is None else multiply_derivative(activation, g_array, y_array)
+        grad = g_array
+        if y_array is not None:
+            with np.errstate(all="ignore"):  # infinities and NaN flow through
+                grad = multiply_derivative(activation, g_array, y_array)
         grad = prepare(grad).reshape(problem.output_shape)
         image = None
         if wants_weight:
             image = problem.pad(prepare(x_array).reshape(problem.x_shape))
         backward(task, grad, image, prepare(w_array), dx, dw, db)
     if dx is not None:
-        dx = problem.fold(dx).reshape(x_array.shape)
+        with np.errstate(all="ignore"):
+            dx = problem.fold(dx).reshape(x_array.shape)
     return Conv2dGrads(dx, dw, db)
 
 

@@ -30,7 +30,7 @@ from .arguments import parse_int, parse_pair
 from .operands import Array, check_dtype
 from .padding import PaddingMode, Pads, check_mode, fold_image, pad_image, parse_padding
 
-__all__ = ["ConvProblem"]
+__all__ = ["ConvProblem", "check_size"]
 
 _NO_PADS: Pads = ((0, 0), (0, 0))
 _FLOAT32 = np.dtype(np.float32)
@@ -251,11 +251,6 @@ class ConvProblem:
         return self.batch * rows * self.out_height * self.out_width * self.dtype.itemsize
 
     @property
-    def is_depthwise(self) -> bool:
-        """Whether every output channel reads a single input channel."""
-        return self.in_channels_per_group == 1
-
-    @property
     def is_pointwise(self) -> bool:
         """Whether the image itself already is its own column matrix (1x1, stride 1, no padding)."""
         return (
@@ -322,8 +317,13 @@ class ConvProblem:
         for name, shape in (
             ("x, padded", padded), ("weight", self.weight_shape), ("the output", self.output_shape),
         ):  # fmt: skip
-            if math.prod(shape) * self.dtype.itemsize > _LARGEST_ARRAY:
-                raise ValueError(f"{name} would have shape {shape}: larger than any array can be")
+            check_size(name, shape, self.dtype)
+
+
+def check_size(name: str, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
+    """Refuse a shape whose bytes no address can count."""
+    if math.prod(shape) * dtype.itemsize > _LARGEST_ARRAY:
+        raise ValueError(f"{name} would have shape {shape}: larger than any array can be")
 
 
 def _times(shape: Sequence[int]) -> str:

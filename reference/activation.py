@@ -54,7 +54,8 @@ def derivative(y: float, activation: str) -> float:
     y : float
         The value of the activation, not its argument.
     activation : str
-        ``"relu"``: 1 where Y > 0, else 0 (so 0 at the kink).  ``"sigmoid"``: Y (1 - Y).
+        ``"relu"``: 0 where Y <= 0, else 1 (0 at the kink; NaN lets the gradient pass).
+        ``"sigmoid"``: Y (1 - Y).
         ``"tanh"``: 1 - Y^2.
 
     Returns
@@ -62,7 +63,7 @@ def derivative(y: float, activation: str) -> float:
     float
     """
     if activation == "relu":
-        return 1.0 if y > 0.0 else 0.0
+        return 0.0 if y <= 0.0 else 1.0
     if activation == "sigmoid":
         return y * (1.0 - y)
     return 1.0 - y * y

@@ -38,7 +38,9 @@ def test_the_readme_has_the_two_commands():
     assert 'pip install -e ".[test]" && python -m pytest' in lines
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/STUDY.md"]
+)
 def test_links_inside_the_repository_lead_somewhere(document):
     text = (ROOT / document).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)", text):

@@ -54,7 +54,7 @@ class Backend:
     Arrays reach it ready for use: native, aligned, C-contiguous, the results allocated with
     whatever bytes they held before. The problem is `ConvProblem.unpadded`: what padding it has is
     with zeros, and not in x. `grad` is the gradient before the activation. The batch is never
-    empty. Whatever a backend allocates, it allocates before it writes to a result.
+    empty. Buffers are allocated before a result is written to.
 
     Attributes
     ----------

@@ -20,7 +20,7 @@ _FLOPS_PER_PIECE = 100_000_000
 def not_built() -> str | None:
     """Return why no compiled kernel can run here, or None."""
     if isa.kernels is None:
-        return "it needs the compiled kernels, and this is a pure-Python installation"
+        return "it needs the compiled kernels, and this is pure Python (see show_config)"
     return None
 
 

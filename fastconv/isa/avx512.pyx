@@ -1,9 +1,9 @@
 """The kernels for AVX-512: 32 registers of 512 bits."""
 
-# The register tiles of kernels/tile.pxi, filters x vectors of pixels: a tall one, which loads fewest
-# pixels for its work, and a long one for the filters that are left over. Each leaves registers for
-# a row of pixels and a weight. tests/fastconv/test_vectorised.py notices if one stops vectorising;
-# on AVX2, for one, 6 x 2 does.
+# The register tiles of kernels/tile.pxi, filters x vectors of pixels: a tall one, which loads the
+# fewest pixels for its work, and a long one for the filters that are left over. Each leaves
+# registers for a row of pixels and a weight. Not every tile becomes vectors (on AVX2 6 x 2 does
+# not): tests/fastconv/test_vectorised.py looks at these.
 cdef enum:
     VECTOR_BYTES = 64
     TALL_ROWS = 12

@@ -3,7 +3,8 @@
 Arrays are C-contiguous, aligned and of one dtype (float32 or float64), which Cython checks, and of
 matching shapes, which nobody checks. `window` is (stride_h, stride_w, dilation_h, dilation_w, top,
 left). `bias` has no element where there is no bias. Each call computes the units [first, last) of
-its result: rows of y or dx, single weights of dw, elements of db.
+its result: rows of y or dx, single weights of dw, elements of db. The orders that are serial take
+`threads` as well, so that all are called alike, and leave it.
 """
 
 from typing import Any, Protocol, TypeAlias

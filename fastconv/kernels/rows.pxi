@@ -8,7 +8,7 @@
 #     tap s = 2            0 1 2 3 4 5 6 7 8 9        → outputs [0, 8)
 #
 # With stride 1 these are straight runs through memory and become full vectors of fused
-# multiply-adds (tests/test_vectorised.py looks at the machine code). A stride above 1 reads every
+# multiply-adds (tests/fastconv/test_vectorised.py looks). A stride above 1 reads every
 # other value and stays scalar.
 
 

@@ -104,8 +104,8 @@ def test_shows_a_table_and_a_line_per_contestant() -> None:
     text = io.StringIO()
     console = Console(file=text, width=120)
     compare.show(results([1.0, 1.0], [1.0, 1.0]), results([0.5, 0.5], [1.0, 1.0]), console)
-    assert "fastconv loops: 2.00× over 1 layers (1 faster)" in text.getvalue()
-    assert "PyTorch: 1.00× over 1 layers (1 same)" in text.getvalue()
+    assert "fastconv loops: 2.00× over 1 layer (1 faster)" in text.getvalue()
+    assert "PyTorch: 1.00× over 1 layer (1 same)" in text.getvalue()
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"format": 0}'])

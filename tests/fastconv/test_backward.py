@@ -200,6 +200,21 @@ def test_memory_layout_does_not_matter(backend):
         assert actual.dtype.isnative
 
 
+@on_each_general_backend
+@pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
+def test_infinities_and_nan_flow_through_without_a_warning(activation, backend):
+    x, weight = np.ones((1, 1, 3, 3)), np.ones((1, 1, 1, 1))
+    grad = np.full((1, 1, 7, 7), np.inf)
+    grad[..., ::2] = -np.inf
+    output = np.ones((1, 1, 7, 7))
+    output[0, 0, 3, 3] = np.nan
+    grads = fastconv.conv2d_backward(
+        grad, x, weight, padding=2, padding_mode="circular", activation=activation,
+        output=output, backend=backend.name,
+    )  # fmt: skip
+    assert not np.isfinite(grads.bias).any()
+
+
 def test_long_sums_keep_their_accuracy():
     """A bias gradient over half a million values, where float32 running sums drift."""
     grad = np.random.default_rng(0).random((8, 1, 256, 256), np.float32)

@@ -277,6 +277,8 @@ BAD_CALLS = [
     bad("im2col", ValueError, "kernel_size must be", "(1, 2, 3)", kernel_size=(1, 2, 3)),
     bad("im2col", ValueError, "kernel of height 9", "height 6", kernel_size=9),
     bad("im2col", ValueError, "stride must be at least 1", stride=0),
+    bad("im2col", ValueError, "the column matrix", "larger than any array", x=ones(1, 1, 1),
+        kernel_size=40_000, padding=40_000),
     bad("im2col", ValueError, "x must not be empty", "(2, 0, 6, 7)", x=ones(2, 0, 6, 7)),
     bad("col2im", ValueError, "cols must be", "(36,)", cols=ones(36)),
     bad("col2im", TypeError, "cols has dtype uint8", cols=ones(2, 36, 20, dtype=np.uint8)),

@@ -38,6 +38,12 @@ class TestMistakes:
             assert (a == b).all()
 
     @both
+    def test_mistake_output_size_truncated_silently(self, lesson):
+        """A 5×5 kernel does not fit into 4×4, but int((4 - 5) / 2) + 1 says one output."""
+        with pytest.raises(ValueError, match="5"):
+            lesson.conv2d(np.zeros((1, 1, 4, 4)), np.zeros((1, 1, 5, 5)), stride=2)
+
+    @both
     def test_mistake_output_size_asserts_that_the_stride_divides(self, lesson):
         y = lesson.conv2d(np.arange(36.0).reshape(1, 1, 6, 6), np.ones((1, 1, 1, 1)), stride=4)
         assert y[0, 0].tolist() == [[0, 4], [24, 28]]
