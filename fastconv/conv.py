@@ -101,7 +101,8 @@ def conv2d(
     T = C/groups·R·S products and the bias, where u is half the spacing of numbers at 1.
 
     Pixels of zero padding contribute nothing, with one reservation: where a weight is infinite or
-    NaN, ``backend="im2col"`` multiplies it with the zeros there and gets NaN, the loops do not.
+    NaN, the backends "im2col" and "gemm" multiply it with the zeros there and get NaN; the loops
+    skip them.
 
     References
     ----------
