@@ -118,10 +118,7 @@ class ConvProblem:
                 )
         stride = parse_pair("stride", stride, 1)
         dilation = parse_pair("dilation", dilation, 1)
-        window = (
-            (kernel_height - 1) * dilation[0] + 1,
-            (kernel_width - 1) * dilation[1] + 1,
-        )
+        window = _dilated((kernel_height, kernel_width), dilation)
         pads = parse_padding(padding, (height, width), window, stride)
         check_mode(padding_mode, pads, (height, width))
         check_activation(activation)
@@ -152,8 +149,7 @@ class ConvProblem:
         """
         weight_shape = _parse_shape("weight", weight_shape, (4,), "(K, C/groups, R, S)")
         groups = parse_int("groups", groups, 1)
-        steps = parse_pair("dilation", dilation, 1)
-        window = [(n - 1) * step + 1 for n, step in zip(weight_shape[2:], steps, strict=True)]
+        window = _dilated(weight_shape[2:], parse_pair("dilation", dilation, 1))
         pads = parse_padding(padding, (1, 1), (1, 1), (1, 1))
         height, width = (n + max(pad) for n, pad in zip(window, pads, strict=True))
         return cls.create(
@@ -169,10 +165,7 @@ class ConvProblem:
     @cached_property
     def window(self) -> tuple[int, int]:
         """Rows and columns of the image that the dilated kernel spans."""
-        return (
-            (self.kernel_height - 1) * self.dilation[0] + 1,
-            (self.kernel_width - 1) * self.dilation[1] + 1,
-        )
+        return _dilated((self.kernel_height, self.kernel_width), self.dilation)
 
     @cached_property
     def padded_size(self) -> tuple[int, int]:
@@ -324,6 +317,11 @@ def check_size(name: str, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
     """Refuse a shape whose bytes no address can count."""
     if math.prod(shape) * dtype.itemsize > _LARGEST_ARRAY:
         raise ValueError(f"{name} would have shape {shape}: larger than any array can be")
+
+
+def _dilated(kernel: Sequence[int], dilation: tuple[int, int]) -> tuple[int, int]:
+    """Return the rows and columns that a kernel spans once its taps are `dilation` apart."""
+    return (kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1
 
 
 def _times(shape: Sequence[int]) -> str:

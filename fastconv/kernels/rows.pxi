@@ -83,3 +83,16 @@ cdef inline void fill_row(real* values, real value, Py_ssize_t n) noexcept nogil
     cdef Py_ssize_t j
     for j in range(n):
         values[j] = value
+
+
+cdef inline void copy_row(
+    real* target, const real* source, Py_ssize_t stride, Py_ssize_t n
+) noexcept nogil:
+    """Do target[j] = source[j·stride]."""
+    cdef Py_ssize_t j
+    if stride == 1:
+        for j in range(n):
+            target[j] = source[j]
+    else:
+        for j in range(n):
+            target[j] = source[j * stride]
