@@ -31,8 +31,27 @@ INSTRUCTION_SETS = {
 }
 
 # Never -ffast-math or its parts that link crtfastmath: they would set flush-to-zero for the whole
-# process of whoever imports us. These four only let the compiler vectorise a sum and skip errno.
-MATH_FLAGS = ["-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-fassociative-math"]
+# process of whoever imports us. Nor -fassociative-math: a compiler that may reorder sums does so in
+# some tiles and not in others, and the bits of a result would depend on how it was cut into them.
+MATH_FLAGS = ["-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros"]
+
+# GCC's -O3 unrolls short loops completely before it looks for vectors in them, and then often
+# finds none: 6 x 2 vectors on AVX2 fell to scalars, as did every tile one vector wide. -O2 with the
+# passes that matter keeps every tile whole (tests/fastconv/test_vectorised.py).
+LOOP_FLAGS = [
+    "-O2",
+    "-ftree-vectorize",
+    "-fvect-cost-model=dynamic",
+    "-funswitch-loops",
+    # unrolls tiles and stencils into registers afterwards, however many there are of them
+    "-fpeel-loops",
+    "--param=max-completely-peeled-insns=20000",
+    "--param=max-completely-peel-times=64",
+    # rows are short: a call of memcpy or memset would cost more than it saves
+    "-fno-tree-loop-distribute-patterns",
+    # A tile that is not inlined does not know its extents. No heuristic, then: inline means inline.
+    "-DCYTHON_INLINE=inline __attribute__((always_inline))",
+]
 
 KERNELS = sorted(str(path) for path in Path("fastconv/kernels").glob("*.pxi"))
 
@@ -45,6 +64,22 @@ def instruction_sets_to_build() -> list[str]:
     return ["baseline"]  # on aarch64 the baseline already is NEON
 
 
+def builds(compiler, flags: list[str], program: str, link_flags: list[str] | None = None) -> bool:
+    """Whether the compiler takes these flags; it links as well where there are link flags."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "probe.c")
+        source.write_text(program)
+        last = ["-c"] if link_flags is None else link_flags
+        command = [*compiler.compiler_so, *flags, str(source), *last, "-o", str(Path(folder, "o"))]
+        try:
+            subprocess.run(
+                command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+        except (OSError, subprocess.CalledProcessError):
+            return False
+    return True
+
+
 def openmp_flags(compiler) -> tuple[list[str], list[str]]:
     """The (compile, link) flags of OpenMP, or two empty lists where it does not work."""
     if compiler.compiler_type == "msvc":
@@ -54,22 +89,18 @@ def openmp_flags(compiler) -> tuple[list[str], list[str]]:
         candidates.append((["-Xpreprocessor", "-fopenmp"], ["-lomp"]))
     program = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
     for compile_flags, link_flags in candidates:
-        with tempfile.TemporaryDirectory() as folder:
-            source = Path(folder, "probe.c")
-            source.write_text(program)
-            command = [*compiler.compiler_so, *compile_flags, str(source), *link_flags]
-            try:
-                subprocess.run(
-                    [*command, "-o", str(Path(folder, "probe"))],
-                    check=True,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
-            except (OSError, subprocess.CalledProcessError):
-                continue
+        if builds(compiler, compile_flags, program, link_flags):
             return compile_flags, link_flags
     print("fastconv: this compiler has no OpenMP, building single-threaded kernels")
     return [], []
+
+
+def loop_flags(compiler) -> list[str]:
+    """Those of LOOP_FLAGS that the compiler knows; Clang needs fewer of them."""
+    if compiler.compiler_type == "msvc":
+        return ["/O2"]
+    program = "int main(void) { return 0; }\n"
+    return [flag for flag in LOOP_FLAGS if builds(compiler, [flag, "-Werror"], program)]
 
 
 class BuildKernels(build_ext):
@@ -83,7 +114,7 @@ class BuildKernels(build_ext):
     def build_extensions(self) -> None:
         openmp_compile, openmp_link = openmp_flags(self.compiler)
         msvc = self.compiler.compiler_type == "msvc"
-        common = ["/O2"] if msvc else ["-O3", "-g0", *MATH_FLAGS]
+        common = loop_flags(self.compiler) + ([] if msvc else ["-g0", *MATH_FLAGS])
         for extension in self.extensions:
             gnu_flags, msvc_flags = INSTRUCTION_SETS[extension.name.rpartition(".")[2]]
             isa_flags = (msvc_flags if msvc else gnu_flags).split()

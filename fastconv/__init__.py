@@ -5,15 +5,17 @@ The way of a call, which is also the way to read the package::
     conv2d(x, weight, bias, ...)                    conv.py
       │   dtypes                                    operands.py
       ▼
-    ConvProblem: shapes and options, checked        problem.py   (arguments, padding, activation)
-      │   .unpadded: what remains for a backend
+    find_call: seen before, or else                 call.py
+      │  ConvProblem: shapes and options, checked   problem.py   (arguments, padding, activation)
+      │  choose: first able and suited backend      registry.py
       ▼
-    choose: first able and suited backend           registry.py
-      │   `out` checked or allocated, operands      operands.py
+    Call: `out` checked or allocated, operands      operands.py
       │   made contiguous, image padded             padding.py
+      │   backend.forward(problem, threads), kept   algorithms/  (threads.py)
       ▼
-    backend.forward(problem, x, weight, bias, y)    algorithms/  im2col.py   gemm.py, loops.py
-      ▼                                                            │           │ (threads.py)
+    run(x, weight, packed, bias, y)                 algorithms/  im2col.py   gemm.py, depthwise.py,
+      │                                                            │         loops.py
+      ▼                                                            │           │ (blocks.py)
     NumPy: columns, then a matrix product           columns.py  ◄──┘           │
     compiled loops, without the GIL                 isa/  ◄────────────────────┘
       └── one shell per instruction set around the same bodies in kernels/

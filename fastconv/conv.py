@@ -1,4 +1,4 @@
-"""conv2d, its gradients and its plan: check → choose → allocate → run."""
+"""conv2d, its gradients and its plan: check → find the call → run it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ import numpy.typing as npt
 
 from .activation import Activation, multiply_derivative
 from .arguments import Pair
-from .operands import Array, check_array, check_dtypes_agree, check_out, is_prepared, prepare
+from .call import Call, find_call
+from .operands import Array, check_array, check_dtypes_agree, prepare
 from .padding import Padding, PaddingMode
 from .problem import ConvProblem
 from .registry import choose
 
 __all__ = ["Conv2dGrads", "Conv2dPlan", "conv2d", "conv2d_backward", "plan_conv2d"]
+
+
+# So many sizes of image does a plan remember.
+_MOST_IMAGE_SIZES = 64
 
 
 class Conv2dGrads(NamedTuple):
@@ -101,8 +106,8 @@ def conv2d(
     T = C/groups·R·S products and the bias, where u is half the spacing of numbers at 1.
 
     Pixels of zero padding contribute nothing, with one reservation: where a weight is infinite or
-    NaN, the backends "im2col" and "gemm" multiply it with the zeros there and get NaN; the loops
-    skip them.
+    NaN, every backend but the loops multiplies it with the zeros there and gets NaN; the loops skip
+    them.
 
     References
     ----------
@@ -122,49 +127,12 @@ def conv2d(
     x_array = check_array("x", x)
     w_array = check_array("weight", weight)
     b_array = None if bias is None else check_array("bias", bias)
-    problem = ConvProblem.create(
-        x_array.shape,
-        w_array.shape,
-        None if b_array is None else b_array.shape,
-        dtype=check_dtypes_agree(x=x_array, weight=w_array, bias=b_array),
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-        padding_mode=padding_mode,
-        activation=activation,
-    )
-    return _run(problem, x_array, w_array, b_array, backend, out)
-
-
-def _run(
-    problem: ConvProblem,
-    x: Array,
-    weight: Array,
-    bias: Array | None,
-    backend: str,
-    out: Array | None,
-) -> Array:
-    """Choose, allocate and compute a checked problem."""
-    task = problem.unpadded
-    chosen = choose(task, backend)
-    shape = problem.output_shape if x.ndim == 4 else problem.output_shape[1:]
-    if out is not None:
-        check_out(out, shape, problem.dtype, x=x, weight=weight, bias=bias)
-    y = out if out is not None and is_prepared(out) else np.empty(shape, problem.dtype)
-    if not problem.is_empty:
-        image = problem.pad(prepare(x).reshape(problem.x_shape))
-        chosen.forward(
-            task,
-            image,
-            prepare(weight),
-            None if bias is None else prepare(bias),
-            y.reshape(problem.output_shape),
-        )
-    if out is None or out is y:
-        return y
-    out[...] = y
-    return out
+    call = find_call(
+        x_array.shape, w_array.shape, None if b_array is None else b_array.shape,
+        check_dtypes_agree(x=x_array, weight=w_array, bias=b_array),
+        stride, padding, dilation, groups, padding_mode, activation, backend,
+    )  # fmt: skip
+    return call(x_array, w_array, None, b_array, out)
 
 
 def conv2d_backward(
@@ -288,7 +256,8 @@ def _parse_needs(needs: object) -> tuple[bool, bool, bool]:
 class Conv2dPlan:
     """A convolution layer with its weights, to be called on many images.
 
-    Made by `plan_conv2d`, which checked whatever does not depend on the image.
+    Made by `plan_conv2d`, which checked whatever does not depend on the image. At the first call
+    the weights are brought into the form that the chosen backend reads fastest, and kept.
     """
 
     def __init__(
@@ -298,6 +267,8 @@ class Conv2dPlan:
         self._bias = bias
         self._backend = backend
         self._options = options
+        self._calls: dict[tuple[int, ...], tuple[Call, Array | None]] = {}
+        self._packed: dict[str, Array | None] = {}
 
     def __call__(self, x: npt.ArrayLike, out: Array | None = None) -> Array:
         """Convolve `x`.
@@ -318,7 +289,27 @@ class Conv2dPlan:
         TypeError, ValueError, MemoryError
             As `conv2d`.
         """
-        return conv2d(x, self._weight, self._bias, backend=self._backend, out=out, **self._options)
+        x_array = check_array("x", x)
+        found = self._calls.get(x_array.shape)
+        if found is None or x_array.dtype is not self._weight.dtype:
+            found = self._find(x_array)
+        call, packed = found
+        return call(x_array, self._weight, packed, self._bias, out)
+
+    def _find(self, x: Array) -> tuple[Call, Array | None]:
+        """Return the call for such an image, and the weights packed for its backend."""
+        weight, bias = self._weight, self._bias
+        call = find_call(
+            x.shape, weight.shape, None if bias is None else bias.shape,
+            check_dtypes_agree(x=x, weight=weight), *self._options.values(), self._backend,
+        )  # fmt: skip
+        name = call.backend.name
+        if name not in self._packed:
+            self._packed[name] = call.pack(weight)
+        if len(self._calls) >= _MOST_IMAGE_SIZES:
+            self._calls.clear()
+        found = self._calls[x.shape] = call, self._packed[name]
+        return found
 
     def __repr__(self) -> str:
         """Return the weights' shape and the options on one line."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from .algorithms.backend import Backend
-from .algorithms.gemm import GEMM
+from .algorithms.depthwise import DEPTHWISE
+from .algorithms.gemm import GEMM, GEMM_PIXELS
 from .algorithms.im2col import IM2COL
 from .algorithms.loops import LOOPS, LOOPS_LITERAL, LOOPS_ROWS
 from .problem import ConvProblem
@@ -19,7 +20,9 @@ __all__ = ["BACKENDS", "backends", "choose", "refusal", "refusals", "usable_back
 
 Direction: TypeAlias = Literal["forward", "backward"]
 
-BACKENDS: tuple[Backend, ...] = (GEMM, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL)
+BACKENDS: tuple[Backend, ...] = (
+    DEPTHWISE, GEMM, GEMM_PIXELS, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
+)  # fmt: skip
 
 
 def usable_backends() -> list[Backend]:

@@ -15,6 +15,8 @@ import pytest
 import fastconv
 import reference
 from benchmarks.layers import LAYERS
+from fastconv import call
+from fastconv.algorithms import depthwise, gemm
 from fastconv.registry import Direction, refusal, usable_backends
 
 Array = npt.NDArray[Any]
@@ -236,6 +238,19 @@ def assert_within_bounds(
 
 def _rms(values: Array) -> float:
     return float(np.sqrt(np.mean(np.square(values)))) if values.size else 0.0
+
+
+@contextmanager
+def forget_calls() -> Iterator[None]:
+    """Make no use inside of what was laid out before, nor afterwards of what is laid out inside."""
+    caches = call._cached_call, gemm._forward, depthwise._forward
+    for cache_of_calls in caches:
+        cache_of_calls.cache_clear()
+    try:
+        yield
+    finally:
+        for cache_of_calls in caches:
+            cache_of_calls.cache_clear()
 
 
 def poisoned(shape: tuple[int, ...], dtype: Any) -> Array:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from ..operands import Array
 from ..problem import ConvProblem
 
-__all__ = ["Backend"]
+__all__ = ["Backend", "Backward", "Forward", "Run"]
 
 
-class Forward(Protocol):
-    """Fill y (N, K, OH, OW) from x, weight and bias."""
-
-    def __call__(
-        self, problem: ConvProblem, x: Array, weight: Array, bias: Array | None, y: Array
-    ) -> None: ...
+# run(x, weight, packed, bias, y) fills y (N, K, OH, OW); `packed` is what the backend's `pack` made
+# of the weights, or None.
+Run: TypeAlias = Callable[[Array, Array, Array | None, Array | None, Array], None]
+# forward(problem, threads) returns the function that computes a problem on so many threads.
+Forward: TypeAlias = Callable[[ConvProblem, int], Run]
+# pack(problem, weight) returns the weights in the order in which the backend reads them.
+Pack: TypeAlias = Callable[[ConvProblem, Array], Array]
 
 
 class Backward(Protocol):
@@ -63,6 +64,11 @@ class Backend:
     summary : str
         One line for people.
     forward : callable
+        Given a problem and a number of threads, the function that runs it. What can be done before
+        the arrays are known is done here: the function is kept and called again and again.
+    pack : callable or None
+        Given a problem and weights, the weights as `forward`'s function reads them fastest, for any
+        image; None where that is as they are.
     backward : callable or None
         None where this backend computes no gradients.
     unavailable : callable
@@ -87,6 +93,7 @@ class Backend:
     summary: str
     forward: Forward
     backward: Backward | None = None
+    pack: Pack | None = None
     unavailable: Callable[[], str | None] = _always
     unable: Callable[[ConvProblem], str | None] = _for_all
     unsuited: Callable[[ConvProblem], str | None] = _for_all

@@ -12,7 +12,7 @@ from typing import Any
 from .. import isa
 from ..problem import ConvProblem
 
-__all__ = ["in_pieces", "kernel", "not_built", "window_of"]
+__all__ = ["in_pieces", "kernel", "not_built", "pieces", "window_of"]
 
 _FLOPS_PER_PIECE = 100_000_000
 
@@ -36,11 +36,16 @@ def window_of(problem: ConvProblem) -> tuple[int, ...]:
     return (*problem.stride, *problem.dilation, top, left)
 
 
+def pieces(units: int, flops: int, threads: int, flops_per_piece: int) -> list[tuple[int, int]]:
+    """Return the ranges of units to call a kernel for: a bounded amount of work in each."""
+    piece = max(1, flops_per_piece * units // max(flops, 1))
+    piece += -piece % threads  # so that no thread of a piece goes without
+    return [(first, min(first + piece, units)) for first in range(0, units, piece)]
+
+
 def in_pieces(
     function: Callable[..., None], units: int, flops: int, threads: int, *arguments: Any
 ) -> None:
-    """Call a kernel for all units of its result, a bounded amount of work at a time."""
-    piece = max(1, _FLOPS_PER_PIECE * units // max(flops, 1))
-    piece += -piece % threads  # so that no thread of a piece goes without
-    for first in range(0, units, piece):
-        function(*arguments, first, min(first + piece, units), threads)
+    """Call a kernel for all units of its result, a piece at a time."""
+    for first, last in pieces(units, flops, threads, _FLOPS_PER_PIECE):
+        function(*arguments, first, last, threads)

@@ -1,144 +1,209 @@
-"""gemm: a matrix product that reads the image in place, without an im2col buffer.
+"""gemm and gemm_pixels: a matrix product that reads the image, without an im2col buffer.
 
-The kernel and its pictures are in kernels/gemm.pxi. Here its blocks are chosen:
+    y [K/groups x pixels]  =  weight [K/groups x T]  @  columns [T x pixels]
 
-    rows        of the output that a band has: all that fit, fewer to keep every thread busy
-    channels    that are copied at a time: some 500 taps, or what fits
-    filters     of a unit: all, unless there are still too few units for the threads
-
-None of these choices changes a bit of the result.
+The two differ in what lies in the lanes of the vectors. Filters (kernels/gemm_filters.pxi) waste
+nothing at the ends of rows and images, and the weights need packing only once; but finished sums
+have to be turned over, and filters short of a whole vector leave lanes idle. Pixels
+(kernels/gemm_pixels.pxi) write y as it lies and take filters one by one. `_efficiency` says which
+is better for a problem: part of the peak that is left, from counting the lanes that work.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ..activation import ACTIVATIONS
 from ..operands import Array
 from ..problem import ConvProblem
-from ..threads import threads_for
-from .backend import Backend
-from .compiled import in_pieces, kernel, not_built, window_of
+from .backend import Backend, Run
+from .blocks import (
+    FILTERS,
+    PIXELS,
+    Blocks,
+    ceil_div,
+    make_forward,
+    make_run,
+    pack,
+    scratch_bytes,
+)  # fmt: skip
+from .compiled import kernel, not_built, window_of
 
-__all__ = ["GEMM"]
+if TYPE_CHECKING:
+    from ..isa.baseline import Forward
 
-# A band lies in the second-level cache, next to the weights that pass through it.
+__all__ = ["GEMM", "GEMM_PIXELS"]
+
+# A unit's band and sums lie in the second-level cache, next to the weights that pass through it.
 _BAND_BYTES = 384 * 1024
-# What one channel of one row may take at the most; see _row_too_long.
-_LONGEST_ROW_BYTES = 4 * 2**20
+_SUMS_BYTES = 256 * 1024
+# What the smallest blocks may take together; see _scratch_too_large.
+_MOST_BYTES = 4 * 2**20
 # So many taps per block make the loading and storing of a tile's sums a small part of its work.
 _TAPS = 512
-# Units per thread, so that the last ones do not leave a thread idle for long.
+# More pixels or filters to a unit save nothing any more.
+_MOST_PIXELS = 512
+_MOST_FILTERS = 256
+# Units per thread, so that the last ones do not leave a thread idle for long, unless they would
+# get so small that copying bands and packing weights is not worth it any more.
 _UNITS_PER_THREAD = 4
-# Shorter bands, or fewer filters to a band, would copy too much for what is computed from it.
-_FEWEST_POSITIONS = 256
-_FEWEST_FILTERS = 48
+_FEWEST_PIXELS = 64
 
 
-class _Blocks(NamedTuple):
-    rows: int
-    channels: int
-    filters: int
-    units: int
-    scratch: int  # values of a band, per thread
-
-
-def _scratch(problem: ConvProblem, rows: int, channels: int) -> int:
-    """Return how many values the band of so many rows and channels takes."""
-    values: int = kernel("gemm_scratch")(
-        window_of(problem), problem.kernel_height, problem.kernel_width, problem.out_width,
-        rows, channels, problem.dtype.itemsize,
+def _band_bytes(problem: ConvProblem, rows: int, channels: int) -> int:
+    values: int = kernel("band_values")(
+        window_of(problem), problem.kernel_height, problem.kernel_width, problem.out_width, rows,
     )  # fmt: skip
-    return values
+    return values * channels * problem.dtype.itemsize
+
+
+def _even(total: int, part: int) -> int:
+    """Return a part no larger, of which so many as before make the total with little left over."""
+    return ceil_div(total, ceil_div(total, part))
+
+
+def _blocks(method: int, problem: ConvProblem, threads: int) -> Blocks:
+    filters, panel = problem.out_channels_per_group, _panel_filters(method, problem)
+    height, width = problem.out_height, problem.out_width
+    block_filters = min(filters, max(panel, _MOST_FILTERS // panel * panel))
+    most_sums = _SUMS_BYTES // problem.dtype.itemsize
+    pixels = min(_MOST_PIXELS, most_sums // block_filters)
+    rows = min(height, max(1, pixels // width))
+    images = min(problem.batch, max(1, pixels // (rows * width))) if rows == height else 1
+    channels = min(
+        problem.in_channels_per_group,
+        max(1, _TAPS // (problem.kernel_height * problem.kernel_width)),
+    )
+    while block_filters > panel and rows * width * block_filters > most_sums:
+        block_filters = ceil_div(ceil_div(block_filters, 2), panel) * panel
+    while rows > 1 and _band_bytes(problem, rows, 1) > _BAND_BYTES:
+        rows, images = ceil_div(rows, 2), 1
+    while channels > 1 and images * _band_bytes(problem, rows, channels) > _BAND_BYTES:
+        channels = ceil_div(channels, 2)
+    while images > 1 and images * _band_bytes(problem, rows, channels) > _BAND_BYTES:
+        images = ceil_div(images, 2)
+
+    wanted = _UNITS_PER_THREAD * threads if threads > 1 else 1
+
+    def units() -> int:
+        return (
+            ceil_div(problem.batch, images) * problem.groups * ceil_div(height, rows)
+            * ceil_div(filters, block_filters)
+        )  # fmt: skip
+
+    while units() < wanted:
+        if images > 1:
+            images = ceil_div(images, 2)
+        elif block_filters > panel:
+            block_filters = ceil_div(ceil_div(block_filters, 2), panel) * panel
+        elif rows > 1 and rows * width >= 2 * _FEWEST_PIXELS:
+            rows = ceil_div(rows, 2)
+        else:
+            break
+    return Blocks(
+        _even(problem.batch, images), _even(height, rows),
+        _even(problem.in_channels_per_group, channels), min(filters, block_filters),
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=256)
-def _blocks(problem: ConvProblem, threads: int) -> _Blocks:
-    most = _BAND_BYTES // problem.dtype.itemsize
-    group_channels = problem.in_channels_per_group
-    kernel_size = problem.kernel_height * problem.kernel_width
-    channels = min(group_channels, -(-_TAPS // kernel_size))
-    rows = problem.out_height
-    while rows > 1 and _scratch(problem, rows, channels) > most:
-        rows = -(-rows // 2)
-    while channels > 1 and _scratch(problem, rows, channels) > most:
-        channels = -(-channels // 2)
-    while channels < group_channels and _scratch(problem, rows, 2 * channels) <= most:
-        channels = min(2 * channels, group_channels)
-
-    images = problem.batch * problem.groups
-    wanted = _UNITS_PER_THREAD * threads if threads > 1 else 1
-    while (
-        rows > 1
-        and images * -(-problem.out_height // rows) < wanted
-        and rows * problem.out_width >= 2 * _FEWEST_POSITIONS
-    ):
-        rows = -(-rows // 2)
-    bands = images * -(-problem.out_height // rows)
-    filters = problem.out_channels_per_group
-    parts = min(-(-wanted // bands), filters // _FEWEST_FILTERS)
-    if parts > 1:
-        filters = -(-filters // parts)
-        filters += -filters % kernel("gemm_tile_rows")()
-    units = bands * -(-problem.out_channels_per_group // filters)
-    return _Blocks(rows, channels, filters, units, _scratch(problem, rows, channels))
+def _forward(method: int, problem: ConvProblem, threads: int) -> Forward:
+    return make_forward(method, problem, _blocks(method, problem, threads))
 
 
-def scratch_bytes(problem: ConvProblem, threads: int) -> int:
-    """Return the bytes of bands that one call holds.
+def _panel_filters(method: int, problem: ConvProblem) -> int:
+    count: int = kernel("panel_filters")(problem.dtype.itemsize, method == PIXELS)
+    return count
 
-    Each thread has one band: at most `_BAND_BYTES` and a tile's overhang, or where that is more a
-    single row of a single channel, `_LONGEST_ROW_BYTES` at most.
+
+def _scratch_too_large(method: int) -> Callable[[ConvProblem], str | None]:
+    """Refuse what would need more than a few MiB of scratch for its smallest blocks.
+
+    These are a single row of the output and of a single channel: its band, which holds the rows
+    from the first to the last tap, those between two dilated taps as well; the sums of a panel's
+    filters; and the panel.
     """
-    return _blocks(problem, threads).scratch * threads * problem.dtype.itemsize
+
+    def unable(problem: ConvProblem) -> str | None:
+        values = problem.kernel_height * problem.kernel_width
+        if method == FILTERS:
+            values += problem.out_width
+        values *= _panel_filters(method, problem)
+        needed = _band_bytes(problem, 1, 1) + values * problem.dtype.itemsize
+        if needed <= _MOST_BYTES:
+            return None
+        return (
+            f"one row of a channel reads {problem.window[0]} rows of the padded image and with its "
+            f"sums and weights needs {needed / 2**20:.1f} MiB of scratch, where the limit is "
+            f"{_MOST_BYTES // 2**20} MiB"
+        )
+
+    return unable
 
 
-def _row_too_long(problem: ConvProblem) -> str | None:
-    """Refuse what would need more than a few MiB of scratch for a single row.
+def _efficiency(problem: ConvProblem) -> tuple[float, float]:
+    """Return the parts of the peak that lanes of filters and lanes of pixels can reach.
 
-    A band holds the rows from the first to the last tap, those between two dilated taps as well.
+    Working lanes over all lanes, times T / (T + overhead): what a tile costs beyond its taps, in
+    taps. The overheads and the pixels' 0.93 (they load the image unaligned) are measured, see
+    benchmarks/STUDY.md.
     """
-    needed = _scratch(problem, 1, 1) * problem.dtype.itemsize
-    if needed <= _LONGEST_ROW_BYTES:
+    vector = kernel("vector_values")(problem.dtype.itemsize)
+    filters, taps = problem.out_channels_per_group, problem.taps
+    pixels = problem.out_height * problem.out_width
+    by_filters = filters / (ceil_div(filters, vector) * vector) * taps / (taps + 24)
+    width = (
+        problem.out_width + (problem.kernel_width - 1) * problem.dilation[1] // problem.stride[1]
+    )
+    positions = ceil_div((problem.out_height - 1) * width + problem.out_width, vector) * vector
+    # a tile of one or two filters loads a vector for every one or two multiply-adds
+    few = {1: 0.5, 2: 0.8, 3: 0.7}.get(filters, 1.0)
+    by_pixels = 0.93 * few * pixels / positions * taps / (taps + 9)
+    return by_filters, by_pixels
+
+
+def _pixels_are_better(problem: ConvProblem) -> str | None:
+    by_filters, by_pixels = _efficiency(problem)
+    if by_filters >= by_pixels:
         return None
-    return (
-        f"one row of a channel reads {problem.window[0]} rows of the padded image: "
-        f"{needed / 2**20:.1f} MiB, where the limit is {_LONGEST_ROW_BYTES // 2**20} MiB"
+    return f"filters in the lanes would use {by_filters:.0%} of them, pixels {by_pixels:.0%}"
+
+
+def _scratch(method: int) -> Callable[[ConvProblem, int], int]:
+    """Return the function for `Backend.scratch_bytes`: a band, its sums and a panel per thread."""
+    return lambda problem, threads: scratch_bytes(
+        _forward(method, problem, threads), problem, threads
     )
 
 
-def _better_elsewhere(problem: ConvProblem) -> str | None:
-    if problem.out_channels_per_group == 1:
-        return "with one filter per group no pixel is used twice while it is in a register"
-    if problem.is_pointwise:
-        return "the image already is the matrix that NumPy's BLAS takes as it lies"
-    return None
+def _run(method: int) -> Callable[[ConvProblem, int], Run]:
+    return lambda problem, threads: make_run(_forward(method, problem, threads), problem, threads)
 
 
-def forward(problem: ConvProblem, x: Array, weight: Array, bias: Array | None, y: Array) -> None:
-    """Fill y, a unit at a time."""
-    threads = threads_for(problem.flops)
-    blocks = _blocks(problem, threads)
-    taps = blocks.channels * problem.kernel_height * problem.kernel_width
-    in_pieces(
-        kernel("forward_gemm"), blocks.units, problem.flops, threads,
-        x, weight, np.zeros(problem.out_channels, problem.dtype) if bias is None else bias, y,
-        window_of(problem), problem.groups, ACTIVATIONS.index(problem.activation),
-        blocks.rows, blocks.channels, blocks.filters,
-        np.empty(taps, np.intp), np.zeros((threads, blocks.scratch), problem.dtype),
-    )  # fmt: skip
+def _pack(method: int) -> Callable[[ConvProblem, Array], Array]:
+    return lambda problem, weight: pack(method, problem, weight)
 
 
 GEMM = Backend(
     "gemm",
-    "a matrix product that reads the image in place, tile by tile in registers",
-    forward,
+    "a matrix product that reads the image in place, filters in the lanes of the vectors",
+    _run(FILTERS),
+    pack=_pack(FILTERS),
     unavailable=not_built,
-    unable=_row_too_long,
-    unsuited=_better_elsewhere,
+    unable=_scratch_too_large(FILTERS),
+    unsuited=_pixels_are_better,
     threading="openmp",
-    scratch_bytes=scratch_bytes,
+    scratch_bytes=_scratch(FILTERS),
+)
+
+GEMM_PIXELS = Backend(
+    "gemm_pixels",
+    "the same product with pixels in the lanes: for few filters or few taps",
+    _run(PIXELS),
+    pack=_pack(PIXELS),
+    unavailable=not_built,
+    unable=_scratch_too_large(PIXELS),
+    threading="openmp",
+    scratch_bytes=_scratch(PIXELS),
 )

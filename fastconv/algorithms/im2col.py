@@ -30,7 +30,7 @@ from ..activation import activate
 from ..columns import Tile, add_columns, fill_columns
 from ..operands import Array
 from ..problem import ConvProblem
-from .backend import Backend
+from .backend import Backend, Run
 
 __all__ = ["IM2COL", "column_buffer_bytes", "column_buffer_limit"]
 
@@ -185,9 +185,18 @@ def _planes(problem: ConvProblem, y: Array) -> Array:
     return y.reshape(problem.batch, problem.groups, problem.out_channels_per_group, -1)
 
 
+def forward(problem: ConvProblem, _threads: int) -> Run:
+    """Return the function that fills y; how many threads it takes is the BLAS's business."""
+
+    def run(x: Array, weight: Array, _packed: Array | None, bias: Array | None, y: Array) -> None:
+        _fill(problem, x, weight, bias, y)
+
+    return run
+
+
 # Infinities and NaN in the data are the caller's; they flow through without a warning.
 @np.errstate(all="ignore")
-def forward(problem: ConvProblem, x: Array, weight: Array, bias: Array | None, y: Array) -> None:
+def _fill(problem: ConvProblem, x: Array, weight: Array, bias: Array | None, y: Array) -> None:
     """Fill y, a tile of outputs at a time."""
     outputs, taps = _tiles(problem, column_buffer_limit())
     columns = _Columns(problem, x)

@@ -10,15 +10,13 @@ weights' gradient).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from ..activation import ACTIVATIONS
 from ..operands import Array
 from ..problem import ConvProblem
 from ..threads import threads_for
-from .backend import Backend
+from .backend import Backend, Backward, Forward, Run
 from .compiled import in_pieces, kernel, not_built, window_of
 
 __all__ = ["LOOPS", "LOOPS_LITERAL", "LOOPS_ROWS"]
@@ -43,25 +41,27 @@ def _study_only(_problem: ConvProblem) -> str:
     return "it is a rung of the study; 'loops' does the same faster"
 
 
-def _loops(order: str) -> tuple[Callable[..., None], Callable[..., None]]:
+def _loops(order: str) -> tuple[Forward, Backward]:
     """Return (forward, backward) over the kernels of one loop order."""
 
     def threads_of(flops: int) -> int:
         return threads_for(flops) if order == "parallel" else 1
 
-    def forward(
-        problem: ConvProblem, x: Array, weight: Array, bias: Array | None, y: Array
-    ) -> None:
-        if bias is None:
-            bias = np.empty(0, problem.dtype)
-        in_pieces(
-            kernel(f"forward_{order}"),
-            problem.batch * problem.out_channels * problem.out_height,
-            problem.flops,
-            threads_of(problem.flops),
-            x, weight, bias, y,
-            window_of(problem), problem.groups, ACTIVATIONS.index(problem.activation),
-        )  # fmt: skip
+    def forward(problem: ConvProblem, threads: int) -> Run:
+        units = problem.batch * problem.out_channels * problem.out_height
+        options = window_of(problem), problem.groups, ACTIVATIONS.index(problem.activation)
+        no_bias = np.empty(0, problem.dtype)
+        threads = threads if order == "parallel" else 1
+
+        def run(
+            x: Array, weight: Array, _packed: Array | None, bias: Array | None, y: Array
+        ) -> None:
+            in_pieces(
+                kernel(f"forward_{order}"), units, problem.flops, threads,
+                x, weight, no_bias if bias is None else bias, y, *options,
+            )  # fmt: skip
+
+        return run
 
     def backward(
         problem: ConvProblem,

@@ -7,6 +7,7 @@ its result: rows of y or dx, single weights of dw, elements of db. The orders th
 `threads` as well, so that all are called alike, and leave it.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
 import numpy.typing as npt
@@ -14,7 +15,7 @@ import numpy.typing as npt
 Array: TypeAlias = npt.NDArray[Any]
 Window: TypeAlias = tuple[int, int, int, int, int, int]
 
-class Forward(Protocol):
+class LoopForward(Protocol):
     def __call__(
         self, x: Array, w: Array, bias: Array, y: Array, window: Window, groups: int,
         activation: int, first: int, last: int, threads: int,
@@ -32,9 +33,9 @@ class InputGrad(Protocol):
         first: int, last: int, threads: int,
     ) -> None: ...  # fmt: skip
 
-forward_literal: Forward
-forward_rows: Forward
-forward_parallel: Forward
+forward_literal: LoopForward
+forward_rows: LoopForward
+forward_parallel: LoopForward
 weight_grad_literal: WeightGrad
 weight_grad_rows: WeightGrad
 weight_grad_parallel: WeightGrad
@@ -42,15 +43,30 @@ input_grad_literal: InputGrad
 input_grad_rows: InputGrad
 input_grad_parallel: InputGrad
 
-def gemm_tile_rows() -> int: ...
-def gemm_scratch(
-    window: Window, kernel_h: int, kernel_w: int, out_width: int, rows: int,
-    channels: int, itemsize: int,
-) -> int: ...  # fmt: skip
-def forward_gemm(
-    x: Array, w: Array, bias: Array, y: Array, window: Window, groups: int,
-    activation: int, rows: int, channels: int, filters: int, offsets: Array,
-    scratch: Array, first: int, last: int, threads: int,
+class Forward:
+    """The forward pass of one problem, cut into blocks; see algorithms/blocks.py."""
+
+    units: int
+    scratch_values: int
+
+    def __init__(
+        self, is_double: bool, method: int, batch: int, groups: int, channels: int, filters: int,
+        height: int, width: int, kernel_h: int, kernel_w: int, out_height: int, out_width: int,
+        window: Window, activation: int, block_images: int, rows: int, block_channels: int,
+        block_filters: int, empty: Callable[[int], Array],
+    ) -> None: ...  # fmt: skip
+    def run(
+        self, x: Array, w: Array, panels: Array | None, bias: Array | None, y: Array,
+        scratch: Array, first: int, last: int, threads: int,
+    ) -> None: ...  # fmt: skip
+
+def band_values(window: Window, kernel_h: int, kernel_w: int, out_width: int, rows: int) -> int: ...
+def vector_values(itemsize: int) -> int: ...
+def panel_filters(itemsize: int, lanes_are_pixels: bool) -> int: ...
+def packed_values(filters: int, taps: int, itemsize: int, lanes_are_pixels: bool) -> int: ...
+def pack_weights(
+    is_double: bool, w: Array, panels: Array, groups: int, filters: int, taps: int,
+    lanes_are_pixels: bool,
 ) -> None: ...  # fmt: skip
 def bias_grad_parallel(grad: Array, db: Array, first: int, last: int, threads: int) -> None: ...
 def has_openmp() -> bool: ...

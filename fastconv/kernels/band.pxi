@@ -39,8 +39,8 @@ cdef Py_ssize_t count_phases(
 
 
 cdef Band plan_band(
-    Window win, Py_ssize_t kernel_h, Py_ssize_t kernel_w, Py_ssize_t out_width, Py_ssize_t rows,
-    Py_ssize_t channels,
+    const Window* win, Py_ssize_t kernel_h, Py_ssize_t kernel_w, Py_ssize_t out_width,
+    Py_ssize_t rows, Py_ssize_t channels,
 ) noexcept nogil:
     """Lay out the scratch of a band of `rows` output rows and so many channels."""
     cdef Band band
@@ -55,7 +55,8 @@ cdef Band plan_band(
 
 
 cdef void find_offsets(
-    Py_ssize_t* offsets, Band band, Window win, Py_ssize_t kernel_h, Py_ssize_t kernel_w
+    Py_ssize_t* offsets, const Band* band, const Window* win, Py_ssize_t kernel_h,
+    Py_ssize_t kernel_w,
 ) noexcept nogil:
     """Fill in, for each tap (c, r, s) of a block of channels, where its pixels begin."""
     cdef Py_ssize_t c, r, s, phase, row, col
@@ -72,27 +73,89 @@ cdef void find_offsets(
                 t += 1
 
 
+cdef inline void zero(real* target, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t j
+    for j in range(n):
+        target[j] = 0
+
+
+cdef inline void copy_phase(
+    real* target, const real* image, Py_ssize_t height, Py_ssize_t width, const Band* band,
+    Py_ssize_t row, Py_ssize_t row_stride, Py_ssize_t col, Py_ssize_t col_stride,
+) noexcept nogil:
+    """Copy one phase: rows from `row`, columns from `col`, zeros where they are outside."""
+    cdef Py_ssize_t first = min(first_inside(col, col_stride), band.width)
+    cdef Py_ssize_t last = max(first, last_inside(col, col_stride, width, band.width))
+    cdef Py_ssize_t i, j
+    cdef const real* source
+    for i in range(band.height):
+        if 0 <= row < height:
+            source = image + row * width + col
+            zero(target, first)
+            if col_stride == 1:
+                copy_run(target + first, source + first, last - first)
+            else:
+                for j in range(first, last):
+                    target[j] = source[j * col_stride]
+            zero(target + last, band.width - last)
+        else:
+            zero(target, band.width)
+        row = row + row_stride
+        target = target + band.width
+
+
+cdef inline void copy_two_phases(
+    real* target, const real* image, Py_ssize_t height, Py_ssize_t width, const Band* band,
+    Py_ssize_t row, Py_ssize_t row_stride, Py_ssize_t col,
+) noexcept nogil:
+    """Copy both phases of stride 2: what lies between the pixels of one is the other."""
+    cdef Py_ssize_t first = min(band.width, (1 - col) // 2)
+    cdef Py_ssize_t last = max(first, min(band.width, (width - col) // 2))
+    cdef Py_ssize_t i, j, phase
+    cdef const real* source
+    cdef real* second = target + band.height * band.width
+    for i in range(band.height):
+        if 0 <= row < height:
+            source = image + row * width + col
+            for j in range(first):
+                target[j] = source[2 * j] if 0 <= 2 * j + col < width else 0
+                second[j] = source[2 * j + 1] if 0 <= 2 * j + 1 + col < width else 0
+            deal_run(target + first, second + first, source + 2 * first, last - first)
+            for j in range(last, band.width):
+                target[j] = source[2 * j] if 0 <= 2 * j + col < width else 0
+                second[j] = source[2 * j + 1] if 0 <= 2 * j + 1 + col < width else 0
+        else:
+            zero(target, band.width)
+            zero(second, band.width)
+        row = row + row_stride
+        target = target + band.width
+        second = second + band.width
+
+
 cdef void copy_band(
-    real* target, const real* image, Py_ssize_t height, Py_ssize_t width, Band band, Window win,
-    Py_ssize_t first_row,
+    real* target, const real* image, Py_ssize_t height, Py_ssize_t width, const Band* band,
+    const Window* win, Py_ssize_t first_row,
 ) noexcept nogil:
     """Copy the band of one channel that output rows from `first_row` on read."""
-    cdef Py_ssize_t phase_h, phase_w, i, j, row, col, first, last
+    cdef Py_ssize_t plane = band.height * band.width
+    cdef Py_ssize_t phase_h, phase_w, row, col
     for phase_h in range(band.phases_h):
+        row = first_row * win.stride_h + phase_h * win.dilation_h % win.stride_h - win.top
+        if win.stride_w == 2 and band.phases_w == 2 and win.dilation_w == 1:
+            copy_two_phases(target, image, height, width, band, row, win.stride_h, -win.left)
+            target = target + 2 * plane
+            continue
         for phase_w in range(band.phases_w):
             col = phase_w * win.dilation_w % win.stride_w - win.left
-            first = min(first_inside(col, win.stride_w), band.width)
-            last = max(first, last_inside(col, win.stride_w, width, band.width))
-            for i in range(band.height):
-                row = (first_row + i) * win.stride_h + phase_h * win.dilation_h % win.stride_h
-                row = row - win.top
-                if row < 0 or row >= height:
-                    fill_row(target, <real>0, band.width)
-                else:
-                    fill_row(target, <real>0, first)
-                    copy_row(
-                        target + first, image + row * width + first * win.stride_w + col,
-                        win.stride_w, last - first,
-                    )
-                    fill_row(target + last, <real>0, band.width - last)
-                target = target + band.width
+            copy_phase(
+                target, image, height, width, band, row, win.stride_h, col, win.stride_w
+            )
+            target = target + plane
+
+
+def band_values(
+    tuple window, Py_ssize_t kernel_h, Py_ssize_t kernel_w, Py_ssize_t out_width, Py_ssize_t rows
+):
+    """Return how many values the band of one channel takes."""
+    cdef Window win = as_window(window)
+    return plan_band(&win, kernel_h, kernel_w, out_width, rows, 1).channel

@@ -3,7 +3,7 @@
 #
 # Nothing is summed across threads, so the bits do not depend on how many there are.
 
-from cython.parallel cimport prange
+from cython.parallel cimport prange, threadid
 
 
 cdef inline Py_ssize_t share(

@@ -5,11 +5,10 @@
 
 cdef enum:
     PEAK_CHAINS = 12
-    PEAK_FLOATS = VECTOR_BYTES // 4
 
 
 cdef real run_multiply_adds(Py_ssize_t iterations, real factor, real term) noexcept nogil:
-    cdef real values[PEAK_CHAINS * PEAK_FLOATS]
+    cdef real values[PEAK_CHAINS * FLOATS]
     cdef int used = PEAK_CHAINS * (VECTOR_BYTES // <int>sizeof(real))
     cdef real total = 0
     cdef Py_ssize_t step

@@ -56,26 +56,58 @@ cdef inline void spread_scaled_row(
             target[j * stride] += scale * source[j]
 
 
+# A sum over a row is kept in as many parts as a vector has lanes: the compiler may not reorder it.
+
+
+cdef inline real sum_lanes(const real* lanes) noexcept nogil:
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef real total = 0
+    cdef int k
+    for k in range(vector):
+        total += lanes[k]
+    return total
+
+
 cdef inline real dot_row(
     const real* first, const real* second, Py_ssize_t stride, Py_ssize_t n
 ) noexcept nogil:
     """Return the sum of first[j] · second[j·stride]."""
-    cdef Py_ssize_t j
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef real lanes[FLOATS]
+    cdef Py_ssize_t j = 0
     cdef real total = 0
-    if stride == 1:
-        for j in range(n):
-            total += first[j] * second[j]
-    else:
-        for j in range(n):
-            total += first[j] * second[j * stride]
+    cdef int k
+    if stride == 1 and n >= vector:
+        for k in range(vector):
+            lanes[k] = 0
+        while j + vector <= n:
+            for k in range(vector):
+                lanes[k] += first[j + k] * second[j + k]
+            j = j + vector
+        total = sum_lanes(lanes)
+    while j < n:
+        total += first[j] * second[j * stride]
+        j = j + 1
     return total
 
 
 cdef inline real sum_row(const real* values, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t j
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef real lanes[FLOATS]
+    cdef Py_ssize_t j = 0
     cdef real total = 0
-    for j in range(n):
+    cdef int k
+    if n >= vector:
+        for k in range(vector):
+            lanes[k] = 0
+        while j + vector <= n:
+            for k in range(vector):
+                lanes[k] += values[j + k]
+            j = j + vector
+        total = sum_lanes(lanes)
+    while j < n:
         total += values[j]
+        j = j + 1
     return total
 
 
@@ -96,3 +128,44 @@ cdef inline void copy_row(
     else:
         for j in range(n):
             target[j] = source[j * stride]
+
+
+cdef inline void copy_values(const int count, real* target, const real* source) noexcept nogil:
+    """Copy so many values at once: through registers, so that nothing needs to be overlap-free."""
+    cdef real taken[FLOATS]
+    cdef int n
+    for n in range(count):
+        taken[n] = source[n]
+    for n in range(count):
+        target[n] = taken[n]
+
+
+cdef inline void copy_run(real* target, const real* source, Py_ssize_t n) noexcept nogil:
+    """Do target[j] = source[j]; the last vector (half, quarter) overlaps the one before."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef Py_ssize_t j = 0
+    if n >= vector:
+        while j + vector < n:
+            copy_values(vector, target + j, source + j)
+            j = j + vector
+        copy_values(vector, target + n - vector, source + n - vector)
+    elif vector >= 4 and n >= vector // 2:
+        copy_values(vector // 2, target, source)
+        copy_values(vector // 2, target + n - vector // 2, source + n - vector // 2)
+    elif vector >= 8 and n >= vector // 4:
+        copy_values(vector // 4, target, source)
+        copy_values(vector // 4, target + n - vector // 4, source + n - vector // 4)
+    else:
+        while j < n:
+            target[j] = source[j]
+            j = j + 1
+
+
+cdef inline void deal_run(
+    real* first, real* second, const real* source, Py_ssize_t n
+) noexcept nogil:
+    """Do first[j] = source[2·j] and second[j] = source[2·j + 1]."""
+    cdef Py_ssize_t j
+    for j in range(n):
+        first[j] = source[2 * j]
+        second[j] = source[2 * j + 1]

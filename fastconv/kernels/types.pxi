@@ -4,6 +4,10 @@ ctypedef fused real:
     float
     double
 
+# Values of a vector at most; a vector of `real` has VECTOR_BYTES // sizeof(real).
+cdef enum:
+    FLOATS = VECTOR_BYTES // 4
+
 # How output positions map to image positions, for either axis:
 #
 #     row = i·stride_h + r·dilation_h - top         col = j·stride_w + s·dilation_w - left

@@ -1,102 +1,161 @@
-"""The gemm backend: its blocks, its scratch, and the shapes at the edges of its tiles."""
+"""gemm and gemm_pixels: their blocks, their scratch, and the shapes at the edges of their tiles."""
 
 import numpy as np
 import pytest
 
 import fastconv
 from benchmarks.layers import LAYERS
-from fastconv import isa
+from fastconv import isa, threads
 from fastconv.algorithms import gemm
-from tests.support import EXACT_CASES, Case, case_id, integer_operands, integer_truth
+from fastconv.registry import BACKENDS, refusal
+from tests.support import (
+    EXACT_CASES,
+    Case,
+    case_id,
+    forget_calls,
+    integer_operands,
+    integer_truth,
+    problem_of,
+)
 
 pytestmark = pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
+
+on_both = pytest.mark.parametrize("name", ["gemm", "gemm_pixels"])
 
 
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Cut everything that can be cut, so that small problems meet every border between blocks."""
     monkeypatch.setattr(gemm, "_BAND_BYTES", 2000)
+    monkeypatch.setattr(gemm, "_SUMS_BYTES", 3000)
     monkeypatch.setattr(gemm, "_TAPS", 4)
-    monkeypatch.setattr(gemm, "_FEWEST_POSITIONS", 1)
-    monkeypatch.setattr(gemm, "_FEWEST_FILTERS", 1)
-    gemm._blocks.cache_clear()
-    yield
-    gemm._blocks.cache_clear()
+    monkeypatch.setattr(gemm, "_MOST_PIXELS", 24)
+    monkeypatch.setattr(gemm, "_FEWEST_PIXELS", 1)
+    monkeypatch.setattr(threads, "_FLOPS_WORTH_A_THREAD", 1)
+    with forget_calls():
+        yield
 
 
+@on_both
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("case", EXACT_CASES, ids=case_id)
-def test_blocks_do_not_change_the_result(case, dtype, small_blocks, monkeypatch):
-    monkeypatch.setattr(gemm, "threads_for", lambda flops: 3)
+def test_blocks_do_not_change_the_result(case, dtype, name, small_blocks):
+    backend = next(backend for backend in BACKENDS if backend.name == name)
+    if refusal(backend, problem_of(case).unpadded):
+        pytest.skip("needs larger scratch")
     data = integer_operands(case, dtype)
-    y = fastconv.conv2d(data.x, data.weight, data.bias, backend="gemm", **case.options)
+    y = fastconv.conv2d(data.x, data.weight, data.bias, backend=name, **case.options)
     np.testing.assert_array_equal(y, integer_truth(case)[0])
 
 
-def test_blocks_do_not_change_a_bit(monkeypatch, request):
+def test_neither_blocks_nor_lanes_nor_packing_change_a_bit(request):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((3, 70, 29, 31)).astype(np.float32)
     weight = rng.standard_normal((50, 70, 3, 3)).astype(np.float32)
-    options = {"padding": 1, "backend": "gemm", "activation": "sigmoid"}
-    whole = fastconv.conv2d(x, weight, **options)
-    np.testing.assert_array_equal(fastconv.conv2d(x[1], weight, **options), whole[1])
+    options = {"padding": 1, "activation": "sigmoid"}
+    whole = fastconv.conv2d(x, weight, backend="gemm", **options)
     request.getfixturevalue("small_blocks")
-    monkeypatch.setattr(gemm, "threads_for", lambda flops: 2)
-    np.testing.assert_array_equal(fastconv.conv2d(x, weight, **options), whole)
+    for name in ("gemm", "gemm_pixels"):
+        plan = fastconv.plan_conv2d(weight, backend=name, **options)
+        np.testing.assert_array_equal(plan(x), whole)
+        np.testing.assert_array_equal(plan(x[1]), whole[1])
+        for count in (1, 2):
+            with fastconv.num_threads(count):
+                y = fastconv.conv2d(x, weight, backend=name, **options)
+            np.testing.assert_array_equal(y, whole)
 
 
-@pytest.mark.parametrize("filters", range(1, 33))
-def test_every_number_of_filters_is_covered_by_tiles(filters):
+@on_both
+@pytest.mark.parametrize("filters", [*range(1, 34), 47, 48, 49, 63, 64, 65, 80, 81, 129])
+def test_every_number_of_filters_is_covered_by_tiles(filters, name):
     case = Case("filters", (1, 5, 6, 9), (filters, 5, 3, 2), {"padding": 1, "stride": (1, 2)})
     data = integer_operands(case, "float32")
-    y = fastconv.conv2d(data.x, data.weight, data.bias, backend="gemm", **case.options)
-    np.testing.assert_array_equal(y, integer_truth(case)[0])
+    expected = integer_truth(case)[0]
+    plan = fastconv.plan_conv2d(data.weight, data.bias, backend=name, **case.options)
+    for y in (
+        fastconv.conv2d(data.x, data.weight, data.bias, backend=name, **case.options),
+        plan(data.x),
+    ):
+        np.testing.assert_array_equal(y, expected)
+    integer_truth.cache_clear()  # all these cases have one name
 
 
+@on_both
 @pytest.mark.parametrize("width", [*range(1, 20), *range(28, 36), 95, 96, 97, 191, 193])
-def test_every_length_of_row_is_covered_by_tiles(width):
+def test_every_length_of_row_is_covered_by_tiles(width, name):
     case = Case("width", (1, 2, 2, width), (14, 2, 1, 1))
     data = integer_operands(case, "float64")
-    y = fastconv.conv2d(data.x, data.weight, data.bias, backend="gemm")
+    y = fastconv.conv2d(data.x, data.weight, data.bias, backend=name)
     np.testing.assert_array_equal(y, integer_truth(case)[0])
+    integer_truth.cache_clear()
 
 
+@on_both
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("threads", [1, 2, 8])
-def test_scratch_is_bounded_per_thread(layer, dtype, threads):
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_scratch_is_bounded_per_thread(layer, dtype, count, name):
     problem = fastconv.ConvProblem.create(
         layer.x_shape, layer.weight_shape, dtype=dtype, **layer.conv_kwargs()
     )
-    overhang = 6 * 64
-    assert gemm.scratch_bytes(problem, threads) <= threads * (gemm._BAND_BYTES + overhang)
+    backend = next(backend for backend in BACKENDS if backend.name == name)
+    panel = 64 * (gemm._TAPS + 121) * 4  # the widest panel, of a whole number of channels
+    slack = 64 * 1024  # overhanging tiles
+    most = gemm._BAND_BYTES + gemm._SUMS_BYTES + panel + slack
+    assert backend.scratch_bytes(problem, count) <= count * most
 
 
-def test_a_row_too_long_for_the_scratch_is_refused_and_computed_by_another():
-    options = {"padding": 4000, "dilation": 4000}
-    explanation = fastconv.explain((1, 2, 64, 64), (4, 2, 3, 3), **options)
-    assert explanation.backend != "gemm"
-    assert "reads 8001 rows of the padded image" in explanation.refusals["gemm"]
-    x, weight = np.ones((1, 2, 64, 64), np.float32), np.ones((4, 2, 3, 3), np.float32)
-    np.testing.assert_array_equal(fastconv.conv2d(x, weight, **options), np.full((1, 4, 64, 64), 2))
+@pytest.mark.parametrize(
+    ("x_shape", "weight_shape", "options"),
+    [
+        ((1, 2, 64, 64), (4, 2, 3, 3), {"padding": 4000, "dilation": 4000}),
+        ((1, 1, 1, 200_000), (65, 1, 1, 3), {}),
+        ((1, 1, 300, 300), (65, 1, 290, 290), {}),
+    ],
+)
+def test_what_needs_too_much_scratch_is_refused_and_computed_by_another(
+    x_shape, weight_shape, options
+):
+    explanation = fastconv.explain(x_shape, weight_shape, **options)
+    assert "where the limit is 4 MiB" in explanation.refusals["gemm"]
+    assert explanation.scratch_bytes <= 64 * 2**20
+    x, weight = np.ones(x_shape, np.float32), np.ones(weight_shape, np.float32)
+    expected = fastconv.conv2d(x, weight, backend="im2col", **options)
+    np.testing.assert_array_equal(fastconv.conv2d(x, weight, **options), expected)
 
 
-def test_one_long_row_is_a_band_of_its_own():
+@on_both
+def test_one_long_row_is_a_band_of_its_own(name):
     """A row cannot be halved: the search for more bands has to end there."""
     x, weight = np.ones((1, 2, 1, 3000), np.float32), np.ones((4, 2, 1, 3), np.float32)
     with fastconv.num_threads(2):
-        y = fastconv.conv2d(x, weight, backend="gemm")
+        y = fastconv.conv2d(x, weight, backend=name)
     np.testing.assert_array_equal(y, np.full((1, 4, 1, 2998), 6))
 
 
 def test_explain_reports_the_scratch():
     explanation = fastconv.explain((1, 64, 56, 56), (64, 64, 3, 3), padding=1)
     assert explanation.backend == "gemm"
-    assert 0 < explanation.scratch_bytes <= explanation.threads * 400 * 1024
+    assert 0 < explanation.scratch_bytes <= explanation.threads * 1024 * 1024
     assert "scratch" in str(explanation)
 
 
-def test_gradients_are_refused_for_now():
+@pytest.mark.parametrize(
+    ("x_shape", "weight_shape", "backend"),
+    [
+        ((1, 64, 56, 56), (64, 64, 3, 3), "gemm"),  # filters fill the lanes
+        ((1, 512, 7, 7), (512, 512, 1, 1), "gemm"),  # 49 pixels would not
+        ((1, 3, 224, 224), (64, 3, 3, 3), "gemm_pixels"),  # 27 taps: too few to turn sums over
+        ((8, 64, 28, 28), (6, 64, 5, 5), "gemm_pixels"),  # 6 filters would leave 10 lanes idle
+    ],
+)
+@pytest.mark.skipif(isa.name != "avx512", reason="the choice depends on the vectors' length")
+def test_the_lanes_are_chosen_by_what_fills_them(x_shape, weight_shape, backend):
+    assert fastconv.explain(x_shape, weight_shape).backend == backend
+
+
+@pytest.mark.parametrize("name", ["gemm", "gemm_pixels", "depthwise"])
+def test_gradients_are_refused_for_now(name):
     ones = np.ones((1, 1, 1, 1))
-    with pytest.raises(ValueError, match=r"'gemm' cannot compute .* computes no gradients"):
-        fastconv.conv2d_backward(ones, ones, ones, backend="gemm")
+    with pytest.raises(ValueError, match=rf"'{name}' cannot compute .* computes no gradients"):
+        fastconv.conv2d_backward(ones, ones, ones, backend=name)

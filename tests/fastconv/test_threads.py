@@ -243,3 +243,20 @@ def test_pieces_cover_the_whole_whatever_their_size(flops, monkeypatch):
         )
         for got, expected in zip(actual, grads, strict=True):
             np.testing.assert_array_equal(got, expected, err_msg=case.name)
+
+
+@compiled
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("backend", ["gemm", "gemm_pixels", "depthwise", "loops"])
+def test_bits_depend_neither_on_the_batch_nor_on_the_rows_beside(backend, dtype):
+    """Single filters and odd sizes: the tiles whose sums a compiler is tempted to reorder."""
+    rng = np.random.default_rng(0)
+    for filters in (1, 2, 9):
+        x = rng.standard_normal((8, 2, 6, 4)).astype(dtype)
+        weight = rng.standard_normal((filters, 2, 3, 3)).astype(dtype)
+        whole = fastconv.conv2d(x, weight, backend=backend)
+        for i in range(8):
+            one = fastconv.conv2d(x[i : i + 1], weight, backend=backend)
+            np.testing.assert_array_equal(one, whole[i : i + 1])
+        top = fastconv.conv2d(x[:, :, :3], weight, backend=backend)
+        np.testing.assert_array_equal(top, whole[:, :, :1])

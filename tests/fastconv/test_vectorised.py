@@ -59,24 +59,57 @@ def test_the_row_loops_multiply_whole_vectors(kernel, dtype, name):
     assert sum(_vector_multiplies(name, body, suffix) for body in bodies) >= 1
 
 
-# Vectors in the tiles of each shell: tall, long, and the long ones of two rows and one. AVX2's long
-# tile has two rows already, and the compiler makes one loop of the two.
-TILE_VECTORS = {"baseline": 3 * 4 + 3 * 4 + 2 * 4 + 4, "avx2": 4 * 3 + 2 * 6 + 6,
-                "avx512": 12 * 2 + 4 * 6 + 2 * 6 + 6}  # fmt: skip
+# The tiles of each shell, rows x vectors, each there twice: from the bias and from earlier sums.
+TILES = {
+    "multiply_filter_lanes": {  # PIXELS_4 .. PIXELS_1, and with SMALL_PIXELS
+        "avx512": [(rows, vectors) for rows in (7, 4) for vectors in (4, 3, 2, 1)],
+        "avx2": [(3, 4), (4, 3), (6, 2), (8, 1), (2, 4), (2, 3), (2, 2), (2, 1)],
+        "baseline": [(3, 4), (4, 3), (6, 2), (8, 1), (2, 4), (2, 3), (2, 2), (2, 1)],
+    },
+    "multiply_pixel_lanes": {  # TALL_ROWS, LONG_ROWS, 2 and 1, at the whole width and its thirds
+        "avx512": [*((8, v) for v in (1, 2, 3)), *((r, v) for r in (4, 2, 1) for v in (2, 4, 6))],
+        "avx2": [*((4, v) for v in (1, 2, 3)), *((r, v) for r in (2, 1) for v in (2, 4, 6))],
+        "baseline": [*((4, v) for v in (1, 2, 3)), *((r, v) for r in (2, 1) for v in (2, 4, 6))],
+    },
+}
 
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
 @pytest.mark.parametrize("name", BUILT)
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
-def test_every_register_tile_is_unrolled_into_vectors(dtype, name):
-    """A tile that stopped vectorising would be a handful of scalar instructions in a loop."""
-    suffix = SPECIALISATIONS[dtype][1]
-    counts = [
-        _vector_multiplies(name, body, suffix)
+@pytest.mark.parametrize("function", TILES)
+def test_every_register_tile_is_unrolled_into_vectors(function, dtype, name):
+    """A multiply-add for each vector of every tile: none scalar, none left in a loop."""
+    prefix, suffix = SPECIALISATIONS[dtype]
+    bodies = [
+        body
         for symbol, body in _functions(name).items()
-        if "forward_gemm" in symbol or "all_tiles" in symbol or "gemm_unit" in symbol
+        if symbol.startswith(prefix) and function in symbol
     ]
-    assert sum(counts) >= TILE_VECTORS[name]
+    expected = 2 * sum(rows * vectors for rows, vectors in TILES[function][name])
+    assert sum(_vector_multiplies(name, body, suffix) for body in bodies) >= expected
+    scalars = sum(len(re.findall(rf"(vfmadd\d+|mul)s{suffix[1]}\s", body)) for body in bodies)
+    assert scalars == 0
+
+
+@pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@pytest.mark.parametrize("name", BUILT)
+@pytest.mark.parametrize("dtype", SPECIALISATIONS)
+def test_the_stencils_are_unrolled_into_vectors(dtype, name):
+    """Taps x rows x (two vectors and one), for 3x3, 5x5 and 7x7, of one channel and of several."""
+    prefix, suffix = SPECIALISATIONS[dtype]
+    rows, vectors = 4, 2 + 1
+    squares = 2 * (9 + 25 + 49) * rows * vectors
+    counts = {}
+    # with short vectors the compiler moves stencil_channels into its one caller
+    for function in ("stencil_rows", "stencil_channels|run_unit"):
+        counts[function] = sum(
+            _vector_multiplies(name, body, suffix)
+            for symbol, body in _functions(name).items()
+            if symbol.startswith(prefix) and re.search(function, symbol)
+        )
+    assert counts["stencil_rows"] >= squares
+    assert counts["stencil_channels|run_unit"] >= 7
 
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")

@@ -1,0 +1,110 @@
+"""depthwise: stencils, for groups with so few filters that packing pixels is not worth it.
+
+kernels/stencil_rows.pxi        pixels in the lanes, four rows of the output at a time
+kernels/stencil_channels.pxi    channels in the lanes, for planes too narrow for that
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ..problem import ConvProblem
+from .backend import Backend, Run
+from .blocks import STENCIL, STENCIL_CHANNELS, Blocks, ceil_div, make_forward, make_run
+from .blocks import scratch_bytes as bytes_of
+from .compiled import kernel, not_built, window_of
+
+if TYPE_CHECKING:
+    from ..isa.baseline import Forward
+
+__all__ = ["DEPTHWISE"]
+
+# The band of one group lies in the first-level cache where that leaves it rows enough, and within
+# these bytes in any case.
+_BAND_BYTES = 24 * 1024
+_FEWEST_ROWS = 8
+_MOST_BYTES = 4 * 2**20
+_UNITS_PER_THREAD = 4
+# A plane this narrow, in vectors, has too few pixels in a row; this large, it leaves the caches.
+_NARROW = 1.0
+_MOST_PLANE_BYTES = 512 * 1024
+
+
+def _group_bytes(problem: ConvProblem, rows: int) -> int:
+    values: int = kernel("band_values")(
+        window_of(problem), problem.kernel_height, problem.kernel_width, problem.out_width, rows,
+    )  # fmt: skip
+    return values * problem.in_channels_per_group * problem.dtype.itemsize
+
+
+def _plane_bytes(problem: ConvProblem) -> int:
+    """Return about what a vector of padded planes takes."""
+    height, width = problem.padded_size
+    return height * width * kernel("vector_values")(problem.dtype.itemsize) * problem.dtype.itemsize
+
+
+def _channels_in_lanes(problem: ConvProblem) -> bool:
+    vector = kernel("vector_values")(problem.dtype.itemsize)
+    return (
+        problem.in_channels_per_group == problem.out_channels_per_group == 1
+        and problem.groups >= vector // 2
+        and problem.out_width <= _NARROW * vector
+        and _plane_bytes(problem) <= _MOST_PLANE_BYTES
+    )
+
+
+@lru_cache(maxsize=256)
+def _forward(problem: ConvProblem, threads: int) -> Forward:
+    if _channels_in_lanes(problem):
+        return make_forward(STENCIL_CHANNELS, problem, Blocks(1, 1, 1, 1))
+    rows = problem.out_height
+    while rows > _FEWEST_ROWS and _group_bytes(problem, rows) > _BAND_BYTES:
+        rows = ceil_div(rows, 2)
+    while rows > 1 and _group_bytes(problem, rows) > _MOST_BYTES:
+        rows = ceil_div(rows, 2)
+    wanted = _UNITS_PER_THREAD * threads if threads > 1 else 1
+    while rows > _FEWEST_ROWS and (
+        problem.batch * problem.groups * ceil_div(problem.out_height, rows) < wanted
+    ):
+        rows = ceil_div(rows, 2)
+    blocks = Blocks(1, rows, problem.in_channels_per_group, problem.out_channels_per_group)
+    return make_forward(STENCIL, problem, blocks)
+
+
+def _group_too_large(problem: ConvProblem) -> str | None:
+    needed = _group_bytes(problem, 1)
+    if needed <= _MOST_BYTES:
+        return None
+    return (
+        f"one row of a group reads {problem.in_channels_per_group} channels of "
+        f"{problem.window[0]} rows of the padded image: {needed / 2**20:.1f} MiB, where the limit "
+        f"is {_MOST_BYTES // 2**20} MiB"
+    )
+
+
+def _many_filters(problem: ConvProblem) -> str | None:
+    filters = problem.out_channels_per_group
+    if filters <= 2:
+        return None
+    return f"it reads the image once for each filter, and a group has {filters}"
+
+
+def forward(problem: ConvProblem, threads: int) -> Run:
+    return make_run(_forward(problem, threads), problem, threads)
+
+
+def scratch_bytes(problem: ConvProblem, threads: int) -> int:
+    return bytes_of(_forward(problem, threads), problem, threads)
+
+
+DEPTHWISE = Backend(
+    "depthwise",
+    "stencils that read each pixel once for several rows of the output",
+    forward,
+    unavailable=not_built,
+    unable=_group_too_large,
+    unsuited=_many_filters,
+    threading="openmp",
+    scratch_bytes=scratch_bytes,
+)

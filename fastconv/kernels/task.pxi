@@ -1,0 +1,124 @@
+# What the two orientations of the matrix product share: the blocks of one problem.
+#
+# The loops around the register tile, outermost first:
+#
+#     unit       a group, a block of images or of output rows, a block of filters (for threads)
+#     channels   as many as fit the scratch: copy their band of the image (band.pxi)
+#     panel      of the unit's filters; packed here unless a plan has done so (panels.pxi)
+#     pixels     a tile's at a time
+#     taps       in the register tile
+#
+# Every output is the sum bias + tap 0 + tap 1 + ... in just this order, whatever the blocks, the
+# tile and its orientation. So the bits depend on neither threads nor batch.
+
+
+cdef enum Method:
+    GEMM_FILTERS = 0        # gemm_filters.pxi
+    GEMM_PIXELS = 1         # gemm_pixels.pxi
+    STENCIL = 2             # stencil_rows.pxi
+    STENCIL_CHANNELS = 3    # stencil_channels.pxi
+
+
+cdef struct Task:
+    Window win
+    Band band
+    int method
+    int activation
+    int square              # the extent of a 3x3, 5x5 or 7x7 kernel at stride 1, else 0
+    Py_ssize_t batch
+    Py_ssize_t groups
+    Py_ssize_t channels         # of a group, as are the filters
+    Py_ssize_t filters
+    Py_ssize_t height           # of the image
+    Py_ssize_t width
+    Py_ssize_t padded_height
+    Py_ssize_t padded_width
+    Py_ssize_t taps             # of a channel
+    Py_ssize_t out_height
+    Py_ssize_t out_width
+    Py_ssize_t block_images
+    Py_ssize_t block_filters
+    Py_ssize_t image_values     # of the scratch: the band of one image,
+    Py_ssize_t sums_values      # the sums that wait for the next block of channels,
+    Py_ssize_t panel_values     # and the widest panel
+
+
+# One unit's share of the result, and what it needs for a block of channels.
+cdef struct Unit:
+    Py_ssize_t group
+    Py_ssize_t image
+    Py_ssize_t images
+    Py_ssize_t first_row
+    Py_ssize_t rows
+    Py_ssize_t first_filter
+    Py_ssize_t last_filter
+    Py_ssize_t channel
+    Py_ssize_t channels
+    bint begins                 # the first block of channels: sums start from the bias
+    bint ends                   # the last one: the activation follows
+
+
+cdef Unit find_unit(const Task* task, Py_ssize_t number) noexcept nogil:
+    """Decode ((images·groups + group)·bands + band)·blocks + block, its innermost number last."""
+    cdef Unit unit
+    cdef Py_ssize_t blocks = (task.filters + task.block_filters - 1) // task.block_filters
+    cdef Py_ssize_t bands = (task.out_height + task.band.rows - 1) // task.band.rows
+    unit.first_filter = number % blocks * task.block_filters
+    unit.last_filter = min(task.filters, unit.first_filter + task.block_filters)
+    number = number // blocks
+    unit.first_row = number % bands * task.band.rows
+    unit.rows = min(task.band.rows, task.out_height - unit.first_row)
+    number = number // bands
+    unit.group = number % task.groups
+    unit.image = number // task.groups * task.block_images
+    unit.images = min(task.block_images, task.batch - unit.image)
+    return unit
+
+
+cdef inline Py_ssize_t output_index(
+    const Task* task, const Unit* unit, Py_ssize_t image, Py_ssize_t filter
+) noexcept nogil:
+    """Return where in y the unit's rows of an image and a filter (of the group) begin."""
+    return (
+        ((unit.image + image) * task.groups + unit.group) * task.filters + filter
+    ) * task.out_height * task.out_width + unit.first_row * task.out_width
+
+
+cdef void copy_bands(
+    const real* x, real* scratch, const Task* task, const Unit* unit
+) noexcept nogil:
+    """Copy the unit's block of channels of all its images; zeros where a tile may hang over."""
+    cdef Py_ssize_t n, c
+    cdef real* target
+    for n in range(unit.images):
+        target = scratch + n * task.image_values
+        for c in range(unit.channels):
+            copy_band(
+                target, x + (
+                    ((unit.image + n) * task.groups + unit.group) * task.channels
+                    + unit.channel + c
+                ) * task.height * task.width,
+                task.height, task.width, &task.band, &task.win, unit.first_row,
+            )
+            target = target + task.band.channel
+        fill_row(target, <real>0, scratch + (n + 1) * task.image_values - target)
+
+
+cdef const real* find_panel(
+    const real* w, const real* panels, real* scratch, const Task* task, const Unit* unit,
+    Py_ssize_t filter, Py_ssize_t filters, Py_ssize_t width,
+) noexcept nogil:
+    """Return the panel of some filters and the unit's channels, packing it if no plan has."""
+    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    cdef Py_ssize_t taps = task.channels * task.taps
+    cdef Py_ssize_t first_tap = unit.channel * task.taps
+    if panels != NULL:
+        filter = filter + unit.group * packed_filters(
+            task.filters, vector, task.method == GEMM_PIXELS
+        )
+        return panels + filter * taps + first_tap * width
+    pack_panel(
+        w + (unit.group * task.filters + filter) * taps + first_tap, taps, filters,
+        unit.channels * task.taps, scratch, width,
+    )
+    return scratch

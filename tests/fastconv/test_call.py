@@ -1,0 +1,74 @@
+"""Calls that are kept: what they may share, and what must not be mistaken for each other."""
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv import call
+
+X, WEIGHT = np.ones((1, 2, 5, 6), np.float32), np.ones((3, 2, 3, 3), np.float32)
+
+
+@pytest.mark.parametrize("option", ["stride", "padding", "dilation", "groups"])
+@pytest.mark.parametrize("impostor", [True, 1.0, (1, True), (1.0, 1), "1"])
+def test_what_equals_an_int_is_not_found_in_its_place(option, impostor):
+    fastconv.conv2d(X, WEIGHT, padding=1)
+    with pytest.raises((TypeError, ValueError), match=option):
+        fastconv.conv2d(X, WEIGHT, **{"padding": 1, option: impostor})
+
+
+def test_lists_and_numpy_ints_are_taken_as_before():
+    expected = fastconv.conv2d(X, WEIGHT, stride=2, padding=(1, 2))
+    for stride, padding in (
+        ([2, 2], [1, 2]),
+        (np.int64(2), np.array([1, 2])),
+        (2, [[1, 1], [2, 2]]),
+    ):
+        y = fastconv.conv2d(X, WEIGHT, stride=stride, padding=padding)
+        np.testing.assert_array_equal(y, expected)
+
+
+def test_equal_shapes_of_different_dtypes_have_calls_of_their_own():
+    for dtype in (np.float32, np.float64, np.float32):
+        y = fastconv.conv2d(X.astype(dtype), WEIGHT.astype(dtype))
+        assert y.dtype == dtype
+
+
+def test_one_image_and_a_batch_of_one_have_calls_of_their_own():
+    assert fastconv.conv2d(X, WEIGHT).shape == (1, 3, 3, 4)
+    assert fastconv.conv2d(X[0], WEIGHT).shape == (3, 3, 4)
+
+
+def test_the_cache_is_bounded_and_holds_no_arrays():
+    call._cached_call.cache_clear()
+    for height in range(3, 303):
+        fastconv.conv2d(np.ones((1, 1, height, 3), np.float32), WEIGHT[:1, :1])
+    info = call._cached_call.cache_info()
+    assert info.currsize == info.maxsize == 256
+
+
+def test_a_plan_remembers_a_bounded_number_of_sizes():
+    plan = fastconv.plan_conv2d(WEIGHT[:1, :1])
+    for height in range(3, 203):
+        assert plan(np.ones((1, 1, height, 3), np.float32)).shape == (1, 1, height - 2, 1)
+    assert len(plan._calls) <= 64
+
+
+def test_a_plan_refuses_another_dtype_before_and_after_its_size_is_known():
+    plan = fastconv.plan_conv2d(WEIGHT)
+    for _ in range(2):
+        with pytest.raises(TypeError, match="cast one"):
+            plan(X.astype(np.float64))
+        plan(X)
+
+
+def test_a_plan_takes_any_layout_of_the_image():
+    plan = fastconv.plan_conv2d(WEIGHT, padding=1)
+    rng = np.random.default_rng(0)
+    x = rng.integers(-4, 5, (1, 2, 5, 6)).astype(np.float32)
+    expected = fastconv.conv2d(x, WEIGHT, padding=1)
+    swapped = x.astype(x.dtype.newbyteorder())
+    strided = np.repeat(x, 2, axis=3)[..., ::2]
+    backwards = np.ascontiguousarray(x[:, :, ::-1])[:, :, ::-1]
+    for image in (x, swapped, strided, backwards, x.tolist() and np.asfortranarray(x)):
+        np.testing.assert_array_equal(plan(image), expected)

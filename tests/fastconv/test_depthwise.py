@@ -1,0 +1,90 @@
+"""depthwise: every stencil, both lanes, and the seams where tiles overlap."""
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv import isa, threads
+from fastconv.algorithms import depthwise
+from tests.support import forget_calls
+
+pytestmark = pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
+
+
+def _assert_equal(x_shape, weight_shape, dtype=np.float32, **options):
+    rng = np.random.default_rng(0)
+    x = rng.integers(-4, 5, x_shape).astype(dtype)
+    weight = rng.integers(-4, 5, weight_shape).astype(dtype)
+    bias = rng.integers(-4, 5, weight_shape[0]).astype(dtype)
+    expected = fastconv.conv2d(x, weight, bias, backend="loops_literal", **options)
+    out = np.full_like(expected, np.nan)
+    fastconv.conv2d(x, weight, bias, backend="depthwise", out=out, **options)
+    np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("stride", [1, 2, (1, 3)])
+@pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (5, 5), (7, 7), (2, 3), (1, 9), (4, 4)])
+@pytest.mark.parametrize("size", [7, 14, 19, 37])
+def test_kernels_strides_and_sizes(kernel, stride, size, dtype):
+    padding = ((kernel[0] // 2, 1), (2, kernel[1] // 2))
+    _assert_equal(
+        (2, 5, size, size + 1), (5, 1, *kernel), dtype,
+        groups=5, stride=stride, padding=padding,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("width", range(1, 70))
+def test_every_length_of_row(width):
+    _assert_equal((1, 2, 5, width), (2, 1, 3, 3), groups=2, padding=1)
+    _assert_equal((1, 2, 5, width), (2, 1, 3, 3), groups=2, padding=1, stride=2)
+
+
+@pytest.mark.parametrize("height", range(1, 12))
+def test_every_number_of_rows(height):
+    _assert_equal((1, 3, height, 21), (3, 1, 5, 5), groups=3, padding=2)
+
+
+@pytest.mark.parametrize("channels", [1, 7, 8, 15, 16, 17, 33])
+@pytest.mark.parametrize("size", [1, 3, 4, 7, 13])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_channels_in_the_lanes(channels, size, stride, monkeypatch):
+    monkeypatch.setattr(depthwise, "_NARROW", 100.0)
+    with forget_calls():
+        _assert_equal(
+            (2, channels, size, size + 2), (channels, 1, 3, 3),
+            groups=channels, padding=((0, 2), (3, 0)), stride=stride, dilation=(1, 2),
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("channels", [1, 2, 32])
+@pytest.mark.parametrize("kernel", [3, 5, 7, 4])
+def test_few_filters_of_many_channels(channels, kernel):
+    _assert_equal((2, channels, 20, 41), (1, channels, kernel, kernel), padding=kernel // 2)
+    _assert_equal((1, 2 * channels, 9, 18), (4, channels, kernel, kernel), groups=2, padding=3)
+
+
+def test_bands_and_threads_do_not_change_a_bit(monkeypatch):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 20, 40, 33)).astype(np.float32)
+    weight = rng.standard_normal((20, 1, 5, 5)).astype(np.float32)
+    options = {"groups": 20, "padding": 2, "backend": "depthwise", "activation": "tanh"}
+    whole = fastconv.conv2d(x, weight, **options)
+    monkeypatch.setattr(depthwise, "_BAND_BYTES", 100)
+    monkeypatch.setattr(depthwise, "_FEWEST_ROWS", 3)
+    monkeypatch.setattr(threads, "_FLOPS_WORTH_A_THREAD", 1)
+    with forget_calls():
+        for count in (1, 2):
+            with fastconv.num_threads(count):
+                np.testing.assert_array_equal(fastconv.conv2d(x, weight, **options), whole)
+                np.testing.assert_array_equal(fastconv.conv2d(x[1], weight, **options), whole[1])
+    monkeypatch.setattr(depthwise, "_NARROW", 100.0)
+    with forget_calls():
+        np.testing.assert_array_equal(fastconv.conv2d(x, weight, **options), whole)
+
+
+def test_one_filter_of_many_channels_needs_bounded_scratch():
+    explanation = fastconv.explain((1, 2000, 64, 64), (1, 2000, 3, 3), padding=1)
+    assert explanation.scratch_bytes <= explanation.threads * 5 * 2**20
+    refused = fastconv.explain((1, 5000, 8, 200), (1, 5000, 3, 3))
+    assert "where the limit is 4 MiB" in refused.refusals["depthwise"]
