@@ -12,7 +12,7 @@ cdef enum:
     LONG_VECTORS = 6
     # lanes of filters: how many pixels a tile has beside a panel of 4, 3, 2 and 1 vectors, and how
     # many at the end
-    PANEL_VECTORS = 4
+    PANEL_VECTORS = 3
     PIXELS_4 = 3
     PIXELS_3 = 4
     PIXELS_2 = 6
