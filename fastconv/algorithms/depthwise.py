@@ -34,6 +34,7 @@ _MOST_PLANE_BYTES = 512 * 1024
 def _group_bytes(problem: ConvProblem, rows: int) -> int:
     values: int = kernel("band_values")(
         window_of(problem), problem.kernel_height, problem.kernel_width, problem.out_width, rows,
+        kernel("vector_values")(problem.dtype.itemsize),
     )  # fmt: skip
     return values * problem.in_channels_per_group * problem.dtype.itemsize
 

@@ -53,7 +53,7 @@ _FEWEST_PIXELS = 64
 
 def _band_bytes(problem: ConvProblem, rows: int, channels: int) -> int:
     values: int = kernel("band_values")(
-        window_of(problem), problem.kernel_height, problem.kernel_width, problem.out_width, rows,
+        window_of(problem), problem.kernel_height, problem.kernel_width, problem.out_width, rows, 1,
     )  # fmt: skip
     return values * channels * problem.dtype.itemsize
 

@@ -76,7 +76,7 @@ cdef class Forward:
         task.activation = activation
         task.square = 0
         if (
-            window[:4] == (1, 1, 1, 1)
+            window[:4] in ((1, 1, 1, 1), (2, 2, 1, 1))
             and kernel_h == kernel_w and kernel_h in (3, 5, 7)
         ):
             task.square = kernel_h
@@ -92,7 +92,10 @@ cdef class Forward:
             (out_width - 1) * task.win.stride_w + (kernel_w - 1) * task.win.dilation_w + 1,
         )
         task.block_images, task.block_filters = block_images, block_filters
-        task.band = plan_band(&task.win, kernel_h, kernel_w, out_width, rows, block_channels)
+        task.band = plan_band(
+            &task.win, kernel_h, kernel_w, out_width, rows, block_channels,
+            VECTOR_BYTES // (8 if is_double else 4) if method == STENCIL else 1,
+        )
         if method == STENCIL_CHANNELS:
             self._lay_out_planes(kernel_h, kernel_w, empty)
         else:

@@ -1,67 +1,143 @@
 # The stencil: few filters per group, so that no pixel is worth packing. Pixels in the lanes.
 #
-#     one filter, one vector of pixels of ROWS neighbouring output rows at a time; with the usual
-#     kernels (square, 3, 5 or 7, stride 1) every vector of the image that is loaded serves all the
-#     rows that see it, as tap r of row m and tap r + 1 of row m - 1 and so on:
+#     slide_stencil     one channel, a square kernel, stride 1 or 2: down a strip of two vectors of
+#                       columns; a row of the image is loaded once, for all the output rows that
+#                       see it. Stride 1, kernel 3, with a row of sums for each row of the kernel:
 #
-#         image rows q      output rows m = q - r
-#         ───────────       0  1  2  3
-#             0             r0
-#             1             r1 r0
-#             2             r2 r1 r0
-#             3                r2 r1 r0
-#             4                   r2 r1
-#             5                      r2
+#                           image rows q      output rows m = q - r
+#                           ───────────       0  1  2  3
+#                               0             r0
+#                               1             r1 r0
+#                               2             r2 r1 r0            0 is complete and stored
+#                               3                r2 r1 r0         1 is complete
 #
-# Other kernels and strides take their pixels through the table of offsets, a load for every
-# multiply-add. The sums of an output are complete when they are stored, so that the last vector of
-# a row, and the last rows of a band, may overlap their neighbours and compute some pixels twice.
+#     square_stencil    the same for several channels, at stride 1: rows and columns of a tile that
+#                       stays in registers while the channels pass
+#     any_stencil       other kernels and strides, whose pixels are found through the table of
+#                       offsets, a load for every multiply-add
+#
+# The sums of an output are complete when they are stored, so that the last vector of a row, and the
+# last rows of a tile, may overlap their neighbours and compute some pixels twice.
+
+
+cdef inline void load_shifted(
+    const int stride, const int vectors, const int kernel, const real* row, Py_ssize_t plane,
+    Py_ssize_t second, real* taken,
+) noexcept nogil:
+    """Take what the kernel's columns see of a row: taken[s][v][n] for pixel v·second + n.
+
+    With a stride the row is that of the first of the phases, which lie `plane` apart.
+    """
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef int s, v, n
+    for s in range(kernel):
+        for v in range(vectors):
+            for n in range(vector):
+                taken[(s * vectors + v) * vector + n] = row[
+                    s % stride * plane + s // stride + v * second + n
+                ]
+
+
+cdef inline void add_row_of_taps(
+    const int vectors, const int kernel, const real* weights, const real* taken, real* sums
+) noexcept nogil:
+    """Do sums[v][n] += weights[s] · taken[s][v][n], for s in order."""
+    cdef int lanes = vectors * (VECTOR_BYTES // <int>sizeof(real))
+    cdef int s, n
+    for s in range(kernel):
+        for n in range(lanes):
+            sums[n] += weights[s] * taken[s * lanes + n]
+
+
+cdef inline void slide_stencil(
+    const bint narrow, const int stride, const int vectors, const int kernel, const real* w,
+    const real* image, const Band* band, real bias, real* y, Py_ssize_t y_width, Py_ssize_t second,
+    Py_ssize_t rows,
+) noexcept nogil:
+    """Do y[i][n] = bias + sum over r, s of w[r][s] · image[i·stride + r][n·stride + s].
+
+    For all rows i, and n in the vector at 0 and, where there are two, in the one at `second`. If
+    `narrow`, only so many n as `second` is short of 0 before a whole vector.
+    """
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef int lanes = vectors * vector
+    cdef int depth = (kernel - 1) // stride + 1     # output rows that see the same row of the image
+    cdef Py_ssize_t plane = band.height * band.width
+    cdef real sums[7 * 2 * FLOATS]      # sums[m]: of the output row m below the next one to store
+    cdef real taken[7 * 2 * FLOATS]
+    cdef real weights[7 * 7]    # local, so that storing to y does not make them be loaded again
+    cdef Py_ssize_t i = 0
+    cdef int q, r, m, n, v
+    for n in range(kernel * kernel):
+        weights[n] = w[n]
+    for n in range(depth * lanes):
+        sums[n] = bias
+    for q in range(kernel - stride):
+        load_shifted(
+            stride, vectors, kernel, image + q % stride * stride * plane + q // stride * band.width,
+            plane, second, taken,
+        )
+        for m in range(q // stride + 1):
+            add_row_of_taps(
+                vectors, kernel, weights + (q - m * stride) * kernel, taken, sums + m * lanes
+            )
+    while True:  # at least once, as in tile.pxi
+        for q in range(kernel - stride, kernel):
+            load_shifted(
+                stride, vectors, kernel,
+                image + q % stride * stride * plane + q // stride * band.width, plane, second,
+                taken,
+            )
+            add_row_of_taps(vectors, kernel, weights + q * kernel, taken, sums)
+            if q == kernel - 1:
+                # The complete row is stored before the others take their taps: behind a store the
+                # compiler keeps what was taken in registers, else it would load it for each again.
+                if narrow:
+                    copy_run(y, sums, vector + second)
+                else:
+                    for v in range(vectors):
+                        for n in range(vector):
+                            y[v * second + n] = sums[v * vector + n]
+            for m in range(1, depth):
+                r = q - m * stride
+                if r >= 0:
+                    add_row_of_taps(
+                        vectors, kernel, weights + r * kernel, taken, sums + m * lanes
+                    )
+        i = i + 1
+        if i >= rows:
+            break
+        for n in range((depth - 1) * lanes):
+            sums[n] = sums[n + lanes]
+        for n in range(lanes):
+            sums[(depth - 1) * lanes + n] = bias
+        image = image + band.width
+        y = y + y_width
 
 
 cdef inline void square_stencil(
-    const bint single, const int vectors, const int kernel, Py_ssize_t channels,
-    Py_ssize_t channel_values, const real* w, const real* image, Py_ssize_t width, real bias,
-    real* y, Py_ssize_t y_width, Py_ssize_t second,
+    const int vectors, const int kernel, Py_ssize_t channels, Py_ssize_t channel_values,
+    const real* w, const real* image, Py_ssize_t width, real bias, real* y, Py_ssize_t y_width,
+    Py_ssize_t second,
 ) noexcept nogil:
     """Do y[m][n] = bias + sum over c, r, s of w[c][r][s] · image[c][m + r][n + s].
 
-    For STENCIL_ROWS rows m, and n in the vector at 0, and where there are two, in the one at
-    `second`. `single` is whether there is but one channel.
+    For STENCIL_ROWS rows m, and n as above.
     """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef int lanes = vectors * vector
     cdef real sums[STENCIL_VALUES]
-    cdef real taken[2 * 7 * FLOATS]
+    cdef real taken[7 * 2 * FLOATS]
     cdef Py_ssize_t c = 0
-    cdef int q, r, s, m, n, v
-    for n in range(STENCIL_ROWS * vectors * vector):
+    cdef int q, r, m, n, v
+    for n in range(STENCIL_ROWS * lanes):
         sums[n] = bias
-    while True:  # at least once, as in tile.pxi
+    while True:
         for q in range(STENCIL_ROWS + kernel - 1):
-            for s in range(kernel):
-                for v in range(vectors):
-                    for n in range(vector):
-                        taken[(s * vectors + v) * vector + n] = image[
-                            q * width + v * second + s + n
-                        ]
-            # A row is stored as soon as its last tap is in, before the other rows take theirs:
-            # behind a store the compiler keeps what was taken in registers, else it would load it
-            # for each of them again.
+            load_shifted(1, vectors, kernel, image + q * width, 0, second, taken)
             for r in range(kernel - 1, -1, -1):
                 if 0 <= q - r < STENCIL_ROWS:
-                    for s in range(kernel):
-                        for v in range(vectors):
-                            for n in range(vector):
-                                sums[((q - r) * vectors + v) * vector + n] += (
-                                    w[r * kernel + s] * taken[(s * vectors + v) * vector + n]
-                                )
-                    if single and r == kernel - 1:
-                        for v in range(vectors):
-                            for n in range(vector):
-                                y[(q - r) * y_width + v * second + n] = sums[
-                                    ((q - r) * vectors + v) * vector + n
-                                ]
-        if single:
-            return
+                    add_row_of_taps(vectors, kernel, w + r * kernel, taken, sums + (q - r) * lanes)
         w = w + kernel * kernel
         image = image + channel_values
         c = c + 1
@@ -70,7 +146,7 @@ cdef inline void square_stencil(
     for m in range(STENCIL_ROWS):
         for v in range(vectors):
             for n in range(vector):
-                y[m * y_width + v * second + n] = sums[(m * vectors + v) * vector + n]
+                y[m * y_width + v * second + n] = sums[m * lanes + v * vector + n]
 
 
 cdef inline void any_stencil(
@@ -102,120 +178,144 @@ cdef inline void any_stencil(
                 y[m * y_width + v * second + n] = sums[(m * vectors + v) * vector + n]
 
 
-cdef inline void stencil_tile(
-    const bint single, const int rows, const int vectors, const int square, const real* w,
-    const real* image, const Py_ssize_t* offsets, real bias, const Task* task, real* y,
-    Py_ssize_t count,
+cdef inline void activate_strip(
+    const Task* task, real* y, Py_ssize_t y_width, Py_ssize_t rows, Py_ssize_t count
 ) noexcept nogil:
-    """Compute `count` pixels of `rows` rows of y; a single vector may be more than that."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef real tile[STENCIL_VALUES]
-    cdef real* target = y
-    cdef Py_ssize_t stride = task.out_width
-    cdef Py_ssize_t j, m
-    if count < vector:
-        target = tile
-        stride = vector
-    if square != 0 and rows == STENCIL_ROWS:
+    cdef Py_ssize_t i, j
+    if task.activation != IDENTITY:
+        for i in range(rows):
+            for j in range(count):
+                y[i * y_width + j] = activate(task.activation, y[i * y_width + j])
+
+
+cdef inline void stencil_tile(
+    const int rows, const int vectors, const int stride, const int square, const real* w,
+    const real* image, const Py_ssize_t* offsets, real bias, const Task* task, real* y,
+    Py_ssize_t y_width, Py_ssize_t second,
+) noexcept nogil:
+    if square != 0 and stride == 1 and rows == STENCIL_ROWS:
         square_stencil(
-            single, vectors, square, task.channels, task.band.channel, w, image, task.band.width,
-            bias, target, stride, count - vector,
+            vectors, square, task.channels, task.band.channel, w, image, task.band.width, bias, y,
+            y_width, second,
         )
     else:
         any_stencil(
-            rows, vectors, task.channels * task.taps, w, image, offsets, task.band.width, bias,
-            target, stride, count - vector,
+            rows, vectors, task.channels * task.taps, w, image, offsets, task.band.width, bias, y,
+            y_width, second,
         )
-    if task.activation != IDENTITY:
-        for m in range(rows):
-            for j in range(count):
-                if vectors == 1 or j < vector or j >= count - vector:
-                    target[m * stride + j] = activate(task.activation, target[m * stride + j])
-    if count < vector:
-        for m in range(rows):
-            copy_run(y + m * task.out_width, tile + m * vector, count)
 
 
-cdef inline void stencil_row(
-    const bint single, const int rows, const int square, const real* w, const real* image,
-    const Py_ssize_t* offsets, real bias, const Task* task, real* y,
+cdef inline void tile_strip(
+    const int rows, const int vectors, const int stride, const int square, const real* w,
+    const real* image, const Py_ssize_t* offsets, real bias, const Task* task, Py_ssize_t height,
+    real* y, Py_ssize_t count,
 ) noexcept nogil:
-    """Compute `rows` neighbouring rows of y: two vectors at a time, and one where that is all."""
+    """Compute a strip by tiles of `rows` rows."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef real tile[STENCIL_VALUES]
+    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t m
+    while i < height:
+        i = min(i, height - rows)
+        if vectors == 1 and count < vector:
+            stencil_tile(
+                rows, 1, stride, square, w, image + i * task.band.width, offsets, bias, task, tile,
+                vector, 0,
+            )
+            for m in range(rows):
+                copy_run(y + (i + m) * task.out_width, tile + m * vector, count)
+        else:
+            stencil_tile(
+                rows, vectors, stride, square, w, image + i * task.band.width, offsets, bias, task,
+                y + i * task.out_width, task.out_width, count - vector,
+            )
+        i = i + rows
+
+
+cdef inline void stencil_strip(
+    const int vectors, const int stride, const int square, const real* w, const real* image,
+    const Py_ssize_t* offsets, real bias, const Task* task, Py_ssize_t rows, real* y,
+    Py_ssize_t count,
+) noexcept nogil:
+    """Compute `count` columns of so many rows of y: less than a vector, one, or up to two."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    if square != 0 and task.channels == 1:
+        if vectors == 1 and count < vector:
+            slide_stencil(
+                True, stride, 1, square, w, image, &task.band, bias, y, task.out_width,
+                count - vector, rows,
+            )
+        else:
+            slide_stencil(
+                False, stride, vectors, square, w, image, &task.band, bias, y, task.out_width,
+                count - vector, rows,
+            )
+    elif rows >= STENCIL_ROWS:
+        tile_strip(
+            STENCIL_ROWS, vectors, stride, square, w, image, offsets, bias, task, rows, y, count
+        )
+    else:
+        tile_strip(1, vectors, stride, square, w, image, offsets, bias, task, rows, y, count)
+    activate_strip(task, y, task.out_width, rows, count)
+
+
+cdef inline void stencil_plane(
+    const int stride, const int square, const real* w, const real* image,
+    const Py_ssize_t* offsets, real bias, const Task* task, Py_ssize_t rows, real* y,
+) noexcept nogil:
+    """Compute so many rows of one plane of y from their band, strip by strip."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
     cdef Py_ssize_t width = task.out_width
     cdef Py_ssize_t j = 0
     while j < width:
         if width - j > vector:
-            stencil_tile(
-                single, rows, 2, square, w, image + j, offsets, bias, task, y + j,
+            stencil_strip(
+                2, stride, square, w, image + j, offsets, bias, task, rows, y + j,
                 min(2 * vector, width - j),
             )
             j = j + 2 * vector
         else:
             j = max(0, min(j, width - vector))
-            stencil_tile(
-                single, rows, 1, square, w, image + j, offsets, bias, task, y + j, width - j
+            stencil_strip(
+                1, stride, square, w, image + j, offsets, bias, task, rows, y + j, width - j
             )
             j = width
 
 
-cdef inline void stencil_plane(
-    const bint single, const int square, const real* w, const real* image,
-    const Py_ssize_t* offsets, real bias, const Task* task, Py_ssize_t rows, real* y,
+cdef inline void stencil_planes(
+    const int stride, const int square, const real* w, const real* bias, real* y,
+    const Task* task, const Unit* unit, const real* image, const Py_ssize_t* offsets,
 ) noexcept nogil:
-    """Compute so many rows of one plane of y from their band."""
-    cdef Py_ssize_t i = 0
-    while i < rows:
-        if rows >= STENCIL_ROWS:
-            i = min(i, rows - STENCIL_ROWS)
-            stencil_row(
-                single, STENCIL_ROWS, square, w, image + i * task.band.width, offsets, bias, task,
-                y + i * task.out_width,
-            )
-            i = i + STENCIL_ROWS
-        else:
-            stencil_row(
-                single, 1, square, w, image + i * task.band.width, offsets, bias, task,
-                y + i * task.out_width,
-            )
-            i = i + 1
-
-
-cdef inline void square_planes(
-    const bint single, const real* w, const real* image, const Py_ssize_t* offsets, real bias,
-    const Task* task, Py_ssize_t rows, real* y,
-) noexcept nogil:
-    """Pick the stencil of a kernel."""
-    if task.square == 3:
-        stencil_plane(single, 3, w, image, offsets, bias, task, rows, y)
-    elif task.square == 5:
-        stencil_plane(single, 5, w, image, offsets, bias, task, rows, y)
-    elif task.square == 7:
-        stencil_plane(single, 7, w, image, offsets, bias, task, rows, y)
-    else:
-        stencil_plane(single, 0, w, image, offsets, bias, task, rows, y)
+    cdef Py_ssize_t taps = task.channels * task.taps
+    cdef Py_ssize_t k, filter
+    cdef real first = 0
+    for k in range(unit.first_filter, unit.last_filter):
+        filter = unit.group * task.filters + k
+        if bias != NULL:
+            first = bias[filter]
+        stencil_plane(
+            stride, square, w + filter * taps, image, offsets, first, task, unit.rows,
+            y + output_index(task, unit, 0, k),
+        )
 
 
 cdef void stencil_rows(
     const real* w, const real* bias, real* y, const Task* task, const Unit* unit,
-    const real* image, const Py_ssize_t* offsets,
+    const real* band, const Py_ssize_t* offsets,
 ) noexcept nogil:
-    """Compute the unit's rows of all filters of its group, for each of its images."""
-    cdef Py_ssize_t taps = task.channels * task.taps
-    cdef Py_ssize_t n, k, filter
-    cdef const real* weights
-    cdef real* planes
-    cdef real first
-    for n in range(unit.images):
-        for k in range(unit.first_filter, unit.last_filter):
-            filter = unit.group * task.filters + k
-            weights = w + filter * taps
-            first = 0
-            if bias != NULL:
-                first = bias[filter]
-            planes = y + output_index(task, unit, n, k)
-            if task.channels == 1:
-                square_planes(True, weights, image, offsets, first, task, unit.rows, planes)
-            else:
-                square_planes(False, weights, image, offsets, first, task, unit.rows, planes)
-        image = image + task.image_values
+    """Compute the unit, rows of all filters of a group of an image: pick the stencil."""
+    cdef const real* image = band + task.band.shift
+    if task.square == 3 and task.win.stride_w == 1:
+        stencil_planes(1, 3, w, bias, y, task, unit, image, offsets)
+    elif task.square == 5 and task.win.stride_w == 1:
+        stencil_planes(1, 5, w, bias, y, task, unit, image, offsets)
+    elif task.square == 7 and task.win.stride_w == 1:
+        stencil_planes(1, 7, w, bias, y, task, unit, image, offsets)
+    elif task.square == 3:
+        stencil_planes(2, 3, w, bias, y, task, unit, image, offsets)
+    elif task.square == 5:
+        stencil_planes(2, 5, w, bias, y, task, unit, image, offsets)
+    elif task.square == 7:
+        stencil_planes(2, 7, w, bias, y, task, unit, image, offsets)
+    else:
+        stencil_planes(1, 0, w, bias, y, task, unit, image, offsets)

@@ -24,7 +24,7 @@ cdef struct Task:
     Band band
     int method
     int activation
-    int square              # the extent of a 3x3, 5x5 or 7x7 kernel at stride 1, else 0
+    int square              # the extent of a 3x3, 5x5 or 7x7 kernel at stride 1 or 2, else 0
     Py_ssize_t batch
     Py_ssize_t groups
     Py_ssize_t channels         # of a group, as are the filters

@@ -96,10 +96,13 @@ def test_every_register_tile_is_unrolled_into_vectors(function, dtype, name):
 @pytest.mark.parametrize("name", BUILT)
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
 def test_the_stencils_are_unrolled_into_vectors(dtype, name):
-    """Taps x rows x (two vectors and one), for 3x3, 5x5 and 7x7, of one channel and of several."""
+    """One multiply-add per tap, row and vector, for 3x3, 5x5 and 7x7.
+
+    Sliding, at two strides: strips of two vectors, of one and of less. With several channels: tiles
+    of four rows of two vectors and of one.
+    """
     prefix, suffix = SPECIALISATIONS[dtype]
-    rows, vectors = 4, 2 + 1
-    squares = 2 * (9 + 25 + 49) * rows * vectors
+    squares = (9 + 25 + 49) * (2 * (2 + 1 + 1) + 4 * (2 + 1))
     counts = {}
     # with short vectors the compiler moves stencil_channels into its one caller
     for function in ("stencil_rows", "stencil_channels|run_unit"):
