@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--layers",
         metavar="NAMES",
-        help="names or patterns, separated by commas, e.g. 'resnet50.*,unet.64_256'",
+        help="names or patterns, separated by commas, e.g. 'resnet50.*,unet.64_256', or 'all'",
     )
     parser.add_argument(
         "--backends",
@@ -99,7 +99,9 @@ def _parser() -> argparse.ArgumentParser:
         "--quick", action="store_true", help="a few layers, one round; under 20 seconds"
     )
     speed.add_argument(
-        "--full", action="store_true", help="more rounds, larger cuts; about ten minutes"
+        "--full",
+        action="store_true",
+        help="all layers, more rounds, larger cuts; about a quarter of an hour",
     )
     parser.add_argument(
         "--output", type=Path, metavar="FOLDER", help="default: benchmarks/results/<date-time>"
@@ -169,7 +171,8 @@ def _matching(
 ) -> list[str]:
     chosen: list[str] = []
     for pattern in patterns.split(","):
-        found = [name for name in names if fnmatchcase(name, pattern.strip())]
+        everything = pattern.strip() == "all"
+        found = [name for name in names if everything or fnmatchcase(name, pattern.strip())]
         if not found:
             parser.error(f"no {what} is called {pattern.strip()!r}; there are {', '.join(names)}")
         chosen += found

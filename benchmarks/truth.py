@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -64,7 +65,7 @@ def solve(layer: Layer, data: Data, direction: Direction) -> Truth:
     if direction == "forward":
         terms: tuple[int, ...] = (layer.products + 1,)
     else:
-        filters = k // layer.groups * layer.kernel**2
+        filters = k // layer.groups * layer.weight_shape[2] * layer.weight_shape[3]
         terms = (filters, n * p * q, n * p * q)
     return Truth(solver(layer, **arrays), solver(layer, **sizes), terms)
 
@@ -75,7 +76,7 @@ def _forward(
     n, k, p, q = layer.output_shape
     g = layer.groups
     y = np.zeros((n, g, k // g, p * q))
-    grouped = weight.reshape(g, k // g, -1, layer.kernel, layer.kernel)
+    grouped = weight.reshape(g, k // g, -1, *layer.kernel_size)
     for r, s, view in _taps(layer, _pad(layer, x)):
         y += grouped[..., r, s] @ view.reshape(n, g, -1, p * q)
     return (y.reshape(n, k, p, q) + bias[:, None, None],)
@@ -88,7 +89,7 @@ def _backward(
     g = layer.groups
     padded = _pad(layer, x)
     grad_padded = np.zeros_like(padded)
-    grad_weight = np.zeros((g, k // g, layer.in_channels // g, layer.kernel, layer.kernel))
+    grad_weight = np.zeros((g, k // g, layer.in_channels // g, *layer.kernel_size))
     grouped = weight.reshape(grad_weight.shape)
     grad_y = grad_output.reshape(n, g, k // g, p * q)
     taps = zip(_taps(layer, padded), _taps(layer, grad_padded), strict=True)
@@ -97,25 +98,24 @@ def _backward(
         grad_weight[..., r, s] = (grad_y @ columns.swapaxes(-1, -2)).sum(axis=0)
         grad_columns = grouped[..., r, s].swapaxes(-1, -2) @ grad_y
         grad_view += grad_columns.reshape(grad_view.shape)
-    rows = slice(layer.padding, layer.padding + layer.height)
-    columns_ = slice(layer.padding, layer.padding + layer.width)
-    grad_x = grad_padded[:, :, rows, columns_]
+    top, left = layer.padding_size
+    grad_x = grad_padded[:, :, top : top + layer.height, left : left + layer.width]
     return grad_x, grad_weight.reshape(weight.shape), grad_output.sum(axis=(0, 2, 3))
 
 
 def _pad(layer: Layer, x: Array64) -> Array64:
-    return np.pad(x, ((0, 0), (0, 0), (layer.padding,) * 2, (layer.padding,) * 2))
+    rows, columns = layer.padding_size
+    return np.pad(x, ((0, 0), (0, 0), (rows, rows), (columns, columns)))
 
 
 def _taps(layer: Layer, padded: Array64) -> Iterator[tuple[int, int, Array64]]:
     """Yield row, column and the view of the padded image that this tap meets at each output."""
     _, _, p, q = layer.output_shape
-    for r in range(layer.kernel):
-        for s in range(layer.kernel):
-            top, left = r * layer.dilation, s * layer.dilation
-            rows = slice(top, top + (p - 1) * layer.stride + 1, layer.stride)
-            columns = slice(left, left + (q - 1) * layer.stride + 1, layer.stride)
-            yield r, s, padded[:, :, rows, columns]
+    for r, s in product(*map(range, layer.kernel_size)):
+        top, left = r * layer.dilation, s * layer.dilation
+        rows = slice(top, top + (p - 1) * layer.stride + 1, layer.stride)
+        columns = slice(left, left + (q - 1) * layer.stride + 1, layer.stride)
+        yield r, s, padded[:, :, rows, columns]
 
 
 def _error(result: NDArray[Any], value: Array64, magnitude: Array64) -> float:

@@ -34,6 +34,8 @@ class Definition(Contestant):
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
         if self.plain_only and (layer.groups, layer.dilation) != (1, 1):
             return "neither groups nor dilation"
+        if self.plain_only and not isinstance(layer.padding, int):
+            return "only one padding for both axes"
         return None
 
     def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:

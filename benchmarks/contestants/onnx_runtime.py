@@ -43,7 +43,7 @@ def _model(layer: Layer, data: Data) -> bytes:
         ["x", "weight", "bias"],
         ["y"],
         strides=[layer.stride] * 2,
-        pads=[layer.padding] * 4,
+        pads=layer.padding_size * 2,
         dilations=[layer.dilation] * 2,
         group=layer.groups,
     )

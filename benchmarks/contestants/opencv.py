@@ -40,7 +40,8 @@ class OpenCV(Contestant):
             return "no sum over channels"
         if (layer.stride, layer.dilation) != (1, 1):
             return "neither stride nor dilation"
-        if layer.padding != layer.kernel // 2 or layer.kernel % 2 == 0:
+        sizes = zip(layer.kernel_size, layer.padding_size, strict=True)
+        if any(size % 2 == 0 or padding != size // 2 for size, padding in sizes):
             return "only output of the size of the input"
         return None
 

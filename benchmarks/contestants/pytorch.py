@@ -66,7 +66,7 @@ class PyTorch(Contestant):
                     weight,
                     bias_sizes=[layer.out_channels],
                     stride=[layer.stride] * 2,
-                    padding=[layer.padding] * 2,
+                    padding=layer.padding_size,
                     dilation=[layer.dilation] * 2,
                     transposed=False,
                     output_padding=[0, 0],

@@ -24,6 +24,7 @@ NAMES = (
     "resnext50.g32_128_56",
     "deeplab.d2_256_28",
     "lenet5.6_16_b64",
+    "inception3.7x1_192_17",
 )
 SMALL = [layer.cut(1e5) for layer in LAYERS if layer.name in NAMES]
 

@@ -24,6 +24,8 @@ KINDS = [
     Layer("grouped", "", 2, 6, 7, 5, 4, 3, padding=1, groups=2),
     Layer("depthwise", "", 1, 4, 8, 8, 8, 5, stride=2, padding=2, groups=4),
     Layer("pointwise", "", 3, 5, 4, 4, 2, 1),
+    Layer("row of a kernel", "", 2, 3, 6, 9, 4, (1, 7), stride=2, padding=(0, 3)),
+    Layer("column of a kernel", "", 1, 2, 9, 5, 3, (5, 2), padding=(4, 0), dilation=2),
 ]
 
 
