@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from benchmarks.layers import Layer
 
-FORMAT = 1
+FORMAT = 2
 
 Status = Literal["ok", "unsupported", "failed"]
 
@@ -176,6 +176,11 @@ class Results:
         """The measured peak of this run's threads in float32, or None where unmeasured."""
         peaks = self.machine["peak_gflops"]
         return float(peaks["float32"][str(self.threads)]) if peaks else None
+
+    def bandwidth(self, place: str) -> float | None:
+        """GB/s copied in "memory" or "cache" by this run's threads, or None where unmeasured."""
+        bandwidth = self.machine["bandwidth"]
+        return float(bandwidth[place][str(self.threads)]) if bandwidth else None
 
     @property
     def spread(self) -> float | None:

@@ -81,6 +81,7 @@ class Runner:
         )
         peak = machine.PeakMeter(self.threads)
         results.machine["peak_gflops"] = peak.gflops
+        results.machine["bandwidth"] = peak.bandwidth
         self._start_processes()
         results.contestants = self._infos
         results.layers = [_layer_info(layer) for layer in self.layers]

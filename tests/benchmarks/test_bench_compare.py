@@ -29,6 +29,7 @@ MACHINE = {
     "usable_cores": 2,
     "load_average": 0.0,
     "peak_gflops": {"float32": {"1": 50.0, "2": 100.0}},
+    "bandwidth": {"memory": {"1": 10.0, "2": 15.0}, "cache": {"1": 50.0, "2": 100.0}},
 }
 
 
