@@ -29,6 +29,8 @@ DISTRIBUTIONS = (
     "torch",
     "onnxruntime",
     "onnx",
+    "openvino",
+    "ncnn",
     "scipy",
     "opencv-python-headless",
     "opencv-python",

@@ -80,6 +80,8 @@ class ContestantInfo:
     label: str
     kind: str
     about: str
+    prepacks: bool = False
+    """Whether it packs the weights ahead of the timed calls."""
     version: str = ""
     missing: str = ""
     pip_command: str = ""

@@ -108,7 +108,11 @@ class Runner:
         """Start a worker for everyone who is here; they load their libraries side by side."""
         for contestant in self.contestants:
             info = ContestantInfo(
-                contestant.name, contestant.label, contestant.kind, contestant.about
+                contestant.name,
+                contestant.label,
+                contestant.kind,
+                contestant.about,
+                contestant.prepacks,
             )
             self._infos.append(info)
             missing = contestant.missing()

@@ -126,9 +126,11 @@ def _figure(measurement: Measurement | None) -> str:
 
 
 def _short(results: Results, measurement: Measurement) -> str:
-    return {"torch-channels-last": "torch-cl", "onnxruntime": "onnxrt"}.get(
-        measurement.contestant, measurement.contestant
-    )
+    return {
+        "torch-channels-last": "torch-cl",
+        "torch-prepacked": "torch-pp",
+        "onnxruntime": "onnxrt",
+    }.get(measurement.contestant, measurement.contestant)
 
 
 def _wrong(measurement: Measurement) -> str:

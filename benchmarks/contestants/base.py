@@ -41,6 +41,8 @@ class Contestant(ABC):
     """Order of magnitude of its speed: only the size of its cut depends on it."""
     slack: float = 1.0
     """Fast transforms may err this many times more than a plain sum."""
+    prepacks: bool = False
+    """Whether it packs the weights ahead of the timed calls."""
     sums_exactly: bool = True
     """Whether it only multiplies and adds, so that integers must come out exactly."""
 
@@ -65,6 +67,11 @@ class Contestant(ABC):
     @abstractmethod
     def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
         """Make one problem ready to be called again and again on the same data."""
+
+
+def only_forward(direction: Direction) -> str | None:
+    """Refuse, in `Contestant.refusal`, what is no forward pass."""
+    return None if direction == "forward" else "no gradients"
 
 
 def one_array(result: Any) -> Arrays:

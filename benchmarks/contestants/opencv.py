@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.contestants.base import Contestant, Run, one_array
+from benchmarks.contestants.base import Contestant, Run, one_array, only_forward
 from benchmarks.data import Data
 from benchmarks.layers import Layer
 from benchmarks.truth import Direction
@@ -34,8 +34,8 @@ class OpenCV(Contestant):
         cv2.setNumThreads(threads)
 
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
-        if direction == "backward":
-            return "no gradients"
+        if direction != "forward":
+            return only_forward(direction)
         if layer.groups != layer.in_channels:
             return "no sum over channels"
         if (layer.stride, layer.dilation) != (1, 1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import fastconv
-from benchmarks.contestants.base import Contestant, Run, one_array
+from benchmarks.contestants.base import Contestant, Run, one_array, only_forward
 from benchmarks.data import Data
 from benchmarks.layers import Layer
 from benchmarks.truth import Direction
@@ -59,6 +59,34 @@ class FastconvBackend(Contestant):
             ),
             lambda grads: (grads.x, grads.weight, grads.bias),
         )
+
+
+class FastconvPlan(Contestant):
+    """The backend that `auto` takes, with the weights packed ahead."""
+
+    kind = "fastconv"
+    name = "plan"
+    label = "fastconv plan"
+    about = "fastconv.plan_conv2d: the backend that auto takes, weights packed before the calls"
+    rough_gflops = USUAL_GFLOPS
+    prepacks = True
+
+    def __init__(self) -> None:
+        growth = max(backend.error_growth for backend in usable_backends())
+        self.slack, self.sums_exactly = growth, growth == 1
+
+    def version(self) -> str:
+        return str(fastconv.__version__)
+
+    def set_threads(self, threads: int) -> None:
+        fastconv.set_num_threads(threads)
+
+    def refusal(self, layer: Layer, direction: Direction) -> str | None:
+        return only_forward(direction)
+
+    def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
+        plan = fastconv.plan_conv2d(data.weight, data.bias, **layer.conv_kwargs())
+        return Run(lambda: plan(data.x), one_array)
 
 
 def fastconv_backends() -> list[Contestant]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.contestants.base import Contestant, Run, one_array
+from benchmarks.contestants.base import Contestant, Run, one_array, only_forward
 from benchmarks.data import Data
 from benchmarks.layers import Layer
 from benchmarks.truth import Direction
@@ -31,7 +31,7 @@ class SciPy(Contestant):
     sums_exactly = False
 
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
-        return "no gradients" if direction == "backward" else None
+        return only_forward(direction)
 
     def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
         return Run(lambda: _convolve(layer, data), one_array)

@@ -89,6 +89,11 @@ def test_who_cannot_says_why() -> None:
     assert find("opencv").refusal(LAYERS[0], "forward") == "no sum over channels"
 
 
+def test_who_packs_ahead_says_so() -> None:
+    packing = {contestant.name for contestant in CONTESTANTS if contestant.prepacks}
+    assert packing == {"plan", "torch-prepacked", "onnxruntime", "openvino", "ncnn"}
+
+
 def test_peak_of_call_sees_an_allocation() -> None:
     from benchmarks.memory import peak_of_call
 
