@@ -50,7 +50,7 @@ def rows(results: Results, direction: str) -> list[Row]:
 
 def row(results: Results, info: LayerInfo, direction: str) -> Row:
     timed = results.of(info.name, direction)
-    ours = next((m for m in timed if m.contestant == info.chosen), None)
+    ours = next((m for m in timed if m.contestant == info.chosen[direction]), None)
     others = [m for m in timed if results.kind(m.contestant) == "library"]
     # Whole layers first: a cut is measured only where its library would take too long.
     rival = max(others, key=lambda m: (not m.is_cut, m.gflops), default=None)

@@ -13,24 +13,18 @@ from rich.console import Console
 
 from benchmarks import analysis, charts, compare, report
 from benchmarks.contestants import Contestant, all_contestants
+from benchmarks.directions import DIRECTIONS, Direction
 from benchmarks.layers import LAYERS, Layer
 from benchmarks.machine import usable_cores
 from benchmarks.presets import DEFAULT, FULL, QUICK, Preset
 from benchmarks.results import Results, ResultsError
 from benchmarks.runner import Runner
 from benchmarks.terminal import Terminal
-from benchmarks.truth import Direction
 
 RESULTS_FOLDER = Path(__file__).parent / "results"
 RESULTS_FILE = "results.json"
 REPORT_FILE = "report.html"
 PICTURES_FOLDER = "pictures"
-
-DIRECTIONS: dict[str, tuple[Direction, ...]] = {
-    "forward": ("forward",),
-    "backward": ("backward",),
-    "both": ("forward", "backward"),
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,9 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--direction",
-        choices=DIRECTIONS,
+        type=directions,
         default="forward",
-        help="backward: the gradients of image, weights and bias together (default: forward)",
+        metavar="NAMES",
+        help="forward, input-grad, weight-grad, step (the gradients of image, weights and bias "
+        "together), several separated by commas, or all (default: forward)",
     )
     speed = parser.add_mutually_exclusive_group()
     speed.add_argument(
@@ -131,6 +127,16 @@ def positive_int(text: str) -> int:
     return number
 
 
+def directions(text: str) -> tuple[Direction, ...]:
+    names = DIRECTIONS if text == "all" else [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in DIRECTIONS:
+            raise argparse.ArgumentTypeError(
+                f"no direction is called {name!r}; there are {', '.join(DIRECTIONS)}"
+            )
+    return tuple(direction for direction in DIRECTIONS if direction in names)
+
+
 def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, folder: Path) -> Results:
     preset = QUICK if options.quick else FULL if options.full else DEFAULT
     layers = _layers(parser, options.layers, preset)
@@ -141,9 +147,7 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, folder: P
         parser.error(f"--output: {folder} cannot be a folder: {error.strerror}")
     with (
         Terminal() as terminal,
-        Runner(
-            contestants, layers, DIRECTIONS[options.direction], preset, options.threads
-        ) as runner,
+        Runner(contestants, layers, options.direction, preset, options.threads) as runner,
     ):
         terminal.expect(runner.steps())
         results = runner.run(terminal.step, terminal.row_done, folder / PICTURES_FOLDER)

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from benchmarks import analysis, charts
 from benchmarks.contestants import all_contestants
+from benchmarks.directions import DIRECTIONS, WORK
 from benchmarks.photos import FILTERS, SHOWN_BY_ALL, picture_path
 from benchmarks.presets import DEFAULT, FULL, QUICK
 from benchmarks.results import Measurement, PhotoResult, Results
@@ -54,8 +55,8 @@ def _command(results: Results) -> str:
     if results.preset != "default":
         words.append(f"--{results.preset}")
     if results.directions != ["forward"]:
-        both = len(results.directions) > 1
-        words.append(f"--direction {'both' if both else results.directions[0]}")
+        everything = set(results.directions) == set(DIRECTIONS)
+        words.append(f"--direction {'all' if everything else ','.join(results.directions)}")
     layers = [info.name for info in results.layers]
     if set(layers) != set(PRESETS[results.preset].layers):
         words.append(f"--layers {','.join(layers)}")
@@ -70,6 +71,7 @@ class _Section:
 
     def __init__(self, results: Results, direction: str) -> None:
         self.direction = direction
+        self.work = WORK[direction]
         self.results = results
         self.sentence = analysis.speed_sentence(results, direction)
         self.rows = analysis.rows(results, direction)

@@ -98,7 +98,8 @@ class LayerInfo:
     """The whole column matrix of im2col."""
     tile_bytes: int
     """The part of it that fastconv's im2col holds at a time."""
-    chosen: str
+    chosen: dict[str, str]
+    """Direction → the contestant that `auto` amounts to."""
     explanation: str
 
     @property

@@ -16,12 +16,14 @@ import numpy as np
 import fastconv
 from benchmarks import data, machine, truth
 from benchmarks.contestants import Contestant
+from benchmarks.contestants.ours import chosen
+from benchmarks.directions import DIRECTIONS, WORK, Direction
 from benchmarks.layers import Layer
 from benchmarks.photos import PhotoRun
 from benchmarks.presets import Preset
 from benchmarks.process import Failed, Process, load_outputs
 from benchmarks.results import ContestantInfo, LayerInfo, Measurement, Results
-from benchmarks.truth import Direction, Truth
+from benchmarks.truth import Truth
 from fastconv.algorithms.im2col import column_buffer_bytes
 
 # Integers are compared on a cut: large enough to fill tiles and to have edges, yet the naive
@@ -163,7 +165,7 @@ class Runner:
         if refusal:
             measurement.status, measurement.reason = "unsupported", refusal
             return measurement
-        work = 1 if direction == "forward" else 2  # two of the three gradients cost as much each
+        work = WORK[direction]
         flops_per_second = contestant.rough_gflops * 1e9 / work
         problem = layer.cut(flops_per_second * self.preset.longest_call)
         measurement.problem = problem.as_dict()
@@ -220,6 +222,6 @@ def _layer_info(layer: Layer) -> LayerInfo:
         output_bytes=4 * int(np.prod(layer.output_shape)),
         columns_bytes=plan.problem.im2col_bytes,
         tile_bytes=column_buffer_bytes(plan.problem),
-        chosen=plan.backend,
+        chosen={direction: chosen(layer, direction) for direction in DIRECTIONS},
         explanation=str(plan),
     )

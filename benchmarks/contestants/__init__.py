@@ -8,7 +8,7 @@ from benchmarks.contestants.ncnn_net import Ncnn
 from benchmarks.contestants.onnx_runtime import OnnxRuntime
 from benchmarks.contestants.opencv import OpenCV
 from benchmarks.contestants.openvino_cpu import OpenVINO
-from benchmarks.contestants.ours import FastconvPlan, fastconv_backends
+from benchmarks.contestants.ours import FastconvAuto, FastconvPlan, fastconv_backends
 from benchmarks.contestants.pytorch import CHANNELS_LAST, NCHW, PREPACKED
 from benchmarks.contestants.scipy_signal import SciPy
 
@@ -21,6 +21,7 @@ def all_contestants() -> list[Contestant]:
         REFERENCE,
         TUTORIAL,
         *fastconv_backends(),
+        FastconvAuto(),
         FastconvPlan(),
         NCHW,
         CHANNELS_LAST,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, ClassVar, Literal
@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Literal
 from numpy.typing import NDArray
 
 from benchmarks.data import Data
+from benchmarks.directions import Direction
 from benchmarks.layers import Layer
-from benchmarks.truth import Direction
 
 Arrays = tuple[NDArray[Any], ...]
 
@@ -72,6 +72,11 @@ class Contestant(ABC):
 def only_forward(direction: Direction) -> str | None:
     """Refuse, in `Contestant.refusal`, what is no forward pass."""
     return None if direction == "forward" else "no gradients"
+
+
+def wanted_gradients(grads: Iterable[Any]) -> Arrays:
+    """Turn the result of a backward call that leaves None where nothing was wanted."""
+    return tuple(grad for grad in grads if grad is not None)
 
 
 def one_array(result: Any) -> Arrays:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 
-from benchmarks.contestants.base import Contestant, Run, one_array
+from benchmarks.contestants.base import Contestant, Run, one_array, wanted_gradients
 from benchmarks.data import Data
+from benchmarks.directions import Direction, needs
 from benchmarks.layers import Layer
-from benchmarks.truth import Direction
 
 
 class Definition(Contestant):
@@ -45,8 +45,10 @@ class Definition(Contestant):
             kwargs = {name: kwargs[name] for name in ("stride", "padding")}
         if direction == "forward":
             return Run(lambda: module.conv2d(data.x, data.weight, data.bias, **kwargs), one_array)
+        kwargs["needs"] = needs(direction)
         return Run(
-            lambda: module.conv2d_backward(data.grad_output, data.x, data.weight, **kwargs), tuple
+            lambda: module.conv2d_backward(data.grad_output, data.x, data.weight, **kwargs),
+            wanted_gradients,
         )
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from benchmarks.contestants.base import Arrays, Contestant, Run, only_forward
 from benchmarks.data import Data
+from benchmarks.directions import Direction
 from benchmarks.layers import Layer
-from benchmarks.truth import Direction
 
 # What it would otherwise compute with fewer bits, where the processor can.
 LESS_THAN_FLOAT32 = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from benchmarks.contestants.base import Contestant, Run, only_forward
 from benchmarks.contestants.onnx_model import conv_model
 from benchmarks.data import Data
+from benchmarks.directions import Direction
 from benchmarks.layers import Layer
-from benchmarks.truth import Direction
 
 
 class OnnxRuntime(Contestant):

@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import fastconv
-from benchmarks.contestants.base import Contestant, Run, one_array, only_forward
+from benchmarks.contestants.base import Contestant, Run, one_array, only_forward, wanted_gradients
 from benchmarks.data import Data
+from benchmarks.directions import Direction, needs
 from benchmarks.layers import Layer
-from benchmarks.truth import Direction
+from fastconv import registry
 from fastconv.algorithms.backend import Backend
 from fastconv.problem import ConvProblem
-from fastconv.registry import refusal, usable_backends
+from fastconv.registry import choose, refusal, usable_backends
 
 # Only what is far slower than the rest needs to be known, to cut its layers to size.
 SLOW: Mapping[str, float] = {"loops_literal": 1.4, "loops_rows": 7.0, "loops": 8.0}
 USUAL_GFLOPS = 150.0
+
+
+# What the registry calls a direction, or the parts of it.
+_PARTS: Mapping[Direction, tuple[registry.Direction, ...]] = {
+    "forward": ("forward",),
+    "input-grad": ("backward",),
+    "weight-grad": ("backward",),
+    "step": ("backward",),
+}
 
 
 class FastconvBackend(Contestant):
@@ -39,10 +49,9 @@ class FastconvBackend(Contestant):
         fastconv.set_num_threads(threads)
 
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
-        problem = ConvProblem.create(
-            layer.x_shape, layer.weight_shape, (layer.out_channels,), **layer.conv_kwargs()
-        )
-        return refusal(self.backend, problem, direction)
+        problem = problem_of(layer)
+        reasons = (refusal(self.backend, problem, part) for part in _PARTS[direction])
+        return next((reason for reason in reasons if reason is not None), None)
 
     def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
         kwargs = layer.conv_kwargs()
@@ -53,12 +62,35 @@ class FastconvBackend(Contestant):
                 ),
                 one_array,
             )
-        return Run(
-            lambda: fastconv.conv2d_backward(
-                data.grad_output, data.x, data.weight, backend=self.name, **kwargs
-            ),
-            lambda grads: (grads.x, grads.weight, grads.bias),
-        )
+        return _gradients(self.name, layer, direction, data)
+
+
+class FastconvAuto(Contestant):
+    """All gradients of one call, each by the backend that `auto` takes for it.
+
+    The other directions are a single choice: there it is the backend of that name.
+    """
+
+    kind = "fastconv"
+    name = "auto"
+    label = "fastconv auto"
+    about = "fastconv.conv2d_backward: each gradient by the backend that auto takes for it"
+    rough_gflops = USUAL_GFLOPS
+
+    def __init__(self) -> None:
+        self.slack, self.sums_exactly = _worst_growth()
+
+    def version(self) -> str:
+        return str(fastconv.__version__)
+
+    def set_threads(self, threads: int) -> None:
+        fastconv.set_num_threads(threads)
+
+    def refusal(self, layer: Layer, direction: Direction) -> str | None:
+        return None if direction == "step" else "it is the backend that is framed"
+
+    def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
+        return _gradients("auto", layer, direction, data)
 
 
 class FastconvPlan(Contestant):
@@ -72,8 +104,7 @@ class FastconvPlan(Contestant):
     prepacks = True
 
     def __init__(self) -> None:
-        growth = max(backend.error_growth for backend in usable_backends())
-        self.slack, self.sums_exactly = growth, growth == 1
+        self.slack, self.sums_exactly = _worst_growth()
 
     def version(self) -> str:
         return str(fastconv.__version__)
@@ -91,3 +122,30 @@ class FastconvPlan(Contestant):
 
 def fastconv_backends() -> list[Contestant]:
     return [FastconvBackend(backend) for backend in usable_backends()]
+
+
+def problem_of(layer: Layer) -> ConvProblem:
+    return ConvProblem.create(
+        layer.x_shape, layer.weight_shape, (layer.out_channels,), **layer.conv_kwargs()
+    )
+
+
+def chosen(layer: Layer, direction: Direction) -> str:
+    """Return the contestant that runs what ``backend="auto"`` takes."""
+    if direction == "step":
+        return FastconvAuto.name
+    return choose(problem_of(layer), "auto", _PARTS[direction][0]).name
+
+
+def _gradients(backend: str, layer: Layer, direction: Direction, data: Data) -> Run:
+    kwargs = {**layer.conv_kwargs(), "needs": needs(direction), "backend": backend}
+    return Run(
+        lambda: fastconv.conv2d_backward(data.grad_output, data.x, data.weight, **kwargs),
+        wanted_gradients,
+    )
+
+
+def _worst_growth() -> tuple[float, bool]:
+    """Return slack and exactness of whichever backend may be chosen."""
+    growth = max(backend.error_growth for backend in usable_backends())
+    return growth, growth == 1

@@ -6,8 +6,8 @@ from typing import Any
 
 from benchmarks.contestants.base import Arrays, Contestant, Run, only_forward
 from benchmarks.data import Data
+from benchmarks.directions import Direction, needs
 from benchmarks.layers import Layer
-from benchmarks.truth import Direction
 
 # The usual wheel brings gigabytes of CUDA along.
 PIP_COMMAND = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
@@ -73,7 +73,7 @@ class PyTorch(Contestant):
                     transposed=False,
                     output_padding=[0, 0],
                     groups=layer.groups,
-                    output_mask=[True, True, True],
+                    output_mask=list(needs(direction)),
                 )
 
         return Run(backward, _numpy)
@@ -132,7 +132,7 @@ class PrepackedPyTorch(Contestant):
 
 
 def _numpy(tensors: Any) -> Arrays:
-    return tuple(tensor.contiguous().numpy() for tensor in tensors)
+    return tuple(tensor.contiguous().numpy() for tensor in tensors if tensor is not None)
 
 
 NCHW = PyTorch("torch", "PyTorch", "contiguous_format")

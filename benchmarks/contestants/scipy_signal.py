@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from benchmarks.contestants.base import Contestant, Run, one_array, only_forward
 from benchmarks.data import Data
+from benchmarks.directions import Direction
 from benchmarks.layers import Layer
-from benchmarks.truth import Direction
 
 
 class SciPy(Contestant):

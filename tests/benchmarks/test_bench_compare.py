@@ -59,7 +59,7 @@ def results(ours: list[float], theirs: list[float], **changes: object) -> Result
             ContestantInfo("loops", "fastconv loops", "fastconv", "", version="1"),
             ContestantInfo("torch", "PyTorch", "library", "", version="2"),
         ],
-        layers=[LayerInfo(LAYER.as_dict(), 1, 1, 1, "loops", "")],
+        layers=[LayerInfo(LAYER.as_dict(), 1, 1, 1, {"forward": "loops"}, "")],
         measurements=measurements,
     )
     return replace(run, **changes)  # type: ignore[arg-type]
