@@ -75,6 +75,7 @@ class _Section:
         self.results = results
         self.sentence = analysis.speed_sentence(results, direction)
         self.rows = analysis.rows(results, direction)
+        self.has_plan = any(row.planned is not None for row in self.rows)
         self.summaries = analysis.summaries(results, direction)
         measured = {m.contestant for m in results.measurements if m.timed and self._mine(m)}
         self.columns = [info for info in results.present if info.name in measured]

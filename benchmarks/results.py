@@ -171,6 +171,9 @@ class Results:
     def kind(self, contestant: str) -> str:
         return next(info.kind for info in self.contestants if info.name == contestant)
 
+    def prepacks(self, contestant: str) -> bool:
+        return next(info.prepacks for info in self.contestants if info.name == contestant)
+
     def label(self, contestant: str) -> str:
         return next(info.label for info in self.contestants if info.name == contestant)
 

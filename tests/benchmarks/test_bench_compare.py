@@ -126,6 +126,22 @@ def test_the_sentence_counts_losses_too() -> None:
     )
 
 
+def test_like_is_compared_with_like() -> None:
+    seconds = LAYER.flops / 50e9
+    run = results([seconds], [seconds / 2])
+    for name, kind, faster in (("plan", "fastconv", 2), ("openvino", "library", 4)):
+        run.contestants.append(ContestantInfo(name, name, kind, "", prepacks=True))
+        times = [seconds / faster]
+        run.measurements.append(replace(run.measurements[0], contestant=name, times=times))
+    (row,) = analysis.rows(run, "forward")
+    assert row.ratio == pytest.approx(1 / 2)
+    assert row.planned_ratio == pytest.approx(2 / 4)
+    assert analysis.speed_sentence(run, "forward").endswith(
+        "0.50 times the best other library of each layer that is called likewise, as a function, "
+        "ahead in 0 of 1; with weights packed ahead 0.50 times the best of all, ahead in 0 of 1."
+    )
+
+
 def test_wrong_results_are_named() -> None:
     run = results([1.0], [1.0])
     assert analysis.equality_sentence(run).startswith("All 2 results agree")
