@@ -9,6 +9,7 @@ The way of a run, file by file::
 
     cli ── layers       what is convolved: layers of published networks
      │     presets      how long it may take
+     │     directions   what of it: the output, gradients
      │     contestants  who convolves: fastconv's backends, the reference, other libraries
      │
     runner ── process ══ worker   one process per contestant; only one computes at a time
@@ -17,4 +18,5 @@ The way of a run, file by file::
      │
     results ── terminal           rows while it runs, the summary at the end
                report, charts     the HTML file;  compare reads two result files
+               roofline           the chart of what the machine allows
 """

@@ -175,6 +175,18 @@ def svg(figure: Figure, name: str) -> str:
     return text[text.index("<svg") :]
 
 
+def page_style(theme: Theme) -> dict[Any, Any]:
+    """Return what matplotlib needs to know to write in the ink of a theme."""
+    return {
+        "font.family": "sans-serif",
+        "font.size": 9,
+        "text.color": theme.ink,
+        "axes.labelcolor": theme.ink,
+        "xtick.color": theme.ink,
+        "ytick.color": theme.ink,
+    }
+
+
 def save_picture(results: Results, path: Path) -> None:
     """Write the headline chart as a picture of its own, saying what it shows and where it ran."""
     direction = results.directions[0]
@@ -300,15 +312,7 @@ def _figure(
     legend = 0.1 + LEGEND_ROW * -(-len(series) // columns)
     rows = ROW_HEIGHT * (len(names) + 0.8)
     height = legend + rows + 0.5
-    style: dict[Any, Any] = {
-        "font.family": "sans-serif",
-        "font.size": 9,
-        "text.color": theme.ink,
-        "axes.labelcolor": theme.ink,
-        "xtick.color": theme.ink,
-        "ytick.color": theme.ink,
-    }
-    with matplotlib.rc_context(style):
+    with matplotlib.rc_context(page_style(theme)):
         figure = Figure(figsize=(width, height))
         across = width - NAMES_MARGIN - margin
         axes = figure.add_axes((NAMES_MARGIN / width, 0.5 / height, across / width, rows / height))

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from benchmarks import analysis, charts
+from benchmarks import analysis, charts, roofline
 from benchmarks.contestants import all_contestants
 from benchmarks.directions import DIRECTIONS, WORK
 from benchmarks.photos import FILTERS, SHOWN_BY_ALL, picture_path
@@ -93,7 +93,9 @@ class _Section:
 
     def chart(self, name: str) -> Markup | None:
         """Return a chart twice, for wide and for narrow windows; CSS shows one of them."""
-        draw: Callable[[Results, str, float], Figure | None] = getattr(charts, name)
+        draw: Callable[[Results, str, float], Figure | None] = (
+            roofline.draw if name == "roofline" else getattr(charts, name)
+        )
         drawn = []
         for size, width in (("wide", charts.WIDE), ("narrow", charts.NARROW)):
             figure = draw(self.results, self.direction, width)
