@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from benchmarks.results import LayerInfo, Measurement, Results, geometric_mean
 
+# A choice that costs less than this against the best one is a good choice.
+NEAR_ENOUGH = 0.05
 BUSY_LOAD = 0.7
 NOISY_SPREAD = 0.1
 
@@ -51,6 +53,24 @@ def _ratio(ours: Measurement | None, theirs: Measurement | None) -> float | None
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What `auto` took for a layer, and the fastest backend that it could have taken."""
+
+    info: LayerInfo
+    chosen: Measurement
+    best: Measurement
+
+    @property
+    def ratio(self) -> float:
+        """Return the speed of the choice over that of the best backend."""
+        return self.chosen.gflops / self.best.gflops
+
+    @property
+    def is_good(self) -> bool:
+        return self.ratio >= 1 - NEAR_ENOUGH
+
+
+@dataclass(frozen=True)
 class Summary:
     """One contestant over all layers that it did."""
 
@@ -80,6 +100,23 @@ def row(results: Results, info: LayerInfo, direction: str) -> Row:
 def _fastest(measurements: Iterable[Measurement]) -> Measurement | None:
     # Whole layers first: a cut is measured only where its library would take too long.
     return max(measurements, key=lambda m: (not m.is_cut, m.gflops), default=None)
+
+
+def choices(results: Results, direction: str) -> list[Choice]:
+    """Return, for each layer that was run whole, the choice and the best backend of fastconv."""
+    found = []
+    for info in results.layers:
+        backends = [
+            m
+            for m in results.of(info.name, direction)
+            if results.kind(m.contestant) == "fastconv"
+            and not results.prepacks(m.contestant)
+            and not m.is_cut
+        ]
+        chosen = next((m for m in backends if m.contestant == info.chosen[direction]), None)
+        if chosen is not None:
+            found.append(Choice(info, chosen, max(backends, key=lambda m: m.gflops)))
+    return found
 
 
 def summaries(results: Results, direction: str) -> list[Summary]:

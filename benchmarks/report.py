@@ -31,7 +31,7 @@ def render(results: Results, pictures: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(figure=_figure, megabytes=_megabytes)
+    environment.filters.update(figure=_figure, kilobytes=_kilobytes)
     return environment.get_template("report.html.j2").render(
         results=results,
         machine=results.machine,
@@ -41,6 +41,7 @@ def render(results: Results, pictures: Path) -> str:
         sections=[_Section(results, direction) for direction in results.directions],
         album=_Album(results, pictures),
         command=_command(results),
+        scratch_columns=list(dict.fromkeys(n for i in results.layers for n in i.scratch_bytes)),
         heat=_heat,
         tilt=_tilt,
     )
@@ -75,6 +76,7 @@ class _Section:
         self.results = results
         self.sentence = analysis.speed_sentence(results, direction)
         self.rows = analysis.rows(results, direction)
+        self.choices = analysis.choices(results, direction)
         self.has_plan = any(row.planned is not None for row in self.rows)
         self.summaries = analysis.summaries(results, direction)
         measured = {m.contestant for m in results.measurements if m.timed and self._mine(m)}
@@ -168,8 +170,8 @@ def _figure(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}" if value >= 0.001 else "<0.001"
 
 
-def _megabytes(value: float) -> str:
-    return _figure(value / 1e6)
+def _kilobytes(value: float) -> str:
+    return _figure(value / 1e3) if value else "0"
 
 
 def _heat(share: float) -> str:

@@ -96,8 +96,8 @@ class LayerInfo:
     output_bytes: int
     columns_bytes: int
     """The whole column matrix of im2col."""
-    tile_bytes: int
-    """The part of it that fastconv's im2col holds at a time."""
+    scratch_bytes: dict[str, int]
+    """Backend of fastconv → what it holds in a forward call besides operands and result."""
     chosen: dict[str, str]
     """Direction → the contestant that `auto` amounts to."""
     explanation: str

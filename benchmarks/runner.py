@@ -16,7 +16,7 @@ import numpy as np
 import fastconv
 from benchmarks import data, machine, truth
 from benchmarks.contestants import Contestant
-from benchmarks.contestants.ours import chosen
+from benchmarks.contestants.ours import chosen, scratch_bytes
 from benchmarks.directions import DIRECTIONS, WORK, Direction
 from benchmarks.layers import Layer
 from benchmarks.photos import PhotoRun
@@ -24,7 +24,6 @@ from benchmarks.presets import Preset
 from benchmarks.process import Failed, Process, load_outputs
 from benchmarks.results import ContestantInfo, LayerInfo, Measurement, Results
 from benchmarks.truth import Truth
-from fastconv.algorithms.im2col import column_buffer_bytes
 
 # Integers are compared on a cut: large enough to fill tiles and to have edges, yet the naive
 # reference must get through, so that it gets a fraction of the time of its timed cut.
@@ -86,7 +85,7 @@ class Runner:
         results.machine["bandwidth"] = peak.bandwidth
         self._start_processes()
         results.contestants = self._infos
-        results.layers = [_layer_info(layer) for layer in self.layers]
+        results.layers = [_layer_info(layer, self.threads) for layer in self.layers]
         album = PhotoRun(self._folder, pictures)
         for process in self._processes:
             step(f"photographs: {process.contestant.label}")
@@ -215,13 +214,13 @@ def _solve(problem: Layer, direction: Direction, *, integers: bool) -> Truth:
     return truth.solve(problem, data.make(problem, integers=integers), direction)
 
 
-def _layer_info(layer: Layer) -> LayerInfo:
+def _layer_info(layer: Layer, threads: int) -> LayerInfo:
     plan = fastconv.explain(layer.x_shape, layer.weight_shape, **layer.conv_kwargs())
     return LayerInfo(
         problem=layer.as_dict(),
         output_bytes=4 * int(np.prod(layer.output_shape)),
         columns_bytes=plan.problem.im2col_bytes,
-        tile_bytes=column_buffer_bytes(plan.problem),
+        scratch_bytes=scratch_bytes(layer, threads),
         chosen={direction: chosen(layer, direction) for direction in DIRECTIONS},
         explanation=str(plan),
     )

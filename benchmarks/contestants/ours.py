@@ -137,6 +137,16 @@ def chosen(layer: Layer, direction: Direction) -> str:
     return choose(problem_of(layer), "auto", _PARTS[direction][0]).name
 
 
+def scratch_bytes(layer: Layer, threads: int) -> dict[str, int]:
+    """Return what each backend that can do the layer holds besides operands and result."""
+    problem = problem_of(layer)
+    return {
+        backend.name: backend.scratch_bytes(problem.unpadded, threads)
+        for backend in usable_backends()
+        if refusal(backend, problem) is None
+    }
+
+
 def _gradients(backend: str, layer: Layer, direction: Direction, data: Data) -> Run:
     kwargs = {**layer.conv_kwargs(), "needs": needs(direction), "backend": backend}
     return Run(
