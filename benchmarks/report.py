@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from benchmarks import analysis, charts, roofline
 from benchmarks.contestants import all_contestants
 from benchmarks.directions import DIRECTIONS, WORK
+from benchmarks.overhead import TINY
 from benchmarks.photos import FILTERS, SHOWN_BY_ALL, picture_path
 from benchmarks.presets import DEFAULT, FULL, QUICK
 from benchmarks.results import Measurement, PhotoResult, Results
@@ -42,6 +43,7 @@ def render(results: Results, pictures: Path) -> str:
         album=_Album(results, pictures),
         command=_command(results),
         scratch_columns=list(dict.fromkeys(n for i in results.layers for n in i.scratch_bytes)),
+        tiny=TINY,
         heat=_heat,
         tilt=_tilt,
     )

@@ -139,6 +139,8 @@ class Results:
     layers: list[LayerInfo] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)
     photos: list[PhotoResult] = field(default_factory=list)
+    overheads: dict[str, float] = field(default_factory=dict)
+    """What is called → microseconds of a call that computes next to nothing."""
     seconds: float = 0.0
     format: int = FORMAT
 

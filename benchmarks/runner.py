@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from benchmarks.contestants import Contestant
 from benchmarks.contestants.ours import chosen, scratch_bytes
 from benchmarks.directions import DIRECTIONS, WORK, Direction
 from benchmarks.layers import Layer
+from benchmarks.overhead import TINY
 from benchmarks.photos import PhotoRun
 from benchmarks.presets import Preset
 from benchmarks.process import Failed, Process, load_outputs
@@ -67,7 +68,7 @@ class Runner:
     def steps(self) -> int:
         """Return how often `run` will call `step`."""
         present = sum(contestant.missing() is None for contestant in self.contestants)
-        return 1 + present + len(self.layers) * len(self.directions) * (present + 1)
+        return 2 + present + len(self.layers) * len(self.directions) * (present + 1)
 
     def run(self, step: Step, row_done: RowDone, pictures: Path) -> Results:
         """Measure everything; `pictures` is the folder that the filtered photographs go to."""
@@ -90,6 +91,8 @@ class Runner:
         for process in self._processes:
             step(f"photographs: {process.contestant.label}")
             results.photos += album.measure(process)
+        step("call overhead")
+        results.overheads = self._overheads()
         turns = [(layer, direction) for layer in self.layers for direction in self.directions]
         for turn, (layer, direction) in enumerate(turns):
             peak.update()
@@ -131,6 +134,18 @@ class Runner:
                 info.missing = f"did not start: {failure}"
                 info.pip_command = process.contestant.pip_command()
                 self._processes.remove(process)
+
+    def _overheads(self) -> dict[str, float]:
+        """Ask the libraries and, for all of fastconv, its plan."""
+        found: dict[str, float] = {}
+        for process in self._processes:
+            contestant = process.contestant
+            if contestant.kind != "library" and not contestant.prepacks:
+                continue
+            if contestant.refusal(TINY, "forward") is None:
+                with suppress(Failed):  # it will fail on the layers as well, and be told of there
+                    found |= process.ask("overhead")
+        return found
 
     def _measure(
         self, layer: Layer, direction: Direction, seconds: float, step: Step

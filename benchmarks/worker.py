@@ -24,6 +24,7 @@ from benchmarks import machine
 from benchmarks.contestants import Contestant, Run, find
 from benchmarks.layers import Layer
 from benchmarks.memory import peak_of_call
+from benchmarks.overhead import TINY, microseconds
 
 # A microsecond call would otherwise fill the result file with numbers nobody reads.
 MOST_SAMPLES = 100
@@ -87,6 +88,11 @@ class Worker:
         gc.enable()
         self.last_seconds = times[-1]
         return {"times": times}
+
+    def overhead(self) -> dict[str, float]:
+        """Return the microseconds of calls that compute next to nothing."""
+        calls = self.contestant.small_calls(TINY, data_module.make(TINY), self.threads)
+        return {name: microseconds(call) for name, call in calls.items()}
 
     def pools(self) -> list[dict[str, Any]]:
         return machine.thread_pools()

@@ -68,6 +68,10 @@ class Contestant(ABC):
     def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
         """Make one problem ready to be called again and again on the same data."""
 
+    def small_calls(self, layer: Layer, data: Data, threads: int) -> dict[str, Callable[[], Any]]:
+        """Return the calls whose overhead is of interest, by what they are called."""
+        return {self.label: self.prepare(layer, "forward", data, threads).call}
+
 
 def only_forward(direction: Direction) -> str | None:
     """Refuse, in `Contestant.refusal`, what is no forward pass."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
 
 import fastconv
 from benchmarks.contestants.base import Contestant, Run, one_array, only_forward, wanted_gradients
@@ -118,6 +121,19 @@ class FastconvPlan(Contestant):
     def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
         plan = fastconv.plan_conv2d(data.weight, data.bias, **layer.conv_kwargs())
         return Run(lambda: plan(data.x), one_array)
+
+    def small_calls(self, layer: Layer, data: Data, threads: int) -> dict[str, Callable[[], Any]]:
+        """Return the ways to call fastconv, beside the allocation that most of them contain."""
+        x, weight, bias, kwargs = data.x, data.weight, data.bias, layer.conv_kwargs()
+        plan = fastconv.plan_conv2d(weight, bias, **kwargs)
+        shape = layer.output_shape
+        out = np.empty(shape, np.float32)
+        return {
+            "fastconv.conv2d": lambda: fastconv.conv2d(x, weight, bias, **kwargs),
+            "fastconv plan": lambda: plan(x),
+            "fastconv plan, out=": lambda: plan(x, out=out),
+            "np.empty alone": lambda: np.empty(shape, np.float32),
+        }
 
 
 def fastconv_backends() -> list[Contestant]:
