@@ -219,7 +219,6 @@ USUAL_LAYERS: tuple[Layer, ...] = (
         padding=2,
         groups=144,
     ),
-    _square("srcnn.32_1_256", "SRCNN", (32, 1), 256, 5, padding=2),
     _square("mnist.1_6_b128", "MNIST net", (1, 6), 28, 5, batch=128),
 )
 
@@ -248,6 +247,7 @@ FURTHER_LAYERS: tuple[Layer, ...] = (
         groups=120,
     ),
     _square("srcnn.1_64_256", "SRCNN", (1, 64), 256, 9, padding=4),
+    _square("srcnn.32_1_256", "SRCNN", (32, 1), 256, 5, padding=2),
     _square("deeplab.d12_256_28", "DeepLab", (256, 256), 28, 3, padding=12, dilation=12),
     _square("convnext.dw384_14", "ConvNeXt", (384, 384), 14, 7, padding=3, groups=384),
 )

@@ -35,4 +35,4 @@ QUICK_LAYERS = (
 
 QUICK = Preset("quick", QUICK_LAYERS, seconds=6.0, rounds=1, longest_call=0.01)
 DEFAULT = Preset("default", USUAL, seconds=80.0, rounds=3, longest_call=0.035)
-FULL = Preset("full", EVERY_LAYER, seconds=600.0, rounds=9, longest_call=0.25)
+FULL = Preset("full", EVERY_LAYER, seconds=900.0, rounds=9, longest_call=0.25)
