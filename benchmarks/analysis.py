@@ -2,33 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from benchmarks.results import LayerInfo, Measurement, Results, geometric_mean
 
+# A choice that costs less than this against the best one is a good choice.
+NEAR_ENOUGH = 0.05
 BUSY_LOAD = 0.7
 NOISY_SPREAD = 0.1
 
 
 @dataclass(frozen=True)
 class Row:
-    """One layer in one direction: fastconv as `auto` runs it, against the best of the others."""
+    """One layer in one direction, like against like.
+
+    Attributes
+    ----------
+    ours, rival
+        fastconv as `auto` runs it, and the fastest library that is called likewise: with weights
+        as they are.
+    planned, best
+        fastconv with weights packed ahead, and the fastest of all libraries, packed or not.
+    """
 
     info: LayerInfo
     direction: str
     ours: Measurement | None
     rival: Measurement | None
+    planned: Measurement | None
+    best: Measurement | None
 
     @property
     def ratio(self) -> float | None:
-        """Return our speed over the rival's."""
-        if self.ours is None or self.rival is None:
-            return None
-        return self.ours.gflops / self.rival.gflops
+        """Return our speed over the rival's, both as plain calls."""
+        return _ratio(self.ours, self.rival)
+
+    @property
+    def planned_ratio(self) -> float | None:
+        """Return our speed with packed weights over the best of all libraries."""
+        return _ratio(self.planned, self.best)
 
     @property
     def has_cut(self) -> bool:
         return any(m is not None and m.is_cut for m in (self.ours, self.rival))
+
+
+def _ratio(ours: Measurement | None, theirs: Measurement | None) -> float | None:
+    return None if ours is None or theirs is None else ours.gflops / theirs.gflops
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What `auto` took for a layer, and the fastest backend that it could have taken."""
+
+    info: LayerInfo
+    chosen: Measurement
+    best: Measurement
+
+    @property
+    def ratio(self) -> float:
+        """Return the speed of the choice over that of the best backend."""
+        return self.chosen.gflops / self.best.gflops
+
+    @property
+    def is_good(self) -> bool:
+        return self.ratio >= 1 - NEAR_ENOUGH
 
 
 @dataclass(frozen=True)
@@ -50,11 +89,34 @@ def rows(results: Results, direction: str) -> list[Row]:
 
 def row(results: Results, info: LayerInfo, direction: str) -> Row:
     timed = results.of(info.name, direction)
-    ours = next((m for m in timed if m.contestant == info.chosen), None)
+    ours = next((m for m in timed if m.contestant == info.chosen[direction]), None)
     others = [m for m in timed if results.kind(m.contestant) == "library"]
+    plain = [m for m in others if not results.prepacks(m.contestant)]
+    packed = [m for m in timed if results.kind(m.contestant) == "fastconv"]
+    planned = next((m for m in packed if results.prepacks(m.contestant)), None)
+    return Row(info, direction, ours, _fastest(plain), planned, _fastest(others))
+
+
+def _fastest(measurements: Iterable[Measurement]) -> Measurement | None:
     # Whole layers first: a cut is measured only where its library would take too long.
-    rival = max(others, key=lambda m: (not m.is_cut, m.gflops), default=None)
-    return Row(info, direction, ours, rival)
+    return max(measurements, key=lambda m: (not m.is_cut, m.gflops), default=None)
+
+
+def choices(results: Results, direction: str) -> list[Choice]:
+    """Return, for each layer that was run whole, the choice and the best backend of fastconv."""
+    found = []
+    for info in results.layers:
+        backends = [
+            m
+            for m in results.of(info.name, direction)
+            if results.kind(m.contestant) == "fastconv"
+            and not results.prepacks(m.contestant)
+            and not m.is_cut
+        ]
+        chosen = next((m for m in backends if m.contestant == info.chosen[direction]), None)
+        if chosen is not None:
+            found.append(Choice(info, chosen, max(backends, key=lambda m: m.gflops)))
+    return found
 
 
 def summaries(results: Results, direction: str) -> list[Summary]:
@@ -91,20 +153,46 @@ def speed_sentence(results: Results, direction: str) -> str:
     sentence = f"fastconv runs {layers} at {ours:.3g} GFLOP/s (geometric mean)"
     if results.peak_gflops:
         sentence += f", {ours / results.peak_gflops:.0%} of the measured peak"
-    ratios = [r.ratio for r in all_rows if r.ratio is not None]
-    mean = geometric_mean(ratios)
-    if mean is None:
+    clauses = [
+        clause
+        for clause in (_plain_clause(results, direction, all_rows), _planned_clause(all_rows))
+        if clause is not None
+    ]
+    if not clauses:
         return sentence + "; no other library was there to compare with."
-    ahead = sum(ratio > 1 for ratio in ratios)
-    libraries = [info.label for info in results.present if info.kind == "library"]
+    return f"{sentence}: {'; '.join(clauses)}."
+
+
+def _plain_clause(results: Results, direction: str, all_rows: list[Row]) -> str | None:
+    """Compare plain calls with plain calls."""
+    present = {m.contestant for m in results.measurements if m.timed and m.direction == direction}
+    libraries = [i for i in results.present if i.kind == "library" and i.name in present]
+    plain = [info.label for info in libraries if not info.prepacks]
     if len(libraries) == 1:
-        rivals = f"{libraries[0]}, the only other library here"
+        rivals = f"{libraries[0].label}, the only other library here"
+    elif len(plain) < len(libraries):
+        rivals = "the best other library of each layer that is called likewise, as a function"
     else:
         rivals = "the best other library of each layer"
     if any(r.has_cut for r in all_rows):
         rivals += " (smaller cuts for who is slow)"
+    return _clause([r.ratio for r in all_rows], rivals)
+
+
+def _planned_clause(all_rows: list[Row]) -> str | None:
+    """Compare packed weights with whatever is fastest."""
+    clause = _clause([r.planned_ratio for r in all_rows], "the best of all")
+    return None if clause is None else f"with weights packed ahead {clause}"
+
+
+def _clause(all_ratios: Iterable[float | None], rivals: str) -> str | None:
+    ratios = [ratio for ratio in all_ratios if ratio is not None]
+    mean = geometric_mean(ratios)
+    if mean is None:
+        return None
     speed = f"{mean:.2f}" if mean < 10 else f"{mean:.0f}"
-    return f"{sentence}: {speed} times {rivals}, ahead in {ahead} of {len(ratios)}."
+    ahead = sum(ratio > 1 for ratio in ratios)
+    return f"{speed} times {rivals}, ahead in {ahead} of {len(ratios)}"
 
 
 def equality_sentence(results: Results) -> str:

@@ -24,7 +24,7 @@ LIBRARIES = ("#2f7fd6", "#62b0e8", "#8a63d2", "#2b9f6b", "#14a3a8", "#5a6fd8")
 WIDE, NARROW = 9.0, 4.4  # inches: a page, a telephone
 ROW_HEIGHT = 0.27
 LEGEND_ROW = 0.24
-NAMES_MARGIN, NOTES_MARGIN = 1.85, 0.7
+NAMES_MARGIN, NOTES_WIDTH = 1.85, 0.6
 
 # The kernel accounts for memory in steps; smaller peaks are noise and share one place.
 MEMORY_FLOOR_MB = 0.25
@@ -55,6 +55,14 @@ class Series:
     marker: str = "o"
 
 
+@dataclass
+class Notes:
+    """A column of ratios to the right of the rows, and what stands above it."""
+
+    title: str
+    ratios: dict[str, float] = field(default_factory=dict)
+
+
 def colours(results: Results) -> dict[str, str]:
     """Return a colour for each contestant, the same in every chart of the run."""
     palette = {"fastconv": iter(OURS * 3), "rung": iter(RUNGS * 3), "library": iter(LIBRARIES * 3)}
@@ -68,25 +76,28 @@ def headline(results: Results, direction: str, width: float, theme: Theme = PAGE
     libraries = [info for info in results.present if info.kind == "library"]
     series = [_series(results, direction, info.name) for info in reversed(libraries)]
     ours = Series("fastconv (auto)", OURS[0])
-    notes = {}
+    planned = Series("fastconv, packed ahead", OURS[1])
+    calls, plans = Notes("call"), Notes("packed")
     for row in rows:
-        if row.ours is not None:
-            ours.values[row.info.name] = row.ours.gflops
-            if row.ours.is_cut:
-                ours.hollow.add(row.info.name)
-        if row.ratio is not None:
-            notes[row.info.name] = f"{row.ratio:.2f}×"
+        for mine, measurement in ((ours, row.ours), (planned, row.planned)):
+            if measurement is not None:
+                mine.values[row.info.name] = measurement.gflops
+                if measurement.is_cut:
+                    mine.hollow.add(row.info.name)
+        for notes, ratio in ((calls, row.ratio), (plans, row.planned_ratio)):
+            if ratio is not None:
+                notes.ratios[row.info.name] = ratio
     # Too slow to be anybody's rival; it would only squeeze the others into a corner.
     fast = [s for s in series if not s.values or max(s.values.values()) > 2]
     return _dots(
         results,
-        [*fast, ours],
+        [*fast, *([planned] if planned.values else []), ours],
         width,
         theme,
         label="GFLOP/s",
         ceiling=results.peak_gflops,
-        notes=notes,
-        notes_title="to best",
+        # A telephone has room for one column.
+        notes=[notes for notes in (calls, plans) if notes.ratios][: 2 if width >= WIDE else 1],
     )
 
 
@@ -99,7 +110,7 @@ def speed(results: Results, direction: str, width: float) -> Figure:
 
 
 def fraction_of_peak(results: Results, direction: str, width: float) -> Figure | None:
-    """Draw how much of the measured peak fastconv and the best other library reach."""
+    """Draw how much of the measured peak fastconv and the best of all other libraries reach."""
     peak = results.peak_gflops
     if not peak:
         return None
@@ -107,7 +118,7 @@ def fraction_of_peak(results: Results, direction: str, width: float) -> Figure |
     rows = analysis.rows(results, direction)
     names = [row.info.name for row in rows]
     for row in rows:
-        for series, measurement in ((ours, row.ours), (rival, row.rival)):
+        for series, measurement in ((ours, row.ours), (rival, row.best)):
             if measurement is not None:
                 series.values[row.info.name] = 100 * measurement.gflops / peak
     with _figure(results, width, PAGE, [rival, ours], margin=1.15) as (figure, axes):
@@ -162,6 +173,18 @@ def svg(figure: Figure, name: str) -> str:
     text = buffer.getvalue()
     text = text.replace(PAGE.ink, "currentColor").replace(PAGE.faint, "var(--rule)")
     return text[text.index("<svg") :]
+
+
+def page_style(theme: Theme) -> dict[Any, Any]:
+    """Return what matplotlib needs to know to write in the ink of a theme."""
+    return {
+        "font.family": "sans-serif",
+        "font.size": 9,
+        "text.color": theme.ink,
+        "axes.labelcolor": theme.ink,
+        "xtick.color": theme.ink,
+        "ytick.color": theme.ink,
+    }
 
 
 def save_picture(results: Results, path: Path) -> None:
@@ -220,12 +243,11 @@ def _dots(
     *,
     label: str,
     ceiling: float | None = None,
-    notes: dict[str, str] | None = None,
-    notes_title: str = "",
+    notes: Sequence[Notes] = (),
 ) -> Figure:
     """Draw one row of dots per layer on a logarithmic axis, notes at the right end of the rows."""
     names = [info.name for info in results.layers]
-    margin = NOTES_MARGIN if notes else 0.1
+    margin = 0.1 + NOTES_WIDTH * len(notes)
     with _figure(results, width, theme, series, margin) as (figure, axes):
         axes.set_xscale("log")
         for place, name in enumerate(names):
@@ -251,13 +273,13 @@ def _dots(
         axes.set_xlabel(label)
         axes.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
         axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
-        for name, note in (notes or {}).items():
-            ahead = float(note.rstrip("×")) > 1
-            _note(
-                axes, 0.15, names.index(name), note, theme.ink, weight="bold" if ahead else "normal"
-            )
-        if notes:
-            _note(axes, 0.15, -1, notes_title, theme.ink)
+        for number, column in enumerate(notes, start=1):
+            inches = NOTES_WIDTH * number
+            _note(axes, inches, -1, column.title, theme.ink, ha="right")
+            for name, ratio in column.ratios.items():
+                weight = "bold" if ratio > 1 else "normal"
+                text = f"{ratio:.2f}×"
+                _note(axes, inches, names.index(name), text, theme.ink, ha="right", weight=weight)
     return figure
 
 
@@ -290,15 +312,7 @@ def _figure(
     legend = 0.1 + LEGEND_ROW * -(-len(series) // columns)
     rows = ROW_HEIGHT * (len(names) + 0.8)
     height = legend + rows + 0.5
-    style: dict[Any, Any] = {
-        "font.family": "sans-serif",
-        "font.size": 9,
-        "text.color": theme.ink,
-        "axes.labelcolor": theme.ink,
-        "xtick.color": theme.ink,
-        "ytick.color": theme.ink,
-    }
-    with matplotlib.rc_context(style):
+    with matplotlib.rc_context(page_style(theme)):
         figure = Figure(figsize=(width, height))
         across = width - NAMES_MARGIN - margin
         axes = figure.add_axes((NAMES_MARGIN / width, 0.5 / height, across / width, rows / height))

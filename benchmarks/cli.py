@@ -13,24 +13,18 @@ from rich.console import Console
 
 from benchmarks import analysis, charts, compare, report
 from benchmarks.contestants import Contestant, all_contestants
+from benchmarks.directions import DIRECTIONS, Direction
 from benchmarks.layers import LAYERS, Layer
 from benchmarks.machine import usable_cores
 from benchmarks.presets import DEFAULT, FULL, QUICK, Preset
 from benchmarks.results import Results, ResultsError
 from benchmarks.runner import Runner
 from benchmarks.terminal import Terminal
-from benchmarks.truth import Direction
 
 RESULTS_FOLDER = Path(__file__).parent / "results"
 RESULTS_FILE = "results.json"
 REPORT_FILE = "report.html"
 PICTURES_FOLDER = "pictures"
-
-DIRECTIONS: dict[str, tuple[Direction, ...]] = {
-    "forward": ("forward",),
-    "backward": ("backward",),
-    "both": ("forward", "backward"),
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--layers",
         metavar="NAMES",
-        help="names or patterns, separated by commas, e.g. 'resnet50.*,unet.64_256'",
+        help="names or patterns, separated by commas, e.g. 'resnet50.*,unet.64_256', or 'all'",
     )
     parser.add_argument(
         "--backends",
@@ -90,16 +84,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--direction",
-        choices=DIRECTIONS,
+        type=directions,
         default="forward",
-        help="backward: the gradients of image, weights and bias together (default: forward)",
+        metavar="NAMES",
+        help="forward, input-grad, weight-grad, step (the gradients of image, weights and bias "
+        "together), several separated by commas, or all (default: forward)",
     )
     speed = parser.add_mutually_exclusive_group()
     speed.add_argument(
         "--quick", action="store_true", help="a few layers, one round; under 20 seconds"
     )
     speed.add_argument(
-        "--full", action="store_true", help="more rounds, larger cuts; about ten minutes"
+        "--full",
+        action="store_true",
+        help="all layers, more rounds, larger cuts; about a quarter of an hour",
     )
     parser.add_argument(
         "--output", type=Path, metavar="FOLDER", help="default: benchmarks/results/<date-time>"
@@ -129,6 +127,16 @@ def positive_int(text: str) -> int:
     return number
 
 
+def directions(text: str) -> tuple[Direction, ...]:
+    names = DIRECTIONS if text == "all" else [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in DIRECTIONS:
+            raise argparse.ArgumentTypeError(
+                f"no direction is called {name!r}; there are {', '.join(DIRECTIONS)}"
+            )
+    return tuple(direction for direction in DIRECTIONS if direction in names)
+
+
 def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, folder: Path) -> Results:
     preset = QUICK if options.quick else FULL if options.full else DEFAULT
     layers = _layers(parser, options.layers, preset)
@@ -139,9 +147,7 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, folder: P
         parser.error(f"--output: {folder} cannot be a folder: {error.strerror}")
     with (
         Terminal() as terminal,
-        Runner(
-            contestants, layers, DIRECTIONS[options.direction], preset, options.threads
-        ) as runner,
+        Runner(contestants, layers, options.direction, preset, options.threads) as runner,
     ):
         terminal.expect(runner.steps())
         results = runner.run(terminal.step, terminal.row_done, folder / PICTURES_FOLDER)
@@ -169,7 +175,8 @@ def _matching(
 ) -> list[str]:
     chosen: list[str] = []
     for pattern in patterns.split(","):
-        found = [name for name in names if fnmatchcase(name, pattern.strip())]
+        everything = pattern.strip() == "all"
+        found = [name for name in names if everything or fnmatchcase(name, pattern.strip())]
         if not found:
             parser.error(f"no {what} is called {pattern.strip()!r}; there are {', '.join(names)}")
         chosen += found

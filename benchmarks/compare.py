@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import analysis
+from benchmarks.directions import MARKS
 from benchmarks.results import Measurement, Results, geometric_mean
 
 # Below this a difference means nothing, whatever the quartiles of a few samples say.
@@ -108,7 +109,7 @@ def show(before: Results, after: Results, console: Console) -> None:
     table.add_column("verdict")
     for pair in found:
         verdict = pair.verdict
-        name = pair.before.layer + (" ←" if pair.before.direction == "backward" else "")
+        name = pair.before.layer + MARKS[pair.before.direction]
         table.add_row(
             name,
             pair.before.contestant,

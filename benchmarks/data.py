@@ -16,7 +16,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Data:
-    """The arrays of one problem; `grad_output` is what the backward direction starts from."""
+    """The arrays of one problem; `grad_output` is what the gradients start from."""
 
     x: Array
     weight: Array

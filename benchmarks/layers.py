@@ -6,16 +6,19 @@ Only the standard library is used here, so that tests can import this table from
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 # A smaller cut keeps at least this many output rows and columns: the smallest image that the
 # published networks in the table work on (ResNet-50's last stage is 7×7).
 SMALLEST_OUTPUT = 7
 
+# The same in both axes, or (vertical, horizontal).
+Pair: TypeAlias = "int | tuple[int, int]"
+
 
 @dataclass(frozen=True)
 class Layer:
-    """One convolution: N images of C×H×W, K filters of kernel×kernel, the same in both axes."""
+    """One convolution: N images of C×H×W, K filters; stride and dilation alike in both axes."""
 
     name: str
     network: str
@@ -24,11 +27,28 @@ class Layer:
     height: int
     width: int
     out_channels: int
-    kernel: int
+    kernel: Pair
     stride: int = 1
-    padding: int = 0
+    padding: Pair = 0
     dilation: int = 1
     groups: int = 1
+
+    def __post_init__(self) -> None:
+        # JSON turns a pair into a list, which is neither equal to a tuple nor hashable.
+        for name in ("kernel", "padding"):
+            value: Any = getattr(self, name)
+            if isinstance(value, list):
+                object.__setattr__(self, name, tuple(value))
+
+    @property
+    def kernel_size(self) -> tuple[int, int]:
+        """Rows and columns of the kernel."""
+        return _pair(self.kernel)
+
+    @property
+    def padding_size(self) -> tuple[int, int]:
+        """Rows of zeros above and below, columns of zeros left and right."""
+        return _pair(self.padding)
 
     @property
     def x_shape(self) -> tuple[int, int, int, int]:
@@ -36,11 +56,17 @@ class Layer:
 
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:
-        return self.out_channels, self.in_channels // self.groups, self.kernel, self.kernel
+        return self.out_channels, self.in_channels // self.groups, *self.kernel_size
 
     @property
     def output_shape(self) -> tuple[int, int, int, int]:
-        return self.batch, self.out_channels, self._output(self.height), self._output(self.width)
+        rows, columns = (
+            (size + 2 * padding - (self.dilation * (kernel - 1) + 1)) // self.stride + 1
+            for size, padding, kernel in zip(
+                (self.height, self.width), self.padding_size, self.kernel_size, strict=True
+            )
+        )
+        return self.batch, self.out_channels, rows, columns
 
     @property
     def flops(self) -> int:
@@ -51,7 +77,8 @@ class Layer:
     @property
     def products(self) -> int:
         """Products that are summed for one output element."""
-        return self.in_channels // self.groups * self.kernel * self.kernel
+        rows, columns = self.kernel_size
+        return self.in_channels // self.groups * rows * columns
 
     def conv_kwargs(self) -> dict[str, Any]:
         """The keyword arguments that ``conv2d`` needs beside the arrays."""
@@ -76,7 +103,7 @@ class Layer:
             )
             if value != usual
         ]
-        kernel = f"{self.kernel}×{self.kernel}"
+        kernel = "×".join(map(str, self.kernel_size))
         return f"{'×'.join(map(str, self.x_shape))} → {self.out_channels}, " + " ".join(
             [kernel, *extras]
         )
@@ -97,9 +124,9 @@ class Layer:
                 layer = smaller
         return layer
 
-    def _output(self, size: int) -> int:
-        extent = self.dilation * (self.kernel - 1) + 1
-        return (size + 2 * self.padding - extent) // self.stride + 1
+
+def _pair(value: Pair) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else value
 
 
 def _halve_batch(layer: Layer) -> Layer | None:
@@ -131,7 +158,7 @@ def _halve_channels(layer: Layer) -> Layer | None:
 
 
 def _square(
-    name: str, network: str, channels: tuple[int, int], image: int, kernel: int, **more: int
+    name: str, network: str, channels: tuple[int, int], image: int, kernel: Pair, **more: Any
 ) -> Layer:
     """One row of the table: a square image, one image unless told, padding as given."""
     return Layer(
@@ -147,9 +174,10 @@ def _square(
     )
 
 
-# Shapes as published: ResNet-50 with the stride in its 3×3 ("v1.5"), ResNeXt-50 32×4d, the
+# What a run measures unless told otherwise: the networks that everyone knows, and one of each odd
+# kind. Shapes as published: ResNet-50 with the stride in its 3×3 ("v1.5"), ResNeXt-50 32×4d, the
 # 35×35 stage of Inception-v3 for the GoogLeNet family, C3 of LeNet-5 without padding.
-LAYERS: tuple[Layer, ...] = (
+USUAL_LAYERS: tuple[Layer, ...] = (
     _square("resnet50.conv1", "ResNet-50", (3, 64), 224, 7, stride=2, padding=3),
     _square("resnet50.res2_1x1", "ResNet-50", (64, 256), 56, 1),
     _square("resnet50.res2_3x3", "ResNet-50", (64, 64), 56, 3, padding=1),
@@ -179,4 +207,49 @@ LAYERS: tuple[Layer, ...] = (
     _square("lenet5.6_16_b64", "LeNet-5", (6, 16), 14, 5, batch=64),
     _square("googlenet.5x5_35", "GoogLeNet", (48, 64), 35, 5, padding=2),
     _square("unet.64_256", "U-Net", (64, 64), 256, 3, padding=1),
+    _square("alexnet.conv1", "AlexNet", (3, 64), 224, 11, stride=4, padding=2),
+    _square("inception3.1x7_192_17", "Inception-v3", (192, 192), 17, (1, 7), padding=(0, 3)),
+    _square(
+        "efficientnet.dw144_56_s2",
+        "EfficientNet",
+        (144, 144),
+        56,
+        5,
+        stride=2,
+        padding=2,
+        groups=144,
+    ),
+    _square("mnist.1_6_b128", "MNIST net", (1, 6), 28, 5, batch=128),
 )
+
+# More of the kinds above, for runs with time to spare. AlexNet is torchvision's, EfficientNet B0;
+# Darknet-53 on 256×256 images; ShuffleNet-v1 with three groups; of DeepLab's atrous branches a
+# narrow one.
+FURTHER_LAYERS: tuple[Layer, ...] = (
+    _square("alexnet.conv2", "AlexNet", (64, 192), 27, 5, padding=2),
+    _square("squeezenet.squeeze_55", "SqueezeNet", (128, 16), 55, 1),
+    _square("squeezenet.expand_55", "SqueezeNet", (16, 64), 55, 3, padding=1),
+    _square("densenet121.1x1_28", "DenseNet-121", (256, 128), 28, 1),
+    _square("densenet121.3x3_28", "DenseNet-121", (128, 32), 28, 3, padding=1),
+    _square("efficientnet.1x1_56", "EfficientNet", (24, 144), 56, 1),
+    _square("darknet53.3x3_s2_256", "Darknet-53", (32, 64), 256, 3, stride=2, padding=1),
+    _square("darknet53.1x1_32", "Darknet-53", (256, 128), 32, 1),
+    _square("inception3.7x1_192_17", "Inception-v3", (192, 192), 17, (7, 1), padding=(3, 0)),
+    _square("shufflenet.g3_240_60_28", "ShuffleNet-v1", (240, 60), 28, 1, groups=3),
+    _square(
+        "shufflenet.dw120_28_s2",
+        "ShuffleNet-v1",
+        (120, 120),
+        28,
+        3,
+        stride=2,
+        padding=1,
+        groups=120,
+    ),
+    _square("srcnn.1_64_256", "SRCNN", (1, 64), 256, 9, padding=4),
+    _square("srcnn.32_1_256", "SRCNN", (32, 1), 256, 5, padding=2),
+    _square("deeplab.d12_256_28", "DeepLab", (256, 256), 28, 3, padding=12, dilation=12),
+    _square("convnext.dw384_14", "ConvNeXt", (384, 384), 14, 7, padding=3, groups=384),
+)
+
+LAYERS = USUAL_LAYERS + FURTHER_LAYERS

@@ -12,8 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from benchmarks import analysis, charts
+from benchmarks import analysis, charts, roofline
 from benchmarks.contestants import all_contestants
+from benchmarks.directions import DIRECTIONS, WORK
+from benchmarks.overhead import TINY
 from benchmarks.photos import FILTERS, SHOWN_BY_ALL, picture_path
 from benchmarks.presets import DEFAULT, FULL, QUICK
 from benchmarks.results import Measurement, PhotoResult, Results
@@ -30,7 +32,7 @@ def render(results: Results, pictures: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(figure=_figure, megabytes=_megabytes)
+    environment.filters.update(figure=_figure, kilobytes=_kilobytes)
     return environment.get_template("report.html.j2").render(
         results=results,
         machine=results.machine,
@@ -40,6 +42,8 @@ def render(results: Results, pictures: Path) -> str:
         sections=[_Section(results, direction) for direction in results.directions],
         album=_Album(results, pictures),
         command=_command(results),
+        scratch_columns=list(dict.fromkeys(n for i in results.layers for n in i.scratch_bytes)),
+        tiny=TINY,
         heat=_heat,
         tilt=_tilt,
     )
@@ -54,8 +58,8 @@ def _command(results: Results) -> str:
     if results.preset != "default":
         words.append(f"--{results.preset}")
     if results.directions != ["forward"]:
-        both = len(results.directions) > 1
-        words.append(f"--direction {'both' if both else results.directions[0]}")
+        everything = set(results.directions) == set(DIRECTIONS)
+        words.append(f"--direction {'all' if everything else ','.join(results.directions)}")
     layers = [info.name for info in results.layers]
     if set(layers) != set(PRESETS[results.preset].layers):
         words.append(f"--layers {','.join(layers)}")
@@ -70,9 +74,12 @@ class _Section:
 
     def __init__(self, results: Results, direction: str) -> None:
         self.direction = direction
+        self.work = WORK[direction]
         self.results = results
         self.sentence = analysis.speed_sentence(results, direction)
         self.rows = analysis.rows(results, direction)
+        self.choices = analysis.choices(results, direction)
+        self.has_plan = any(row.planned is not None for row in self.rows)
         self.summaries = analysis.summaries(results, direction)
         measured = {m.contestant for m in results.measurements if m.timed and self._mine(m)}
         self.columns = [info for info in results.present if info.name in measured]
@@ -90,7 +97,9 @@ class _Section:
 
     def chart(self, name: str) -> Markup | None:
         """Return a chart twice, for wide and for narrow windows; CSS shows one of them."""
-        draw: Callable[[Results, str, float], Figure | None] = getattr(charts, name)
+        draw: Callable[[Results, str, float], Figure | None] = (
+            roofline.draw if name == "roofline" else getattr(charts, name)
+        )
         drawn = []
         for size, width in (("wide", charts.WIDE), ("narrow", charts.NARROW)):
             figure = draw(self.results, self.direction, width)
@@ -163,8 +172,8 @@ def _figure(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}" if value >= 0.001 else "<0.001"
 
 
-def _megabytes(value: float) -> str:
-    return _figure(value / 1e6)
+def _kilobytes(value: float) -> str:
+    return _figure(value / 1e3) if value else "0"
 
 
 def _heat(share: float) -> str:

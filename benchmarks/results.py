@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from benchmarks.layers import Layer
 
-FORMAT = 1
+FORMAT = 2
 
 Status = Literal["ok", "unsupported", "failed"]
 
@@ -80,6 +80,8 @@ class ContestantInfo:
     label: str
     kind: str
     about: str
+    prepacks: bool = False
+    """Whether it packs the weights ahead of the timed calls."""
     version: str = ""
     missing: str = ""
     pip_command: str = ""
@@ -94,9 +96,10 @@ class LayerInfo:
     output_bytes: int
     columns_bytes: int
     """The whole column matrix of im2col."""
-    tile_bytes: int
-    """The part of it that fastconv's im2col holds at a time."""
-    chosen: str
+    scratch_bytes: dict[str, int]
+    """Backend of fastconv → what it holds in a forward call besides operands and result."""
+    chosen: dict[str, str]
+    """Direction → the contestant that `auto` amounts to."""
     explanation: str
 
     @property
@@ -136,6 +139,8 @@ class Results:
     layers: list[LayerInfo] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)
     photos: list[PhotoResult] = field(default_factory=list)
+    overheads: dict[str, float] = field(default_factory=dict)
+    """What is called → microseconds of a call that computes next to nothing."""
     seconds: float = 0.0
     format: int = FORMAT
 
@@ -168,6 +173,9 @@ class Results:
     def kind(self, contestant: str) -> str:
         return next(info.kind for info in self.contestants if info.name == contestant)
 
+    def prepacks(self, contestant: str) -> bool:
+        return next(info.prepacks for info in self.contestants if info.name == contestant)
+
     def label(self, contestant: str) -> str:
         return next(info.label for info in self.contestants if info.name == contestant)
 
@@ -176,6 +184,11 @@ class Results:
         """The measured peak of this run's threads in float32, or None where unmeasured."""
         peaks = self.machine["peak_gflops"]
         return float(peaks["float32"][str(self.threads)]) if peaks else None
+
+    def bandwidth(self, place: str) -> float | None:
+        """GB/s copied in "memory" or "cache" by this run's threads, or None where unmeasured."""
+        bandwidth = self.machine["bandwidth"]
+        return float(bandwidth[place][str(self.threads)]) if bandwidth else None
 
     @property
     def spread(self) -> float | None:

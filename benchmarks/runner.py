@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -16,13 +16,15 @@ import numpy as np
 import fastconv
 from benchmarks import data, machine, truth
 from benchmarks.contestants import Contestant
+from benchmarks.contestants.ours import chosen, scratch_bytes
+from benchmarks.directions import DIRECTIONS, WORK, Direction
 from benchmarks.layers import Layer
+from benchmarks.overhead import TINY
 from benchmarks.photos import PhotoRun
 from benchmarks.presets import Preset
 from benchmarks.process import Failed, Process, load_outputs
 from benchmarks.results import ContestantInfo, LayerInfo, Measurement, Results
-from benchmarks.truth import Direction, Truth
-from fastconv.algorithms.im2col import column_buffer_bytes
+from benchmarks.truth import Truth
 
 # Integers are compared on a cut: large enough to fill tiles and to have edges, yet the naive
 # reference must get through, so that it gets a fraction of the time of its timed cut.
@@ -66,7 +68,7 @@ class Runner:
     def steps(self) -> int:
         """Return how often `run` will call `step`."""
         present = sum(contestant.missing() is None for contestant in self.contestants)
-        return 1 + present + len(self.layers) * len(self.directions) * (present + 1)
+        return 2 + present + len(self.layers) * len(self.directions) * (present + 1)
 
     def run(self, step: Step, row_done: RowDone, pictures: Path) -> Results:
         """Measure everything; `pictures` is the folder that the filtered photographs go to."""
@@ -81,13 +83,16 @@ class Runner:
         )
         peak = machine.PeakMeter(self.threads)
         results.machine["peak_gflops"] = peak.gflops
+        results.machine["bandwidth"] = peak.bandwidth
         self._start_processes()
         results.contestants = self._infos
-        results.layers = [_layer_info(layer) for layer in self.layers]
+        results.layers = [_layer_info(layer, self.threads) for layer in self.layers]
         album = PhotoRun(self._folder, pictures)
         for process in self._processes:
             step(f"photographs: {process.contestant.label}")
             results.photos += album.measure(process)
+        step("call overhead")
+        results.overheads = self._overheads()
         turns = [(layer, direction) for layer in self.layers for direction in self.directions]
         for turn, (layer, direction) in enumerate(turns):
             peak.update()
@@ -107,7 +112,11 @@ class Runner:
         """Start a worker for everyone who is here; they load their libraries side by side."""
         for contestant in self.contestants:
             info = ContestantInfo(
-                contestant.name, contestant.label, contestant.kind, contestant.about
+                contestant.name,
+                contestant.label,
+                contestant.kind,
+                contestant.about,
+                contestant.prepacks,
             )
             self._infos.append(info)
             missing = contestant.missing()
@@ -125,6 +134,18 @@ class Runner:
                 info.missing = f"did not start: {failure}"
                 info.pip_command = process.contestant.pip_command()
                 self._processes.remove(process)
+
+    def _overheads(self) -> dict[str, float]:
+        """Ask the libraries and, for all of fastconv, its plan."""
+        found: dict[str, float] = {}
+        for process in self._processes:
+            contestant = process.contestant
+            if contestant.kind != "library" and not contestant.prepacks:
+                continue
+            if contestant.refusal(TINY, "forward") is None:
+                with suppress(Failed):  # it will fail on the layers as well, and be told of there
+                    found |= process.ask("overhead")
+        return found
 
     def _measure(
         self, layer: Layer, direction: Direction, seconds: float, step: Step
@@ -158,7 +179,7 @@ class Runner:
         if refusal:
             measurement.status, measurement.reason = "unsupported", refusal
             return measurement
-        work = 1 if direction == "forward" else 2  # two of the three gradients cost as much each
+        work = WORK[direction]
         flops_per_second = contestant.rough_gflops * 1e9 / work
         problem = layer.cut(flops_per_second * self.preset.longest_call)
         measurement.problem = problem.as_dict()
@@ -208,13 +229,13 @@ def _solve(problem: Layer, direction: Direction, *, integers: bool) -> Truth:
     return truth.solve(problem, data.make(problem, integers=integers), direction)
 
 
-def _layer_info(layer: Layer) -> LayerInfo:
+def _layer_info(layer: Layer, threads: int) -> LayerInfo:
     plan = fastconv.explain(layer.x_shape, layer.weight_shape, **layer.conv_kwargs())
     return LayerInfo(
         problem=layer.as_dict(),
         output_bytes=4 * int(np.prod(layer.output_shape)),
         columns_bytes=plan.problem.im2col_bytes,
-        tile_bytes=column_buffer_bytes(plan.problem),
-        chosen=plan.backend,
+        scratch_bytes=scratch_bytes(layer, threads),
+        chosen={direction: chosen(layer, direction) for direction in DIRECTIONS},
         explanation=str(plan),
     )

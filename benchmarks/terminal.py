@@ -10,15 +10,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmarks import analysis
+from benchmarks.directions import MARKS, Direction
 from benchmarks.layers import Layer
 from benchmarks.results import Measurement, Results
-from benchmarks.truth import Direction
 
 # Widths are fixed, since rows appear one by one; together they fit into 80 columns.
 COLUMNS = (
-    ("layer", 24, "left"),
+    ("layer", 27, "left"),
     ("auto takes", 11, "left"),
-    ("GFLOP/s", 8, "right"),
+    ("GFLOP/s", 7, "right"),
     ("of peak", 7, "right"),
     ("best other", 15, "right"),
     ("ratio", 6, "right"),
@@ -66,14 +66,14 @@ class Terminal:
             self._headed = True
         info = next(info for info in results.layers if info.name == layer.name)
         row = analysis.row(results, info, direction)
-        name = layer.name if direction == "forward" else f"{layer.name} ←"
+        name = layer.name + MARKS[direction]
         peak = results.peak_gflops
         ours = row.ours
         ratio = "–" if row.ratio is None else _ratio(row.ratio)
         colour = "green" if row.ratio is not None and row.ratio > 1 else "red"
         self._print_row(
             name,
-            info.chosen,
+            info.chosen[direction],
             _figure(ours),
             "–" if ours is None or peak is None else f"{ours.gflops / peak:.0%}",
             f"{_short(results, row.rival)} {_figure(row.rival)}" if row.rival else "–",
@@ -126,9 +126,11 @@ def _figure(measurement: Measurement | None) -> str:
 
 
 def _short(results: Results, measurement: Measurement) -> str:
-    return {"torch-channels-last": "torch-cl", "onnxruntime": "onnxrt"}.get(
-        measurement.contestant, measurement.contestant
-    )
+    return {
+        "torch-channels-last": "torch-cl",
+        "torch-prepacked": "torch-pp",
+        "onnxruntime": "onnxrt",
+    }.get(measurement.contestant, measurement.contestant)
 
 
 def _wrong(measurement: Measurement) -> str:

@@ -6,17 +6,20 @@ channels of a group is a matrix product. It shares no code with fastconv or the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from itertools import product
+from math import prod
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.data import Data
+from benchmarks.directions import RESULTS, Direction
 from benchmarks.layers import Layer
 
-Direction = Literal["forward", "backward"]
 Array64 = NDArray[np.float64]
 
 UNIT_ROUNDOFF = 2.0**-24  # of float32
@@ -26,9 +29,9 @@ UNIT_ROUNDOFF = 2.0**-24  # of float32
 class Truth:
     """Exact-enough results of one problem, and the scale that their errors are measured in.
 
-    `values` is (y,) forward and (grad_x, grad_weight, grad_bias) backward. `magnitudes` are
-    the same sums over absolute values, Σ|w||x|+|b|, and `terms` how many values a sum has, the
-    bias among them: whatever the order of summation, the error is at most ``(terms + 2)·u`` times
+    `values` are the arrays of the direction, as `RESULTS` names them. `magnitudes` are the same
+    sums over absolute values, Σ|w||x|+|b|, and `terms` how many values a sum has, the bias
+    among them: whatever the order of summation, the error is at most ``(terms + 2)·u`` times
     the magnitude, to first order (Higham, Accuracy and Stability of Numerical Algorithms,
     chapter 3).
     """
@@ -57,65 +60,92 @@ class Truth:
 
 def solve(layer: Layer, data: Data, direction: Direction) -> Truth:
     """Convolve in float64, once with the numbers themselves and once with their sizes."""
-    solver = _forward if direction == "forward" else _backward
     arrays = {name: array.astype(np.float64) for name, array in vars(data).items()}
-    sizes = {name: np.abs(array) for name, array in arrays.items()}
-    n, k, p, q = layer.output_shape
-    if direction == "forward":
-        terms: tuple[int, ...] = (layer.products + 1,)
-    else:
-        filters = k // layer.groups * layer.kernel**2
-        terms = (filters, n * p * q, n * p * q)
-    return Truth(solver(layer, **arrays), solver(layer, **sizes), terms)
+    wide = SimpleNamespace(**arrays)
+    sizes = SimpleNamespace(**{name: np.abs(array) for name, array in arrays.items()})
+    solvers = [SOLVERS[name] for name in RESULTS[direction]]
+    return Truth(
+        tuple(solver(layer, wide) for solver, _ in solvers),
+        tuple(solver(layer, sizes) for solver, _ in solvers),
+        tuple(terms(layer) for _, terms in solvers),
+    )
 
 
-def _forward(
-    layer: Layer, x: Array64, weight: Array64, bias: Array64, grad_output: Array64
-) -> tuple[Array64, ...]:
+def _output(layer: Layer, data: SimpleNamespace) -> Array64:
     n, k, p, q = layer.output_shape
     g = layer.groups
     y = np.zeros((n, g, k // g, p * q))
-    grouped = weight.reshape(g, k // g, -1, layer.kernel, layer.kernel)
-    for r, s, view in _taps(layer, _pad(layer, x)):
-        y += grouped[..., r, s] @ view.reshape(n, g, -1, p * q)
-    return (y.reshape(n, k, p, q) + bias[:, None, None],)
+    weight = _grouped(layer, data.weight)
+    for r, s, view in _taps(layer, _pad(layer, data.x)):
+        y += weight[..., r, s] @ view.reshape(n, g, -1, p * q)
+    return y.reshape(n, k, p, q) + data.bias[:, None, None]
 
 
-def _backward(
-    layer: Layer, x: Array64, weight: Array64, bias: Array64, grad_output: Array64
-) -> tuple[Array64, ...]:
+def _input_grad(layer: Layer, data: SimpleNamespace) -> Array64:
     n, k, p, q = layer.output_shape
     g = layer.groups
-    padded = _pad(layer, x)
-    grad_padded = np.zeros_like(padded)
-    grad_weight = np.zeros((g, k // g, layer.in_channels // g, layer.kernel, layer.kernel))
-    grouped = weight.reshape(grad_weight.shape)
-    grad_y = grad_output.reshape(n, g, k // g, p * q)
-    taps = zip(_taps(layer, padded), _taps(layer, grad_padded), strict=True)
-    for (r, s, view), (_, _, grad_view) in taps:
+    grad_padded = _pad(layer, np.zeros(layer.x_shape))
+    grad_y = data.grad_output.reshape(n, g, k // g, p * q)
+    weight = _grouped(layer, data.weight)
+    for r, s, view in _taps(layer, grad_padded):
+        view += (weight[..., r, s].swapaxes(-1, -2) @ grad_y).reshape(view.shape)
+    top, left = layer.padding_size
+    return grad_padded[:, :, top : top + layer.height, left : left + layer.width]
+
+
+def _weight_grad(layer: Layer, data: SimpleNamespace) -> Array64:
+    n, k, p, q = layer.output_shape
+    g = layer.groups
+    grad_weight = np.zeros(layer.weight_shape)
+    grouped = _grouped(layer, grad_weight)
+    grad_y = data.grad_output.reshape(n, g, k // g, p * q)
+    for r, s, view in _taps(layer, _pad(layer, data.x)):
         columns = view.reshape(n, g, -1, p * q)
-        grad_weight[..., r, s] = (grad_y @ columns.swapaxes(-1, -2)).sum(axis=0)
-        grad_columns = grouped[..., r, s].swapaxes(-1, -2) @ grad_y
-        grad_view += grad_columns.reshape(grad_view.shape)
-    rows = slice(layer.padding, layer.padding + layer.height)
-    columns_ = slice(layer.padding, layer.padding + layer.width)
-    grad_x = grad_padded[:, :, rows, columns_]
-    return grad_x, grad_weight.reshape(weight.shape), grad_output.sum(axis=(0, 2, 3))
+        grouped[..., r, s] = (grad_y @ columns.swapaxes(-1, -2)).sum(axis=0)
+    return grad_weight
+
+
+def _bias_grad(layer: Layer, data: SimpleNamespace) -> Array64:
+    return data.grad_output.sum(axis=(0, 2, 3))
+
+
+def _outputs_of_a_filter(layer: Layer) -> int:
+    n, _, p, q = layer.output_shape
+    return n * p * q
+
+
+# Each array with how many terms are summed for one of its elements, at most.
+SOLVERS: Mapping[
+    str, tuple[Callable[[Layer, SimpleNamespace], Array64], Callable[[Layer], int]]
+] = {
+    "y": (_output, lambda layer: layer.products + 1),
+    "grad_x": (
+        _input_grad,
+        lambda layer: layer.out_channels // layer.groups * prod(layer.kernel_size),
+    ),
+    "grad_weight": (_weight_grad, _outputs_of_a_filter),
+    "grad_bias": (_bias_grad, _outputs_of_a_filter),
+}
+
+
+def _grouped(layer: Layer, weight: Array64) -> Array64:
+    g = layer.groups
+    return weight.reshape(g, layer.out_channels // g, -1, *layer.kernel_size)
 
 
 def _pad(layer: Layer, x: Array64) -> Array64:
-    return np.pad(x, ((0, 0), (0, 0), (layer.padding,) * 2, (layer.padding,) * 2))
+    rows, columns = layer.padding_size
+    return np.pad(x, ((0, 0), (0, 0), (rows, rows), (columns, columns)))
 
 
 def _taps(layer: Layer, padded: Array64) -> Iterator[tuple[int, int, Array64]]:
     """Yield row, column and the view of the padded image that this tap meets at each output."""
     _, _, p, q = layer.output_shape
-    for r in range(layer.kernel):
-        for s in range(layer.kernel):
-            top, left = r * layer.dilation, s * layer.dilation
-            rows = slice(top, top + (p - 1) * layer.stride + 1, layer.stride)
-            columns = slice(left, left + (q - 1) * layer.stride + 1, layer.stride)
-            yield r, s, padded[:, :, rows, columns]
+    for r, s in product(*map(range, layer.kernel_size)):
+        top, left = r * layer.dilation, s * layer.dilation
+        rows = slice(top, top + (p - 1) * layer.stride + 1, layer.stride)
+        columns = slice(left, left + (q - 1) * layer.stride + 1, layer.stride)
+        yield r, s, padded[:, :, rows, columns]
 
 
 def _error(result: NDArray[Any], value: Array64, magnitude: Array64) -> float:

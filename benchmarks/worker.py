@@ -24,6 +24,7 @@ from benchmarks import machine
 from benchmarks.contestants import Contestant, Run, find
 from benchmarks.layers import Layer
 from benchmarks.memory import peak_of_call
+from benchmarks.overhead import TINY, microseconds
 
 # A microsecond call would otherwise fill the result file with numbers nobody reads.
 MOST_SAMPLES = 100
@@ -39,6 +40,7 @@ class Worker:
         self.contestant = contestant
         self.threads = threads
         contestant.set_threads(threads)
+        _settle_allocator()
         self.run: Run | None = None
         self.last_seconds = 0.0
 
@@ -88,6 +90,11 @@ class Worker:
         self.last_seconds = times[-1]
         return {"times": times}
 
+    def overhead(self) -> dict[str, float]:
+        """Return the microseconds of calls that compute next to nothing."""
+        calls = self.contestant.small_calls(TINY, data_module.make(TINY), self.threads)
+        return {name: microseconds(call) for name, call in calls.items()}
+
     def pools(self) -> list[dict[str, Any]]:
         return machine.thread_pools()
 
@@ -99,6 +106,13 @@ def main(name: str, threads: int) -> None:
         request = json.loads(line)
         action: Callable[..., Any] = getattr(worker, request.pop("action"))
         print(json.dumps(_answer(action, request)), file=answers, flush=True)
+
+
+def _settle_allocator() -> None:
+    # glibc gives arrays above a threshold fresh pages in every call, and raises it to the largest
+    # such array that was freed, up to 32 MiB. Without this it depends on what a process happened
+    # to do before, up to a third of the time of a call.
+    np.empty(31 * 2**20, np.uint8)
 
 
 def _answer(action: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from benchmarks.contestants.base import Contestant, Run
 from benchmarks.contestants.definition import REFERENCE, TUTORIAL
+from benchmarks.contestants.ncnn_net import Ncnn
 from benchmarks.contestants.onnx_runtime import OnnxRuntime
 from benchmarks.contestants.opencv import OpenCV
-from benchmarks.contestants.ours import fastconv_backends
-from benchmarks.contestants.pytorch import CHANNELS_LAST, NCHW
+from benchmarks.contestants.openvino_cpu import OpenVINO
+from benchmarks.contestants.ours import FastconvAuto, FastconvPlan, fastconv_backends
+from benchmarks.contestants.pytorch import CHANNELS_LAST, NCHW, PREPACKED
 from benchmarks.contestants.scipy_signal import SciPy
 
 __all__ = ["Contestant", "Run", "all_contestants", "find"]
@@ -19,9 +21,14 @@ def all_contestants() -> list[Contestant]:
         REFERENCE,
         TUTORIAL,
         *fastconv_backends(),
+        FastconvAuto(),
+        FastconvPlan(),
         NCHW,
         CHANNELS_LAST,
+        PREPACKED,
         OnnxRuntime(),
+        OpenVINO(),
+        Ncnn(),
         SciPy(),
         OpenCV(),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, ClassVar, Literal
@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Literal
 from numpy.typing import NDArray
 
 from benchmarks.data import Data
+from benchmarks.directions import Direction
 from benchmarks.layers import Layer
-from benchmarks.truth import Direction
 
 Arrays = tuple[NDArray[Any], ...]
 
@@ -41,6 +41,8 @@ class Contestant(ABC):
     """Order of magnitude of its speed: only the size of its cut depends on it."""
     slack: float = 1.0
     """Fast transforms may err this many times more than a plain sum."""
+    prepacks: bool = False
+    """Whether it packs the weights ahead of the timed calls."""
     sums_exactly: bool = True
     """Whether it only multiplies and adds, so that integers must come out exactly."""
 
@@ -65,6 +67,20 @@ class Contestant(ABC):
     @abstractmethod
     def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
         """Make one problem ready to be called again and again on the same data."""
+
+    def small_calls(self, layer: Layer, data: Data, threads: int) -> dict[str, Callable[[], Any]]:
+        """Return the calls whose overhead is of interest, by what they are called."""
+        return {self.label: self.prepare(layer, "forward", data, threads).call}
+
+
+def only_forward(direction: Direction) -> str | None:
+    """Refuse, in `Contestant.refusal`, what is no forward pass."""
+    return None if direction == "forward" else "no gradients"
+
+
+def wanted_gradients(grads: Iterable[Any]) -> Arrays:
+    """Turn the result of a backward call that leaves None where nothing was wanted."""
+    return tuple(grad for grad in grads if grad is not None)
 
 
 def one_array(result: Any) -> Arrays:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 
-from benchmarks.contestants.base import Contestant, Run, one_array
+from benchmarks.contestants.base import Contestant, Run, one_array, wanted_gradients
 from benchmarks.data import Data
+from benchmarks.directions import Direction, needs
 from benchmarks.layers import Layer
-from benchmarks.truth import Direction
 
 
 class Definition(Contestant):
@@ -34,6 +34,8 @@ class Definition(Contestant):
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
         if self.plain_only and (layer.groups, layer.dilation) != (1, 1):
             return "neither groups nor dilation"
+        if self.plain_only and not isinstance(layer.padding, int):
+            return "only one padding for both axes"
         return None
 
     def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
@@ -43,8 +45,10 @@ class Definition(Contestant):
             kwargs = {name: kwargs[name] for name in ("stride", "padding")}
         if direction == "forward":
             return Run(lambda: module.conv2d(data.x, data.weight, data.bias, **kwargs), one_array)
+        kwargs["needs"] = needs(direction)
         return Run(
-            lambda: module.conv2d_backward(data.grad_output, data.x, data.weight, **kwargs), tuple
+            lambda: module.conv2d_backward(data.grad_output, data.x, data.weight, **kwargs),
+            wanted_gradients,
         )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from benchmarks.contestants.base import Contestant, Run
+from benchmarks.contestants.base import Contestant, Run, only_forward
+from benchmarks.contestants.onnx_model import conv_model
 from benchmarks.data import Data
+from benchmarks.directions import Direction
 from benchmarks.layers import Layer
-from benchmarks.truth import Direction
 
 
 class OnnxRuntime(Contestant):
@@ -18,9 +19,10 @@ class OnnxRuntime(Contestant):
     packages = ("onnxruntime", "onnx")
     distributions = ("onnxruntime", "onnx")
     rough_gflops = 150.0
+    prepacks = True
 
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
-        return "inference only" if direction == "backward" else None
+        return only_forward(direction)
 
     def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
         import onnxruntime
@@ -29,36 +31,6 @@ class OnnxRuntime(Contestant):
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         session = onnxruntime.InferenceSession(
-            _model(layer, data), options, providers=["CPUExecutionProvider"]
+            conv_model(layer, data), options, providers=["CPUExecutionProvider"]
         )
         return Run(lambda: session.run(None, {"x": data.x}), tuple)
-
-
-def _model(layer: Layer, data: Data) -> bytes:
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    node = helper.make_node(
-        "Conv",
-        ["x", "weight", "bias"],
-        ["y"],
-        strides=[layer.stride] * 2,
-        pads=[layer.padding] * 4,
-        dilations=[layer.dilation] * 2,
-        group=layer.groups,
-    )
-    graph = helper.make_graph(
-        [node],
-        "one layer",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, layer.x_shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, layer.output_shape)],
-        [
-            numpy_helper.from_array(data.weight, "weight"),
-            numpy_helper.from_array(data.bias, "bias"),
-        ],
-    )
-    # An opset and a file version that every ONNX Runtime of the last years reads.
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=onnx.IR_VERSION_2021_7_30
-    )
-    return bytes(model.SerializeToString())

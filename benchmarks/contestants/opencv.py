@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.contestants.base import Contestant, Run, one_array
+from benchmarks.contestants.base import Contestant, Run, one_array, only_forward
 from benchmarks.data import Data
+from benchmarks.directions import Direction
 from benchmarks.layers import Layer
-from benchmarks.truth import Direction
 
 
 class OpenCV(Contestant):
@@ -34,13 +34,14 @@ class OpenCV(Contestant):
         cv2.setNumThreads(threads)
 
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
-        if direction == "backward":
-            return "no gradients"
+        if direction != "forward":
+            return only_forward(direction)
         if layer.groups != layer.in_channels:
             return "no sum over channels"
         if (layer.stride, layer.dilation) != (1, 1):
             return "neither stride nor dilation"
-        if layer.padding != layer.kernel // 2 or layer.kernel % 2 == 0:
+        sizes = zip(layer.kernel_size, layer.padding_size, strict=True)
+        if any(size % 2 == 0 or padding != size // 2 for size, padding in sizes):
             return "only output of the size of the input"
         return None
 

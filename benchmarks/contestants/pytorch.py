@@ -1,13 +1,16 @@
-"""PyTorch on the CPU (oneDNN), in both memory layouts."""
+"""PyTorch on the CPU (oneDNN): both memory layouts, and weights packed ahead."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.contestants.base import Arrays, Contestant, Run
+from benchmarks.contestants.base import Arrays, Contestant, Run, only_forward
 from benchmarks.data import Data
+from benchmarks.directions import Direction, needs
 from benchmarks.layers import Layer
-from benchmarks.truth import Direction
+
+# The usual wheel brings gigabytes of CUDA along.
+PIP_COMMAND = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
 
 
 class PyTorch(Contestant):
@@ -25,8 +28,7 @@ class PyTorch(Contestant):
         self.about = f"torch.nn.functional.conv2d, memory format {layout}"
 
     def pip_command(self) -> str:
-        # The usual wheel brings gigabytes of CUDA along.
-        return "pip install torch --index-url https://download.pytorch.org/whl/cpu"
+        return PIP_COMMAND
 
     def set_threads(self, threads: int) -> None:
         import torch
@@ -66,20 +68,73 @@ class PyTorch(Contestant):
                     weight,
                     bias_sizes=[layer.out_channels],
                     stride=[layer.stride] * 2,
-                    padding=[layer.padding] * 2,
+                    padding=layer.padding_size,
                     dilation=[layer.dilation] * 2,
                     transposed=False,
                     output_padding=[0, 0],
                     groups=layer.groups,
-                    output_mask=[True, True, True],
+                    output_mask=list(needs(direction)),
                 )
 
         return Run(backward, _numpy)
 
 
+class PrepackedPyTorch(Contestant):
+    """What a compiled and frozen model calls: oneDNN on weights in the order that it likes best.
+
+    The image is channels-last, which such a model keeps between its layers.
+    """
+
+    kind = "library"
+    name = "torch-prepacked"
+    label = "PyTorch prepacked"
+    about = "torch.ops.mkldnn._convolution_pointwise on reordered weights, channels_last"
+    packages = ("torch",)
+    distributions = ("torch",)
+    rough_gflops = 150.0
+    prepacks = True
+
+    def pip_command(self) -> str:
+        return PIP_COMMAND
+
+    def version(self) -> str:
+        import torch
+
+        onednn: Any = torch.backends.mkldnn
+        if not onednn.is_available():
+            raise RuntimeError("this PyTorch is built without oneDNN")
+        return super().version()
+
+    def set_threads(self, threads: int) -> None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+    def refusal(self, layer: Layer, direction: Direction) -> str | None:
+        return only_forward(direction)
+
+    def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
+        import torch
+
+        operators = torch.ops.mkldnn
+        x = torch.from_numpy(data.x).contiguous(memory_format=torch.channels_last)
+        bias = torch.from_numpy(data.bias)
+        geometry = (layer.padding_size, [layer.stride] * 2, [layer.dilation] * 2, layer.groups)
+        weight = operators._reorder_convolution_weight(
+            torch.from_numpy(data.weight), *geometry, layer.x_shape
+        )
+
+        def forward() -> Any:
+            with torch.inference_mode():
+                return operators._convolution_pointwise(x, weight, bias, *geometry, "none", [], "")
+
+        return Run(forward, lambda y: _numpy((y,)))
+
+
 def _numpy(tensors: Any) -> Arrays:
-    return tuple(tensor.contiguous().numpy() for tensor in tensors)
+    return tuple(tensor.contiguous().numpy() for tensor in tensors if tensor is not None)
 
 
 NCHW = PyTorch("torch", "PyTorch", "contiguous_format")
 CHANNELS_LAST = PyTorch("torch-channels-last", "PyTorch channels-last", "channels_last")
+PREPACKED = PrepackedPyTorch()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.contestants.base import Contestant, Run, one_array
+from benchmarks.contestants.base import Contestant, Run, one_array, only_forward
 from benchmarks.data import Data
+from benchmarks.directions import Direction
 from benchmarks.layers import Layer
-from benchmarks.truth import Direction
 
 
 class SciPy(Contestant):
@@ -31,7 +31,7 @@ class SciPy(Contestant):
     sums_exactly = False
 
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
-        return "no gradients" if direction == "backward" else None
+        return only_forward(direction)
 
     def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
         return Run(lambda: _convolve(layer, data), one_array)
@@ -40,12 +40,12 @@ class SciPy(Contestant):
 def _convolve(layer: Layer, data: Data) -> NDArray[np.float32]:
     from scipy.signal import correlate
 
-    edge = (layer.padding, layer.padding)
-    padded = np.pad(data.x, ((0, 0), (0, 0), edge, edge))
+    rows, columns = layer.padding_size
+    padded = np.pad(data.x, ((0, 0), (0, 0), (rows, rows), (columns, columns)))
     weight = data.weight
     if layer.dilation > 1:
-        extent = layer.dilation * (layer.kernel - 1) + 1
-        weight = np.zeros((*weight.shape[:2], extent, extent), weight.dtype)
+        extents = (layer.dilation * (size - 1) + 1 for size in layer.kernel_size)
+        weight = np.zeros((*weight.shape[:2], *extents), weight.dtype)
         weight[:, :, :: layer.dilation, :: layer.dilation] = data.weight
     y = np.empty(layer.output_shape, data.x.dtype)
     channels, filters = layer.in_channels // layer.groups, layer.out_channels // layer.groups

@@ -1,7 +1,8 @@
-# The most fused multiply-adds one core can do: the ceiling that the benchmarks measure against.
+# The most that one core can do: the ceilings that the benchmarks measure against.
 #
-# A few chains, a vector each, multiplied and added to themselves again and again: more chains than
-# a multiply-add takes cycles times the units that do it, few enough to stay in registers.
+# Multiply-adds: a few chains, a vector each, multiplied and added to themselves again and again:
+# more chains than a multiply-add takes cycles times the units that do it, few enough to stay in
+# registers.
 
 cdef enum:
     PEAK_CHAINS = 12
@@ -40,3 +41,31 @@ def fma_peak(str dtype, Py_ssize_t iterations):
     if total != total:  # uses the result, so that the work cannot be optimised away
         raise ArithmeticError("the multiply-adds did not stay finite")
     return 2 * PEAK_CHAINS * lanes * iterations
+
+
+# Bytes: one array copied onto another. Each round adds something else, so that none repeats the
+# round before it and could be left out.
+cdef void run_copies(
+    float* target, const float* source, Py_ssize_t values, Py_ssize_t rounds
+) noexcept nogil:
+    cdef Py_ssize_t step, i
+    cdef float term
+    for step in range(rounds):
+        term = <float>step
+        for i in range(values):
+            target[i] = source[i] + term
+
+
+def copy_rounds(float[::1] target, const float[::1] source, Py_ssize_t rounds):
+    """Copy `source` to `target` so many times, without the GIL; return the bytes read and written.
+
+    Where the arrays are larger than a cache, the processor also reads what it is about to write;
+    by the usual convention that is not counted.
+    """
+    cdef Py_ssize_t values = source.shape[0]
+    if target.shape[0] != values:
+        raise ValueError(f"target has {target.shape[0]} values, source {values}")
+    if values:
+        with nogil:
+            run_copies(&target[0], &source[0], values, rounds)
+    return 2 * values * sizeof(float) * rounds

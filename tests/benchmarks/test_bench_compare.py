@@ -29,6 +29,7 @@ MACHINE = {
     "usable_cores": 2,
     "load_average": 0.0,
     "peak_gflops": {"float32": {"1": 50.0, "2": 100.0}},
+    "bandwidth": {"memory": {"1": 10.0, "2": 15.0}, "cache": {"1": 50.0, "2": 100.0}},
 }
 
 
@@ -58,7 +59,7 @@ def results(ours: list[float], theirs: list[float], **changes: object) -> Result
             ContestantInfo("loops", "fastconv loops", "fastconv", "", version="1"),
             ContestantInfo("torch", "PyTorch", "library", "", version="2"),
         ],
-        layers=[LayerInfo(LAYER.as_dict(), 1, 1, 1, "loops", "")],
+        layers=[LayerInfo(LAYER.as_dict(), 1, 1, {"loops": 0}, {"forward": "loops"}, "")],
         measurements=measurements,
     )
     return replace(run, **changes)  # type: ignore[arg-type]
@@ -123,6 +124,36 @@ def test_the_sentence_counts_losses_too() -> None:
         "fastconv runs 1 layer at 50 GFLOP/s (geometric mean), 50% of the measured peak: "
         "0.50 times PyTorch, the only other library here, ahead in 0 of 1."
     )
+
+
+def test_like_is_compared_with_like() -> None:
+    seconds = LAYER.flops / 50e9
+    run = results([seconds], [seconds / 2])
+    for name, kind, faster in (("plan", "fastconv", 2), ("openvino", "library", 4)):
+        run.contestants.append(ContestantInfo(name, name, kind, "", prepacks=True))
+        times = [seconds / faster]
+        run.measurements.append(replace(run.measurements[0], contestant=name, times=times))
+    (row,) = analysis.rows(run, "forward")
+    assert row.ratio == pytest.approx(1 / 2)
+    assert row.planned_ratio == pytest.approx(2 / 4)
+    assert analysis.speed_sentence(run, "forward").endswith(
+        "0.50 times the best other library of each layer that is called likewise, as a function, "
+        "ahead in 0 of 1; with weights packed ahead 0.50 times the best of all, ahead in 0 of 1."
+    )
+
+
+def test_a_choice_is_held_against_the_best_backend() -> None:
+    run = results([1.0], [1.0])
+    (choice,) = analysis.choices(run, "forward")
+    assert choice.ratio == 1
+    assert choice.is_good
+    run.contestants.append(ContestantInfo("other", "other", "fastconv", ""))
+    run.contestants.append(ContestantInfo("plan", "plan", "fastconv", "", prepacks=True))
+    for name, seconds in (("other", 0.5), ("plan", 0.1)):
+        run.measurements.append(replace(run.measurements[0], contestant=name, times=[seconds]))
+    (choice,) = analysis.choices(run, "forward")
+    assert (choice.best.contestant, choice.ratio) == ("other", pytest.approx(0.5))
+    assert not choice.is_good
 
 
 def test_wrong_results_are_named() -> None:

@@ -10,10 +10,11 @@ import pytest
 
 from benchmarks import data, truth
 from benchmarks.contestants import Contestant, all_contestants, find
+from benchmarks.contestants.ours import chosen
+from benchmarks.directions import DIRECTIONS, Direction
 from benchmarks.layers import LAYERS, Layer
 from benchmarks.process import Process, load_outputs
 
-DIRECTIONS: tuple[truth.Direction, ...] = ("forward", "backward")
 CONTESTANTS = all_contestants()
 # One of each kind, small enough for the naive reference.
 NAMES = (
@@ -24,6 +25,7 @@ NAMES = (
     "resnext50.g32_128_56",
     "deeplab.d2_256_28",
     "lenet5.6_16_b64",
+    "inception3.7x1_192_17",
 )
 SMALL = [layer.cut(1e5) for layer in LAYERS if layer.name in NAMES]
 
@@ -40,7 +42,7 @@ def test_results_are_within_their_bound(contestant: Contestant, tmp_path: Path) 
                     check(process, layer, direction, tmp_path / "results.npz")
 
 
-def check(process: Process, layer: Layer, direction: truth.Direction, path: Path) -> None:
+def check(process: Process, layer: Layer, direction: Direction, path: Path) -> None:
     """Compare one problem with its truth."""
     process.ask(
         "prepare",
@@ -57,7 +59,8 @@ def check(process: Process, layer: Layer, direction: truth.Direction, path: Path
 
 @pytest.mark.parametrize("contestant", CONTESTANTS, ids=lambda contestant: contestant.name)
 def test_everyone_does_some_layer(contestant: Contestant) -> None:
-    assert not all(contestant.refusal(layer, "forward") for layer in SMALL)
+    problems = [(layer, direction) for layer in SMALL for direction in DIRECTIONS]
+    assert not all(contestant.refusal(*problem) for problem in problems)
 
 
 @pytest.mark.parametrize("contestant", CONTESTANTS, ids=lambda contestant: contestant.name)
@@ -84,8 +87,19 @@ def test_an_absent_library_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_cannot_says_why() -> None:
     grouped: Layer = next(layer for layer in LAYERS if layer.groups > 1)
     assert find("tutorial").refusal(grouped, "forward") == "neither groups nor dilation"
-    assert find("scipy").refusal(grouped, "backward") == "no gradients"
+    assert find("scipy").refusal(grouped, "step") == "no gradients"
     assert find("opencv").refusal(LAYERS[0], "forward") == "no sum over channels"
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_what_auto_takes_is_a_contestant_that_does_it(direction: Direction) -> None:
+    for layer in LAYERS:
+        assert find(chosen(layer, direction)).refusal(layer, direction) is None
+
+
+def test_who_packs_ahead_says_so() -> None:
+    packing = {contestant.name for contestant in CONTESTANTS if contestant.prepacks}
+    assert packing == {"plan", "torch-prepacked", "onnxruntime", "openvino", "ncnn"}
 
 
 def test_peak_of_call_sees_an_allocation() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,15 @@ HAND_FLOPS = {
     "cifar.32_64_b32": 32 * 32 * 64 * 32 * (32 * 9) * 2,
     "lenet5.6_16_b64": 10 * 10 * 16 * 64 * (6 * 25) * 2,
     "unet.64_256": 256 * 256 * 64 * (64 * 9) * 2,
+    "alexnet.conv1": 55 * 55 * 64 * (3 * 121) * 2,
+    "inception3.1x7_192_17": 17 * 17 * 192 * (192 * 7) * 2,
+    "inception3.7x1_192_17": 17 * 17 * 192 * (192 * 7) * 2,
+    "efficientnet.dw144_56_s2": 28 * 28 * 144 * 25 * 2,
+    "darknet53.3x3_s2_256": 128 * 128 * 64 * (32 * 9) * 2,
+    "shufflenet.g3_240_60_28": 28 * 28 * 60 * 80 * 2,
+    "srcnn.1_64_256": 256 * 256 * 64 * 81 * 2,
+    "deeplab.d12_256_28": 28 * 28 * 256 * (256 * 9) * 2,
+    "mnist.1_6_b128": 24 * 24 * 6 * 128 * 25 * 2,
 }
 
 
@@ -70,6 +80,21 @@ def test_a_cut_is_the_same_kind_of_layer(layer: Layer, max_flops: float) -> None
 def test_a_cut_of_a_million_fits_and_one_that_fits_is_the_layer_itself(layer: Layer) -> None:
     assert layer.cut(1e6).flops <= 1e6
     assert layer.cut(layer.flops) is layer
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_a_layer_survives_the_way_through_json(layer: Layer) -> None:
+    again = Layer(**json.loads(json.dumps(layer.as_dict())))
+    # The numbers that everyone gets are drawn from its representation.
+    assert (again, hash(again), repr(again)) == (layer, hash(layer), repr(layer))
+
+
+def test_a_kernel_need_not_be_square() -> None:
+    layer = BY_NAME["inception3.1x7_192_17"]
+    assert layer.weight_shape[2:] == (1, 7)
+    assert layer.output_shape[2:] == (17, 17)
+    assert layer.conv_kwargs()["padding"] == (0, 3)
+    assert layer.shape_text() == "1×192×17×17 → 192, 1×7"
 
 
 def test_images_go_before_pixels_and_pixels_before_channels() -> None:

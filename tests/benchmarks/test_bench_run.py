@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import __main__ as entry
 from benchmarks import cli
+from benchmarks.directions import DIRECTIONS
 from benchmarks.results import Results
 
 # The always present ones, and one library that is absent on some machines.
@@ -18,11 +19,11 @@ WHO = "reference,tutorial,im2col,scipy,opencv"
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a quick run in both directions, with a picture."""
+    """Return the folder of a quick run in all directions, with a picture."""
     folder = tmp_path_factory.mktemp("run") / "results"
     status = cli.main(
         ["--quick", "--layers", "mobilenetv2.dw192_28,lenet5.6_16_b64", "--backends", WHO]
-        + ["--direction", "both", "--threads", "1", "--output", str(folder)]
+        + ["--direction", "all", "--threads", "1", "--output", str(folder)]
         + ["--picture", str(folder.parent / "picture.png")]
     )
     assert status == 0
@@ -53,7 +54,7 @@ def test_everything_was_measured_and_is_correct(run: Path) -> None:
     results = Results.load(run / "results.json")
     timed = [m for m in results.measurements if m.timed]
     assert {m.contestant for m in timed} >= {"reference", "im2col"}
-    assert {m.direction for m in timed} == {"forward", "backward"}
+    assert {m.direction for m in timed} == set(DIRECTIONS)
     assert [m for m in results.measurements if m.status == "failed"] == []
     assert all(m.correct for m in timed)
     assert all(photo.same_pixels for photo in results.photos if photo.status == "ok")
@@ -96,7 +97,7 @@ def test_the_report_is_drawn_again(run: Path, capsys: pytest.CaptureFixture[str]
         (["--backends", "im2col,cuda"], "no backend is called 'cuda'; there are reference"),
         (["--threads", "0"], "must be at least 1, not 0"),
         (["--quick", "--full"], "not allowed with"),
-        (["--direction", "sideways"], "invalid choice"),
+        (["--direction", "step,sideways"], "no direction is called 'sideways'; there are forward"),
         (["compare", "no_such.json", "b.json"], "cannot read no_such.json"),
     ],
 )

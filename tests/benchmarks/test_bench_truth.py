@@ -24,6 +24,8 @@ KINDS = [
     Layer("grouped", "", 2, 6, 7, 5, 4, 3, padding=1, groups=2),
     Layer("depthwise", "", 1, 4, 8, 8, 8, 5, stride=2, padding=2, groups=4),
     Layer("pointwise", "", 3, 5, 4, 4, 2, 1),
+    Layer("row of a kernel", "", 2, 3, 6, 9, 4, (1, 7), stride=2, padding=(0, 3)),
+    Layer("column of a kernel", "", 1, 2, 9, 5, 3, (5, 2), padding=(4, 0), dilation=2),
 ]
 
 
@@ -33,11 +35,17 @@ def test_forward_by_hand() -> None:
     np.testing.assert_array_equal(y, [[[[5421.5, 6532.5]]]])
 
 
-def test_backward_by_hand() -> None:
-    grad_x, grad_weight, grad_bias = truth.solve(SMALL, HAND, "backward").values
+def test_gradients_by_hand() -> None:
+    grad_x, grad_weight, grad_bias = truth.solve(SMALL, HAND, "step").values
     np.testing.assert_array_equal(grad_x, [[[[1, 12, 20], [100, 1200, 2000]]]])
     np.testing.assert_array_equal(grad_weight, [[[[1 + 4, 2 + 6], [4 + 10, 5 + 12]]]])
     np.testing.assert_array_equal(grad_bias, [3])
+
+
+def test_the_gradients_of_a_step_can_be_had_alone() -> None:
+    grad_x, grad_weight, _ = truth.solve(SMALL, HAND, "step").values
+    assert truth.solve(SMALL, HAND, "input-grad").equals((grad_x,))
+    assert truth.solve(SMALL, HAND, "weight-grad").equals((grad_weight,))
 
 
 def test_padding_adds_a_frame_of_zeros() -> None:
@@ -54,7 +62,7 @@ def test_gradients_are_the_adjoint_of_the_convolution(layer: Layer) -> None:
     """For the bilinear y(x, w): ⟨g, y⟩ = ⟨grad_x, x⟩ = ⟨grad_w, w⟩."""
     arrays = replace(data.make(layer), bias=np.zeros(layer.out_channels, np.float32))
     (y,) = truth.solve(layer, arrays, "forward").values
-    grad_x, grad_weight, grad_bias = truth.solve(layer, arrays, "backward").values
+    grad_x, grad_weight, grad_bias = truth.solve(layer, arrays, "step").values
     product = np.vdot(arrays.grad_output, y)
     assert np.vdot(grad_x, arrays.x) == pytest.approx(product, rel=1e-12)
     assert np.vdot(grad_weight, arrays.weight) == pytest.approx(product, rel=1e-12)
@@ -71,7 +79,7 @@ def test_agrees_with_the_reference(layer: Layer) -> None:
     grads = reference.conv2d_backward(
         arrays.grad_output, arrays.x, arrays.weight, **layer.conv_kwargs()
     )
-    assert truth.solve(layer, arrays, "backward").equals(tuple(grads))
+    assert truth.solve(layer, arrays, "step").equals(tuple(grads))
 
 
 def test_a_rounded_result_is_within_its_bound_and_a_wrong_element_is_not() -> None:

@@ -163,6 +163,17 @@ def test_the_peak_loop_counts_what_it_does():
         isa.kernels.fma_peak("int8", 1)
 
 
+@pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
+def test_the_copy_loop_copies_and_counts_what_it_does():
+    source, target = np.arange(37, dtype=np.float32), np.full(37, np.nan, np.float32)
+    assert isa.kernels.copy_rounds(target, source, 1) == 2 * source.nbytes
+    np.testing.assert_array_equal(target, source)
+    assert isa.kernels.copy_rounds(target, source, 5) == 10 * source.nbytes
+    np.testing.assert_array_equal(target, source + 4)  # each round adds its number
+    with pytest.raises(ValueError, match="36"):
+        isa.kernels.copy_rounds(target[1:], source, 1)
+
+
 def test_denormal_data_is_computed_not_flushed():
     x = np.full((1, 1, 4, 4), 1e-40, np.float32)
     y = fastconv.conv2d(x, np.ones((1, 1, 1, 1), np.float32))

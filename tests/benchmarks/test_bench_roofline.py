@@ -1,0 +1,40 @@
+"""The roofline: how many bytes a layer needs, and that it can be drawn."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import charts, roofline
+from benchmarks.contestants.ours import problem_of
+from benchmarks.layers import LAYERS, Layer
+from tests.benchmarks.test_bench_compare import results
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_forward_needs_the_bytes_that_the_problem_states(layer: Layer) -> None:
+    assert roofline.least_bytes(layer, "forward") == problem_of(layer).bytes
+
+
+def test_a_step_reads_and_writes_image_and_weights() -> None:
+    layer = Layer("", "", 2, 3, 5, 7, 4, 3)
+    # image, weights and bias: 2·3·5·7, 4·3·3·3, 4; gradient of the output: 2·4·3·5
+    assert roofline.least_bytes(layer, "step") == 4 * (2 * (210 + 108) + 120 + 4)
+    assert roofline.least_bytes(layer, "input-grad") == 4 * (210 + 108 + 120)
+
+
+def test_kinds() -> None:
+    kinds = {layer.name: roofline.kind(layer) for layer in LAYERS}
+    assert kinds["resnet50.res3_1x1"] == "1×1"
+    assert kinds["inception3.1x7_192_17"] == "dense"
+    assert kinds["resnext50.g32_128_56"] == "grouped"
+    assert kinds["convnext.dw384_14"] == "depthwise"
+
+
+@pytest.mark.parametrize("width", [charts.WIDE, charts.NARROW])
+def test_the_chart_is_drawn_where_the_machine_was_measured(width: float) -> None:
+    run = results([1e-3], [2e-3])
+    figure = roofline.draw(run, "forward", width)
+    assert figure is not None
+    assert "FLOPs per byte" in charts.svg(figure, "roofline")
+    run.machine["bandwidth"] = None
+    assert roofline.draw(run, "forward", width) is None
