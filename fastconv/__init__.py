@@ -20,12 +20,16 @@ The way of a call, which is also the way to read the package::
     compiled loops, without the GIL                 isa/  ◄────────────────────┘
       └── one shell per instruction set around the same bodies in kernels/
 
+conv_transpose2d (conv_transpose.py) makes a TransposedProblem (transposed.py), finds in it the
+convolution that it transposes, and has a backend compute the gradient of that one's input.
+
 Beside the way stand `explain` (explaining.py) and `show_config` (config.py).
 """
 
 from .columns import col2im, im2col
 from .config import show_config
 from .conv import Conv2dGrads, Conv2dPlan, conv2d, conv2d_backward, plan_conv2d
+from .conv_transpose import conv_transpose2d, conv_transpose2d_backward
 from .explaining import Explanation, explain
 from .problem import ConvProblem
 from .registry import backends
@@ -40,6 +44,8 @@ __all__ = [
     "col2im",
     "conv2d",
     "conv2d_backward",
+    "conv_transpose2d",
+    "conv_transpose2d_backward",
     "explain",
     "get_num_threads",
     "im2col",

@@ -1,4 +1,4 @@
-"""Reading ints and pairs of ints as users give them."""
+"""Reading ints, pairs of ints and choices of gradients as users give them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, SupportsIndex, TypeAlias, cast
 
 import numpy as np
 
-__all__ = ["Pair", "parse_int", "parse_pair"]
+__all__ = ["Pair", "is_sequence", "parse_int", "parse_needs", "parse_pair"]
 
 Pair: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 
@@ -42,6 +42,17 @@ def parse_pair(
     if len(items) != 2:
         raise ValueError(f"{name} must be {form}, not {value!r}")
     return parse_int(name, items[0], minimum, form), parse_int(name, items[1], minimum, form)
+
+
+def parse_needs(needs: object) -> tuple[bool, bool, bool]:
+    """Return which of the gradients of x, weight and bias are wanted."""
+    if not isinstance(needs, (tuple, list)) or not all(
+        isinstance(need, (bool, np.bool_)) for need in needs
+    ):
+        raise TypeError(f"needs must be three bools (x, weight, bias), not {needs!r}")
+    if len(needs) != 3:
+        raise ValueError(f"needs must be three bools (x, weight, bias), not {needs!r}")
+    return bool(needs[0]), bool(needs[1]), bool(needs[2])
 
 
 def is_sequence(value: object) -> bool:

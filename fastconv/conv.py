@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .activation import Activation, multiply_derivative
-from .arguments import Pair
+from .arguments import Pair, parse_needs
 from .call import Call, find_call
 from .operands import Array, check_array, check_dtypes_agree, prepare
 from .padding import Padding, PaddingMode
@@ -214,7 +214,7 @@ def conv2d_backward(
         raise ValueError(f"output, what conv2d returned, is needed with activation={activation!r}")
     if y_array is not None and y_array.shape != shape:
         raise ValueError(f"output must have shape {shape}, not {y_array.shape}")
-    wants_x, wants_weight, wants_bias = _parse_needs(needs)
+    wants_x, wants_weight, wants_bias = parse_needs(needs)
 
     task = problem.unpadded
     backward = choose(task, backend, "backward").backward
@@ -241,16 +241,6 @@ def conv2d_backward(
         with np.errstate(all="ignore"):
             dx = problem.fold(dx).reshape(x_array.shape)
     return Conv2dGrads(dx, dw, db)
-
-
-def _parse_needs(needs: object) -> tuple[bool, bool, bool]:
-    if not isinstance(needs, (tuple, list)) or not all(
-        isinstance(need, (bool, np.bool_)) for need in needs
-    ):
-        raise TypeError(f"needs must be three bools (x, weight, bias), not {needs!r}")
-    if len(needs) != 3:
-        raise ValueError(f"needs must be three bools (x, weight, bias), not {needs!r}")
-    return bool(needs[0]), bool(needs[1]), bool(needs[2])
 
 
 class Conv2dPlan:

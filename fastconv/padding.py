@@ -24,12 +24,14 @@ from .arguments import Pair, is_sequence, parse_pair
 __all__ = [
     "PADDING_MODES",
     "Padding",
+    "PaddingInNumbers",
     "PaddingMode",
     "Pads",
     "check_mode",
     "fold_image",
     "pad_image",
     "parse_padding",
+    "parse_padding_in_numbers",
     "sources",
 ]
 
@@ -38,10 +40,12 @@ PaddingMode: TypeAlias = Literal["zeros", "reflect", "replicate", "circular"]
 
 # ((top, bottom), (left, right))
 Pads: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
-# As users give it
-Padding: TypeAlias = Pair | Sequence[Sequence[SupportsIndex]] | str
+# As users give it, in numbers or, where the image decides, by name
+PaddingInNumbers: TypeAlias = Pair | Sequence[Sequence[SupportsIndex]]
+Padding: TypeAlias = PaddingInNumbers | str
 
 _FORMS = "an int, a pair of ints, ((top, bottom), (left, right)), 'same' or 'valid'"
+_FORMS_IN_NUMBERS = "an int, a pair of ints or ((top, bottom), (left, right))"
 
 
 def parse_padding(
@@ -70,18 +74,24 @@ def parse_padding(
         if value == "same":
             vertical, horizontal = map(_same, image, window, stride)
             return vertical, horizontal
-        raise ValueError(f"padding must be {_FORMS}, not {value!r}")
+    return parse_padding_in_numbers(value, _FORMS)
+
+
+def parse_padding_in_numbers(value: object, forms: str = _FORMS_IN_NUMBERS) -> Pads:
+    """Return padding as ((top, bottom), (left, right)), or say which `forms` it may have."""
+    if isinstance(value, str):
+        raise ValueError(f"padding must be {forms}, not {value!r}")
     if is_sequence(value):
         axes = list(cast("Sequence[object]", value))
         sides = [is_sequence(axis) for axis in axes]
         if any(sides):
             if len(axes) != 2 or not all(sides):
-                raise ValueError(f"padding must be {_FORMS}, not {value!r}")
+                raise ValueError(f"padding must be {forms}, not {value!r}")
             return (
-                parse_pair("padding", axes[0], 0, _FORMS),
-                parse_pair("padding", axes[1], 0, _FORMS),
+                parse_pair("padding", axes[0], 0, forms),
+                parse_pair("padding", axes[1], 0, forms),
             )
-    vertical_pad, horizontal_pad = parse_pair("padding", value, 0, _FORMS)
+    vertical_pad, horizontal_pad = parse_pair("padding", value, 0, forms)
     return (vertical_pad, vertical_pad), (horizontal_pad, horizontal_pad)
 
 

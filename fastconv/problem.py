@@ -30,7 +30,7 @@ from .arguments import parse_int, parse_pair
 from .operands import Array, check_dtype
 from .padding import PaddingMode, Pads, check_mode, fold_image, pad_image, parse_padding
 
-__all__ = ["ConvProblem", "check_size"]
+__all__ = ["ConvProblem", "check_size", "dilated", "parse_shape"]
 
 _NO_PADS: Pads = ((0, 0), (0, 0))
 _FLOAT32 = np.dtype(np.float32)
@@ -102,8 +102,8 @@ class ConvProblem:
         ValueError
             For values that do not make a convolution; the message names the argument and values.
         """
-        x_shape = _parse_shape("x", x_shape, (4, 3), "(N, C, H, W) or (C, H, W)")
-        weight_shape = _parse_shape("weight", weight_shape, (4,), "(K, C/groups, R, S)")
+        x_shape = parse_shape("x", x_shape, (4, 3), "(N, C, H, W) or (C, H, W)")
+        weight_shape = parse_shape("weight", weight_shape, (4,), "(K, C/groups, R, S)")
         batch, channels, height, width = x_shape if len(x_shape) == 4 else (1, *x_shape)
         out_channels, _, kernel_height, kernel_width = weight_shape
 
@@ -118,7 +118,7 @@ class ConvProblem:
                 )
         stride = parse_pair("stride", stride, 1)
         dilation = parse_pair("dilation", dilation, 1)
-        window = _dilated((kernel_height, kernel_width), dilation)
+        window = dilated((kernel_height, kernel_width), dilation)
         pads = parse_padding(padding, (height, width), window, stride)
         check_mode(padding_mode, pads, (height, width))
         check_activation(activation)
@@ -147,9 +147,9 @@ class ConvProblem:
 
         Returns the problem of an image just large enough for them.
         """
-        weight_shape = _parse_shape("weight", weight_shape, (4,), "(K, C/groups, R, S)")
+        weight_shape = parse_shape("weight", weight_shape, (4,), "(K, C/groups, R, S)")
         groups = parse_int("groups", groups, 1)
-        window = _dilated(weight_shape[2:], parse_pair("dilation", dilation, 1))
+        window = dilated(weight_shape[2:], parse_pair("dilation", dilation, 1))
         pads = parse_padding(padding, (1, 1), (1, 1), (1, 1))
         height, width = (n + max(pad) for n, pad in zip(window, pads, strict=True))
         return cls.create(
@@ -165,7 +165,7 @@ class ConvProblem:
     @cached_property
     def window(self) -> tuple[int, int]:
         """Rows and columns of the image that the dilated kernel spans."""
-        return _dilated((self.kernel_height, self.kernel_width), self.dilation)
+        return dilated((self.kernel_height, self.kernel_width), self.dilation)
 
     @cached_property
     def padded_size(self) -> tuple[int, int]:
@@ -319,7 +319,7 @@ def check_size(name: str, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
         raise ValueError(f"{name} would have shape {shape}: larger than any array can be")
 
 
-def _dilated(kernel: Sequence[int], dilation: tuple[int, int]) -> tuple[int, int]:
+def dilated(kernel: Sequence[int], dilation: tuple[int, int]) -> tuple[int, int]:
     """Return the rows and columns that a kernel spans once its taps are `dilation` apart."""
     return (kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1
 
@@ -328,7 +328,7 @@ def _times(shape: Sequence[int]) -> str:
     return "×".join(map(str, shape))
 
 
-def _parse_shape(
+def parse_shape(
     name: str, shape: Sequence[int], ranks: tuple[int, ...], form: str
 ) -> tuple[int, ...]:
     """Check the rank, and that only the batch may be empty."""

@@ -13,21 +13,24 @@ out its own output sizes, so that one mistake cannot hide in both.
         |
         +-- conv.py            Y = f(W * X + b)                  seven nested loops
         +-- conv_backward.py   dE/dX, dE/dW, dE/db               a few loops for each
+        +-- conv_transpose.py  Y += W X, pixel by pixel          and its gradients; its sizes are in
+        |                                                        transposed_geometry.py
         +-- columns.py         im2col and its adjoint col2im     (unfold, fold)
 
     convolution.py     (f * g)[n] = sum_m f[m] g[n - m]          what the word means in a textbook,
                                                                  and the correlation layers compute
     tutorial.py        the usual NumPy im2col lesson, without its usual mistakes
 
-``conv2d``, ``conv2d_backward``, ``im2col`` and ``col2im`` take the arguments of the functions of
-the same name in ``fastconv``.  `tutorial` keeps the same names inside its own module:
-``reference.tutorial.conv2d``.
+``conv2d``, ``conv2d_backward``, ``conv_transpose2d``, ``conv_transpose2d_backward``, ``im2col`` and
+``col2im`` take the arguments of the functions of the same name in ``fastconv``.  `tutorial` keeps
+the same names inside its own module: ``reference.tutorial.conv2d``.
 """
 
 from reference import tutorial
 from reference.columns import col2im, im2col
 from reference.conv import conv2d
 from reference.conv_backward import Conv2dGrads, conv2d_backward
+from reference.conv_transpose import conv_transpose2d, conv_transpose2d_backward
 from reference.convolution import convolve1d, convolve2d, correlate1d, correlate2d
 
 __all__ = [
@@ -35,6 +38,8 @@ __all__ = [
     "col2im",
     "conv2d",
     "conv2d_backward",
+    "conv_transpose2d",
+    "conv_transpose2d_backward",
     "convolve1d",
     "convolve2d",
     "correlate1d",

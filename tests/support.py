@@ -253,6 +253,25 @@ def forget_calls() -> Iterator[None]:
             cache_of_calls.cache_clear()
 
 
+def views_of(x: Array) -> Iterator[tuple[str, Any]]:
+    """Yield arrays that equal x and lie in memory in every way but the plain one."""
+    yield "fortran", np.asfortranarray(x)
+    yield "negative strides", x[..., ::-1, ::-1].copy()[..., ::-1, ::-1]
+    wide = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), x.dtype)
+    wide[..., ::2] = x
+    yield "every other column", wide[..., ::2]
+    yield "byte-swapped", x.astype(x.dtype.newbyteorder())
+    raw = bytearray(x.nbytes + 1)
+    misaligned = np.frombuffer(raw, x.dtype, x.size, offset=1).reshape(x.shape)
+    misaligned[...] = x
+    assert not misaligned.flags.aligned
+    yield "misaligned", misaligned
+    read_only = x.copy()
+    read_only.setflags(write=False)
+    yield "read-only", read_only
+    yield "nested lists", x.astype(np.float64).tolist()
+
+
 def poisoned(shape: tuple[int, ...], dtype: Any) -> Array:
     """Return an array of NaN: whatever a kernel forgets to write shows."""
     return np.full(shape, np.nan, dtype)

@@ -24,6 +24,12 @@ def _good_arguments(function):
     return {
         "conv2d": {"x": x, "weight": weight, "bias": bias, "out": np.full((2, 6, 4, 5), 7, F32)},
         "conv2d_backward": {"grad_output": ones(2, 6, 4, 5), "x": x, "weight": weight},
+        "conv_transpose2d": {
+            "x": x, "weight": ones(4, 6, 3, 3), "bias": bias, "out": np.full((2, 6, 8, 9), 7, F32),
+        },
+        "conv_transpose2d_backward": {
+            "grad_output": ones(2, 6, 8, 9), "x": x, "weight": ones(4, 6, 3, 3),
+        },
         "plan_conv2d": {"weight": weight, "bias": bias},
         "plan": {"x": x, "out": np.full((2, 6, 4, 5), 7, F32)},
         "explain": {"x_shape": x.shape, "weight_shape": weight.shape, "bias_shape": (6,)},
@@ -32,7 +38,7 @@ def _good_arguments(function):
         "set_num_threads": {"n": 1},
         "num_threads": {"n": 1},
         "show_config": {},
-    }[function]
+    }[function]  # fmt: skip
 
 
 def _function(name):
@@ -60,6 +66,14 @@ def conv(error, *words, **change):
     return bad("conv2d", error, *words, **change)
 
 
+def transposed(error, *words, **change):
+    return bad("conv_transpose2d", error, *words, **change)
+
+
+def transposed_backward(error, *words, **change):
+    return bad("conv_transpose2d_backward", error, *words, **change)
+
+
 def read_only(array):
     array.setflags(write=False)
     return array
@@ -67,6 +81,7 @@ def read_only(array):
 
 SHARED = ones(2, 6, 6, 7)
 FLAT = SHARED.reshape(-1)
+LARGE = ones(2, 6, 10, 12)
 HUGE = 2**40
 
 BAD_CALLS = [
@@ -251,6 +266,97 @@ BAD_CALLS = [
     bad("conv2d_backward", ValueError, "backend must be one of", "'tpu'", backend="tpu"),
     bad("conv2d_backward", ValueError, "stride must be at least 1, not 0", stride=(0, 1)),
     bad("conv2d_backward", ValueError, "groups=3 must divide", groups=3),
+    # transposed: ranks, dtypes, empty operands
+    transposed(ValueError, "x must be (N, C, H, W)", "2-D", "(6, 7)", x=ones(6, 7)),
+    transposed(ValueError, "x must be", "5-D", x=ones(1, 2, 4, 6, 7)),
+    transposed(ValueError, "weight must be (C, K/groups, R, S)", "3-D", weight=ones(4, 3, 3)),
+    transposed(ValueError, "bias must have shape (6,)", "(4,)", bias=ones(4)),
+    transposed(ValueError, "bias must have shape (6,)", "()", bias=F32(1)),
+    transposed(ValueError, "bias must have shape (12,)", "groups=2", "(6,)", groups=2),
+    transposed(TypeError, "x has dtype int64", "x with .astype(np.float64)",
+               x=ones(2, 4, 6, 7, dtype=np.int64)),
+    transposed(TypeError, "x has dtype object", x=None),
+    transposed(TypeError, "x is a masked array", x=np.ma.masked_equal(ones(2, 4, 6, 7), 0)),
+    transposed(TypeError, "weight has dtype float64 but x has float32",
+               weight=ones(4, 6, 3, 3, dtype=F64)),
+    transposed(TypeError, "bias has dtype float64 but x has float32", bias=ones(6, dtype=F64)),
+    transposed(TypeError, "bias has dtype int64", bias=ones(6, dtype=np.int64)),
+    transposed(ValueError, "x must not be empty", "(2, 4, 0, 7)", x=ones(2, 4, 0, 7)),
+    transposed(ValueError, "x must not be empty", "(0, 6, 7)", x=ones(0, 6, 7)),
+    transposed(ValueError, "weight must not be empty", "(4, 0, 3, 3)", weight=ones(4, 0, 3, 3)),
+    transposed(ValueError, "weight must not be empty", "(4, 6, 3, 0)", weight=ones(4, 6, 3, 0)),
+    # transposed: channels and options
+    transposed(ValueError, "weight (6, 4, 3, 3) takes 6 channels", "x (2, 4, 6, 7) has 4",
+               weight=ones(6, 4, 3, 3)),
+    transposed(ValueError, "groups=3 must divide the 4 channels of x (2, 4, 6, 7)", groups=3),
+    transposed(ValueError, "groups must be at least 1, not 0", groups=0),
+    transposed(TypeError, "groups must be an int, not 2.0", groups=2.0),
+    transposed(ValueError, "stride must be at least 1, not 0", stride=(1, 0)),
+    transposed(ValueError, "stride must be an int or a pair of ints, not (1, 2, 3)",
+               stride=(1, 2, 3)),
+    transposed(TypeError, "stride must be", "'2'", stride="2"),
+    transposed(ValueError, "dilation must be at least 1, not -3", dilation=(-3, 1)),
+    transposed(TypeError, "dilation must be", "True", dilation=True),
+    transposed(ValueError, "padding must be at least 0, not -1", padding=-1),
+    transposed(ValueError, "padding must be at least 0, not -2", padding=((0, 1), (-2, 0))),
+    transposed(ValueError, "padding must be an int, a pair of ints or ((top, bottom), (left",
+               "not 'same'", padding="same"),
+    transposed(ValueError, "padding must be an int, a pair", "not 'valid'", padding="valid"),
+    transposed(ValueError, "padding must be", "(1, 2, 3)", padding=(1, 2, 3)),
+    transposed(ValueError, "padding must be", "((1, 1), 2)", padding=((1, 1), 2)),
+    transposed(TypeError, "padding must be", "1.5", padding=1.5),
+    transposed(TypeError, "padding must be", "None", padding=None),
+    transposed(ValueError, "padding (4, 4) leaves nothing of the output", "height 8", padding=4),
+    transposed(ValueError, "padding (9, 0) leaves nothing of the output", "width 9",
+               padding=((0, 0), (9, 0))),
+    transposed(ValueError, "output_padding must be smaller than stride or dilation",
+               "not 1 in height, where stride is 1 and dilation 1", output_padding=1),
+    transposed(ValueError, "not 3 in width", "stride is 2 and dilation 3",
+               output_padding=(2, 3), stride=2, dilation=3),
+    transposed(ValueError, "output_padding must be at least 0, not -1", output_padding=(-1, 0)),
+    transposed(ValueError, "output_padding must be", "(0, 0, 0)", output_padding=(0, 0, 0)),
+    transposed(TypeError, "output_padding must be", "0.5", output_padding=0.5),
+    transposed(TypeError, "output_padding must be", "None", output_padding=None),
+    transposed(ValueError, "backend must be one of", "'cudnn'", backend="cudnn"),
+    transposed(ValueError, "backend must be one of", "None", backend=None),
+    transposed(ValueError, "the output", "larger than any array", stride=2**31 - 1),
+    # transposed: out
+    transposed(ValueError, "out must have shape (2, 6, 8, 9)", "(2, 6, 4, 5)",
+               out=ones(2, 6, 4, 5)),
+    transposed(ValueError, "out must have shape (6, 8, 9)", "(1, 6, 8, 9)", x=ones(4, 6, 7),
+               out=ones(1, 6, 8, 9)),
+    transposed(ValueError, "out must have shape (2, 6, 13, 15)", "(2, 6, 8, 9)", stride=2),
+    transposed(TypeError, "out must have dtype float32, not float64",
+               out=ones(2, 6, 8, 9, dtype=F64)),
+    transposed(TypeError, "out must be a NumPy array, not list", out=[7.0]),
+    transposed(TypeError, "out is a masked array", out=np.ma.masked_all((2, 6, 8, 9), F32)),
+    transposed(ValueError, "out is read-only", out=read_only(ones(2, 6, 8, 9))),
+    transposed(ValueError, "out overlaps itself",
+               out=np.lib.stride_tricks.as_strided(ones(432), (2, 6, 8, 9), (0, 288, 36, 4))),
+    transposed(ValueError, "out shares memory with x", x=LARGE[:, :4, :6, :7],
+               out=LARGE[:, :, :8, :9]),
+    transposed(ValueError, "out shares memory with weight",
+               weight=LARGE.reshape(-1)[:216].reshape(4, 6, 3, 3), out=LARGE[:, :, :8, :9]),
+    transposed(ValueError, "out shares memory with bias", bias=LARGE[0, :, 0, 0],
+               out=LARGE[:, :, :8, :9]),
+    # transposed: backward
+    transposed_backward(ValueError, "grad_output", "(2, 6, 8, 9)", "(2, 6, 6, 7)",
+                        grad_output=ones(2, 6, 6, 7)),
+    transposed_backward(ValueError, "grad_output", "(2, 6, 8, 9)", "(6, 8, 9)",
+                        grad_output=ones(6, 8, 9)),
+    transposed_backward(ValueError, "grad_output", "(2, 6, 13, 15)", stride=2),
+    transposed_backward(TypeError, "grad_output has dtype float64 but x has float32",
+                        grad_output=ones(2, 6, 8, 9, dtype=F64)),
+    transposed_backward(TypeError, "weight has dtype int8",
+                        weight=ones(4, 6, 3, 3, dtype=np.int8)),
+    transposed_backward(ValueError, "x must be", "2-D", x=ones(6, 7)),
+    transposed_backward(ValueError, "takes 6 channels", "has 4", weight=ones(6, 4, 3, 3)),
+    transposed_backward(ValueError, "output_padding must be smaller", output_padding=1),
+    transposed_backward(ValueError, "padding must be", "'same'", padding="same"),
+    transposed_backward(ValueError, "padding (5, 5) leaves nothing", padding=5),
+    transposed_backward(TypeError, "needs must be three bools", "1", needs=(1, 1, 1)),
+    transposed_backward(ValueError, "needs must be three bools", "(True,)", needs=(True,)),
+    transposed_backward(ValueError, "backend must be one of", "'tpu'", backend="tpu"),
     # plans: what is wrong whatever the image is said when the plan is made
     bad("plan_conv2d", ValueError, "weight must be", "3-D", weight=ones(4, 3, 3)),
     bad("plan_conv2d", ValueError, "bias must have shape (6,)", "(4,)", bias=ones(4)),

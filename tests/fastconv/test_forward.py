@@ -20,6 +20,7 @@ from tests.support import (
     random_operands,
     random_truth,
     unit_roundoff,
+    views_of,
 )
 
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
@@ -126,35 +127,16 @@ def test_activations_saturate_without_nan_or_warning(backend, dtype):
         np.testing.assert_allclose(y[0, 0], expected, rtol=0, atol=unit_roundoff(dtype))
 
 
-def _views_of(x):
-    """Yield arrays that equal x and lie in memory in every way but the plain one."""
-    yield "fortran", np.asfortranarray(x)
-    yield "negative strides", x[:, :, ::-1, ::-1].copy()[:, :, ::-1, ::-1]
-    wide = np.zeros((*x.shape[:3], 2 * x.shape[3]), x.dtype)
-    wide[..., ::2] = x
-    yield "every other column", wide[..., ::2]
-    yield "byte-swapped", x.astype(x.dtype.newbyteorder())
-    raw = bytearray(x.nbytes + 1)
-    misaligned = np.frombuffer(raw, x.dtype, x.size, offset=1).reshape(x.shape)
-    misaligned[...] = x
-    assert not misaligned.flags.aligned
-    yield "misaligned", misaligned
-    read_only = x.copy()
-    read_only.setflags(write=False)
-    yield "read-only", read_only
-    yield "nested lists", x.astype(np.float64).tolist()
-
-
 @on_each_general_backend
 @every_dtype
 def test_memory_layout_does_not_matter(backend, dtype):
     case = Case("layout", (2, 3, 5, 6), (4, 3, 3, 2), {"padding": 1})
     data = integer_operands(case, dtype)
     truth, _ = integer_truth(case)
-    for name, x in _views_of(data.x):
+    for name, x in views_of(data.x):
         if name == "nested lists" and dtype == "float32":
             continue  # lists of floats are float64
-        for weight_name, weight in _views_of(data.weight):
+        for weight_name, weight in views_of(data.weight):
             if weight_name == "nested lists" and dtype == "float32":
                 continue
             y = fastconv.conv2d(x, weight, data.bias, padding=1, backend=backend.name)
@@ -168,7 +150,7 @@ def test_out_may_be_any_writable_view(backend, dtype):
     case = Case("out", (2, 3, 5, 6), (4, 3, 3, 2), {"padding": 1})
     data = integer_operands(case, dtype)
     truth, _ = integer_truth(case)
-    for name, out in _views_of(poisoned(truth.shape, dtype)):
+    for name, out in views_of(poisoned(truth.shape, dtype)):
         if name in ("read-only", "nested lists"):
             continue
         y = fastconv.conv2d(

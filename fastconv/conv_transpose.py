@@ -1,0 +1,269 @@
+"""conv_transpose2d and its gradients: check → find the convolution that is transposed → run it."""
+
+from __future__ import annotations
+
+from typing import SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from .algorithms.backend import Backend
+from .arguments import Pair, parse_needs
+from .conv import Conv2dGrads
+from .operands import Array, check_array, check_dtypes_agree, check_out, is_prepared, prepare
+from .padding import PaddingInNumbers
+from .problem import ConvProblem
+from .registry import choose
+from .threads import threads_for
+from .transposed import TransposedProblem
+
+__all__ = ["conv_transpose2d", "conv_transpose2d_backward"]
+
+
+def conv_transpose2d(
+    x: npt.ArrayLike,
+    weight: npt.ArrayLike,
+    bias: npt.ArrayLike | None = None,
+    *,
+    stride: Pair = 1,
+    padding: PaddingInNumbers = 0,
+    output_padding: Pair = 0,
+    dilation: Pair = 1,
+    groups: SupportsIndex = 1,
+    backend: str = "auto",
+    out: Array | None = None,
+) -> Array:
+    r"""Set a bank of kernels down at every pixel, as a transposed convolution layer does.
+
+    .. math::
+        Y_{n,k,h,w} = b_k + \sum_{c,r,s} W_{c,k,r,s}\,
+                      X_{n,\,c,\,(h + P - r D)/S,\,(w + P - s D)/S}
+
+    where the sum takes those taps only whose quotients are whole and inside the image.
+
+    Parameters
+    ----------
+    x : array_like, (N, C, H, W) or (C, H, W)
+        float32 or float64; computed as such.
+    weight : array_like, (C, K/groups, R, S)
+        Of the same dtype.
+    bias : array_like, (K,), optional
+        Of the same dtype.
+    stride : int or (int, int)
+        Pixels of the output from one kernel to the next: vertical, horizontal.
+    padding : int, (int, int) or ((int, int), (int, int))
+        Rows and columns that are left out of the output: everywhere, (vertical, horizontal) or
+        ((top, bottom), (left, right)).
+    output_padding : int or (int, int)
+        Rows and columns more at the bottom and right; fewer than `stride` or `dilation`.
+    dilation : int or (int, int)
+        Pixels of the output from one tap of the kernel to the next.
+    groups : int
+        Divides both C and K; output group g sees only input group g.
+    backend : str
+        "auto" or one of `backends()`.
+    out : ndarray, optional
+        Where to write; the shape and dtype of the result, sharing no memory with the operands.
+
+    Returns
+    -------
+    ndarray, (N, K, OH, OW) or (K, OH, OW)
+        `out` where it was given.
+        ``OH = (H-1)·stride - top - bottom + (R-1)·dilation + output_padding + 1``.
+
+    Raises
+    ------
+    TypeError
+        For a dtype other than float32 and float64, dtypes that differ, options of a wrong type.
+    ValueError
+        For shapes or options that make no transposed convolution, or an `out` that cannot take the
+        result. Nothing has been written then.
+    MemoryError
+        If the result or a buffer cannot be allocated.
+
+    See Also
+    --------
+    conv2d_backward : whose gradient of x this is, for the same weights.
+
+    Notes
+    -----
+    Also called fractionally strided convolution and, wrongly, deconvolution: it is the transpose of
+    the linear map that `conv2d` is, ⟨conv_transpose2d(x), y⟩ = ⟨x, conv2d(y)⟩, not its inverse.
+
+    Every result is within (T + 3)·u·(Σ|W||X| + |b|) of the exact sum of its T ≤ C/groups·R·S
+    products and the bias, where u is half the spacing of numbers at 1.
+
+    References
+    ----------
+    V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning", 2016, chapter 4;
+    ``torch.nn.ConvTranspose2d``.
+
+    Examples
+    --------
+    >>> import numpy as np, fastconv
+    >>> twice = np.ones((1, 1, 2, 2))
+    >>> fastconv.conv_transpose2d(np.array([[[1.0, 2.0], [3.0, 4.0]]]), twice, stride=2)
+    array([[[1., 1., 2., 2.],
+            [1., 1., 2., 2.],
+            [3., 3., 4., 4.],
+            [3., 3., 4., 4.]]])
+    """
+    x_array = check_array("x", x)
+    w_array = check_array("weight", weight)
+    b_array = None if bias is None else check_array("bias", bias)
+    problem = TransposedProblem.create(
+        x_array.shape,
+        w_array.shape,
+        None if b_array is None else b_array.shape,
+        dtype=check_dtypes_agree(x=x_array, weight=w_array, bias=b_array),
+        stride=stride,
+        padding=padding,
+        output_padding=output_padding,
+        dilation=dilation,
+        groups=groups,
+    )
+    convolution = problem.convolution
+    able = choose(convolution, backend, "backward")
+
+    shape = problem.output_shape if x_array.ndim == 4 else problem.output_shape[1:]
+    if out is None:
+        y = result = np.empty(shape, problem.dtype)
+    else:
+        check_out(out, shape, problem.dtype, x=x_array, weight=w_array, bias=b_array)
+        result = out
+        y = out if is_prepared(out) else np.empty(shape, problem.dtype)
+    if not convolution.is_empty:
+        _input_gradient(
+            convolution,
+            able,
+            prepare(x_array).reshape(problem.x_shape),
+            prepare(w_array),
+            None if b_array is None else prepare(b_array),
+            y.reshape(problem.output_shape),
+        )
+    if result is not y:
+        result[...] = y
+    return result
+
+
+def conv_transpose2d_backward(
+    grad_output: npt.ArrayLike,
+    x: npt.ArrayLike,
+    weight: npt.ArrayLike,
+    *,
+    stride: Pair = 1,
+    padding: PaddingInNumbers = 0,
+    output_padding: Pair = 0,
+    dilation: Pair = 1,
+    groups: SupportsIndex = 1,
+    needs: tuple[bool, bool, bool] = (True, True, True),
+    backend: str = "auto",
+) -> Conv2dGrads:
+    r"""Compute the gradients of `conv_transpose2d` with respect to its image, weights and bias.
+
+    With E the loss, and outside of the output ∂E/∂Y = 0:
+
+    .. math::
+        \partial E/\partial b_k &= \sum_{n,h,w} \partial E/\partial Y_{n,k,h,w} \\
+        \partial E/\partial W_{c,k,r,s} &= \sum_{n,i,j} X_{n,c,i,j}\,
+            \partial E/\partial Y_{n,\,k,\,i S + r D - P,\,j S + s D - P} \\
+        \partial E/\partial X_{n,c,i,j} &= \sum_{k,r,s} W_{c,k,r,s}\,
+            \partial E/\partial Y_{n,\,k,\,i S + r D - P,\,j S + s D - P}
+
+    The last is the convolution of ∂E/∂Y with the weights, whose transpose the layer is.
+
+    Parameters
+    ----------
+    grad_output : array_like, (N, K, OH, OW) or (K, OH, OW)
+        ∂E/∂Y, the gradient of the loss with respect to the layer's output.
+    x, weight
+        As given to `conv_transpose2d`, all of one dtype.
+    stride, padding, output_padding, dilation, groups, backend
+        As given to `conv_transpose2d`.
+    needs : (bool, bool, bool)
+        Which gradients to compute: of x, weight, bias.
+
+    Returns
+    -------
+    Conv2dGrads
+        A named tuple ``(x, weight, bias)`` with the operands' shapes and dtype, None where not
+        needed. An empty batch gives zeros for weight and bias.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `conv_transpose2d`; ValueError also for a gradient of the wrong shape.
+
+    Notes
+    -----
+    What `conv2d` says of infinite weights at zero padding holds for the gradient of x, where the
+    padding is what the layer left out of its output.
+    """
+    g_array = check_array("grad_output", grad_output)
+    x_array = check_array("x", x)
+    w_array = check_array("weight", weight)
+    problem = TransposedProblem.create(
+        x_array.shape,
+        w_array.shape,
+        dtype=check_dtypes_agree(x=x_array, weight=w_array, grad_output=g_array),
+        stride=stride,
+        padding=padding,
+        output_padding=output_padding,
+        dilation=dilation,
+        groups=groups,
+    )
+    shape = problem.output_shape if x_array.ndim == 4 else problem.output_shape[1:]
+    if g_array.shape != shape:
+        raise ValueError(f"grad_output must have the output's shape {shape}, not {g_array.shape}")
+    wants_x, wants_weight, wants_bias = parse_needs(needs)
+
+    convolution = problem.convolution
+    able_forward = choose(convolution, backend)
+    able_backward = choose(convolution, backend, "backward") if wants_weight else None
+    dx = np.empty(x_array.shape, problem.dtype) if wants_x else None
+    dw = np.empty(problem.weight_shape, problem.dtype) if wants_weight else None
+    db = np.empty(convolution.in_channels, problem.dtype) if wants_bias else None
+    if convolution.is_empty:
+        for sum_over_images in (dw, db):
+            if sum_over_images is not None:
+                sum_over_images[...] = 0
+        return Conv2dGrads(dx, dw, db)
+    grad = prepare(g_array).reshape(problem.output_shape)
+    weights = prepare(w_array)
+    if dx is not None:
+        _forward(convolution, able_forward, grad, weights, dx.reshape(problem.x_shape))
+    if dw is not None and able_backward is not None:
+        image = prepare(x_array).reshape(problem.x_shape)
+        _weight_gradient(convolution, able_backward, image, grad, weights, dw)
+    if db is not None:
+        with np.errstate(all="ignore"):  # infinities and NaN flow through
+            db[...] = grad.sum(axis=3).sum(axis=(0, 2), dtype=np.float64)
+    return Conv2dGrads(dx, dw, db)
+
+
+# What is asked of a backend, in the words of the convolution: its image x, its output's gradient.
+
+
+def _input_gradient(
+    problem: ConvProblem, backend: Backend, grad: Array, weight: Array, bias: Array | None,
+    dx: Array,
+) -> None:  # fmt: skip
+    """Fill dx (N, K, OH, OW), and add one number to each of its channels."""
+    assert backend.backward is not None  # choose saw to it
+    backend.backward(problem, grad, None, weight, dx, None, None)
+    if bias is not None:
+        with np.errstate(all="ignore"):  # infinities and NaN flow through
+            dx += bias[:, None, None]
+
+
+def _weight_gradient(
+    problem: ConvProblem, backend: Backend, grad: Array, x: Array, weight: Array, dw: Array
+) -> None:
+    """Fill dw (C, K/groups, R, S)."""
+    assert backend.backward is not None  # choose saw to it
+    backend.backward(problem, grad, x, weight, None, dw, None)
+
+
+def _forward(problem: ConvProblem, backend: Backend, x: Array, weight: Array, y: Array) -> None:
+    """Fill y (N, C, H, W)."""
+    backend.forward(problem, threads_for(problem.flops))(x, weight, None, None, y)

@@ -1,0 +1,192 @@
+"""The gradients of hundreds of random problems: slopes, adjoints, and what nothing reaches.
+
+None of it asks the reference: each law holds between the forward pass and the gradients alone.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv.registry import refusal, usable_backends
+from reference.padding_modes import source_of
+from tests.random_problems import ACTIVATIONS, MODES, random_case
+from tests.support import (
+    DTYPES,
+    Operands,
+    integer_operands,
+    poisoned_allocations,
+    problem_of,
+    random_operands,
+    without_activation,
+)
+
+PROBLEMS = 320
+on_random_problems = pytest.mark.parametrize("seed", range(PROBLEMS))
+every_dtype = pytest.mark.parametrize("dtype", DTYPES)
+
+# What a backend has to be able to do for the gradient of x, of weight and of bias.
+DIRECTIONS = ("backward", "backward", "backward")
+
+
+def gradients_of_each_backend(case, data, monkeypatch, output=None):
+    """Yield the name of each backend and what gradients it computes, from poisoned memory."""
+    task = problem_of(case).unpadded
+    found = 0
+    for backend in usable_backends():
+        needs = tuple(refusal(backend, task, direction) is None for direction in DIRECTIONS)
+        if any(needs):
+            with poisoned_allocations(monkeypatch):
+                grads = fastconv.conv2d_backward(
+                    data.grad_output, data.x, data.weight, output=output, needs=needs,
+                    backend=backend.name, **case.options,
+                )  # fmt: skip
+            found += 1
+            yield backend.name, grads
+    assert found, "no backend computes it"
+
+
+def _data_and_directions(case, rng):
+    """Return operands in float64, a direction for each, a step, and the slope's error over Σ|g|.
+
+    Without an activation the loss is linear in each operand, so
+    that a difference over any step is the slope. The same holds between the corners of relu: there
+    every sum of integers and a bias of a half is half an integer, and the step moves it by less
+    than a half. Sigmoid and tanh are curved; sums around 1 keep them from being flat.
+    """
+    taps = problem_of(case).taps
+    if case.options["activation"] == "relu":
+        data = integer_operands(case, "float64")
+        data = replace(data, bias=data.bias + 0.5)
+        directions = [
+            rng.integers(-1, 2, a.shape).astype(float) for a in (data.x, data.weight, data.bias)
+        ]
+        return data, directions, 2.0 ** -np.ceil(np.log2(16 * taps)), 1e-10 * taps
+    data = random_operands(case, "float64")
+    data = replace(data, weight=data.weight / np.sqrt(taps))
+    directions = [rng.standard_normal(a.shape) for a in (data.x, data.weight, data.bias)]
+    directions[1] /= np.sqrt(taps)
+    if case.options["activation"] is None:
+        return data, directions, 0.25, 1e-12 * taps
+    return data, directions, 1e-4, 1e-7
+
+
+@on_random_problems
+def test_central_differences(seed, monkeypatch):
+    """The slope of Σ g·y along a random direction in x, in weight, in bias."""
+    case = random_case(seed)
+    data, directions, step, tolerance = _data_and_directions(case, np.random.default_rng(seed))
+    operands = data.x, data.weight, data.bias
+
+    def loss(position, distance):
+        moved = list(operands)
+        moved[position] = moved[position] + distance * directions[position]
+        return np.sum(data.grad_output * fastconv.conv2d(*moved, **case.options))
+
+    slopes = [(loss(at, step) - loss(at, -step)) / (2 * step) for at in range(3)]
+    bound = tolerance * np.abs(data.grad_output).sum()
+    output = fastconv.conv2d(*operands, **case.options) if case.options["activation"] else None
+    for name, grads in gradients_of_each_backend(case, data, monkeypatch, output):
+        for field, grad, direction, slope in zip(
+            grads._fields, grads, directions, slopes, strict=True
+        ):
+            if grad is not None:
+                assert abs(slope - np.sum(grad * direction)) <= bound, (name, field)
+
+
+@every_dtype
+@on_random_problems
+def test_adjoint_identity_is_exact(seed, dtype, monkeypatch):
+    """⟨conv(x), g⟩ = ⟨x, dx⟩ = ⟨w, dw⟩ and ⟨1, g⟩ = db, to the last bit on integers."""
+    case = random_case(seed)
+    case = replace(case, options=without_activation(case))
+    data = integer_operands(case, dtype)
+    forward = _inner(fastconv.conv2d(data.x, data.weight, **case.options), data.grad_output)
+    sums = data.grad_output.sum(axis=(-1, -2)).reshape(-1, case.weight_shape[0]).sum(axis=0)
+    for name, grads in gradients_of_each_backend(case, data, monkeypatch):
+        if grads.x is not None:
+            assert grads.x.shape == data.x.shape
+            assert _inner(data.x, grads.x) == forward, name
+        if grads.weight is not None:
+            assert _inner(data.weight, grads.weight) == forward, name
+        if grads.bias is not None:
+            np.testing.assert_array_equal(grads.bias, sums, err_msg=name)
+        assert {grad.dtype for grad in grads if grad is not None} == {np.dtype(dtype)}
+
+
+def _inner(a, b):
+    return float(np.sum(a.astype(np.float64) * b))
+
+
+def _reached(case):
+    """Return the pixels that some window holds, found by trying every tap of every window."""
+    problem = problem_of(case)
+    source = source_of(problem.padding_mode)
+    masks = []
+    for size, outputs, kernel, stride, dilation, (before, _) in zip(
+        problem.x_shape[2:], problem.output_shape[2:], problem.weight_shape[2:], problem.stride,
+        problem.dilation, problem.padding, strict=True,
+    ):  # fmt: skip
+        places = (i * stride + r * dilation - before for i in range(outputs) for r in range(kernel))
+        mask = np.zeros(size, bool)
+        mask[[at for at in (source(place, size) for place in places) if at is not None]] = True
+        masks.append(mask)
+    return np.outer(*masks)
+
+
+@every_dtype
+@on_random_problems
+def test_the_gradient_is_exactly_zero_where_no_window_was(seed, dtype, monkeypatch):
+    case = random_case(seed)
+    case = replace(case, options=without_activation(case))
+    data = random_operands(case, dtype)
+    ones = Operands(data.x, np.ones_like(data.weight), None, np.ones_like(data.grad_output))
+    reached = np.broadcast_to(_reached(case), data.x.shape)
+    for name, grads in gradients_of_each_backend(case, ones, monkeypatch):
+        if grads.x is not None:
+            np.testing.assert_array_equal(grads.x != 0, reached, err_msg=name)
+    for name, grads in gradients_of_each_backend(case, data, monkeypatch):
+        for grad in grads:
+            assert grad is None or np.isfinite(grad).all(), name
+        if grads.x is not None:
+            assert not grads.x[~reached].any(), name
+
+
+@pytest.mark.parametrize("seed", range(0, PROBLEMS, 4))
+def test_an_empty_batch_has_gradients_of_zero(seed, monkeypatch):
+    case = random_case(seed)
+    case = replace(case, x_shape=(0, *case.x_shape[-3:]))
+    data = random_operands(case, "float32")
+    output = data.grad_output if case.options["activation"] else None
+    for name, grads in gradients_of_each_backend(case, data, monkeypatch, output):
+        if grads.x is not None:
+            assert grads.x.shape == case.x_shape, name
+        for grad, shape in ((grads.weight, data.weight.shape), (grads.bias, data.bias.shape)):
+            if grad is not None:
+                np.testing.assert_array_equal(grad, np.zeros(shape, "float32"), err_msg=name)
+
+
+def test_the_random_problems_are_of_every_kind():
+    cases = [random_case(seed) for seed in range(PROBLEMS)]
+    problems = [problem_of(case) for case in cases]
+
+    def count(condition):
+        return sum(map(condition, problems))
+
+    assert PROBLEMS >= 300
+    for mode in MODES:
+        assert count(lambda p, mode=mode: p.padding_mode == mode) > 30
+    for activation in ACTIVATIONS:
+        assert count(lambda p, activation=activation: p.activation == activation) > 30
+    assert count(lambda p: p.groups > 1) > 100
+    assert count(lambda p: p.groups > 1 and p.in_channels_per_group == 1) > 30
+    assert count(lambda p: p.out_channels_per_group > 16) > 30
+    assert count(lambda p: max(map(max, p.padding)) > max(p.window)) > 50
+    assert count(lambda p: p.padding[0][0] != p.padding[0][1]) > 100
+    assert count(lambda p: p.stride[0] > p.window[0] and p.out_height > 1) > 10
+    assert count(lambda p: (p.padded_size[0] - p.window[0]) % p.stride[0]) > 50
+    assert count(lambda p: max(p.stride) > 1 and max(p.dilation) > 1) > 100
+    assert sum(not _reached(case).all() for case in cases) > 100
+    assert sum(len(case.x_shape) == 3 for case in cases) > 50
+    assert sum(case.options["padding"] == "same" for case in cases) > 20
