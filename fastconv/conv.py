@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from .activation import Activation, multiply_derivative
+from .algorithms.bias_grad import bias_grad
 from .arguments import Pair, parse_needs
 from .call import Call, find_call
 from .operands import Array, check_array, check_dtypes_agree, prepare
 from .padding import Padding, PaddingMode
 from .problem import ConvProblem
 from .registry import choose
+from .threads import threads_for
 
 __all__ = ["Conv2dGrads", "Conv2dPlan", "conv2d", "conv2d_backward", "plan_conv2d"]
 
@@ -217,8 +219,8 @@ def conv2d_backward(
     wants_x, wants_weight, wants_bias = parse_needs(needs)
 
     task = problem.unpadded
-    backward = choose(task, backend, "backward").backward
-    assert backward is not None  # choose saw to it
+    input_grad = choose(task, backend, "input-grad").input_grad if wants_x else None
+    weight_grad = choose(task, backend, "weight-grad").weight_grad if wants_weight else None
     dtype = problem.dtype
     dx = np.empty(task.x_shape, dtype) if wants_x else None
     dw = np.empty(problem.weight_shape, dtype) if wants_weight else None
@@ -233,10 +235,14 @@ def conv2d_backward(
             with np.errstate(all="ignore"):  # infinities and NaN flow through
                 grad = multiply_derivative(activation, g_array, y_array)
         grad = prepare(grad).reshape(problem.output_shape)
-        image = None
-        if wants_weight:
+        threads = threads_for(problem.flops)
+        if dx is not None and input_grad is not None:
+            input_grad(task, threads)(grad, prepare(w_array), None, None, dx)
+        if dw is not None and weight_grad is not None:
             image = problem.pad(prepare(x_array).reshape(problem.x_shape))
-        backward(task, grad, image, prepare(w_array), dx, dw, db)
+            weight_grad(task, threads)(grad, image, dw)
+        if db is not None:
+            bias_grad(grad, db)
     if dx is not None:
         with np.errstate(all="ignore"):
             dx = problem.fold(dx).reshape(x_array.shape)

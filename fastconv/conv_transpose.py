@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .algorithms.backend import Backend
+from .algorithms.bias_grad import bias_grad
 from .arguments import Pair, parse_needs
 from .conv import Conv2dGrads
 from .operands import Array, check_array, check_dtypes_agree, check_out, is_prepared, prepare
@@ -123,7 +124,7 @@ def conv_transpose2d(
         groups=groups,
     )
     convolution = problem.convolution
-    able = choose(convolution, backend, "backward")
+    able = choose(convolution, backend, "input-grad")
 
     shape = problem.output_shape if x_array.ndim == 4 else problem.output_shape[1:]
     if out is None:
@@ -218,8 +219,8 @@ def conv_transpose2d_backward(
     wants_x, wants_weight, wants_bias = parse_needs(needs)
 
     convolution = problem.convolution
-    able_forward = choose(convolution, backend)
-    able_backward = choose(convolution, backend, "backward") if wants_weight else None
+    able_forward = choose(convolution, backend) if wants_x else None
+    able_backward = choose(convolution, backend, "weight-grad") if wants_weight else None
     dx = np.empty(x_array.shape, problem.dtype) if wants_x else None
     dw = np.empty(problem.weight_shape, problem.dtype) if wants_weight else None
     db = np.empty(convolution.in_channels, problem.dtype) if wants_bias else None
@@ -230,14 +231,13 @@ def conv_transpose2d_backward(
         return Conv2dGrads(dx, dw, db)
     grad = prepare(g_array).reshape(problem.output_shape)
     weights = prepare(w_array)
-    if dx is not None:
+    if dx is not None and able_forward is not None:
         _forward(convolution, able_forward, grad, weights, dx.reshape(problem.x_shape))
     if dw is not None and able_backward is not None:
         image = prepare(x_array).reshape(problem.x_shape)
-        _weight_gradient(convolution, able_backward, image, grad, weights, dw)
+        _weight_gradient(convolution, able_backward, image, grad, dw)
     if db is not None:
-        with np.errstate(all="ignore"):  # infinities and NaN flow through
-            db[...] = grad.sum(axis=3).sum(axis=(0, 2), dtype=np.float64)
+        bias_grad(grad, db)
     return Conv2dGrads(dx, dw, db)
 
 
@@ -249,19 +249,16 @@ def _input_gradient(
     dx: Array,
 ) -> None:  # fmt: skip
     """Fill dx (N, K, OH, OW), and add one number to each of its channels."""
-    assert backend.backward is not None  # choose saw to it
-    backend.backward(problem, grad, None, weight, dx, None, None)
-    if bias is not None:
-        with np.errstate(all="ignore"):  # infinities and NaN flow through
-            dx += bias[:, None, None]
+    assert backend.input_grad is not None  # choose saw to it
+    backend.input_grad(problem, threads_for(problem.flops))(grad, weight, None, bias, dx)
 
 
 def _weight_gradient(
-    problem: ConvProblem, backend: Backend, grad: Array, x: Array, weight: Array, dw: Array
+    problem: ConvProblem, backend: Backend, grad: Array, x: Array, dw: Array
 ) -> None:
     """Fill dw (C, K/groups, R, S)."""
-    assert backend.backward is not None  # choose saw to it
-    backend.backward(problem, grad, x, weight, None, dw, None)
+    assert backend.weight_grad is not None  # choose saw to it
+    backend.weight_grad(problem, threads_for(problem.flops))(grad, x, dw)
 
 
 def _forward(problem: ConvProblem, backend: Backend, x: Array, weight: Array, y: Array) -> None:

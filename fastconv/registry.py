@@ -14,11 +14,12 @@ from .algorithms.depthwise import DEPTHWISE
 from .algorithms.gemm import GEMM, GEMM_PIXELS
 from .algorithms.im2col import IM2COL
 from .algorithms.loops import LOOPS, LOOPS_LITERAL, LOOPS_ROWS
+from .phases import find_phases
 from .problem import ConvProblem
 
 __all__ = ["BACKENDS", "backends", "choose", "refusal", "refusals", "usable_backends"]
 
-Direction: TypeAlias = Literal["forward", "backward"]
+Direction: TypeAlias = Literal["forward", "input-grad", "weight-grad"]
 
 BACKENDS: tuple[Backend, ...] = (
     DEPTHWISE, GEMM, GEMM_PIXELS, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
@@ -42,9 +43,23 @@ def backends() -> list[str]:
 
 def refusal(backend: Backend, problem: ConvProblem, direction: Direction = "forward") -> str | None:
     """Return why a backend cannot compute a problem here, or None."""
-    if direction == "backward" and backend.backward is None:
-        return "it computes no gradients"
-    return backend.unavailable() or backend.unable(problem)
+    if direction == "forward":
+        return backend.unavailable() or backend.unable(problem)
+    if direction == "weight-grad":
+        none = "it computes no weight gradient" if backend.weight_grad is None else None
+        return none or backend.unavailable() or backend.weight_grad_unable(problem)
+    none = "it computes no input gradient" if backend.input_grad is None else None
+    reasons = (backend.unable(phase.problem) for phase in find_phases(problem) if phase.problem)
+    return none or backend.unavailable() or next(filter(None, reasons), None)
+
+
+def _unsuited(backend: Backend, problem: ConvProblem, direction: Direction) -> str | None:
+    """Return why "auto" passes a backend over that could compute a problem, or None."""
+    if direction == "weight-grad":
+        return backend.weight_grad_unsuited(problem)
+    if direction == "input-grad":
+        return backend.unsuited(find_phases(problem)[0].problem or problem)
+    return backend.unsuited(problem)
 
 
 def choose(problem: ConvProblem, name: str = "auto", direction: Direction = "forward") -> Backend:
@@ -59,7 +74,9 @@ def choose(problem: ConvProblem, name: str = "auto", direction: Direction = "for
         raise ValueError(f"backend must be one of {_names()}, not {name!r}")
     for backend in BACKENDS:
         if name == "auto":
-            if refusal(backend, problem, direction) is None and backend.unsuited(problem) is None:
+            if (
+                refusal(backend, problem, direction) or _unsuited(backend, problem, direction)
+            ) is None:
                 return backend
         elif name == backend.name:
             reason = refusal(backend, problem, direction)
@@ -69,14 +86,18 @@ def choose(problem: ConvProblem, name: str = "auto", direction: Direction = "for
     raise ValueError(f"backend must be one of {_names()}, not {name!r}")
 
 
-def refusals(problem: ConvProblem, name: str = "auto") -> dict[str, str]:
+def refusals(
+    problem: ConvProblem, name: str = "auto", direction: Direction = "forward"
+) -> dict[str, str]:
     """Return, for every backend but the one that `choose` returns, why it was not chosen."""
-    chosen = choose(problem, name)
+    chosen = choose(problem, name, direction)
     passed_over = (
         f"'{chosen.name}' comes before it" if name == "auto" else f"'{name}' was asked for by name"
     )
     return {
-        backend.name: refusal(backend, problem) or backend.unsuited(problem) or passed_over
+        backend.name: refusal(backend, problem, direction)
+        or _unsuited(backend, problem, direction)
+        or passed_over
         for backend in BACKENDS
         if backend is not chosen
     }

@@ -109,13 +109,14 @@ def problem_of(case: Case) -> fastconv.ConvProblem:
     return fastconv.ConvProblem.create(case.x_shape, case.weight_shape, **case.options)
 
 
-def on_each_able_backend(cases: Iterable[Case], direction: Direction = "forward") -> Any:
+def on_each_able_backend(cases: Iterable[Case], *directions: Direction) -> Any:
     """Parametrize a test by `case` and `backend`, for all pairs in which it can compute it."""
+    directions = directions or ("forward",)
     pairs = [
         pytest.param(case, backend, id=f"{case.name}-{backend.name}")
         for case in cases
         for backend in usable_backends()
-        if refusal(backend, problem_of(case).unpadded, direction) is None
+        if all(refusal(backend, problem_of(case).unpadded, way) is None for way in directions)
     ]
     return pytest.mark.parametrize(("case", "backend"), pairs)
 
@@ -124,7 +125,11 @@ def on_each_able_backend(cases: Iterable[Case], direction: Direction = "forward"
 GENERAL_BACKENDS = [
     backend
     for backend in usable_backends()
-    if all(refusal(backend, problem_of(case).unpadded, "backward") is None for case in CASES)
+    if all(
+        refusal(backend, problem_of(case).unpadded, direction) is None
+        for case in CASES
+        for direction in ("forward", "input-grad", "weight-grad")
+    )
 ]
 on_each_general_backend = pytest.mark.parametrize(
     "backend", GENERAL_BACKENDS, ids=lambda backend: backend.name

@@ -25,9 +25,9 @@ USUAL_GFLOPS = 150.0
 # What the registry calls a direction, or the parts of it.
 _PARTS: Mapping[Direction, tuple[registry.Direction, ...]] = {
     "forward": ("forward",),
-    "input-grad": ("backward",),
-    "weight-grad": ("backward",),
-    "step": ("backward",),
+    "input-grad": ("input-grad",),
+    "weight-grad": ("weight-grad",),
+    "step": ("input-grad", "weight-grad"),
 }
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, TypeAlias
 
 from ..operands import Array
 from ..problem import ConvProblem
 
-__all__ = ["Backend", "Backward", "Forward", "Run"]
+__all__ = ["Backend", "Forward", "Run", "WeightGrad", "WeightRun"]
 
 
 # run(x, weight, packed, bias, y) fills y (N, K, OH, OW); `packed` is what the backend's `pack` made
@@ -21,19 +21,11 @@ Forward: TypeAlias = Callable[[ConvProblem, int], Run]
 Pack: TypeAlias = Callable[[ConvProblem, Array], Array]
 
 
-class Backward(Protocol):
-    """Fill those of dx, dw, db that are not None; x is None where dw is, which alone reads it."""
-
-    def __call__(
-        self,
-        problem: ConvProblem,
-        grad: Array,
-        x: Array | None,
-        weight: Array,
-        dx: Array | None,
-        dw: Array | None,
-        db: Array | None,
-    ) -> None: ...
+# input_grad(problem, threads) returns run(grad, weight, None, bias, dx), which fills dx; the bias
+# is that of a transposed convolution, for the channels of dx. weight_grad(problem, threads)
+# returns run(grad, x, dw), which fills dw.
+WeightRun: TypeAlias = Callable[[Array, Array, Array], None]
+WeightGrad: TypeAlias = Callable[[ConvProblem, int], WeightRun]
 
 
 def _always() -> None:
@@ -69,19 +61,25 @@ class Backend:
     pack : callable or None
         Given a problem and weights, the weights as `forward`'s function reads them fastest, for any
         image; None where that is as they are.
-    backward : callable or None
-        None where this backend computes no gradients.
+    input_grad, weight_grad : callable or None
+        The same for the gradients of x and of the weights; None where it computes none.
     unavailable : callable
         Why this installation cannot run it at all, or None.
     unable : callable
-        Given a problem, why this backend cannot compute it, or None.
+        Given a problem, why this backend cannot compute it, or None. For the input gradient it is
+        asked about each phase (see phases.py), which is a convolution too.
     unsuited : callable
-        Given a problem, why "auto" passes this backend over, or None.
+        Given a problem, why "auto" passes this backend over, or None. For the input gradient it is
+        asked about the phase with the most taps.
+    weight_grad_unable, weight_grad_unsuited : callable
+        The same for the weight gradient.
     threading : {"openmp", "blas", "none"}
         Whose threads it runs on: fastconv's own, those of NumPy's BLAS, only the caller's.
     scratch_bytes : callable
         Given a problem and a number of threads, the bytes that a forward call holds besides
         operands and result.
+    input_grad_bytes, weight_grad_bytes : callable
+        The same for the gradients.
     error_growth : float
         A sum of n products z is within ``error_growth · (n + 2) · u · Σ|z|`` of its exact value,
         before an activation, with u half the spacing of floating-point numbers at 1 (Higham,
@@ -92,11 +90,16 @@ class Backend:
     name: str
     summary: str
     forward: Forward
-    backward: Backward | None = None
+    input_grad: Forward | None = None
+    weight_grad: WeightGrad | None = None
     pack: Pack | None = None
     unavailable: Callable[[], str | None] = _always
     unable: Callable[[ConvProblem], str | None] = _for_all
     unsuited: Callable[[ConvProblem], str | None] = _for_all
     threading: Literal["openmp", "blas", "none"] = "none"
+    weight_grad_unable: Callable[[ConvProblem], str | None] = _for_all
+    weight_grad_unsuited: Callable[[ConvProblem], str | None] = _for_all
     scratch_bytes: Callable[[ConvProblem, int], int] = _nothing
+    input_grad_bytes: Callable[[ConvProblem, int], int] = _nothing
+    weight_grad_bytes: Callable[[ConvProblem, int], int] = _nothing
     error_growth: float = 1.0

@@ -6,12 +6,15 @@ are several for every thread.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..activation import ACTIVATIONS
 from ..operands import Array
+from ..phases import Phase, find_phases
 from ..problem import ConvProblem
 from .backend import Run
 from .compiled import kernel, pieces, window_of
@@ -20,16 +23,32 @@ if TYPE_CHECKING:
     from ..isa.baseline import Forward
 
 __all__ = [
-    "FILTERS", "PIXELS", "STENCIL", "STENCIL_CHANNELS",
-    "Blocks", "ceil_div", "make_forward", "make_run", "pack", "scratch_bytes",
+    "FILTERS",
+    "LINE",
+    "PIXELS",
+    "STENCIL",
+    "STENCIL_CHANNELS",
+    "Blocks",
+    "band_bytes",
+    "ceil_div",
+    "even",
+    "input_grad_bytes",
+    "make_forward",
+    "make_input_grad",
+    "make_run",
+    "pack",
+    "scratch_bytes",
+    "table",
 ]  # fmt: skip
 
 # The methods of kernels/task.pxi.
 FILTERS, PIXELS, STENCIL, STENCIL_CHANNELS = range(4)
 # Some ten milliseconds, after which Ctrl-C is looked for.
 _FLOPS_PER_PIECE = 1_000_000_000
+# Planes of a strided layer's image that are filled phase by phase.
+_CHUNK_BYTES = 384 * 1024
 # Each thread's scratch begins a cache line inside what is allocated.
-_LINE = 64
+LINE = 64
 
 
 class Blocks(NamedTuple):
@@ -57,26 +76,46 @@ def ceil_div(total: int, part: int) -> int:
     return -(-total // part)
 
 
-def make_forward(method: int, problem: ConvProblem, blocks: Blocks) -> Forward:
-    """Return the compiled object that runs a problem by a method, in these blocks."""
+def even(total: int, part: int) -> int:
+    """Return a part no larger, of which so many as before make the total with little left over."""
+    return ceil_div(total, ceil_div(total, part))
+
+
+def band_bytes(problem: ConvProblem, rows: int, channels: int) -> int:
+    """Return what the band of so many output rows takes, its rows without a gap."""
+    values: int = kernel("band_values")(
+        window_of(problem), problem.kernel_height, problem.kernel_width, problem.out_width, rows, 1,
+    )  # fmt: skip
+    return values * channels * problem.dtype.itemsize
+
+
+def make_forward(
+    method: int, problem: ConvProblem, blocks: Blocks, phase: Phase | None = None
+) -> Forward:
+    """Return the compiled object that runs a problem by a method, in these blocks.
+
+    The problem is that of the phase where it is one of an input gradient's.
+    """
     forward: Forward = kernel("Forward")(
         problem.dtype.itemsize == 8, method,
         problem.batch, problem.groups, problem.in_channels_per_group,
         problem.out_channels_per_group, problem.height, problem.width, problem.kernel_height,
         problem.kernel_width, problem.out_height, problem.out_width, window_of(problem),
         ACTIVATIONS.index(problem.activation),
-        blocks.images, blocks.rows, blocks.channels, blocks.filters, _table,
+        blocks.images, blocks.rows, blocks.channels, blocks.filters,
+        None if phase is None else phase.order, None if phase is None else phase.target, table,
     )  # fmt: skip
     return forward
 
 
-def _table(length: int) -> Array:
+def table(length: int) -> Array:
+    """Make a table of offsets for a compiled object."""
     return np.empty(length, np.intp)
 
 
 def scratch_bytes(forward: Forward, problem: ConvProblem, threads: int) -> int:
     """Return what a run allocates."""
-    return forward.scratch_values * problem.dtype.itemsize * threads + _LINE
+    return forward.scratch_values * problem.dtype.itemsize * threads + LINE
 
 
 def make_run(forward: Forward, problem: ConvProblem, threads: int) -> Run:
@@ -93,14 +132,84 @@ def make_run(forward: Forward, problem: ConvProblem, threads: int) -> Run:
     return run
 
 
+def make_input_grad(
+    problem: ConvProblem, threads: int, forward_of: Callable[[Phase, int], Forward]
+) -> Run:
+    """Return the function that runs an input gradient, all phases of a few planes at a time.
+
+    So the planes are still in cache when the next phase comes to fill its share of their lines.
+    """
+    (down, across) = problem.stride
+    phases = find_phases(problem)
+    made = [(phase, forward_of(phase, threads) if phase.problem else None) for phase in phases]
+    rounds = _rounds(problem, [forward for _, forward in made if forward])
+    size = input_grad_bytes(problem, threads, forward_of)
+    steps = [
+        (forward.run, first, last)
+        for chunk in range(rounds)
+        for _, forward in made
+        if forward
+        for first, last in _share(problem, forward.units, threads, chunk, rounds)
+    ]
+
+    def run(
+        grad: Array, weight: Array, _packed: Array | None, bias: Array | None, dx: Array
+    ) -> None:
+        scratch = np.empty(size, np.uint8)
+        for run_units, first, last in steps:
+            run_units(grad, weight, None, bias, dx, scratch, first, last, threads)
+        for phase, forward in made:
+            if forward is None:
+                pixels = dx[:, :, phase.row :: down, phase.column :: across]
+                pixels[...] = 0 if bias is None else bias[:, None, None]
+
+    return run
+
+
+def _rounds(problem: ConvProblem, forwards: list[Forward]) -> int:
+    """Return into how many chunks of (image, group) to cut the work."""
+    planes = problem.batch * problem.groups
+    if len(forwards) < 2 or any(forward.units % planes for forward in forwards):
+        return 1
+    size = math.prod(problem.x_shape) * problem.dtype.itemsize
+    return min(planes, ceil_div(size, _CHUNK_BYTES))
+
+
+def _share(
+    problem: ConvProblem, units: int, threads: int, chunk: int, chunks: int
+) -> list[tuple[int, int]]:
+    """Return the ranges of a phase's units that a chunk has."""
+    planes = 1 if chunks == 1 else problem.batch * problem.groups
+    first = chunk * planes // chunks * (units // planes)
+    last = (chunk + 1) * planes // chunks * (units // planes)
+    return [
+        (first + begin, first + end)
+        for begin, end in pieces(last - first, problem.flops // chunks, threads, _FLOPS_PER_PIECE)
+    ]
+
+
+def input_grad_bytes(
+    problem: ConvProblem, threads: int, forward_of: Callable[[Phase, int], Forward]
+) -> int:
+    """Return the most that a phase allocates."""
+    return max(
+        (
+            scratch_bytes(forward_of(phase, threads), phase.problem, threads)
+            for phase in find_phases(problem)
+            if phase.problem
+        ),
+        default=0,
+    )
+
+
 def pack(method: int, problem: ConvProblem, weight: Array) -> Array:
     """Return the weights in panels, at the start of a cache line."""
     itemsize = problem.dtype.itemsize
     taps, filters = problem.taps, problem.out_channels_per_group
     pixels = method == PIXELS
     size = problem.groups * kernel("packed_values")(filters, taps, itemsize, pixels) * itemsize
-    memory = np.empty(size + _LINE, np.uint8)
-    start = -memory.ctypes.data % _LINE
+    memory = np.empty(size + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
     panels = memory[start : start + size].view(problem.dtype)
     kernel("pack_weights")(itemsize == 8, weight, panels, problem.groups, filters, taps, pixels)
     return panels

@@ -9,11 +9,22 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from ..phases import Phase
 from ..problem import ConvProblem
 from .backend import Backend, Run
-from .blocks import STENCIL, STENCIL_CHANNELS, Blocks, ceil_div, make_forward, make_run
+from .blocks import (
+    STENCIL,
+    STENCIL_CHANNELS,
+    Blocks,
+    ceil_div,
+    input_grad_bytes,
+    make_forward,
+    make_input_grad,
+    make_run,
+)
 from .blocks import scratch_bytes as bytes_of
 from .compiled import kernel, not_built, window_of
+from .weight_grad import PIXELS, weight_grad, weight_grad_bytes, weight_grad_too_large
 
 if TYPE_CHECKING:
     from ..isa.baseline import Forward
@@ -51,14 +62,25 @@ def _channels_in_lanes(problem: ConvProblem) -> bool:
         problem.in_channels_per_group == problem.out_channels_per_group == 1
         and problem.groups >= vector // 2
         and problem.out_width <= _NARROW * vector
+        and min(problem.padding[0][0], problem.padding[1][0]) >= 0
         and _plane_bytes(problem) <= _MOST_PLANE_BYTES
     )
 
 
 @lru_cache(maxsize=256)
 def _forward(problem: ConvProblem, threads: int) -> Forward:
+    return _make(problem, None, threads)
+
+
+@lru_cache(maxsize=256)
+def _phase_forward(phase: Phase, threads: int) -> Forward:
+    assert phase.problem is not None  # make_input_grad saw to it
+    return _make(phase.problem, phase, threads)
+
+
+def _make(problem: ConvProblem, phase: Phase | None, threads: int) -> Forward:
     if _channels_in_lanes(problem):
-        return make_forward(STENCIL_CHANNELS, problem, Blocks(1, 1, 1, 1))
+        return make_forward(STENCIL_CHANNELS, problem, Blocks(1, 1, 1, 1), phase)
     rows = problem.out_height
     while rows > _FEWEST_ROWS and _group_bytes(problem, rows) > _BAND_BYTES:
         rows = ceil_div(rows, 2)
@@ -70,7 +92,7 @@ def _forward(problem: ConvProblem, threads: int) -> Forward:
     ):
         rows = ceil_div(rows, 2)
     blocks = Blocks(1, rows, problem.in_channels_per_group, problem.out_channels_per_group)
-    return make_forward(STENCIL, problem, blocks)
+    return make_forward(STENCIL, problem, blocks, phase)
 
 
 def _group_too_large(problem: ConvProblem) -> str | None:
@@ -99,13 +121,27 @@ def scratch_bytes(problem: ConvProblem, threads: int) -> int:
     return bytes_of(_forward(problem, threads), problem, threads)
 
 
+def input_grad(problem: ConvProblem, threads: int) -> Run:
+    return make_input_grad(problem, threads, _phase_forward)
+
+
+def input_grad_scratch(problem: ConvProblem, threads: int) -> int:
+    return input_grad_bytes(problem, threads, _phase_forward)
+
+
 DEPTHWISE = Backend(
     "depthwise",
     "stencils that read each pixel once for several rows of the output",
     forward,
+    input_grad,
+    weight_grad(PIXELS),
     unavailable=not_built,
     unable=_group_too_large,
     unsuited=_many_filters,
     threading="openmp",
     scratch_bytes=scratch_bytes,
+    weight_grad_unable=weight_grad_too_large,
+    weight_grad_unsuited=_many_filters,
+    input_grad_bytes=input_grad_scratch,
+    weight_grad_bytes=weight_grad_bytes(PIXELS),
 )

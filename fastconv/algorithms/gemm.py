@@ -12,23 +12,29 @@ is better for a problem: part of the peak that is left, from counting the lanes 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from ..operands import Array
+from ..phases import Phase
 from ..problem import ConvProblem
 from .backend import Backend, Run
 from .blocks import (
     FILTERS,
     PIXELS,
     Blocks,
+    band_bytes,
     ceil_div,
+    even,
+    input_grad_bytes,
     make_forward,
+    make_input_grad,
     make_run,
     pack,
     scratch_bytes,
 )  # fmt: skip
-from .compiled import kernel, not_built, window_of
+from .compiled import kernel, not_built
+from .weight_grad import weight_grad, weight_grad_bytes, weight_grad_too_large
 
 if TYPE_CHECKING:
     from ..isa.baseline import Forward
@@ -37,30 +43,18 @@ __all__ = ["GEMM", "GEMM_PIXELS"]
 
 # A unit's band and sums lie in the second-level cache, next to the weights that pass through it.
 _BAND_BYTES = 384 * 1024
-_SUMS_BYTES = 256 * 1024
+_SUMS_BYTES = 448 * 1024
 # What the smallest blocks may take together; see _scratch_too_large.
 _MOST_BYTES = 4 * 2**20
 # So many taps per block make the loading and storing of a tile's sums a small part of its work.
 _TAPS = 512
 # More pixels or filters to a unit save nothing any more.
-_MOST_PIXELS = 512
+_MOST_PIXELS = 896
 _MOST_FILTERS = 256
 # Units per thread, so that the last ones do not leave a thread idle for long, unless they would
 # get so small that copying bands and packing weights is not worth it any more.
 _UNITS_PER_THREAD = 4
 _FEWEST_PIXELS = 64
-
-
-def _band_bytes(problem: ConvProblem, rows: int, channels: int) -> int:
-    values: int = kernel("band_values")(
-        window_of(problem), problem.kernel_height, problem.kernel_width, problem.out_width, rows, 1,
-    )  # fmt: skip
-    return values * channels * problem.dtype.itemsize
-
-
-def _even(total: int, part: int) -> int:
-    """Return a part no larger, of which so many as before make the total with little left over."""
-    return ceil_div(total, ceil_div(total, part))
 
 
 def _blocks(method: int, problem: ConvProblem, threads: int) -> Blocks:
@@ -77,11 +71,11 @@ def _blocks(method: int, problem: ConvProblem, threads: int) -> Blocks:
     )
     while block_filters > panel and rows * width * block_filters > most_sums:
         block_filters = ceil_div(ceil_div(block_filters, 2), panel) * panel
-    while rows > 1 and _band_bytes(problem, rows, 1) > _BAND_BYTES:
+    while rows > 1 and band_bytes(problem, rows, 1) > _BAND_BYTES:
         rows, images = ceil_div(rows, 2), 1
-    while channels > 1 and images * _band_bytes(problem, rows, channels) > _BAND_BYTES:
+    while channels > 1 and images * band_bytes(problem, rows, channels) > _BAND_BYTES:
         channels = ceil_div(channels, 2)
-    while images > 1 and images * _band_bytes(problem, rows, channels) > _BAND_BYTES:
+    while images > 1 and images * band_bytes(problem, rows, channels) > _BAND_BYTES:
         images = ceil_div(images, 2)
 
     wanted = _UNITS_PER_THREAD * threads if threads > 1 else 1
@@ -102,14 +96,20 @@ def _blocks(method: int, problem: ConvProblem, threads: int) -> Blocks:
         else:
             break
     return Blocks(
-        _even(problem.batch, images), _even(height, rows),
-        _even(problem.in_channels_per_group, channels), min(filters, block_filters),
+        even(problem.batch, images), even(height, rows),
+        even(problem.in_channels_per_group, channels), min(filters, block_filters),
     )  # fmt: skip
 
 
 @lru_cache(maxsize=256)
 def _forward(method: int, problem: ConvProblem, threads: int) -> Forward:
     return make_forward(method, problem, _blocks(method, problem, threads))
+
+
+@lru_cache(maxsize=256)
+def _phase_forward(method: int, phase: Phase, threads: int) -> Forward:
+    assert phase.problem is not None  # make_input_grad saw to it
+    return make_forward(method, phase.problem, _blocks(method, phase.problem, threads), phase)
 
 
 def _panel_filters(method: int, problem: ConvProblem) -> int:
@@ -130,7 +130,7 @@ def _scratch_too_large(method: int) -> Callable[[ConvProblem], str | None]:
         if method == FILTERS:
             values += problem.out_width
         values *= _panel_filters(method, problem)
-        needed = _band_bytes(problem, 1, 1) + values * problem.dtype.itemsize
+        needed = band_bytes(problem, 1, 1) + values * problem.dtype.itemsize
         if needed <= _MOST_BYTES:
             return None
         return (
@@ -170,6 +170,14 @@ def _pixels_are_better(problem: ConvProblem) -> str | None:
     return f"filters in the lanes would use {by_filters:.0%} of them, pixels {by_pixels:.0%}"
 
 
+def _few_filters(problem: ConvProblem) -> str | None:
+    filters = problem.out_channels_per_group
+    vector = kernel("vector_values")(problem.dtype.itemsize)
+    if filters > vector // 2:
+        return None
+    return f"{filters} filters would leave most of a vector's {vector} lanes idle"
+
+
 def _scratch(method: int) -> Callable[[ConvProblem, int], int]:
     """Return the function for `Backend.scratch_bytes`: a band, its sums and a panel per thread."""
     return lambda problem, threads: scratch_bytes(
@@ -181,6 +189,16 @@ def _run(method: int) -> Callable[[ConvProblem, int], Run]:
     return lambda problem, threads: make_run(_forward(method, problem, threads), problem, threads)
 
 
+def _input_grad(method: int) -> Callable[[ConvProblem, int], Run]:
+    forward_of = partial(_phase_forward, method)
+    return lambda problem, threads: make_input_grad(problem, threads, forward_of)
+
+
+def _input_grad_bytes(method: int) -> Callable[[ConvProblem, int], int]:
+    forward_of = partial(_phase_forward, method)
+    return lambda problem, threads: input_grad_bytes(problem, threads, forward_of)
+
+
 def _pack(method: int) -> Callable[[ConvProblem, Array], Array]:
     return lambda problem, weight: pack(method, problem, weight)
 
@@ -189,21 +207,32 @@ GEMM = Backend(
     "gemm",
     "a matrix product that reads the image in place, filters in the lanes of the vectors",
     _run(FILTERS),
+    _input_grad(FILTERS),
+    weight_grad(FILTERS),
     pack=_pack(FILTERS),
     unavailable=not_built,
     unable=_scratch_too_large(FILTERS),
     unsuited=_pixels_are_better,
+    weight_grad_unsuited=_few_filters,
     threading="openmp",
     scratch_bytes=_scratch(FILTERS),
+    input_grad_bytes=_input_grad_bytes(FILTERS),
+    weight_grad_unable=weight_grad_too_large,
+    weight_grad_bytes=weight_grad_bytes(FILTERS),
 )
 
 GEMM_PIXELS = Backend(
     "gemm_pixels",
     "the same product with pixels in the lanes: for few filters or few taps",
     _run(PIXELS),
+    _input_grad(PIXELS),
+    weight_grad(PIXELS),
     pack=_pack(PIXELS),
     unavailable=not_built,
     unable=_scratch_too_large(PIXELS),
     threading="openmp",
     scratch_bytes=_scratch(PIXELS),
+    input_grad_bytes=_input_grad_bytes(PIXELS),
+    weight_grad_unable=weight_grad_too_large,
+    weight_grad_bytes=weight_grad_bytes(PIXELS),
 )

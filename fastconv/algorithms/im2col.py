@@ -30,7 +30,7 @@ from ..activation import activate
 from ..columns import Tile, add_columns, fill_columns
 from ..operands import Array
 from ..problem import ConvProblem
-from .backend import Backend, Run
+from .backend import Backend, Run, WeightRun
 
 __all__ = ["IM2COL", "column_buffer_bytes", "column_buffer_limit"]
 
@@ -214,46 +214,62 @@ def _fill(problem: ConvProblem, x: Array, weight: Array, bias: Array | None, y: 
         activate(problem.activation, block)
 
 
+def input_grad(problem: ConvProblem, _threads: int) -> Run:
+    def run(
+        grad: Array, weight: Array, _packed: Array | None, bias: Array | None, dx: Array
+    ) -> None:
+        _fill_input_grad(problem, grad, weight, dx)
+        if bias is not None:
+            with np.errstate(all="ignore"):
+                dx += bias[:, None, None]
+
+    return run
+
+
 @np.errstate(all="ignore")
-def backward(
-    problem: ConvProblem,
-    grad: Array,
-    x: Array | None,
-    weight: Array,
-    dx: Array | None,
-    dw: Array | None,
-    db: Array | None,
-) -> None:
-    """Fill those of dx, dw and db that are wanted."""
+def _fill_input_grad(problem: ConvProblem, grad: Array, weight: Array, dx: Array) -> None:
     outputs, taps = _tiles(problem, column_buffer_limit())
     planes = _planes(problem, grad)
-    if dw is not None and x is not None:
-        columns = _Columns(problem, x)
-        grouped = _grouped_weight(problem, dw)
-        grouped[...] = 0
-        for tile, tap in itertools.product(outputs, taps):
-            block = grouped[tile.group, :, tap.c, tap.r, tap.s]
-            matrices = columns.read(tile, tap)
-            for matrix, plane in zip(matrices, planes[tile.n], strict=True):
-                product = plane[tile.group, :, tile.pixels(problem)] @ matrix.swapaxes(-1, -2)
-                block += product.reshape(block.shape)
-    if dx is not None:
-        columns = _Columns(problem, dx)
-        grouped = _grouped_weight(problem, weight)
-        dx[...] = 0
-        for tile, tap in itertools.product(outputs, taps):
-            transposed = _weight_matrices(grouped, tile.group, tap).swapaxes(-1, -2)
-            block = planes[tile.n, tile.group, :, tile.pixels(problem)]
-            columns.add_product(tile, tap, transposed, block)
-    if db is not None:
-        db[...] = grad.sum(axis=3).sum(axis=(0, 2), dtype=np.float64)
+    columns = _Columns(problem, dx)
+    grouped = _grouped_weight(problem, weight)
+    dx[...] = 0
+    for tile, tap in itertools.product(outputs, taps):
+        transposed = _weight_matrices(grouped, tile.group, tap).swapaxes(-1, -2)
+        block = planes[tile.n, tile.group, :, tile.pixels(problem)]
+        columns.add_product(tile, tap, transposed, block)
+
+
+def weight_grad(problem: ConvProblem, _threads: int) -> WeightRun:
+    return lambda grad, x, dw: _fill_weight_grad(problem, grad, x, dw)
+
+
+@np.errstate(all="ignore")
+def _fill_weight_grad(problem: ConvProblem, grad: Array, x: Array, dw: Array) -> None:
+    outputs, taps = _tiles(problem, column_buffer_limit())
+    planes = _planes(problem, grad)
+    columns = _Columns(problem, x)
+    grouped = _grouped_weight(problem, dw)
+    grouped[...] = 0
+    for tile, tap in itertools.product(outputs, taps):
+        block = grouped[tile.group, :, tap.c, tap.r, tap.s]
+        matrices = columns.read(tile, tap)
+        for matrix, plane in zip(matrices, planes[tile.n], strict=True):
+            product = plane[tile.group, :, tile.pixels(problem)] @ matrix.swapaxes(-1, -2)
+            block += product.reshape(block.shape)
+
+
+def _scratch(problem: ConvProblem, _threads: int) -> int:
+    return column_buffer_bytes(problem)
 
 
 IM2COL = Backend(
     "im2col",
     "NumPy: the image rearranged into columns, tile by tile, then a matrix product",
     forward,
-    backward,
+    input_grad,
+    weight_grad,
     threading="blas",
-    scratch_bytes=lambda problem, _threads: column_buffer_bytes(problem),
+    scratch_bytes=_scratch,
+    input_grad_bytes=_scratch,
+    weight_grad_bytes=_scratch,
 )

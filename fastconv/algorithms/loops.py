@@ -15,8 +15,7 @@ import numpy as np
 from ..activation import ACTIVATIONS
 from ..operands import Array
 from ..problem import ConvProblem
-from ..threads import threads_for
-from .backend import Backend, Backward, Forward, Run
+from .backend import Backend, Forward, Run, WeightGrad, WeightRun
 from .compiled import in_pieces, kernel, not_built, window_of
 
 __all__ = ["LOOPS", "LOOPS_LITERAL", "LOOPS_ROWS"]
@@ -41,11 +40,8 @@ def _study_only(_problem: ConvProblem) -> str:
     return "it is a rung of the study; 'loops' does the same faster"
 
 
-def _loops(order: str) -> tuple[Forward, Backward]:
-    """Return (forward, backward) over the kernels of one loop order."""
-
-    def threads_of(flops: int) -> int:
-        return threads_for(flops) if order == "parallel" else 1
+def _loops(order: str) -> tuple[Forward, Forward, WeightGrad]:
+    """Return (forward, input_grad, weight_grad) over the kernels of one loop order."""
 
     def forward(problem: ConvProblem, threads: int) -> Run:
         units = problem.batch * problem.out_channels * problem.out_height
@@ -63,29 +59,36 @@ def _loops(order: str) -> tuple[Forward, Backward]:
 
         return run
 
-    def backward(
-        problem: ConvProblem,
-        grad: Array,
-        x: Array | None,
-        weight: Array,
-        dx: Array | None,
-        dw: Array | None,
-        db: Array | None,
-    ) -> None:
-        flops, threads = problem.flops, threads_of(problem.flops)
+    def input_grad(problem: ConvProblem, threads: int) -> Run:
+        units = problem.batch * problem.in_channels * problem.height
         options = window_of(problem), problem.groups
-        if dx is not None:
-            units = problem.batch * problem.in_channels * problem.height
-            function = kernel(f"input_grad_{order}")
-            in_pieces(function, units, flops, threads, grad, weight, dx, *options)
-        if dw is not None:
-            function = kernel(f"weight_grad_{order}")
-            in_pieces(function, dw.size, flops, threads, grad, x, dw, *options)
-        if db is not None:
-            function = kernel("bias_grad_parallel")
-            in_pieces(function, db.size, grad.size, threads_of(grad.size), grad, db)
+        threads = threads if order == "parallel" else 1
 
-    return forward, backward
+        def run(
+            grad: Array, weight: Array, _packed: Array | None, bias: Array | None, dx: Array
+        ) -> None:
+            in_pieces(
+                kernel(f"input_grad_{order}"), units, problem.flops, threads,
+                grad, weight, dx, *options,
+            )  # fmt: skip
+            if bias is not None:
+                dx += bias[:, None, None]
+
+        return run
+
+    def weight_grad(problem: ConvProblem, threads: int) -> WeightRun:
+        options = window_of(problem), problem.groups
+        threads = threads if order == "parallel" else 1
+
+        def run(grad: Array, x: Array, dw: Array) -> None:
+            in_pieces(
+                kernel(f"weight_grad_{order}"), dw.size, problem.flops, threads,
+                grad, x, dw, *options,
+            )  # fmt: skip
+
+        return run
+
+    return forward, input_grad, weight_grad
 
 
 LOOPS = Backend(
@@ -94,6 +97,7 @@ LOOPS = Backend(
     *_loops("parallel"),
     unavailable=not_built,
     unsuited=_columns_pay_off,
+    weight_grad_unsuited=_columns_pay_off,
     threading="openmp",
 )
 
@@ -103,6 +107,7 @@ LOOPS_ROWS = Backend(
     *_loops("rows"),
     unavailable=not_built,
     unsuited=_study_only,
+    weight_grad_unsuited=_study_only,
 )
 
 LOOPS_LITERAL = Backend(
@@ -111,4 +116,5 @@ LOOPS_LITERAL = Backend(
     *_loops("literal"),
     unavailable=not_built,
     unsuited=_study_only,
+    weight_grad_unsuited=_study_only,
 )

@@ -21,7 +21,7 @@ class LoopForward(Protocol):
         activation: int, first: int, last: int, threads: int,
     ) -> None: ...  # fmt: skip
 
-class WeightGrad(Protocol):
+class WeightGradLoop(Protocol):
     def __call__(
         self, grad: Array, x: Array, dw: Array, window: Window, groups: int,
         first: int, last: int, threads: int,
@@ -36,9 +36,9 @@ class InputGrad(Protocol):
 forward_literal: LoopForward
 forward_rows: LoopForward
 forward_parallel: LoopForward
-weight_grad_literal: WeightGrad
-weight_grad_rows: WeightGrad
-weight_grad_parallel: WeightGrad
+weight_grad_literal: WeightGradLoop
+weight_grad_rows: WeightGradLoop
+weight_grad_parallel: WeightGradLoop
 input_grad_literal: InputGrad
 input_grad_rows: InputGrad
 input_grad_parallel: InputGrad
@@ -53,12 +53,29 @@ class Forward:
         self, is_double: bool, method: int, batch: int, groups: int, channels: int, filters: int,
         height: int, width: int, kernel_h: int, kernel_w: int, out_height: int, out_width: int,
         window: Window, activation: int, block_images: int, rows: int, block_channels: int,
-        block_filters: int, empty: Callable[[int], Array],
+        block_filters: int, order: tuple[int, ...] | None, target: tuple[int, ...] | None,
+        empty: Callable[[int], Array],
     ) -> None: ...  # fmt: skip
     def run(
         self, x: Array, w: Array, panels: Array | None, bias: Array | None, y: Array,
         scratch: Array, first: int, last: int, threads: int,
     ) -> None: ...  # fmt: skip
+
+class WeightGrad:
+    """The weight gradient of one problem, cut into blocks; see algorithms/weight_grad.py."""
+
+    units: int
+    scratch_values: int
+
+    def __init__(
+        self, is_double: bool, method: int, batch: int, groups: int, channels: int, filters: int,
+        height: int, width: int, kernel_h: int, kernel_w: int, out_height: int, out_width: int,
+        window: Window, rows: int, block_channels: int, block_filters: int, parts: int,
+        empty: Callable[[int], Array],
+    ) -> None: ...  # fmt: skip
+    def run(
+        self, grad: Array, x: Array, dw: Array, scratch: Array, first: int, last: int, threads: int
+    ) -> None: ...
 
 def band_values(
     window: Window, kernel_h: int, kernel_w: int, out_width: int, rows: int, vector: int

@@ -23,5 +23,10 @@ cdef enum:
     STENCIL_ROWS = 4
     STENCIL_VALUES = 8 * VECTOR_BYTES // 4
     CHANNEL_PIXELS = 7
+    # the weight gradient's runs of pixels: filters of a tile, and its taps beside 4, 2 and 1
+    RUN_FILTERS = 4
+    RUN_TAPS = 3
+    RUN_TAPS_2 = 5
+    RUN_TAPS_1 = 9
 
 include "../kernels/all.pxi"

@@ -1,4 +1,5 @@
-# A forward pass: its units, by the method that was chosen for the problem.
+# A forward pass, or a phase of the input gradient, which is a convolution as well: its units, by
+# the method that was chosen for the problem.
 
 
 cdef void run_unit(
@@ -12,6 +13,9 @@ cdef void run_unit(
     cdef Unit unit = find_unit(task, number)
     cdef real* sums = scratch + task.block_images * task.image_values
     cdef real* panel_scratch = sums + task.sums_values
+    cdef real* results = y
+    if not task.target.dense:
+        results = panel_scratch + task.panel_values
     unit.channel = 0
     while unit.channel < task.channels:
         unit.channels = min(task.band.channels, task.channels - unit.channel)
@@ -19,16 +23,21 @@ cdef void run_unit(
         unit.ends = unit.channel + unit.channels == task.channels
         copy_bands(x, scratch, task, &unit)
         if task.method == STENCIL:
-            stencil_rows(w, bias, y, task, &unit, scratch, offsets)
+            stencil_rows(
+                w, bias, results, task, &unit, scratch, offsets, panel_scratch
+            )
         elif task.method == GEMM_PIXELS:
             multiply_pixel_lanes(
-                w, panels, bias, y, task, &unit, scratch, offsets, panel_scratch
+                w, panels, bias, results, task, &unit, scratch, offsets, panel_scratch
             )
         else:
             multiply_filter_lanes(
-                w, panels, bias, y, task, &unit, scratch, offsets, positions, sums, panel_scratch
+                w, panels, bias, results, task, &unit, scratch, offsets, positions, sums,
+                panel_scratch,
             )
         unit.channel = unit.channel + unit.channels
+    if not task.target.dense:
+        spread_unit(results, y, task, &unit)
 
 
 cdef void run_units(
@@ -49,10 +58,12 @@ cdef void run_units(
 
 
 cdef class Forward:
-    """The forward pass of one problem, cut into blocks, to be run again and again.
+    """One problem, cut into blocks, to be run again and again.
 
     The numbers are chosen in fastconv/algorithms/blocks.py; `is_double` and `method` are those of
-    the arrays and of task.pxi. `empty` makes the tables: it returns an array of so many intp.
+    the arrays and of task.pxi. `order` and `target` are None for a forward pass, for a phase of an
+    input gradient the numbers of struct Weights and struct Target. `empty` makes the tables: it
+    returns an array of so many intp.
     """
 
     cdef Task task
@@ -67,12 +78,14 @@ cdef class Forward:
         Py_ssize_t filters, Py_ssize_t height, Py_ssize_t width, Py_ssize_t kernel_h,
         Py_ssize_t kernel_w, Py_ssize_t out_height, Py_ssize_t out_width, tuple window,
         int activation, Py_ssize_t block_images, Py_ssize_t rows, Py_ssize_t block_channels,
-        Py_ssize_t block_filters, empty,
+        Py_ssize_t block_filters, order, target, empty,
     ):
         cdef Task* task = &self.task
         self.is_double = is_double
         task.method = method
         task.win = as_window(window)
+        task.order = as_weights(order)
+        task.target = as_target(target)
         task.activation = activation
         task.square = 0
         if (
@@ -109,7 +122,7 @@ cdef class Forward:
         cdef Py_ssize_t n, i, j, pixel = 0
         task.image_values = task.band.channels * task.band.channel + LONG_VECTORS * vector
         task.image_values = task.image_values // vector * vector
-        task.sums_values = task.panel_values = 0
+        task.sums_values = task.panel_values = task.result_values = 0
         if task.method == GEMM_FILTERS:
             task.sums_values = padded_pixels(pixels) * packed_filters(
                 task.block_filters, vector, False
@@ -118,7 +131,11 @@ cdef class Forward:
             task.panel_values = task.band.channels * task.taps * panel_width(
                 task.filters, vector, task.method == GEMM_PIXELS
             )
-            task.panel_values = (task.panel_values + vector - 1) // vector * vector
+        elif not task.order.plain:
+            task.panel_values = task.channels * task.taps
+        task.panel_values = (task.panel_values + vector - 1) // vector * vector
+        if not task.target.dense:
+            task.result_values = (pixels * task.block_filters + vector - 1) // vector * vector
         self.units = (
             (task.batch + task.block_images - 1) // task.block_images * task.groups
             * ((task.out_height + task.band.rows - 1) // task.band.rows)
@@ -126,6 +143,7 @@ cdef class Forward:
         )
         self.scratch_values = (
             task.block_images * task.image_values + task.sums_values + task.panel_values
+            + task.result_values
         )
         self.offsets = empty(task.band.channels * task.taps)
         find_offsets(&self.offsets[0], &task.band, &task.win, kernel_h, kernel_w)
@@ -149,6 +167,7 @@ cdef class Forward:
         self.scratch_values = vector * (
             task.padded_height * task.padded_width + task.taps
             + max(task.height * task.width, pixels + CHANNEL_PIXELS)
+            + (0 if task.target.dense else pixels)
         )
         self.offsets = empty(task.taps)
         for i in range(kernel_h):

@@ -16,9 +16,9 @@ cdef inline Py_ssize_t padded_pixels(Py_ssize_t pixels) noexcept nogil:
 
 
 cdef inline void multiply_tiles(
-    const bint begins, const int large, const int small, const int vectors, Py_ssize_t pixels,
-    Py_ssize_t taps, const real* panel, const real* image, const Py_ssize_t* offsets,
-    const Py_ssize_t* positions, real* sums, const real* bias,
+    const bint begins, const bint adds, const int large, const int small, const int vectors,
+    Py_ssize_t pixels, Py_ssize_t taps, const real* panel, const real* image,
+    const Py_ssize_t* offsets, const Py_ssize_t* positions, real* sums, const real* bias,
 ) noexcept nogil:
     """Cover the pixels with large tiles and at the end small ones; the last may hang over."""
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
@@ -27,42 +27,42 @@ cdef inline void multiply_tiles(
     while here < pixels:
         if pixels - here > small:
             multiply_pixels(
-                begins, large, vectors, taps, panel, image, offsets, positions + here,
+                begins, adds, large, vectors, taps, panel, image, offsets, positions + here,
                 sums + here * vector, stride, bias,
             )
             here = here + large
         else:
             multiply_pixels(
-                begins, small, vectors, taps, panel, image, offsets, positions + here,
+                begins, adds, small, vectors, taps, panel, image, offsets, positions + here,
                 sums + here * vector, stride, bias,
             )
             here = here + small
 
 
 cdef inline void multiply_panel(
-    const bint begins, Py_ssize_t vectors, Py_ssize_t pixels, Py_ssize_t taps, const real* panel,
-    const real* image, const Py_ssize_t* offsets, const Py_ssize_t* positions, real* sums,
-    const real* bias,
+    const bint begins, const bint adds, Py_ssize_t vectors, Py_ssize_t pixels, Py_ssize_t taps,
+    const real* panel, const real* image, const Py_ssize_t* offsets, const Py_ssize_t* positions,
+    real* sums, const real* bias,
 ) noexcept nogil:
     """Multiply a panel, as wide as it is, with all pixels of a unit."""
     if vectors == 4:
         multiply_tiles(
-            begins, PIXELS_4, SMALL_PIXELS, 4, pixels, taps, panel, image, offsets, positions,
+            begins, adds, PIXELS_4, SMALL_PIXELS, 4, pixels, taps, panel, image, offsets, positions,
             sums, bias,
         )
     elif vectors == 3:
         multiply_tiles(
-            begins, PIXELS_3, SMALL_PIXELS, 3, pixels, taps, panel, image, offsets, positions,
+            begins, adds, PIXELS_3, SMALL_PIXELS, 3, pixels, taps, panel, image, offsets, positions,
             sums, bias,
         )
     elif vectors == 2:
         multiply_tiles(
-            begins, PIXELS_2, SMALL_PIXELS, 2, pixels, taps, panel, image, offsets, positions,
+            begins, adds, PIXELS_2, SMALL_PIXELS, 2, pixels, taps, panel, image, offsets, positions,
             sums, bias,
         )
     else:
         multiply_tiles(
-            begins, PIXELS_1, SMALL_PIXELS, 1, pixels, taps, panel, image, offsets, positions,
+            begins, adds, PIXELS_1, SMALL_PIXELS, 1, pixels, taps, panel, image, offsets, positions,
             sums, bias,
         )
 
@@ -73,7 +73,7 @@ cdef void finish_panel(
 ) noexcept nogil:
     """Turn the sums of a panel over, [pixels][vector] into [filters][pixels], f applied."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
-    cdef Py_ssize_t plane = task.out_height * task.out_width
+    cdef Py_ssize_t plane = unit.target_filter
     cdef Py_ssize_t run = unit.rows * task.out_width  # pixels of one image, neighbours in y
     cdef Py_ssize_t v, n, p, rows
     cdef const real* source
@@ -82,7 +82,7 @@ cdef void finish_panel(
         rows = min(vector, filters - v * vector)
         for n in range(unit.images):
             source = sums + (v * padded_pixels(unit.images * run) + n * run) * vector
-            target = y + output_index(task, unit, n, filter + v * vector)
+            target = y + output_index(unit, n, filter + v * vector)
             p = 0
             while p + vector <= run:
                 transpose_square(
@@ -117,13 +117,13 @@ cdef void multiply_filter_lanes(
         panel = find_panel(w, panels, panel_scratch, task, unit, k, filters, width)
         if unit.begins:
             multiply_panel(
-                True, width // vector, pixels, unit.channels * task.taps, panel, image, offsets,
-                positions, sums, lane_bias,
+                True, False, width // vector, pixels, unit.channels * task.taps, panel, image,
+                offsets, positions, sums, lane_bias,
             )
         else:
             multiply_panel(
-                False, width // vector, pixels, unit.channels * task.taps, panel, image, offsets,
-                positions, sums, lane_bias,
+                False, False, width // vector, pixels, unit.channels * task.taps, panel, image,
+                offsets, positions, sums, lane_bias,
             )
         if unit.ends:
             finish_panel(sums, filters, y, task, unit, k)

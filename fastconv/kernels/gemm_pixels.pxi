@@ -43,7 +43,7 @@ cdef inline void one_tile(
 ) noexcept nogil:
     """Add a block of channels to `filters` planes of y, at `vectors` vectors of positions."""
     cdef int lanes = vectors * (VECTOR_BYTES // <int>sizeof(real))
-    cdef Py_ssize_t plane = task.out_height * task.out_width
+    cdef Py_ssize_t plane = unit.target_filter
     cdef Py_ssize_t width = task.band.width
     cdef Py_ssize_t end = min(position + lanes, positions)
     cdef real tile[MOST_TILE_VALUES]
@@ -115,7 +115,7 @@ cdef inline void multiply_planes(
     for n in range(unit.images):
         tiles_of_rows(
             begins, filters, vectors, unit.channels * task.taps, panel, bias,
-            images + n * task.image_values, offsets, y + output_index(task, unit, n, filter),
+            images + n * task.image_values, offsets, y + output_index(unit, n, filter),
             0, positions, positions, task, unit,
         )
 

@@ -194,3 +194,36 @@ cdef inline void deal_run(
             first[j] = source[2 * j]
             second[j] = source[2 * j + 1]
             j = j + 1
+
+
+cdef inline void spread_pairs(real* target, const real* source) noexcept nogil:
+    """Do target[2·j] = source[j] for a vector of j; what lies between is written back as it was."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef real between[FLOATS]
+    cdef real mixed[2 * FLOATS]
+    cdef int n
+    for n in range(vector):
+        between[n] = target[2 * n + 1]
+    for n in range(vector):
+        mixed[2 * n] = source[n]
+        mixed[2 * n + 1] = between[n]
+    for n in range(2 * vector):
+        target[n] = mixed[n]
+
+
+cdef inline void spread_run(
+    real* target, const real* source, Py_ssize_t stride, Py_ssize_t n
+) noexcept nogil:
+    """Do target[j·stride] = source[j]."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef Py_ssize_t j = 0
+    if stride == 1:
+        copy_run(target, source, n)
+        return
+    if stride == 2:
+        while j + vector < n:  # the last vector would reach one value too far
+            spread_pairs(target + 2 * j, source + j)
+            j = j + vector
+    while j < n:
+        target[j * stride] = source[j]
+        j = j + 1

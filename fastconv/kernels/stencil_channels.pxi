@@ -76,10 +76,18 @@ cdef void stencil_channels(
     cdef real* turned = padded + padded_values
     cdef real* panel = turned + turned_values
     cdef real lane_bias[FLOATS]
+    cdef real* to_y = y
+    cdef Unit unit
     cdef Py_ssize_t p
     for p in range(vector):
         lane_bias[p] = bias[channel + p] if bias != NULL and p < planes else 0
-    pack_panel(w + channel * task.taps, task.taps, planes, task.taps, panel, vector)
+    if task.order.plain:
+        pack_panel(w + channel * task.taps, task.taps, planes, task.taps, panel, vector)
+    else:
+        gather_part(
+            w + task.order.first + channel * task.order.group, &task.order, task.order.group,
+            planes, vector, panel, vector,
+        )
     fill_row(padded, <real>0, padded_values)
     turn_planes(
         x + (image * task.groups + channel) * task.height * task.width, planes, turned, padded,
@@ -92,7 +100,10 @@ cdef void stencil_channels(
             turned + p * vector,
         )
         p = p + CHANNEL_PIXELS
-    y = y + (image * task.groups + channel) * pixels
+    if task.target.dense:
+        y = y + (image * task.groups + channel) * pixels
+    else:
+        y = panel + vector * task.taps
     if pixels >= vector:
         p = 0
         while p < pixels:
@@ -103,3 +114,9 @@ cdef void stencil_channels(
             p = p + vector
     else:
         transpose_part(turned, vector, y, pixels, pixels, planes, task.activation)
+    if not task.target.dense:
+        unit.image, unit.images = image, 1
+        unit.group, unit.first_filter, unit.last_filter = 0, channel, channel + planes
+        unit.first_row, unit.rows = 0, task.out_height
+        unit.target, unit.target_image, unit.target_filter = 0, 0, pixels
+        spread_unit(y, to_y, task, &unit)

@@ -285,37 +285,49 @@ cdef inline void stencil_plane(
 cdef inline void stencil_planes(
     const int stride, const int square, const real* w, const real* bias, real* y,
     const Task* task, const Unit* unit, const real* image, const Py_ssize_t* offsets,
+    real* gathered,
 ) noexcept nogil:
+    """Compute the planes of all filters, whose taps are gathered unless they lie in order."""
     cdef Py_ssize_t taps = task.channels * task.taps
-    cdef Py_ssize_t k, filter
+    cdef Py_ssize_t k, c, filter
+    cdef const real* weights
     cdef real first = 0
     for k in range(unit.first_filter, unit.last_filter):
         filter = unit.group * task.filters + k
         if bias != NULL:
             first = bias[filter]
+        weights = w + filter * taps
+        if not task.order.plain:
+            for c in range(task.channels):
+                gather_part(
+                    w + task.order.first + unit.group * task.order.group + k * task.order.filter
+                    + c * task.order.channel,
+                    &task.order, 0, 1, 1, gathered + c * task.taps, 1,
+                )
+            weights = gathered
         stencil_plane(
-            stride, square, w + filter * taps, image, offsets, first, task, unit.rows,
-            y + output_index(task, unit, 0, k),
+            stride, square, weights, image, offsets, first, task, unit.rows,
+            y + output_index(unit, 0, k),
         )
 
 
 cdef void stencil_rows(
     const real* w, const real* bias, real* y, const Task* task, const Unit* unit,
-    const real* band, const Py_ssize_t* offsets,
+    const real* band, const Py_ssize_t* offsets, real* gathered,
 ) noexcept nogil:
     """Compute the unit, rows of all filters of a group of an image: pick the stencil."""
     cdef const real* image = band + task.band.shift
     if task.square == 3 and task.win.stride_w == 1:
-        stencil_planes(1, 3, w, bias, y, task, unit, image, offsets)
+        stencil_planes(1, 3, w, bias, y, task, unit, image, offsets, gathered)
     elif task.square == 5 and task.win.stride_w == 1:
-        stencil_planes(1, 5, w, bias, y, task, unit, image, offsets)
+        stencil_planes(1, 5, w, bias, y, task, unit, image, offsets, gathered)
     elif task.square == 7 and task.win.stride_w == 1:
-        stencil_planes(1, 7, w, bias, y, task, unit, image, offsets)
+        stencil_planes(1, 7, w, bias, y, task, unit, image, offsets, gathered)
     elif task.square == 3:
-        stencil_planes(2, 3, w, bias, y, task, unit, image, offsets)
+        stencil_planes(2, 3, w, bias, y, task, unit, image, offsets, gathered)
     elif task.square == 5:
-        stencil_planes(2, 5, w, bias, y, task, unit, image, offsets)
+        stencil_planes(2, 5, w, bias, y, task, unit, image, offsets, gathered)
     elif task.square == 7:
-        stencil_planes(2, 7, w, bias, y, task, unit, image, offsets)
+        stencil_planes(2, 7, w, bias, y, task, unit, image, offsets, gathered)
     else:
-        stencil_planes(1, 0, w, bias, y, task, unit, image, offsets)
+        stencil_planes(1, 0, w, bias, y, task, unit, image, offsets, gathered)

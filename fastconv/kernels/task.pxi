@@ -19,9 +19,34 @@ cdef enum Method:
     STENCIL_CHANNELS = 3    # stencil_channels.pxi
 
 
+# Where the outputs of a task lie in y: all of it, or of a strided layer's input gradient the phase
+# of every stride_h-th row and stride_w-th column.
+cdef struct Target:
+    bint dense              # out_height x out_width planes
+    Py_ssize_t height
+    Py_ssize_t width
+    Py_ssize_t row          # the first of the phase
+    Py_ssize_t column
+    Py_ssize_t stride_h
+    Py_ssize_t stride_w
+
+
+cdef Target as_target(numbers) except *:
+    cdef Target target
+    target.dense = numbers is None
+    if not target.dense:
+        (
+            target.height, target.width, target.row, target.column, target.stride_h,
+            target.stride_w,
+        ) = numbers
+    return target
+
+
 cdef struct Task:
     Window win
     Band band
+    Weights order
+    Target target
     int method
     int activation
     int square              # the extent of a 3x3, 5x5 or 7x7 kernel at stride 1 or 2, else 0
@@ -40,7 +65,8 @@ cdef struct Task:
     Py_ssize_t block_filters
     Py_ssize_t image_values     # of the scratch: the band of one image,
     Py_ssize_t sums_values      # the sums that wait for the next block of channels,
-    Py_ssize_t panel_values     # and the widest panel
+    Py_ssize_t panel_values     # the widest panel,
+    Py_ssize_t result_values    # and the results that are spread over y
 
 
 # One unit's share of the result, and what it needs for a block of channels.
@@ -56,6 +82,9 @@ cdef struct Unit:
     Py_ssize_t channels
     bint begins                 # the first block of channels: sums start from the bias
     bint ends                   # the last one: the activation follows
+    Py_ssize_t target           # where the unit begins in y, or in the scratch if not dense,
+    Py_ssize_t target_image     # and how far it is from image to image
+    Py_ssize_t target_filter    # and from filter to filter
 
 
 cdef Unit find_unit(const Task* task, Py_ssize_t number) noexcept nogil:
@@ -72,16 +101,49 @@ cdef Unit find_unit(const Task* task, Py_ssize_t number) noexcept nogil:
     unit.group = number % task.groups
     unit.image = number // task.groups * task.block_images
     unit.images = min(task.block_images, task.batch - unit.image)
+    if task.target.dense:
+        unit.target_filter = task.out_height * task.out_width
+        unit.target_image = task.groups * task.filters * unit.target_filter
+        unit.target = (
+            unit.image * unit.target_image
+            + (unit.group * task.filters + unit.first_filter) * unit.target_filter
+            + unit.first_row * task.out_width
+        )
+    else:
+        unit.target_filter = unit.rows * task.out_width
+        unit.target_image = (unit.last_filter - unit.first_filter) * unit.target_filter
+        unit.target = 0
     return unit
 
 
 cdef inline Py_ssize_t output_index(
-    const Task* task, const Unit* unit, Py_ssize_t image, Py_ssize_t filter
+    const Unit* unit, Py_ssize_t image, Py_ssize_t filter
 ) noexcept nogil:
-    """Return where in y the unit's rows of an image and a filter (of the group) begin."""
+    """Return where the unit's rows of an image and a filter (of the group) begin."""
     return (
-        ((unit.image + image) * task.groups + unit.group) * task.filters + filter
-    ) * task.out_height * task.out_width + unit.first_row * task.out_width
+        unit.target + image * unit.target_image
+        + (filter - unit.first_filter) * unit.target_filter
+    )
+
+
+cdef void spread_unit(
+    const real* results, real* y, const Task* task, const Unit* unit
+) noexcept nogil:
+    """Bring the results of a unit that is not dense to their rows and columns of y."""
+    cdef const Target* to = &task.target
+    cdef Py_ssize_t n, k, i
+    cdef real* plane
+    for n in range(unit.images):
+        for k in range(unit.first_filter, unit.last_filter):
+            plane = y + (
+                ((unit.image + n) * task.groups + unit.group) * task.filters + k
+            ) * to.height * to.width
+            for i in range(unit.rows):
+                spread_run(
+                    plane + (to.row + (unit.first_row + i) * to.stride_h) * to.width + to.column,
+                    results + output_index(unit, n, k) + i * task.out_width, to.stride_w,
+                    task.out_width,
+                )
 
 
 cdef void copy_bands(
@@ -117,8 +179,15 @@ cdef const real* find_panel(
             task.filters, vector, task.method == GEMM_PIXELS
         )
         return panels + filter * taps + first_tap * width
-    pack_panel(
-        w + (unit.group * task.filters + filter) * taps + first_tap, taps, filters,
-        unit.channels * task.taps, scratch, width,
-    )
+    if task.order.plain:
+        pack_panel(
+            w + (unit.group * task.filters + filter) * taps + first_tap, taps, filters,
+            unit.channels * task.taps, scratch, width,
+        )
+    else:
+        pack_turned_panel(
+            w, unit.group * task.order.group + filter * task.order.filter
+            + unit.channel * task.order.channel, &task.order, filters, unit.channels, scratch,
+            width,
+        )
     return scratch

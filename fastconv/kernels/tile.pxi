@@ -25,11 +25,14 @@
 
 
 cdef inline void multiply_pixels(
-    const bint begins, const int pixels, const int vectors, Py_ssize_t taps, const real* panel,
-    const real* image, const Py_ssize_t* offsets, const Py_ssize_t* positions, real* sums,
-    Py_ssize_t vector_stride, const real* bias,
+    const bint begins, const bint adds, const int pixels, const int vectors, Py_ssize_t taps,
+    const real* panel, const real* image, const Py_ssize_t* offsets, const Py_ssize_t* positions,
+    real* sums, Py_ssize_t vector_stride, const real* bias,
 ) noexcept nogil:
-    """Do sums[v][p][n] += image[positions[p] + offsets[t]] · panel[t][v][n], for all t in order."""
+    """Do sums[v][p][n] += image[positions[p] + offsets[t]] · panel[t][v][n], for all t in order.
+
+    If it `adds`, then to zero first, and the whole of it to sums.
+    """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef int lanes = vectors * vector
     cdef real tile[MOST_TILE_VALUES]
@@ -39,7 +42,10 @@ cdef inline void multiply_pixels(
     cdef int p, v, n
     for p in range(pixels):
         pixel[p] = image + positions[p]
-        if begins:
+        if adds:
+            for n in range(lanes):
+                tile[p * lanes + n] = 0
+        elif begins:
             for n in range(lanes):
                 tile[p * lanes + n] = bias[n]
         else:
@@ -57,7 +63,10 @@ cdef inline void multiply_pixels(
     for p in range(pixels):
         for v in range(vectors):
             for n in range(vector):
-                sums[v * vector_stride + p * vector + n] = tile[p * lanes + v * vector + n]
+                if adds:
+                    sums[v * vector_stride + p * vector + n] += tile[p * lanes + v * vector + n]
+                else:
+                    sums[v * vector_stride + p * vector + n] = tile[p * lanes + v * vector + n]
 
 
 cdef inline void multiply_filters(

@@ -24,6 +24,7 @@ from tests.support import (
 )
 
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
+GRADIENTS = ("input-grad", "weight-grad")
 LINEAR_CASES = [case for case in CASES if "activation" not in case.options]
 
 
@@ -36,7 +37,7 @@ def _gradients(case, data, backend, monkeypatch, output=None):
 
 
 @every_dtype
-@on_each_able_backend(EXACT_CASES, "backward")
+@on_each_able_backend(EXACT_CASES, *GRADIENTS)
 def test_integers_come_out_exactly(case, dtype, backend, monkeypatch):
     data = integer_operands(case, dtype)
     y, truth = integer_truth(case)
@@ -48,7 +49,7 @@ def test_integers_come_out_exactly(case, dtype, backend, monkeypatch):
 
 
 @every_dtype
-@on_each_able_backend(LINEAR_CASES, "backward")
+@on_each_able_backend(LINEAR_CASES, *GRADIENTS)
 def test_random_data_stays_within_the_error_bounds(case, dtype, backend, monkeypatch):
     data = random_operands(case, dtype)
     y, truth = random_truth(case, dtype)
@@ -68,7 +69,7 @@ def test_random_data_stays_within_the_error_bounds(case, dtype, backend, monkeyp
         assert_within_bounds(actual, expected, magnitude, terms[name], backend.error_growth)
 
 
-@on_each_able_backend(LINEAR_CASES, "backward")
+@on_each_able_backend(LINEAR_CASES, *GRADIENTS)
 def test_adjoint_identity(case, backend):
     """⟨conv(x, w), g⟩ = ⟨x, dx⟩ = ⟨w, dw⟩, whatever computes them."""
     data = random_operands(case, "float64", seed=1)
@@ -81,7 +82,7 @@ def test_adjoint_identity(case, backend):
     assert abs(np.vdot(data.weight, grads.weight) - forward) <= 1e-13 * scale
 
 
-@on_each_able_backend(CASES, "backward")
+@on_each_able_backend(CASES, *GRADIENTS)
 def test_central_differences(case, backend):
     """The slope of the loss along a random direction is the gradient's component along it."""
     data = random_operands(case, "float64", seed=2)

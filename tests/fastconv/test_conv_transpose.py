@@ -102,13 +102,13 @@ CASES = (
 )  # fmt: skip
 
 
-def on_each_able_backend(direction):
+def on_each_able_backend(*directions):
     """Parametrize by `case` and `backend`, for all pairs in which it can compute it."""
     pairs = [
         pytest.param(case, backend, id=f"{case.name}-{backend.name}")
         for case in CASES
         for backend in usable_backends()
-        if refusal(backend, case.problem.convolution, direction) is None
+        if all(refusal(backend, case.problem.convolution, way) is None for way in directions)
     ]
     return pytest.mark.parametrize(("case", "backend"), pairs)
 
@@ -163,7 +163,7 @@ def random_truth(case, dtype):
 
 
 @every_dtype
-@on_each_able_backend("backward")
+@on_each_able_backend("forward", "input-grad", "weight-grad")
 def test_integers_come_out_exactly(case, dtype, backend):
     data = integers(case, dtype)
     truth, _ = integer_truth(case)
@@ -176,7 +176,7 @@ def test_integers_come_out_exactly(case, dtype, backend):
 
 
 @every_dtype
-@on_each_able_backend("backward")
+@on_each_able_backend("forward", "input-grad", "weight-grad")
 def test_integer_gradients_come_out_exactly(case, dtype, backend, monkeypatch):
     data = integers(case, dtype)
     _, truth = integer_truth(case)
@@ -205,7 +205,7 @@ def test_the_gradient_of_the_image_is_exact_by_every_forward_pass(
 
 
 @every_dtype
-@on_each_able_backend("backward")
+@on_each_able_backend("forward", "input-grad", "weight-grad")
 def test_random_data_stays_within_the_error_bounds(case, dtype, backend, monkeypatch):
     data = normals(case, dtype)
     (y, grads), (size, sizes) = random_truth(case, dtype)
@@ -227,7 +227,7 @@ def test_random_data_stays_within_the_error_bounds(case, dtype, backend, monkeyp
         assert_within_bounds(*values, count, growth)
 
 
-@on_each_able_backend("backward")
+@on_each_able_backend("forward", "input-grad", "weight-grad")
 def test_it_is_the_input_gradient_of_its_convolution(case, backend):
     """The further windows of `convolution_options`, if any, get a gradient of zero."""
     data = integers(case, "float32", seed=1)
@@ -244,7 +244,7 @@ def test_it_is_the_input_gradient_of_its_convolution(case, backend):
 
 
 @every_dtype
-@on_each_able_backend("backward")
+@on_each_able_backend("forward", "input-grad", "weight-grad")
 def test_adjoint_identity(case, dtype, backend):
     """⟨conv_transpose2d(x), y⟩ = ⟨x, conv2d(y)⟩ = ⟨x, dx⟩ = ⟨w, dw⟩, exactly."""
     data = integers(case, dtype, seed=2)
@@ -259,7 +259,7 @@ def test_adjoint_identity(case, dtype, backend):
     assert len({float(np.sum(a * b, dtype=np.float64)) for a, b in products}) == 1
 
 
-@on_each_able_backend("backward")
+@on_each_able_backend("forward", "input-grad", "weight-grad")
 def test_central_differences(case, backend):
     """The slope of a random linear loss along a random direction, in all operands at once.
 
@@ -316,7 +316,10 @@ def test_adjoint_identity_of_random_problems(seed, dtype, monkeypatch):
                     backend=backend.name, **case.options,
                 )  # fmt: skip
             np.testing.assert_array_equal(grads.x, back, err_msg=backend.name)
-        if refusal(backend, case.problem.convolution, "backward") is not None:
+        if any(
+            refusal(backend, case.problem.convolution, direction) is not None
+            for direction in ("input-grad", "weight-grad")
+        ):
             continue
         with poisoned_allocations(monkeypatch):
             arguments = {"backend": backend.name, **case.options}

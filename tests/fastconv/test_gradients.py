@@ -27,7 +27,7 @@ on_random_problems = pytest.mark.parametrize("seed", range(PROBLEMS))
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 # What a backend has to be able to do for the gradient of x, of weight and of bias.
-DIRECTIONS = ("backward", "backward", "backward")
+DIRECTIONS = ("input-grad", "weight-grad", "forward")
 
 
 def gradients_of_each_backend(case, data, monkeypatch, output=None):

@@ -1,0 +1,159 @@
+"""The weight gradients of kernels/weight_grad.pxi: a problem, cut into blocks, made ready to run.
+
+    dw [K/groups x T]  =  sum over images of  grad [K/groups x pixels]  @  columns' [pixels x T]
+
+The blocks, and with them the order of every sum, depend on the problem alone, never on how many
+threads there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..operands import Array
+from ..problem import ConvProblem
+from .backend import WeightRun
+from .blocks import LINE, band_bytes, ceil_div, even, table
+from .compiled import kernel, pieces, window_of
+
+if TYPE_CHECKING:
+    from ..isa.baseline import WeightGrad
+
+__all__ = ["FILTERS", "PIXELS", "weight_grad", "weight_grad_bytes", "weight_grad_too_large"]
+
+# The methods of kernels/weight_grad.pxi: what lies in the lanes.
+FILTERS, PIXELS = range(2)
+# A unit's band, its panel of the gradient and its sums lie in the second-level cache. With more
+# pixels or taps than these at a time, loading and storing of sums is a small part of the work.
+_BAND_BYTES = 192 * 1024
+_SUMS_BYTES = 256 * 1024
+_MOST_PIXELS = 448
+_MOST_TAPS = 576
+_MOST_FILTERS = 128
+# The smallest blocks may take this much together.
+_MOST_BYTES = 4 * 2**20
+# So many units keep a few threads busy; below that pixels are cut into parts, if there are enough
+# of them and the copies of dw stay small.
+_FEWEST_UNITS = 8
+_FEWEST_FLOPS = 4_000_000
+_MOST_COPIES_BYTES = 2**20
+_FLOPS_PER_PIECE = 1_000_000_000
+
+
+class _Blocks(NamedTuple):
+    """What a unit computes, and in how many parts the pixels are cut."""
+
+    rows: int
+    channels: int
+    filters: int
+    parts: int
+
+
+def _blocks(method: int, problem: ConvProblem) -> _Blocks:
+    kernel_taps = problem.kernel_height * problem.kernel_width
+    itemsize = problem.dtype.itemsize
+    vector = kernel("vector_values")(itemsize)
+    panel = kernel("panel_filters")(itemsize, False) if method == FILTERS else 4
+    filters = min(problem.out_channels_per_group, max(panel, _MOST_FILTERS // panel * panel))
+    channels = min(problem.in_channels_per_group, max(1, _MOST_TAPS // kernel_taps))
+    rows = min(problem.out_height, max(1, _MOST_PIXELS // problem.out_width))
+
+    def sums() -> int:
+        lanes = ceil_div(filters, vector) * vector if method == FILTERS else filters * vector
+        return lanes * channels * kernel_taps * itemsize
+
+    while filters > panel and sums() > _SUMS_BYTES:
+        filters = ceil_div(ceil_div(filters, 2), panel) * panel
+    while channels > 1 and (
+        sums() > _SUMS_BYTES or band_bytes(problem, rows, channels) > _BAND_BYTES
+    ):
+        channels = ceil_div(channels, 2)
+    while rows > 1 and band_bytes(problem, rows, channels) > _BAND_BYTES:
+        rows = ceil_div(rows, 2)
+
+    def units() -> int:
+        return (
+            problem.groups * ceil_div(problem.out_channels_per_group, filters)
+            * ceil_div(problem.in_channels_per_group, channels)
+        )  # fmt: skip
+
+    if problem.flops > _FEWEST_FLOPS:
+        while units() < _FEWEST_UNITS and filters > panel:
+            filters = ceil_div(ceil_div(filters, 2), panel) * panel
+        while units() < _FEWEST_UNITS and channels * kernel_taps > _MOST_TAPS // 4:
+            channels = ceil_div(channels, 2)
+    rows = even(problem.out_height, rows)
+    channels = even(problem.in_channels_per_group, channels)
+    parts = 1
+    if problem.flops > _FEWEST_FLOPS and units() < _FEWEST_UNITS:
+        copy = problem.out_channels * problem.taps * itemsize
+        parts = max(
+            1,
+            min(
+                ceil_div(_FEWEST_UNITS, units()),
+                problem.batch * ceil_div(problem.out_height, rows),
+                _MOST_COPIES_BYTES // copy,
+            ),
+        )
+    return _Blocks(rows, channels, filters, parts)
+
+
+@lru_cache(maxsize=256)
+def _make(method: int, problem: ConvProblem) -> tuple[WeightGrad, int]:
+    """Return the compiled object and its number of parts."""
+    blocks = _blocks(method, problem)
+    made: WeightGrad = kernel("WeightGrad")(
+        problem.dtype.itemsize == 8, method, problem.batch, problem.groups,
+        problem.in_channels_per_group, problem.out_channels_per_group, problem.height,
+        problem.width, problem.kernel_height, problem.kernel_width, problem.out_height,
+        problem.out_width, window_of(problem), *blocks, table,
+    )  # fmt: skip
+    return made, blocks.parts
+
+
+def weight_grad(method: int) -> Callable[[ConvProblem, int], WeightRun]:
+    """Return the `Backend.weight_grad` of a method."""
+
+    def make_run(problem: ConvProblem, threads: int) -> WeightRun:
+        made, parts = _make(method, problem)
+        ranges = pieces(made.units, problem.flops, threads, _FLOPS_PER_PIECE)
+        size = made.scratch_values * problem.dtype.itemsize * threads + LINE
+
+        def run(grad: Array, x: Array, dw: Array) -> None:
+            scratch = np.empty(size, np.uint8)
+            copies = dw if parts == 1 else np.empty((parts, *dw.shape), dw.dtype)
+            for first, last in ranges:
+                made.run(grad, x, copies, scratch, first, last, threads)
+            if parts > 1:
+                with np.errstate(all="ignore"):  # infinities and NaN flow through
+                    np.add.reduce(copies, axis=0, out=dw)
+
+        return run
+
+    return make_run
+
+
+def weight_grad_bytes(method: int) -> Callable[[ConvProblem, int], int]:
+    """Return the `Backend.weight_grad_bytes` of a method: scratch of the threads, copies of dw."""
+
+    def count(problem: ConvProblem, threads: int) -> int:
+        made, parts = _make(method, problem)
+        copies = parts * problem.out_channels * problem.taps if parts > 1 else 0
+        return (made.scratch_values * threads + copies) * problem.dtype.itemsize + LINE
+
+    return count
+
+
+def weight_grad_too_large(problem: ConvProblem) -> str | None:
+    """Refuse what would need more than a few MiB for a single row of a channel."""
+    needed = band_bytes(problem, 1, 1)
+    if needed <= _MOST_BYTES:
+        return None
+    return (
+        f"one row of a channel reads {problem.window[0]} rows of the padded image: "
+        f"{needed / 2**20:.1f} MiB of scratch, where the limit is {_MOST_BYTES // 2**20} MiB"
+    )
