@@ -16,7 +16,7 @@ from .algorithms.im2col import column_buffer_bytes, column_buffer_limit
 from .arguments import Pair
 from .padding import Padding, PaddingMode
 from .problem import ConvProblem
-from .registry import choose, refusals
+from .registry import Direction, choose, refusals
 from .threads import threads_for
 
 __all__ = ["Explanation", "explain"]
@@ -30,18 +30,20 @@ class Explanation:
     ----------
     problem : ConvProblem
         With ``flops``, ``bytes``, ``im2col_bytes``, ``output_shape``.
+    direction : {"forward", "input-grad", "weight-grad"}
     backend : str
         The one chosen.
     refusals : dict of str to str
         For each other backend, why not.
     scratch_bytes : int
-        What the chosen backend holds in a forward call besides operands and result.
+        What the chosen backend holds in a call besides operands and result.
     threads : int or None
         How many threads the chosen backend would use on this problem now; None where NumPy's BLAS
         decides.
     """
 
     problem: ConvProblem
+    direction: Direction
     backend: str
     refusals: dict[str, str]
     scratch_bytes: int
@@ -62,6 +64,7 @@ class Explanation:
             )
         lines = [
             ("problem", str(problem)),
+            *([] if self.direction == "forward" else [("computes", self.direction)]),
             ("as product", f"per image and group, [{problem.out_channels_per_group} × "
              f"{problem.taps}] @ [{problem.taps} × {problem.out_height * problem.out_width}]"),
             ("work", f"{_decimal(problem.flops)}FLOP"),
@@ -95,8 +98,9 @@ def explain(
     activation: Activation = None,
     dtype: npt.DTypeLike = np.float32,
     backend: str = "auto",
+    direction: Direction = "forward",
 ) -> Explanation:
-    """Explain what `conv2d` would do with operands of these shapes.
+    """Explain what `conv2d`, or one of its gradients, would do with operands of these shapes.
 
     Parameters
     ----------
@@ -106,6 +110,9 @@ def explain(
         As for `conv2d`.
     dtype
         float32 or float64.
+    direction : {"forward", "input-grad", "weight-grad"}
+        Of which computation: `conv2d`, or what `conv2d_backward` does for x or for weight. Each has
+        its own backend.
 
     Returns
     -------
@@ -138,10 +145,21 @@ def explain(
         activation=activation,
     )
     task = problem.unpadded
-    chosen = choose(task, backend)
+    if direction not in ("forward", "input-grad", "weight-grad"):
+        raise ValueError(
+            f"direction must be 'forward', 'input-grad' or 'weight-grad', not {direction!r}"
+        )
+    chosen = choose(task, backend, direction)
     threads = {"openmp": threads_for(problem.flops), "blas": None, "none": 1}[chosen.threading]
-    scratch = 0 if task.is_empty else chosen.scratch_bytes(task, threads or 1)
-    return Explanation(problem, chosen.name, refusals(task, backend), scratch, threads)
+    count_bytes = {
+        "forward": chosen.scratch_bytes,
+        "input-grad": chosen.input_grad_bytes,
+        "weight-grad": chosen.weight_grad_bytes,
+    }[direction]
+    scratch = 0 if task.is_empty else count_bytes(task, threads or 1)
+    return Explanation(
+        problem, direction, chosen.name, refusals(task, backend, direction), scratch, threads
+    )
 
 
 def _binary(count: float) -> str:

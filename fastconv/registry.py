@@ -17,7 +17,7 @@ from .algorithms.loops import LOOPS, LOOPS_LITERAL, LOOPS_ROWS
 from .phases import find_phases
 from .problem import ConvProblem
 
-__all__ = ["BACKENDS", "backends", "choose", "refusal", "refusals", "usable_backends"]
+__all__ = ["BACKENDS", "Direction", "backends", "choose", "refusal", "refusals", "usable_backends"]
 
 Direction: TypeAlias = Literal["forward", "input-grad", "weight-grad"]
 

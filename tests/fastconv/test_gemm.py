@@ -152,10 +152,3 @@ def test_explain_reports_the_scratch():
 @pytest.mark.skipif(isa.name != "avx512", reason="the choice depends on the vectors' length")
 def test_the_lanes_are_chosen_by_what_fills_them(x_shape, weight_shape, backend):
     assert fastconv.explain(x_shape, weight_shape).backend == backend
-
-
-@pytest.mark.parametrize("name", ["gemm", "gemm_pixels", "depthwise"])
-def test_gradients_are_refused_for_now(name):
-    ones = np.ones((1, 1, 1, 1))
-    with pytest.raises(ValueError, match=rf"'{name}' cannot compute .* computes no gradients"):
-        fastconv.conv2d_backward(ones, ones, ones, backend=name)

@@ -5,7 +5,7 @@ import pytest
 
 import fastconv
 from benchmarks.layers import LAYERS
-from fastconv import call
+from fastconv import call, isa
 from fastconv.registry import BACKENDS, choose, refusal, refusals
 
 DEPTHWISE = ((1, 32, 56, 56), (32, 1, 3, 3))
@@ -122,3 +122,20 @@ def test_show_config_as_dictionary_and_as_page(capsys):
     for backend in fastconv.backends():
         assert backend in page
     assert f"numpy: {np.__version__}" in page
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
+def test_explain_of_the_gradients():
+    """Few channels and many filters, and the other way round: each direction has its own lanes."""
+    shapes = (1, 3, 112, 112), (64, 3, 7, 7)
+    chosen = {
+        direction: fastconv.explain(*shapes, stride=2, padding=3, direction=direction)
+        for direction in ("input-grad", "weight-grad")
+    }
+    assert chosen["input-grad"].backend == "gemm_pixels"
+    assert chosen["weight-grad"].backend == "gemm"
+    for direction, explanation in chosen.items():
+        assert direction in str(explanation)
+        assert 0 < explanation.scratch_bytes < 8 * 2**20
+    with pytest.raises(ValueError, match=r"direction must be .*, not 'backward'"):
+        fastconv.explain(*shapes, direction="backward")

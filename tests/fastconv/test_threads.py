@@ -260,3 +260,46 @@ def test_bits_depend_neither_on_the_batch_nor_on_the_rows_beside(backend, dtype)
             np.testing.assert_array_equal(one, whole[i : i + 1])
         top = fastconv.conv2d(x[:, :, :3], weight, backend=backend)
         np.testing.assert_array_equal(top, whole[:, :, :1])
+
+
+@compiled
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("backend", ["gemm", "gemm_pixels", "depthwise"])
+def test_bits_of_an_input_gradient_do_not_depend_on_the_batch(backend, dtype):
+    rng = np.random.default_rng(0)
+    for stride in (1, 2, 3):
+        weight = rng.standard_normal((6, 5, 3, 3)).astype(dtype)
+        x = rng.standard_normal((8, 5, 11, 10)).astype(dtype)
+        options = {"stride": stride, "needs": (True, False, False), "backend": backend}
+        shape = fastconv.conv2d(x, weight, stride=stride).shape
+        grad = rng.standard_normal(shape).astype(dtype)
+        whole = fastconv.conv2d_backward(grad, x, weight, **options).x
+        for i in range(8):
+            one = fastconv.conv2d_backward(grad[i : i + 1], x[i : i + 1], weight, **options).x
+            np.testing.assert_array_equal(one, whole[i : i + 1])
+
+
+@compiled
+@pytest.mark.parametrize("backend", ["gemm", "gemm_pixels", "depthwise"])
+def test_bits_of_gradients_do_not_depend_on_the_threads(backend):
+    """Few weights and many pixels, so that the pixels are cut into parts; and many weights."""
+    rng = np.random.default_rng(0)
+    for x_shape, weight_shape in [
+        ((2, 3, 150, 150), (16, 3, 3, 3)),
+        ((1, 200, 9, 9), (150, 200, 3, 3)),
+        ((4, 40, 40, 40), (40, 1, 5, 5)),
+    ]:
+        groups = x_shape[1] // weight_shape[1]
+        x = rng.standard_normal(x_shape, np.float32)
+        weight = rng.standard_normal(weight_shape, np.float32)
+        shape = fastconv.conv2d(x, weight, groups=groups).shape
+        grad = rng.standard_normal(shape, np.float32)
+        results = []
+        for count in (1, 2, 5):
+            with fastconv.num_threads(count):
+                results.append(
+                    fastconv.conv2d_backward(grad, x, weight, groups=groups, backend=backend)
+                )
+        for other in results[1:]:
+            for one, two in zip(results[0], other, strict=True):
+                np.testing.assert_array_equal(one, two)
