@@ -32,6 +32,7 @@ FILTERS, PIXELS = range(2)
 _BAND_BYTES = 192 * 1024
 _SUMS_BYTES = 256 * 1024
 _MOST_PIXELS = 448
+_STRIP_BYTES = 24 * 1024
 _MOST_TAPS = 576
 _MOST_FILTERS = 128
 # The smallest blocks may take this much together.
@@ -61,6 +62,11 @@ def _blocks(method: int, problem: ConvProblem) -> _Blocks:
     filters = min(problem.out_channels_per_group, max(panel, _MOST_FILTERS // panel * panel))
     channels = min(problem.in_channels_per_group, max(1, _MOST_TAPS // kernel_taps))
     rows = min(problem.out_height, max(1, _MOST_PIXELS // problem.out_width))
+    if problem.taps == kernel_taps and problem.out_channels_per_group == 1:
+        # depthwise: a strip slides down all rows of a band that fits the first-level cache
+        rows = problem.out_height
+        while rows > 1 and band_bytes(problem, rows, 1) > _STRIP_BYTES:
+            rows = ceil_div(rows, 2)
 
     def sums() -> int:
         lanes = ceil_div(filters, vector) * vector if method == FILTERS else filters * vector

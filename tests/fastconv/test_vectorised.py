@@ -69,10 +69,11 @@ FILTER_TILES = {  # PIXELS_4 .. PIXELS_1, and with SMALL_PIXELS
 TILES = {
     "multiply_filter_lanes": FILTER_TILES,
     "add_filter_lanes": FILTER_TILES,
-    "add_pixel_lanes|run_weight_unit": {  # RUN_FILTERS x RUN_TAPS, 2 x RUN_TAPS_2, 1 x RUN_TAPS_1
-        "avx512": [(4, 6), (2, 8), (1, 9)],
-        "avx2": [(4, 3), (2, 5), (1, 9)],
-        "baseline": [(4, 3), (2, 5), (1, 9)],
+    # RUN_FILTERS x RUN_TAPS, 2 x RUN_TAPS_2, 1 x RUN_TAPS_1; sliding 3x3 and 5x5, two strides
+    "add_pixel_lanes|run_weight_unit": {
+        "avx512": [(4, 6), (2, 8), (1, 9), (2, 9 + 25)],
+        "avx2": [(4, 3), (2, 5), (1, 9), (2, 9 + 25)],
+        "baseline": [(4, 3), (2, 5), (1, 9), (2, 9 + 25)],
     },
     "multiply_pixel_lanes": {  # TALL_ROWS, LONG_ROWS, 2 and 1, at the whole width and its thirds
         "avx512": [*((8, v) for v in (1, 2, 3)), *((r, v) for r in (4, 2, 1) for v in (2, 4, 6))],
