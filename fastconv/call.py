@@ -19,7 +19,7 @@ from .problem import ConvProblem
 from .registry import choose
 from .threads import threads_for
 
-__all__ = ["Call", "find_call"]
+__all__ = ["Call", "find_call", "is_plain"]
 
 
 class Call:
@@ -93,15 +93,16 @@ def find_call(*key: Any) -> Call:
         As `conv2d`.
     """
     # True and 1.0 would find what 1 has left in the cache, and so go unnoticed.
-    if all(map(_is_plain, key[4:])):
+    if all(map(is_plain, key[4:])):
         return _cached_call(*key)
     return _make_call(*key)
 
 
-def _is_plain(option: object) -> bool:
+def is_plain(option: object) -> bool:
+    """Whether an option may be part of a key: nothing that equals another option but is not it."""
     kind = type(option)
     if kind is tuple:
-        return all(map(_is_plain, option))  # type: ignore[call-overload]
+        return all(map(is_plain, option))  # type: ignore[call-overload]
     return kind is int or kind is str or option is None
 
 

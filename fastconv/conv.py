@@ -12,11 +12,11 @@ from .activation import Activation, multiply_derivative
 from .algorithms.bias_grad import bias_grad
 from .arguments import Pair, parse_needs
 from .call import Call, find_call
+from .gradients import find_gradients
 from .operands import Array, check_array, check_dtypes_agree, prepare
 from .padding import Padding, PaddingMode
 from .problem import ConvProblem
 from .registry import choose
-from .threads import threads_for
 
 __all__ = ["Conv2dGrads", "Conv2dPlan", "conv2d", "conv2d_backward", "plan_conv2d"]
 
@@ -198,17 +198,12 @@ def conv2d_backward(
     x_array = check_array("x", x)
     w_array = check_array("weight", weight)
     y_array = None if output is None else check_array("output", output)
-    problem = ConvProblem.create(
-        x_array.shape,
-        w_array.shape,
-        dtype=check_dtypes_agree(x=x_array, weight=w_array, grad_output=g_array, output=y_array),
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-        padding_mode=padding_mode,
-        activation=activation,
-    )
+    gradients = find_gradients(
+        x_array.shape, w_array.shape,
+        check_dtypes_agree(x=x_array, weight=w_array, grad_output=g_array, output=y_array),
+        stride, padding, dilation, groups, padding_mode, activation, backend,
+    )  # fmt: skip
+    problem, task = gradients.problem, gradients.task
     shape = problem.output_shape if x_array.ndim == 4 else problem.output_shape[1:]
     if g_array.shape != shape:
         raise ValueError(f"grad_output must have the output's shape {shape}, not {g_array.shape}")
@@ -218,9 +213,8 @@ def conv2d_backward(
         raise ValueError(f"output must have shape {shape}, not {y_array.shape}")
     wants_x, wants_weight, wants_bias = parse_needs(needs)
 
-    task = problem.unpadded
-    input_grad = choose(task, backend, "input-grad").input_grad if wants_x else None
-    weight_grad = choose(task, backend, "weight-grad").weight_grad if wants_weight else None
+    input_grad = gradients.input_grad() if wants_x else None
+    weight_grad = gradients.weight_grad() if wants_weight else None
     dtype = problem.dtype
     dx = np.empty(task.x_shape, dtype) if wants_x else None
     dw = np.empty(problem.weight_shape, dtype) if wants_weight else None
@@ -235,12 +229,11 @@ def conv2d_backward(
             with np.errstate(all="ignore"):  # infinities and NaN flow through
                 grad = multiply_derivative(activation, g_array, y_array)
         grad = prepare(grad).reshape(problem.output_shape)
-        threads = threads_for(problem.flops)
         if dx is not None and input_grad is not None:
-            input_grad(task, threads)(grad, prepare(w_array), None, None, dx)
+            input_grad(grad, prepare(w_array), None, None, dx)
         if dw is not None and weight_grad is not None:
             image = problem.pad(prepare(x_array).reshape(problem.x_shape))
-            weight_grad(task, threads)(grad, image, dw)
+            weight_grad(grad, image, dw)
         if db is not None:
             bias_grad(grad, db)
     if dx is not None:

@@ -7,16 +7,12 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from .algorithms.backend import Backend
 from .algorithms.bias_grad import bias_grad
 from .arguments import Pair, parse_needs
 from .conv import Conv2dGrads
+from .gradients import find_transposed
 from .operands import Array, check_array, check_dtypes_agree, check_out, is_prepared, prepare
 from .padding import PaddingInNumbers
-from .problem import ConvProblem
-from .registry import choose
-from .threads import threads_for
-from .transposed import TransposedProblem
 
 __all__ = ["conv_transpose2d", "conv_transpose2d_backward"]
 
@@ -112,19 +108,12 @@ def conv_transpose2d(
     x_array = check_array("x", x)
     w_array = check_array("weight", weight)
     b_array = None if bias is None else check_array("bias", bias)
-    problem = TransposedProblem.create(
-        x_array.shape,
-        w_array.shape,
-        None if b_array is None else b_array.shape,
-        dtype=check_dtypes_agree(x=x_array, weight=w_array, bias=b_array),
-        stride=stride,
-        padding=padding,
-        output_padding=output_padding,
-        dilation=dilation,
-        groups=groups,
-    )
-    convolution = problem.convolution
-    able = choose(convolution, backend, "input-grad")
+    problem, gradients = find_transposed(
+        x_array.shape, w_array.shape, None if b_array is None else b_array.shape,
+        check_dtypes_agree(x=x_array, weight=w_array, bias=b_array),
+        stride, padding, output_padding, dilation, groups, backend,
+    )  # fmt: skip
+    run = gradients.input_grad()
 
     shape = problem.output_shape if x_array.ndim == 4 else problem.output_shape[1:]
     if out is None:
@@ -133,12 +122,11 @@ def conv_transpose2d(
         check_out(out, shape, problem.dtype, x=x_array, weight=w_array, bias=b_array)
         result = out
         y = out if is_prepared(out) else np.empty(shape, problem.dtype)
-    if not convolution.is_empty:
-        _input_gradient(
-            convolution,
-            able,
+    if not gradients.problem.is_empty:
+        run(
             prepare(x_array).reshape(problem.x_shape),
             prepare(w_array),
+            None,
             None if b_array is None else prepare(b_array),
             y.reshape(problem.output_shape),
         )
@@ -203,24 +191,19 @@ def conv_transpose2d_backward(
     g_array = check_array("grad_output", grad_output)
     x_array = check_array("x", x)
     w_array = check_array("weight", weight)
-    problem = TransposedProblem.create(
-        x_array.shape,
-        w_array.shape,
-        dtype=check_dtypes_agree(x=x_array, weight=w_array, grad_output=g_array),
-        stride=stride,
-        padding=padding,
-        output_padding=output_padding,
-        dilation=dilation,
-        groups=groups,
-    )
+    problem, gradients = find_transposed(
+        x_array.shape, w_array.shape, None,
+        check_dtypes_agree(x=x_array, weight=w_array, grad_output=g_array),
+        stride, padding, output_padding, dilation, groups, backend,
+    )  # fmt: skip
     shape = problem.output_shape if x_array.ndim == 4 else problem.output_shape[1:]
     if g_array.shape != shape:
         raise ValueError(f"grad_output must have the output's shape {shape}, not {g_array.shape}")
     wants_x, wants_weight, wants_bias = parse_needs(needs)
 
-    convolution = problem.convolution
-    able_forward = choose(convolution, backend) if wants_x else None
-    able_backward = choose(convolution, backend, "weight-grad") if wants_weight else None
+    convolution = gradients.problem
+    forward = gradients.forward() if wants_x else None
+    weight_grad = gradients.weight_grad() if wants_weight else None
     dx = np.empty(x_array.shape, problem.dtype) if wants_x else None
     dw = np.empty(problem.weight_shape, problem.dtype) if wants_weight else None
     db = np.empty(convolution.in_channels, problem.dtype) if wants_bias else None
@@ -230,37 +213,10 @@ def conv_transpose2d_backward(
                 sum_over_images[...] = 0
         return Conv2dGrads(dx, dw, db)
     grad = prepare(g_array).reshape(problem.output_shape)
-    weights = prepare(w_array)
-    if dx is not None and able_forward is not None:
-        _forward(convolution, able_forward, grad, weights, dx.reshape(problem.x_shape))
-    if dw is not None and able_backward is not None:
-        image = prepare(x_array).reshape(problem.x_shape)
-        _weight_gradient(convolution, able_backward, image, grad, dw)
+    if dx is not None and forward is not None:
+        forward(grad, prepare(w_array), None, None, dx.reshape(problem.x_shape))
+    if dw is not None and weight_grad is not None:
+        weight_grad(prepare(x_array).reshape(problem.x_shape), grad, dw)
     if db is not None:
         bias_grad(grad, db)
     return Conv2dGrads(dx, dw, db)
-
-
-# What is asked of a backend, in the words of the convolution: its image x, its output's gradient.
-
-
-def _input_gradient(
-    problem: ConvProblem, backend: Backend, grad: Array, weight: Array, bias: Array | None,
-    dx: Array,
-) -> None:  # fmt: skip
-    """Fill dx (N, K, OH, OW), and add one number to each of its channels."""
-    assert backend.input_grad is not None  # choose saw to it
-    backend.input_grad(problem, threads_for(problem.flops))(grad, weight, None, bias, dx)
-
-
-def _weight_gradient(
-    problem: ConvProblem, backend: Backend, grad: Array, x: Array, dw: Array
-) -> None:
-    """Fill dw (C, K/groups, R, S)."""
-    assert backend.weight_grad is not None  # choose saw to it
-    backend.weight_grad(problem, threads_for(problem.flops))(grad, x, dw)
-
-
-def _forward(problem: ConvProblem, backend: Backend, x: Array, weight: Array, y: Array) -> None:
-    """Fill y (N, C, H, W)."""
-    backend.forward(problem, threads_for(problem.flops))(x, weight, None, None, y)

@@ -17,7 +17,16 @@ from .algorithms.loops import LOOPS, LOOPS_LITERAL, LOOPS_ROWS
 from .phases import find_phases
 from .problem import ConvProblem
 
-__all__ = ["BACKENDS", "Direction", "backends", "choose", "refusal", "refusals", "usable_backends"]
+__all__ = [
+    "BACKENDS",
+    "Direction",
+    "backends",
+    "check_name",
+    "choose",
+    "refusal",
+    "refusals",
+    "usable_backends",
+]
 
 Direction: TypeAlias = Literal["forward", "input-grad", "weight-grad"]
 
@@ -70,8 +79,7 @@ def choose(problem: ConvProblem, name: str = "auto", direction: Direction = "for
     ValueError
         For a name that is not in the list, or a backend that cannot compute the problem.
     """
-    if not isinstance(name, str):
-        raise ValueError(f"backend must be one of {_names()}, not {name!r}")
+    check_name(name)
     for backend in BACKENDS:
         if name == "auto":
             if (
@@ -83,7 +91,13 @@ def choose(problem: ConvProblem, name: str = "auto", direction: Direction = "for
             if reason is not None:
                 raise ValueError(f"backend {name!r} cannot compute {problem}: {reason}")
             return backend
-    raise ValueError(f"backend must be one of {_names()}, not {name!r}")
+    raise AssertionError("im2col computes everything")
+
+
+def check_name(name: object) -> None:
+    """Refuse what is neither "auto" nor the name of a backend."""
+    if not isinstance(name, str) or name not in _names():
+        raise ValueError(f"backend must be one of {_names()}, not {name!r}")
 
 
 def refusals(
