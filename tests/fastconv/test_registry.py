@@ -132,8 +132,9 @@ def test_explain_of_the_gradients():
         direction: fastconv.explain(*shapes, stride=2, padding=3, direction=direction)
         for direction in ("input-grad", "weight-grad")
     }
-    assert chosen["input-grad"].backend == "gemm_pixels"
     assert chosen["weight-grad"].backend == "gemm"
+    if isa.name == "avx512":  # three channels fill three lanes of four, but not of sixteen
+        assert chosen["input-grad"].backend == "gemm_pixels"
     for direction, explanation in chosen.items():
         assert direction in str(explanation)
         assert 0 < explanation.scratch_bytes < 8 * 2**20
