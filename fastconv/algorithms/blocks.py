@@ -6,7 +6,6 @@ are several for every thread.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -45,8 +44,6 @@ __all__ = [
 FILTERS, PIXELS, STENCIL, STENCIL_CHANNELS = range(4)
 # Some ten milliseconds, after which Ctrl-C is looked for.
 _FLOPS_PER_PIECE = 1_000_000_000
-# Planes of a strided layer's image that are filled phase by phase.
-_CHUNK_BYTES = 384 * 1024
 # Each thread's scratch begins a cache line inside what is allocated.
 LINE = 64
 
@@ -135,57 +132,27 @@ def make_run(forward: Forward, problem: ConvProblem, threads: int) -> Run:
 def make_input_grad(
     problem: ConvProblem, threads: int, forward_of: Callable[[Phase, int], Forward]
 ) -> Run:
-    """Return the function that runs an input gradient, all phases of a few planes at a time.
-
-    So the planes are still in cache when the next phase comes to fill its share of their lines.
-    """
-    (down, across) = problem.stride
-    phases = find_phases(problem)
-    made = [(phase, forward_of(phase, threads) if phase.problem else None) for phase in phases]
-    rounds = _rounds(problem, [forward for _, forward in made if forward])
-    size = input_grad_bytes(problem, threads, forward_of)
-    steps = [
-        (forward.run, first, last)
-        for chunk in range(rounds)
-        for _, forward in made
-        if forward
-        for first, last in _share(problem, forward.units, threads, chunk, rounds)
+    """Return the function that runs an input gradient, phase by phase."""
+    down, across = problem.stride
+    runs = [
+        (
+            phase,
+            make_run(forward_of(phase, threads), phase.problem, threads) if phase.problem else None,
+        )
+        for phase in find_phases(problem)
     ]
 
     def run(
         grad: Array, weight: Array, _packed: Array | None, bias: Array | None, dx: Array
     ) -> None:
-        scratch = np.empty(size, np.uint8)
-        for run_units, first, last in steps:
-            run_units(grad, weight, None, bias, dx, scratch, first, last, threads)
-        for phase, forward in made:
-            if forward is None:
+        for phase, run_phase in runs:
+            if run_phase is not None:
+                run_phase(grad, weight, None, bias, dx)
+            else:
                 pixels = dx[:, :, phase.row :: down, phase.column :: across]
                 pixels[...] = 0 if bias is None else bias[:, None, None]
 
     return run
-
-
-def _rounds(problem: ConvProblem, forwards: list[Forward]) -> int:
-    """Return into how many chunks of (image, group) to cut the work."""
-    planes = problem.batch * problem.groups
-    if len(forwards) < 2 or any(forward.units % planes for forward in forwards):
-        return 1
-    size = math.prod(problem.x_shape) * problem.dtype.itemsize
-    return min(planes, ceil_div(size, _CHUNK_BYTES))
-
-
-def _share(
-    problem: ConvProblem, units: int, threads: int, chunk: int, chunks: int
-) -> list[tuple[int, int]]:
-    """Return the ranges of a phase's units that a chunk has."""
-    planes = 1 if chunks == 1 else problem.batch * problem.groups
-    first = chunk * planes // chunks * (units // planes)
-    last = (chunk + 1) * planes // chunks * (units // planes)
-    return [
-        (first + begin, first + end)
-        for begin, end in pieces(last - first, problem.flops // chunks, threads, _FLOPS_PER_PIECE)
-    ]
 
 
 def input_grad_bytes(

@@ -199,16 +199,16 @@ cdef inline void deal_run(
 cdef inline void spread_pairs(real* target, const real* source) noexcept nogil:
     """Do target[2·j] = source[j] for a vector of j; what lies between is written back as it was."""
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef real between[FLOATS]
+    cdef real twice[2 * FLOATS]
     cdef real mixed[2 * FLOATS]
     cdef int n
     for n in range(vector):
-        between[n] = target[2 * n + 1]
-    for n in range(vector):
-        mixed[2 * n] = source[n]
-        mixed[2 * n + 1] = between[n]
+        twice[2 * n] = source[n]
+        twice[2 * n + 1] = source[n]
     for n in range(2 * vector):
-        target[n] = mixed[n]
+        mixed[n] = target[n]
+    for n in range(2 * vector):  # a selection by a constant mask
+        target[n] = mixed[n] if n % 2 else twice[n]
 
 
 cdef inline void spread_run(
