@@ -44,6 +44,8 @@ __all__ = [
 FILTERS, PIXELS, STENCIL, STENCIL_CHANNELS = range(4)
 # Some ten milliseconds, after which Ctrl-C is looked for.
 _FLOPS_PER_PIECE = 1_000_000_000
+# What a thread's scratch may take for the smallest blocks there are.
+MOST_BYTES = 4 * 2**20
 # Each thread's scratch begins a cache line inside what is allocated.
 LINE = 64
 

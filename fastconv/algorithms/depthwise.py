@@ -13,6 +13,7 @@ from ..phases import Phase
 from ..problem import ConvProblem
 from .backend import Backend, Run
 from .blocks import (
+    MOST_BYTES,
     STENCIL,
     STENCIL_CHANNELS,
     Blocks,
@@ -35,7 +36,6 @@ __all__ = ["DEPTHWISE"]
 # these bytes in any case.
 _BAND_BYTES = 24 * 1024
 _FEWEST_ROWS = 8
-_MOST_BYTES = 4 * 2**20
 _UNITS_PER_THREAD = 4
 # A plane this narrow, in vectors, has too few pixels in a row; this large, it leaves the caches.
 _NARROW = 1.0
@@ -84,7 +84,7 @@ def _make(problem: ConvProblem, phase: Phase | None, threads: int) -> Forward:
     rows = problem.out_height
     while rows > _FEWEST_ROWS and _group_bytes(problem, rows) > _BAND_BYTES:
         rows = ceil_div(rows, 2)
-    while rows > 1 and _group_bytes(problem, rows) > _MOST_BYTES:
+    while rows > 1 and _group_bytes(problem, rows) > MOST_BYTES:
         rows = ceil_div(rows, 2)
     wanted = _UNITS_PER_THREAD * threads if threads > 1 else 1
     while rows > _FEWEST_ROWS and (
@@ -97,12 +97,12 @@ def _make(problem: ConvProblem, phase: Phase | None, threads: int) -> Forward:
 
 def _group_too_large(problem: ConvProblem) -> str | None:
     needed = _group_bytes(problem, 1)
-    if needed <= _MOST_BYTES:
+    if needed <= MOST_BYTES:
         return None
     return (
         f"one row of a group reads {problem.in_channels_per_group} channels of "
         f"{problem.window[0]} rows of the padded image: {needed / 2**20:.1f} MiB, where the limit "
-        f"is {_MOST_BYTES // 2**20} MiB"
+        f"is {MOST_BYTES // 2**20} MiB"
     )
 
 
@@ -158,7 +158,7 @@ DEPTHWISE = Backend(
     unsuited=_many_filters,
     threading="openmp",
     scratch_bytes=scratch_bytes,
-    weight_grad_unable=weight_grad_too_large,
+    weight_grad_unable=weight_grad_too_large(PIXELS),
     weight_grad_unsuited=_many_filters_for_weights,
     input_grad_bytes=input_grad_scratch,
     weight_grad_bytes=weight_grad_bytes(PIXELS),

@@ -21,6 +21,7 @@ from ..problem import ConvProblem
 from .backend import Backend, Run
 from .blocks import (
     FILTERS,
+    MOST_BYTES,
     PIXELS,
     Blocks,
     band_bytes,
@@ -44,8 +45,6 @@ __all__ = ["GEMM", "GEMM_PIXELS"]
 # A unit's band and sums lie in the second-level cache, next to the weights that pass through it.
 _BAND_BYTES = 384 * 1024
 _SUMS_BYTES = 448 * 1024
-# What the smallest blocks may take together; see _scratch_too_large.
-_MOST_BYTES = 4 * 2**20
 # So many taps per block make the loading and storing of a tile's sums a small part of its work.
 _TAPS = 512
 # More pixels or filters to a unit save nothing any more.
@@ -131,12 +130,12 @@ def _scratch_too_large(method: int) -> Callable[[ConvProblem], str | None]:
             values += problem.out_width
         values *= _panel_filters(method, problem)
         needed = band_bytes(problem, 1, 1) + values * problem.dtype.itemsize
-        if needed <= _MOST_BYTES:
+        if needed <= MOST_BYTES:
             return None
         return (
             f"one row of a channel reads {problem.window[0]} rows of the padded image and with its "
             f"sums and weights needs {needed / 2**20:.1f} MiB of scratch, where the limit is "
-            f"{_MOST_BYTES // 2**20} MiB"
+            f"{MOST_BYTES // 2**20} MiB"
         )
 
     return unable
@@ -217,7 +216,7 @@ GEMM = Backend(
     threading="openmp",
     scratch_bytes=_scratch(FILTERS),
     input_grad_bytes=_input_grad_bytes(FILTERS),
-    weight_grad_unable=weight_grad_too_large,
+    weight_grad_unable=weight_grad_too_large(FILTERS),
     weight_grad_bytes=weight_grad_bytes(FILTERS),
 )
 
@@ -233,6 +232,6 @@ GEMM_PIXELS = Backend(
     threading="openmp",
     scratch_bytes=_scratch(PIXELS),
     input_grad_bytes=_input_grad_bytes(PIXELS),
-    weight_grad_unable=weight_grad_too_large,
+    weight_grad_unable=weight_grad_too_large(PIXELS),
     weight_grad_bytes=weight_grad_bytes(PIXELS),
 )

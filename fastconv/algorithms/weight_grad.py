@@ -17,7 +17,7 @@ import numpy as np
 from ..operands import Array
 from ..problem import ConvProblem
 from .backend import WeightRun
-from .blocks import LINE, band_bytes, ceil_div, even, table
+from .blocks import LINE, MOST_BYTES, band_bytes, ceil_div, even, table
 from .compiled import kernel, pieces, window_of
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ _MOST_PIXELS = 448
 _STRIP_BYTES = 24 * 1024
 _MOST_TAPS = 576
 _MOST_FILTERS = 128
-# The smallest blocks may take this much together.
-_MOST_BYTES = 4 * 2**20
+# The filters of a tile with pixels in the lanes, RUN_FILTERS of every instruction set.
+_PIXEL_FILTERS = 4
 # So many units keep a few threads busy; below that pixels are cut into parts, if there are enough
 # of them and the copies of dw stay small.
 _FEWEST_UNITS = 8
@@ -58,7 +58,7 @@ def _blocks(method: int, problem: ConvProblem) -> _Blocks:
     kernel_taps = problem.kernel_height * problem.kernel_width
     itemsize = problem.dtype.itemsize
     vector = kernel("vector_values")(itemsize)
-    panel = kernel("panel_filters")(itemsize, False) if method == FILTERS else 4
+    panel = kernel("panel_filters")(itemsize, False) if method == FILTERS else _PIXEL_FILTERS
     filters = min(problem.out_channels_per_group, max(panel, _MOST_FILTERS // panel * panel))
     channels = min(problem.in_channels_per_group, max(1, _MOST_TAPS // kernel_taps))
     rows = min(problem.out_height, max(1, _MOST_PIXELS // problem.out_width))
@@ -154,12 +154,29 @@ def weight_grad_bytes(method: int) -> Callable[[ConvProblem, int], int]:
     return count
 
 
-def weight_grad_too_large(problem: ConvProblem) -> str | None:
-    """Refuse what would need more than a few MiB for a single row of a channel."""
-    needed = band_bytes(problem, 1, 1)
-    if needed <= _MOST_BYTES:
-        return None
-    return (
-        f"one row of a channel reads {problem.window[0]} rows of the padded image: "
-        f"{needed / 2**20:.1f} MiB of scratch, where the limit is {_MOST_BYTES // 2**20} MiB"
-    )
+def weight_grad_too_large(method: int) -> Callable[[ConvProblem], str | None]:
+    """Refuse what would need more than a few MiB of scratch for its smallest blocks.
+
+    These are a single row of the output and of a single channel: its band, the gradient of the
+    fewest filters there, and their sums.
+    """
+
+    def unable(problem: ConvProblem) -> str | None:
+        taps = problem.kernel_height * problem.kernel_width
+        if method == FILTERS:
+            values = kernel("panel_filters")(problem.dtype.itemsize, False)
+            values *= problem.out_width + taps
+        else:
+            lanes = kernel("vector_values")(problem.dtype.itemsize)
+            values = min(problem.out_channels_per_group, _PIXEL_FILTERS)
+            values *= problem.padded_size[1] + lanes * taps
+        needed = band_bytes(problem, 1, 1) + values * problem.dtype.itemsize
+        if needed <= MOST_BYTES:
+            return None
+        return (
+            f"one row of a channel reads {problem.window[0]} rows of the padded image and with its "
+            f"gradient and sums needs {needed / 2**20:.1f} MiB of scratch, where the limit is "
+            f"{MOST_BYTES // 2**20} MiB"
+        )
+
+    return unable

@@ -109,7 +109,7 @@ def test_scratch_is_bounded_per_thread(layer, dtype, count, name):
     ("x_shape", "weight_shape", "options"),
     [
         ((1, 2, 64, 64), (4, 2, 3, 3), {"padding": 4000, "dilation": 4000}),
-        ((1, 1, 1, 200_000), (65, 1, 1, 3), {}),
+        ((1, 1, 1, 400_000), (65, 1, 1, 3), {}),
         ((1, 1, 300, 300), (65, 1, 290, 290), {}),
     ],
 )
@@ -152,3 +152,17 @@ def test_explain_reports_the_scratch():
 @pytest.mark.skipif(isa.name != "avx512", reason="the choice depends on the vectors' length")
 def test_the_lanes_are_chosen_by_what_fills_them(x_shape, weight_shape, backend):
     assert fastconv.explain(x_shape, weight_shape).backend == backend
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "weight_shape"),
+    [((1, 1, 3, 400_000), (64, 1, 1, 3)), ((1, 2, 420, 420), (64, 2, 400, 400))],
+    ids=["long rows", "large kernel"],
+)
+def test_the_scratch_of_a_weight_gradient_is_bounded(x_shape, weight_shape):
+    """The smallest block is a row and a channel: what is too large for that goes elsewhere."""
+    for name in ("gemm", "gemm_pixels"):
+        with pytest.raises(ValueError, match="where the limit is 4 MiB"):
+            fastconv.explain(x_shape, weight_shape, backend=name, direction="weight-grad")
+    chosen = fastconv.explain(x_shape, weight_shape, direction="weight-grad")
+    assert chosen.backend in ("loops", "im2col")
