@@ -27,6 +27,7 @@ __all__ = [
     "PIXELS",
     "STENCIL",
     "STENCIL_CHANNELS",
+    "STENCIL_SLIDE",
     "Blocks",
     "band_bytes",
     "ceil_div",
@@ -41,7 +42,7 @@ __all__ = [
 ]  # fmt: skip
 
 # The methods of kernels/task.pxi.
-FILTERS, PIXELS, STENCIL, STENCIL_CHANNELS = range(4)
+FILTERS, PIXELS, STENCIL, STENCIL_CHANNELS, STENCIL_SLIDE = range(5)
 # Some ten milliseconds, after which Ctrl-C is looked for.
 _FLOPS_PER_PIECE = 1_000_000_000
 # What a thread's scratch may take for the smallest blocks there are.

@@ -1,6 +1,7 @@
 """depthwise: stencils, for groups with so few filters that packing pixels is not worth it.
 
-kernels/stencil_rows.pxi        pixels in the lanes, four rows of the output at a time
+kernels/stencil_slide.pxi       one channel and a usual kernel: down strips of the image, in place
+kernels/stencil_rows.pxi        the others: pixels in the lanes, four rows of the output at a time
 kernels/stencil_channels.pxi    channels in the lanes, for planes too narrow for that
 """
 
@@ -16,8 +17,10 @@ from .blocks import (
     MOST_BYTES,
     STENCIL,
     STENCIL_CHANNELS,
+    STENCIL_SLIDE,
     Blocks,
     ceil_div,
+    even,
     input_grad_bytes,
     make_forward,
     make_input_grad,
@@ -37,8 +40,12 @@ __all__ = ["DEPTHWISE"]
 _BAND_BYTES = 24 * 1024
 _FEWEST_ROWS = 8
 _UNITS_PER_THREAD = 4
-# A plane this narrow, in vectors, has too few pixels in a row; this large, it leaves the caches.
+# Planes this small together are one unit, or finding units would take a part of the time.
+_UNIT_PIXELS = 4096
+# A plane this narrow, in vectors, is turned over, unless it can be slid down and has more columns
+# than these, or is so large that a vector of planes leaves the caches.
 _NARROW = 1.0
+_FEW_COLUMNS = 8
 _MOST_PLANE_BYTES = 512 * 1024
 
 
@@ -79,8 +86,11 @@ def _phase_forward(phase: Phase, threads: int) -> Forward:
 
 
 def _make(problem: ConvProblem, phase: Phase | None, threads: int) -> Forward:
-    if _channels_in_lanes(problem):
+    slides = _slides(problem) and (phase is None or phase.target is None)
+    if _channels_in_lanes(problem) and not (slides and problem.out_width > _FEW_COLUMNS):
         return make_forward(STENCIL_CHANNELS, problem, Blocks(1, 1, 1, 1), phase)
+    if slides:
+        return make_forward(STENCIL_SLIDE, problem, _slide_blocks(problem, threads), phase)
     rows = problem.out_height
     while rows > _FEWEST_ROWS and _group_bytes(problem, rows) > _BAND_BYTES:
         rows = ceil_div(rows, 2)
@@ -107,15 +117,40 @@ def _group_too_large(problem: ConvProblem) -> str | None:
 
 
 def _slides(problem: ConvProblem) -> bool:
-    """Whether each row of the image is loaded once and serves all rows of the kernel."""
+    """Whether strips of the image can be read in place: kernels/stencil_slide.pxi."""
+    kernel_size = problem.kernel_height
     return (
         problem.in_channels_per_group == 1
-        and problem.kernel_height == problem.kernel_width
-        and problem.kernel_height in (3, 5)
+        and problem.kernel_width == kernel_size
+        and kernel_size in (3, 5, 7)
         and problem.stride in ((1, 1), (2, 2))
         and problem.dilation == (1, 1)
-        and problem.out_width > kernel("vector_values")(problem.dtype.itemsize)
+        and max(problem.padding[1]) < kernel_size
+        and _row_bytes(problem, 1) <= MOST_BYTES
     )
+
+
+def _row_bytes(problem: ConvProblem, rows: int) -> int:
+    """Return what the rows of the image that so many output rows read take."""
+    count = min(problem.height, (rows - 1) * problem.stride[0] + problem.kernel_height)
+    return count * problem.width * problem.dtype.itemsize
+
+
+def _slide_blocks(problem: ConvProblem, threads: int) -> Blocks:
+    rows = problem.out_height
+    while rows > _FEWEST_ROWS and _row_bytes(problem, rows) > _BAND_BYTES:
+        rows = ceil_div(rows, 2)
+    while rows > 1 and _row_bytes(problem, rows) > MOST_BYTES:
+        rows = ceil_div(rows, 2)
+    planes = problem.batch * problem.groups
+    wanted = _UNITS_PER_THREAD * threads if threads > 1 else 1
+    while rows > _FEWEST_ROWS and planes * ceil_div(problem.out_height, rows) < wanted:
+        rows = ceil_div(rows, 2)
+    block = 1
+    if rows == problem.out_height:
+        pixels = problem.out_height * problem.out_width * problem.out_channels_per_group
+        block = max(1, min(_UNIT_PIXELS // pixels, planes // wanted))
+    return Blocks(block, even(problem.out_height, rows), 1, problem.out_channels_per_group)
 
 
 def _many_filters(problem: ConvProblem) -> str | None:

@@ -92,77 +92,97 @@ cdef inline void zero(real* target, Py_ssize_t n) noexcept nogil:
         target[j] = 0
 
 
-cdef inline void copy_phase(
+cdef inline void copy_columns(
     real* target, const real* image, Py_ssize_t height, Py_ssize_t width, const Band* band,
     Py_ssize_t rows, Py_ssize_t row, Py_ssize_t row_stride, Py_ssize_t col, Py_ssize_t col_stride,
+    Py_ssize_t first, Py_ssize_t last,
 ) noexcept nogil:
-    """Copy so many rows of one phase: from `row` and `col` on, zeros where they are outside."""
+    """Copy the columns [first, last) of a phase, which begins at `row` and `col` of the image.
+
+    For the few that are padding or left over beside `copy_run`: a column at a time.
+    """
+    cdef Py_ssize_t i, j, here
+    for j in range(first, last):
+        if 0 <= j * col_stride + col < width:
+            for i in range(rows):
+                here = row + i * row_stride
+                target[i * band.width + j] = (
+                    image[here * width + j * col_stride + col] if 0 <= here < height else 0
+                )
+        else:
+            for i in range(rows):
+                target[i * band.width + j] = 0
+
+
+cdef inline void copy_phase(
+    real* target, const real* image, Py_ssize_t height, Py_ssize_t width, const Band* band,
+    Py_ssize_t row, Py_ssize_t row_stride, Py_ssize_t col, Py_ssize_t col_stride,
+) noexcept nogil:
+    """Copy one phase: from `row` and `col` of the image on, zeros where they are outside."""
+    cdef Py_ssize_t rows = band.height
     cdef Py_ssize_t columns = band.columns
     cdef Py_ssize_t first = min(first_inside(col, col_stride), columns)
     cdef Py_ssize_t last = max(first, last_inside(col, col_stride, width, columns))
     cdef Py_ssize_t i, j
     cdef const real* source
+    copy_columns(
+        target, image, height, width, band, rows, row, row_stride, col, col_stride, 0, first
+    )
+    copy_columns(
+        target, image, height, width, band, rows, row, row_stride, col, col_stride, last, columns
+    )
+    target = target + first
     for i in range(rows):
         if 0 <= row < height:
-            source = image + row * width + col
-            zero(target, first)
+            source = image + row * width + first * col_stride + col
             if col_stride == 1:
-                copy_run(target + first, source + first, last - first)
+                copy_run(target, source, last - first)
             else:
-                for j in range(first, last):
+                for j in range(last - first):
                     target[j] = source[j * col_stride]
-            zero(target + last, columns - last)
         else:
-            zero(target, columns)
+            zero(target, last - first)
         row = row + row_stride
         target = target + band.width
 
 
-cdef inline void copy_two_phases(
+cdef inline void copy_pairs(
     real* target, const real* image, Py_ssize_t height, Py_ssize_t width, const Band* band,
-    Py_ssize_t rows, Py_ssize_t row, Py_ssize_t row_stride, Py_ssize_t col,
+    const Window* win, Py_ssize_t row,
 ) noexcept nogil:
-    """Copy both phases of stride 2: what lies between the pixels of one is the other."""
+    """Copy all phases where those of the columns are two: pixels next to each other are dealt out.
+
+    Row by row of the image, in the order of memory, which is what the processor reads ahead in.
+    """
+    cdef Py_ssize_t col = -win.left
     cdef Py_ssize_t columns = band.columns
-    cdef Py_ssize_t first = min(columns, (1 - col) // 2)
+    cdef Py_ssize_t first = min(columns, (1 - col) // 2)   # of the pairs that are whole
     cdef Py_ssize_t last = max(first, min(columns, (width - col) // 2))
-    cdef Py_ssize_t i, j
-    cdef const real* source
-    cdef real* second = target + band.height * band.width
-    for i in range(rows):
-        if 0 <= row < height:
-            source = image + row * width + col
-            for j in range(first):
-                target[j] = source[2 * j] if 0 <= 2 * j + col < width else 0
-                second[j] = source[2 * j + 1] if 0 <= 2 * j + 1 + col < width else 0
-            deal_run(target + first, second + first, source + 2 * first, last - first)
-            for j in range(last, columns):
-                target[j] = source[2 * j] if 0 <= 2 * j + col < width else 0
-                second[j] = source[2 * j + 1] if 0 <= 2 * j + 1 + col < width else 0
-        else:
-            zero(target, columns)
-            zero(second, columns)
-        row = row + row_stride
-        target = target + band.width
-        second = second + band.width
-
-
-cdef inline void copy_rows(
-    real* target, const real* image, Py_ssize_t height, Py_ssize_t width, const Band* band,
-    const Window* win, Py_ssize_t rows, Py_ssize_t row,
-) noexcept nogil:
-    """Copy so many rows of all phases of the columns; `row` is the first one in the image."""
-    cdef Py_ssize_t phase
-    if win.stride_w == 2 and band.phases_w == 2 and win.dilation_w == 1:
-        copy_two_phases(
-            target, image, height, width, band, rows, row, win.stride_h, -win.left
+    cdef Py_ssize_t plane = band.height * band.width
+    cdef Py_ssize_t i, phase, here
+    cdef real* pairs
+    for phase in range(2 * band.phases_h):
+        here = row + phase // 2 * win.dilation_h % win.stride_h
+        copy_columns(
+            target + phase * plane, image, height, width, band, band.height, here, win.stride_h,
+            col + phase % 2, 2, 0, first,
         )
-        return
-    for phase in range(band.phases_w):
-        copy_phase(
-            target + phase * band.height * band.width, image, height, width, band, rows, row,
-            win.stride_h, phase * win.dilation_w % win.stride_w - win.left, win.stride_w,
+        copy_columns(
+            target + phase * plane, image, height, width, band, band.height, here, win.stride_h,
+            col + phase % 2, 2, last, columns,
         )
+    target = target + first
+    for i in range(band.height):
+        for phase in range(band.phases_h):
+            here = row + i * win.stride_h + phase * win.dilation_h % win.stride_h
+            pairs = target + 2 * phase * plane + i * band.width
+            if 0 <= here < height:
+                deal_run(
+                    pairs, pairs + plane, image + here * width + col + 2 * first, last - first
+                )
+            else:
+                zero(pairs, last - first)
+                zero(pairs + plane, last - first)
 
 
 cdef void copy_band(
@@ -171,19 +191,19 @@ cdef void copy_band(
 ) noexcept nogil:
     """Copy the band of one channel that output rows from `first_row` on read."""
     cdef Py_ssize_t row = first_row * win.stride_h - win.top
-    cdef Py_ssize_t i, phase
+    cdef Py_ssize_t i, j
     target = target + band.shift
-    if band.phases_h == 1:
-        copy_rows(target, image, height, width, band, win, band.height, row)
+    if win.stride_w == 2 and band.phases_w == 2 and win.dilation_w == 1:
+        copy_pairs(target, image, height, width, band, win, row)
         return
-    # Row by row of the image, in the order of memory, which is what the processor reads ahead in.
-    for i in range(band.height):
-        for phase in range(band.phases_h):
-            copy_rows(
-                target + (phase * band.phases_w * band.height + i) * band.width, image, height,
-                width, band, win, 1,
-                row + i * win.stride_h + phase * win.dilation_h % win.stride_h,
+    for i in range(band.phases_h):
+        for j in range(band.phases_w):
+            copy_phase(
+                target, image, height, width, band,
+                row + i * win.dilation_h % win.stride_h, win.stride_h,
+                j * win.dilation_w % win.stride_w - win.left, win.stride_w,
             )
+            target = target + band.height * band.width
 
 
 def band_values(

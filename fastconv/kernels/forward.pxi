@@ -10,6 +10,9 @@ cdef void run_unit(
     if task.method == STENCIL_CHANNELS:
         stencil_channels(x, w, bias, y, task, scratch, offsets, positions, number)
         return
+    if task.method == STENCIL_SLIDE:
+        stencil_slide(x, w, bias, y, task, scratch, number)
+        return
     cdef Unit unit = find_unit(task, number)
     cdef real* sums = scratch + task.block_images * task.image_values
     cdef real* panel_scratch = sums + task.sums_values
@@ -111,6 +114,8 @@ cdef class Forward:
         )
         if method == STENCIL_CHANNELS:
             self._lay_out_planes(kernel_h, kernel_w, empty)
+        elif method == STENCIL_SLIDE:
+            self._lay_out_strips()
         else:
             self._lay_out_bands(kernel_h, kernel_w, empty)
 
@@ -183,6 +188,18 @@ cdef class Forward:
                     i * task.win.stride_h * task.padded_width + j * task.win.stride_w
                 )
 
+    cdef _lay_out_strips(self):
+        """Do the same for stencil_slide.pxi, which needs no tables."""
+        cdef Task* task = &self.task
+        cdef Py_ssize_t planes = task.batch * task.groups
+        self.units = (
+            (planes + task.block_images - 1) // task.block_images
+            * ((task.out_height + task.band.rows - 1) // task.band.rows)
+        )
+        self.scratch_values = 4 * STRIP_VALUES + task.width * min(
+            task.height, (task.band.rows - 1) * task.win.stride_h + task.square
+        )
+
     def run(
         self, x, w, panels, bias, y, scratch, Py_ssize_t first, Py_ssize_t last, int threads
     ):
@@ -197,9 +214,11 @@ cdef class Forward:
         cdef void* to_y = writable_address_of(y)
         cdef void* within = <void*>((<size_t>writable_address_of(scratch) + 63) // 64 * 64)
         cdef const Task* task = &self.task
-        cdef const Py_ssize_t* offsets = &self.offsets[0]
+        cdef const Py_ssize_t* offsets = NULL
         cdef const Py_ssize_t* positions = NULL
         cdef Py_ssize_t values = self.scratch_values
+        if self.offsets is not None:
+            offsets = &self.offsets[0]
         if self.positions is not None:
             positions = &self.positions[0]
         with nogil:

@@ -1,118 +1,14 @@
-# The stencil: few filters per group, so that no pixel is worth packing. Pixels in the lanes.
+# The stencil: few filters per group, so that no pixel is worth packing. Pixels in the lanes, from
+# the band.
 #
-#     slide_stencil     one channel, a square kernel, stride 1 or 2: down a strip of two vectors of
-#                       columns; a row of the image is loaded once, for all the output rows that
-#                       see it. Stride 1, kernel 3, with a row of sums for each row of the kernel:
-#
-#                           image rows q      output rows m = q - r
-#                           ───────────       0  1  2  3
-#                               0             r0
-#                               1             r1 r0
-#                               2             r2 r1 r0            0 is complete and stored
-#                               3                r2 r1 r0         1 is complete
-#
-#     square_stencil    the same for several channels, at stride 1: rows and columns of a tile that
-#                       stays in registers while the channels pass
+#     square_stencil    square kernels at stride 1: rows and columns of a tile that stays in
+#                       registers while the channels pass; a row of the image is loaded once for all
+#                       the rows of the tile that see it
 #     any_stencil       other kernels and strides, whose pixels are found through the table of
 #                       offsets, a load for every multiply-add
 #
 # The sums of an output are complete when they are stored, so that the last vector of a row, and the
 # last rows of a tile, may overlap their neighbours and compute some pixels twice.
-
-
-cdef inline void load_shifted(
-    const int stride, const int vectors, const int kernel, const real* row, Py_ssize_t plane,
-    Py_ssize_t second, real* taken,
-) noexcept nogil:
-    """Take what the kernel's columns see of a row: taken[s][v][n] for pixel v·second + n.
-
-    With a stride the row is that of the first of the phases, which lie `plane` apart.
-    """
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef int s, v, n
-    for s in range(kernel):
-        for v in range(vectors):
-            for n in range(vector):
-                taken[(s * vectors + v) * vector + n] = row[
-                    s % stride * plane + s // stride + v * second + n
-                ]
-
-
-cdef inline void add_row_of_taps(
-    const int vectors, const int kernel, const real* weights, const real* taken, real* sums
-) noexcept nogil:
-    """Do sums[v][n] += weights[s] · taken[s][v][n], for s in order."""
-    cdef int lanes = vectors * (VECTOR_BYTES // <int>sizeof(real))
-    cdef int s, n
-    for s in range(kernel):
-        for n in range(lanes):
-            sums[n] += weights[s] * taken[s * lanes + n]
-
-
-cdef inline void slide_stencil(
-    const bint narrow, const int stride, const int vectors, const int kernel, const real* w,
-    const real* image, const Band* band, real bias, real* y, Py_ssize_t y_width, Py_ssize_t second,
-    Py_ssize_t rows,
-) noexcept nogil:
-    """Do y[i][n] = bias + sum over r, s of w[r][s] · image[i·stride + r][n·stride + s].
-
-    For all rows i, and n in the vector at 0 and, where there are two, in the one at `second`. If
-    `narrow`, only so many n as `second` is short of 0 before a whole vector.
-    """
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef int lanes = vectors * vector
-    cdef int depth = (kernel - 1) // stride + 1     # output rows that see the same row of the image
-    cdef Py_ssize_t plane = band.height * band.width
-    cdef real sums[7 * 2 * FLOATS]      # sums[m]: of the output row m below the next one to store
-    cdef real taken[7 * 2 * FLOATS]
-    cdef real weights[7 * 7]    # local, so that storing to y does not make them be loaded again
-    cdef Py_ssize_t i = 0
-    cdef int q, r, m, n, v
-    for n in range(kernel * kernel):
-        weights[n] = w[n]
-    for n in range(depth * lanes):
-        sums[n] = bias
-    for q in range(kernel - stride):
-        load_shifted(
-            stride, vectors, kernel, image + q % stride * stride * plane + q // stride * band.width,
-            plane, second, taken,
-        )
-        for m in range(q // stride + 1):
-            add_row_of_taps(
-                vectors, kernel, weights + (q - m * stride) * kernel, taken, sums + m * lanes
-            )
-    while True:  # at least once, as in tile.pxi
-        for q in range(kernel - stride, kernel):
-            load_shifted(
-                stride, vectors, kernel,
-                image + q % stride * stride * plane + q // stride * band.width, plane, second,
-                taken,
-            )
-            add_row_of_taps(vectors, kernel, weights + q * kernel, taken, sums)
-            if q == kernel - 1:
-                # The complete row is stored before the others take their taps: behind a store the
-                # compiler keeps what was taken in registers, else it would load it for each again.
-                if narrow:
-                    copy_run(y, sums, vector + second)
-                else:
-                    for v in range(vectors):
-                        for n in range(vector):
-                            y[v * second + n] = sums[v * vector + n]
-            for m in range(1, depth):
-                r = q - m * stride
-                if r >= 0:
-                    add_row_of_taps(
-                        vectors, kernel, weights + r * kernel, taken, sums + m * lanes
-                    )
-        i = i + 1
-        if i >= rows:
-            break
-        for n in range((depth - 1) * lanes):
-            sums[n] = sums[n + lanes]
-        for n in range(lanes):
-            sums[(depth - 1) * lanes + n] = bias
-        image = image + band.width
-        y = y + y_width
 
 
 cdef inline void square_stencil(
@@ -122,7 +18,8 @@ cdef inline void square_stencil(
 ) noexcept nogil:
     """Do y[m][n] = bias + sum over c, r, s of w[c][r][s] · image[c][m + r][n + s].
 
-    For STENCIL_ROWS rows m, and n as above.
+    For STENCIL_ROWS rows m, and n in the vector at 0 and, where there are two, in the one at
+    `second`.
     """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef int lanes = vectors * vector
@@ -134,7 +31,7 @@ cdef inline void square_stencil(
         sums[n] = bias
     while True:
         for q in range(STENCIL_ROWS + kernel - 1):
-            load_shifted(1, vectors, kernel, image + q * width, 0, second, taken)
+            take_row(False, 1, vectors, kernel, image + q * width, second, NULL, NULL, taken)
             for r in range(kernel - 1, -1, -1):
                 if 0 <= q - r < STENCIL_ROWS:
                     add_row_of_taps(vectors, kernel, w + r * kernel, taken, sums + (q - r) * lanes)
@@ -189,11 +86,11 @@ cdef inline void activate_strip(
 
 
 cdef inline void stencil_tile(
-    const int rows, const int vectors, const int stride, const int square, const real* w,
+    const int rows, const int vectors, const int square, const real* w,
     const real* image, const Py_ssize_t* offsets, real bias, const Task* task, real* y,
     Py_ssize_t y_width, Py_ssize_t second,
 ) noexcept nogil:
-    if square != 0 and stride == 1 and rows == STENCIL_ROWS:
+    if square != 0 and rows == STENCIL_ROWS:
         square_stencil(
             vectors, square, task.channels, task.band.channel, w, image, task.band.width, bias, y,
             y_width, second,
@@ -206,7 +103,7 @@ cdef inline void stencil_tile(
 
 
 cdef inline void tile_strip(
-    const int rows, const int vectors, const int stride, const int square, const real* w,
+    const int rows, const int vectors, const int square, const real* w,
     const real* image, const Py_ssize_t* offsets, real bias, const Task* task, Py_ssize_t height,
     real* y, Py_ssize_t count,
 ) noexcept nogil:
@@ -219,48 +116,36 @@ cdef inline void tile_strip(
         i = min(i, height - rows)
         if vectors == 1 and count < vector:
             stencil_tile(
-                rows, 1, stride, square, w, image + i * task.band.width, offsets, bias, task, tile,
+                rows, 1, square, w, image + i * task.band.width, offsets, bias, task, tile,
                 vector, 0,
             )
             for m in range(rows):
                 copy_run(y + (i + m) * task.out_width, tile + m * vector, count)
         else:
             stencil_tile(
-                rows, vectors, stride, square, w, image + i * task.band.width, offsets, bias, task,
+                rows, vectors, square, w, image + i * task.band.width, offsets, bias, task,
                 y + i * task.out_width, task.out_width, count - vector,
             )
         i = i + rows
 
 
 cdef inline void stencil_strip(
-    const int vectors, const int stride, const int square, const real* w, const real* image,
+    const int vectors, const int square, const real* w, const real* image,
     const Py_ssize_t* offsets, real bias, const Task* task, Py_ssize_t rows, real* y,
     Py_ssize_t count,
 ) noexcept nogil:
     """Compute `count` columns of so many rows of y: less than a vector, one, or up to two."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    if square != 0 and task.channels == 1:
-        if vectors == 1 and count < vector:
-            slide_stencil(
-                True, stride, 1, square, w, image, &task.band, bias, y, task.out_width,
-                count - vector, rows,
-            )
-        else:
-            slide_stencil(
-                False, stride, vectors, square, w, image, &task.band, bias, y, task.out_width,
-                count - vector, rows,
-            )
-    elif rows >= STENCIL_ROWS:
+    if rows >= STENCIL_ROWS:
         tile_strip(
-            STENCIL_ROWS, vectors, stride, square, w, image, offsets, bias, task, rows, y, count
+            STENCIL_ROWS, vectors, square, w, image, offsets, bias, task, rows, y, count
         )
     else:
-        tile_strip(1, vectors, stride, square, w, image, offsets, bias, task, rows, y, count)
+        tile_strip(1, vectors, square, w, image, offsets, bias, task, rows, y, count)
     activate_strip(task, y, task.out_width, rows, count)
 
 
 cdef inline void stencil_plane(
-    const int stride, const int square, const real* w, const real* image,
+    const int square, const real* w, const real* image,
     const Py_ssize_t* offsets, real bias, const Task* task, Py_ssize_t rows, real* y,
 ) noexcept nogil:
     """Compute so many rows of one plane of y from their band, strip by strip."""
@@ -270,20 +155,20 @@ cdef inline void stencil_plane(
     while j < width:
         if width - j > vector:
             stencil_strip(
-                2, stride, square, w, image + j, offsets, bias, task, rows, y + j,
+                2, square, w, image + j, offsets, bias, task, rows, y + j,
                 min(2 * vector, width - j),
             )
             j = j + 2 * vector
         else:
             j = max(0, min(j, width - vector))
             stencil_strip(
-                1, stride, square, w, image + j, offsets, bias, task, rows, y + j, width - j
+                1, square, w, image + j, offsets, bias, task, rows, y + j, width - j
             )
             j = width
 
 
 cdef inline void stencil_planes(
-    const int stride, const int square, const real* w, const real* bias, real* y,
+    const int square, const real* w, const real* bias, real* y,
     const Task* task, const Unit* unit, const real* image, const Py_ssize_t* offsets,
     real* gathered,
 ) noexcept nogil:
@@ -306,7 +191,7 @@ cdef inline void stencil_planes(
                 )
             weights = gathered
         stencil_plane(
-            stride, square, weights, image, offsets, first, task, unit.rows,
+            square, weights, image, offsets, first, task, unit.rows,
             y + output_index(unit, 0, k),
         )
 
@@ -317,17 +202,13 @@ cdef void stencil_rows(
 ) noexcept nogil:
     """Compute the unit, rows of all filters of a group of an image: pick the stencil."""
     cdef const real* image = band + task.band.shift
-    if task.square == 3 and task.win.stride_w == 1:
-        stencil_planes(1, 3, w, bias, y, task, unit, image, offsets, gathered)
-    elif task.square == 5 and task.win.stride_w == 1:
-        stencil_planes(1, 5, w, bias, y, task, unit, image, offsets, gathered)
-    elif task.square == 7 and task.win.stride_w == 1:
-        stencil_planes(1, 7, w, bias, y, task, unit, image, offsets, gathered)
+    if task.win.stride_w != 1:
+        stencil_planes(0, w, bias, y, task, unit, image, offsets, gathered)
     elif task.square == 3:
-        stencil_planes(2, 3, w, bias, y, task, unit, image, offsets, gathered)
+        stencil_planes(3, w, bias, y, task, unit, image, offsets, gathered)
     elif task.square == 5:
-        stencil_planes(2, 5, w, bias, y, task, unit, image, offsets, gathered)
+        stencil_planes(5, w, bias, y, task, unit, image, offsets, gathered)
     elif task.square == 7:
-        stencil_planes(2, 7, w, bias, y, task, unit, image, offsets, gathered)
+        stencil_planes(7, w, bias, y, task, unit, image, offsets, gathered)
     else:
-        stencil_planes(1, 0, w, bias, y, task, unit, image, offsets, gathered)
+        stencil_planes(0, w, bias, y, task, unit, image, offsets, gathered)

@@ -17,6 +17,7 @@ cdef enum Method:
     GEMM_PIXELS = 1         # gemm_pixels.pxi
     STENCIL = 2             # stencil_rows.pxi
     STENCIL_CHANNELS = 3    # stencil_channels.pxi
+    STENCIL_SLIDE = 4       # stencil_slide.pxi
 
 
 # Where the outputs of a task lie in y: all of it, or of a strided layer's input gradient the phase
@@ -61,7 +62,7 @@ cdef struct Task:
     Py_ssize_t taps             # of a channel
     Py_ssize_t out_height
     Py_ssize_t out_width
-    Py_ssize_t block_images
+    Py_ssize_t block_images     # for STENCIL_SLIDE, planes
     Py_ssize_t block_filters
     Py_ssize_t image_values     # of the scratch: the band of one image,
     Py_ssize_t sums_values      # the sums that wait for the next block of channels,

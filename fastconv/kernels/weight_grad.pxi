@@ -163,6 +163,20 @@ cdef inline void multiply_tap_tiles(
         t = t + tile
 
 
+cdef inline void load_shifted(
+    const int stride, const int vectors, const int kernel, const real* row, Py_ssize_t plane,
+    Py_ssize_t second, real* taken,
+) noexcept nogil:
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef int s, v, n
+    for s in range(kernel):
+        for v in range(vectors):
+            for n in range(vector):
+                taken[(s * vectors + v) * vector + n] = row[
+                    s % stride * plane + s // stride + v * second + n
+                ]
+
+
 cdef inline void slide_products(
     const int stride, const int kernel, const real* grad, const real* image, const Band* band,
     Py_ssize_t rows, real* sums,

@@ -45,6 +45,34 @@ def test_every_number_of_rows(height):
     _assert_equal((1, 3, height, 21), (3, 1, 5, 5), groups=3, padding=2)
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+@pytest.mark.parametrize("width", [9, 16, 21, 40, 64, 71])
+def test_nothing_leaks_in_from_the_neighbouring_rows_and_planes(width, kernel, stride):
+    """Padding is selected, not stored: what lies where it would be must not be multiplied."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(-4, 5, (1, 3, 11, width)).astype(np.float32)
+    x[:, [0, 2]] = np.nan
+    x[:, 1, :2] = np.inf  # rows that the rows of y from the fourth on do not see
+    weight = rng.integers(1, 5, (3, 1, kernel, kernel)).astype(np.float32)
+    options = {"groups": 3, "padding": kernel // 2, "stride": stride}
+    y = fastconv.conv2d(x, weight, backend="depthwise", **options)
+    rows = slice(2 + kernel // 2, None, stride) if stride == 1 else slice(1 + kernel // 2, None)
+    expected = fastconv.conv2d(x, weight, backend="loops_literal", **options)
+    assert np.isfinite(expected[:, 1, rows]).all()
+    np.testing.assert_array_equal(y[:, 1, rows], expected[:, 1, rows])
+
+
+@pytest.mark.parametrize("padding", [((0, 2), (0, 0)), ((4, 4), (1, 1)), ((0, 0), (2, 2))])
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (4, 33), (2, 65)])
+def test_planes_at_the_ends_of_the_tensor(size, padding):
+    """Their strips would be loaded from outside of it; small ones come to lie there together."""
+    for kernel, stride in ((3, 1), (3, 2), (5, 2)):
+        if all(n + sum(p) >= kernel for n, p in zip(size, padding, strict=True)):
+            _assert_equal((2, 3, *size), (6, 1, kernel, kernel), groups=3, padding=padding,
+                          stride=stride)  # fmt: skip
+
+
 @pytest.mark.parametrize("channels", [1, 7, 8, 15, 16, 17, 33])
 @pytest.mark.parametrize("size", [1, 3, 4, 7, 13])
 @pytest.mark.parametrize("stride", [1, 2])
