@@ -28,6 +28,7 @@ __all__ = [
     "STENCIL",
     "STENCIL_CHANNELS",
     "STENCIL_SLIDE",
+    "STENCIL_SPREAD",
     "Blocks",
     "band_bytes",
     "ceil_div",
@@ -37,12 +38,14 @@ __all__ = [
     "make_input_grad",
     "make_run",
     "pack",
+    "rows_bytes",
     "scratch_bytes",
+    "slides",
     "table",
 ]  # fmt: skip
 
 # The methods of kernels/task.pxi.
-FILTERS, PIXELS, STENCIL, STENCIL_CHANNELS, STENCIL_SLIDE = range(5)
+FILTERS, PIXELS, STENCIL, STENCIL_CHANNELS, STENCIL_SLIDE, STENCIL_SPREAD = range(6)
 # Some ten milliseconds, after which Ctrl-C is looked for.
 _FLOPS_PER_PIECE = 1_000_000_000
 # What a thread's scratch may take for the smallest blocks there are.
@@ -87,6 +90,26 @@ def band_bytes(problem: ConvProblem, rows: int, channels: int) -> int:
         window_of(problem), problem.kernel_height, problem.kernel_width, problem.out_width, rows, 1,
     )  # fmt: skip
     return values * channels * problem.dtype.itemsize
+
+
+def rows_bytes(problem: ConvProblem, rows: int) -> int:
+    """Return what the rows of a channel take that so many output rows see."""
+    count = min(problem.height, (rows - 1) * problem.stride[0] + problem.kernel_height)
+    return count * problem.width * problem.dtype.itemsize
+
+
+def slides(problem: ConvProblem) -> bool:
+    """Whether strips of the image can be read in place: kernels/strip.pxi."""
+    kernel_size = problem.kernel_height
+    return (
+        problem.in_channels_per_group == 1
+        and problem.kernel_width == kernel_size
+        and kernel_size in (3, 5, 7)
+        and problem.stride in ((1, 1), (2, 2))
+        and problem.dilation == (1, 1)
+        and max(problem.padding[1]) < kernel_size
+        and rows_bytes(problem, 1) <= MOST_BYTES
+    )
 
 
 def make_forward(

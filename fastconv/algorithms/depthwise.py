@@ -18,6 +18,7 @@ from .blocks import (
     STENCIL,
     STENCIL_CHANNELS,
     STENCIL_SLIDE,
+    STENCIL_SPREAD,
     Blocks,
     ceil_div,
     even,
@@ -25,6 +26,9 @@ from .blocks import (
     make_forward,
     make_input_grad,
     make_run,
+    rows_bytes,
+    slides,
+    table,
 )
 from .blocks import scratch_bytes as bytes_of
 from .compiled import kernel, not_built, window_of
@@ -86,10 +90,10 @@ def _phase_forward(phase: Phase, threads: int) -> Forward:
 
 
 def _make(problem: ConvProblem, phase: Phase | None, threads: int) -> Forward:
-    slides = _slides(problem) and (phase is None or phase.target is None)
-    if _channels_in_lanes(problem) and not (slides and problem.out_width > _FEW_COLUMNS):
+    in_place = slides(problem) and (phase is None or phase.target is None)
+    if _channels_in_lanes(problem) and not (in_place and problem.out_width > _FEW_COLUMNS):
         return make_forward(STENCIL_CHANNELS, problem, Blocks(1, 1, 1, 1), phase)
-    if slides:
+    if in_place:
         return make_forward(STENCIL_SLIDE, problem, _slide_blocks(problem, threads), phase)
     rows = problem.out_height
     while rows > _FEWEST_ROWS and _group_bytes(problem, rows) > _BAND_BYTES:
@@ -116,47 +120,63 @@ def _group_too_large(problem: ConvProblem) -> str | None:
     )
 
 
-def _slides(problem: ConvProblem) -> bool:
-    """Whether strips of the image can be read in place: kernels/stencil_slide.pxi."""
-    kernel_size = problem.kernel_height
-    return (
-        problem.in_channels_per_group == 1
-        and problem.kernel_width == kernel_size
-        and kernel_size in (3, 5, 7)
-        and problem.stride in ((1, 1), (2, 2))
-        and problem.dilation == (1, 1)
-        and max(problem.padding[1]) < kernel_size
-        and _row_bytes(problem, 1) <= MOST_BYTES
-    )
-
-
-def _row_bytes(problem: ConvProblem, rows: int) -> int:
-    """Return what the rows of the image that so many output rows read take."""
-    count = min(problem.height, (rows - 1) * problem.stride[0] + problem.kernel_height)
-    return count * problem.width * problem.dtype.itemsize
-
-
 def _slide_blocks(problem: ConvProblem, threads: int) -> Blocks:
     rows = problem.out_height
-    while rows > _FEWEST_ROWS and _row_bytes(problem, rows) > _BAND_BYTES:
+    while rows > _FEWEST_ROWS and rows_bytes(problem, rows) > _BAND_BYTES:
         rows = ceil_div(rows, 2)
-    while rows > 1 and _row_bytes(problem, rows) > MOST_BYTES:
+    while rows > 1 and rows_bytes(problem, rows) > MOST_BYTES:
         rows = ceil_div(rows, 2)
     planes = problem.batch * problem.groups
     wanted = _UNITS_PER_THREAD * threads if threads > 1 else 1
     while rows > _FEWEST_ROWS and planes * ceil_div(problem.out_height, rows) < wanted:
         rows = ceil_div(rows, 2)
-    block = 1
-    if rows == problem.out_height:
-        pixels = problem.out_height * problem.out_width * problem.out_channels_per_group
-        block = max(1, min(_UNIT_PIXELS // pixels, planes // wanted))
+    pixels = problem.out_height * problem.out_width * problem.out_channels_per_group
+    block = _planes_of_a_unit(problem, pixels, threads) if rows == problem.out_height else 1
     return Blocks(block, even(problem.out_height, rows), 1, problem.out_channels_per_group)
+
+
+def _planes_of_a_unit(problem: ConvProblem, pixels: int, threads: int) -> int:
+    planes = problem.batch * problem.groups
+    wanted = _UNITS_PER_THREAD * threads if threads > 1 else 1
+    return max(1, min(_UNIT_PIXELS // pixels, planes // wanted))
+
+
+def _spreads(problem: ConvProblem) -> bool:
+    """Whether the input gradient is that of kernels/stencil_spread.pxi, in one go."""
+    return (
+        slides(problem)
+        and problem.stride == (2, 2)
+        and problem.out_channels_per_group == 1
+        and problem.padding[0][0] % 2 == problem.padding[1][0] % 2
+        and problem.width > kernel("vector_values")(problem.dtype.itemsize)
+    )
+
+
+@lru_cache(maxsize=256)
+def _spread(problem: ConvProblem, threads: int) -> Forward:
+    rows = problem.height
+    wanted = _UNITS_PER_THREAD * threads if threads > 1 else 1
+    while rows > 2 * _FEWEST_ROWS and (
+        problem.batch * problem.groups * ceil_div(problem.height, rows) < wanted
+        or rows // 2 * problem.out_width * problem.dtype.itemsize > MOST_BYTES // 2
+    ):
+        rows = ceil_div(rows, 2)
+    rows += rows % 2
+    block = 1
+    if rows >= problem.height:
+        block = _planes_of_a_unit(problem, problem.height * problem.width, threads)
+    made: Forward = kernel("Forward")(
+        problem.dtype.itemsize == 8, STENCIL_SPREAD, problem.batch, problem.groups, 1, 1,
+        problem.out_height, problem.out_width, problem.kernel_height, problem.kernel_width,
+        problem.height, problem.width, window_of(problem), 0, block, rows, 1, 1, None, None, table,
+    )  # fmt: skip
+    return made
 
 
 def _many_filters(problem: ConvProblem) -> str | None:
     # Measured: sliding down the one channel of a group is ahead of the tiles up to some 8 filters.
     filters = problem.out_channels_per_group
-    if filters <= (8 if _slides(problem) else 2):
+    if filters <= (8 if slides(problem) else 2):
         return None
     return f"it reads the image once for each filter, and a group has {filters}"
 
@@ -175,10 +195,14 @@ def scratch_bytes(problem: ConvProblem, threads: int) -> int:
 
 
 def input_grad(problem: ConvProblem, threads: int) -> Run:
+    if _spreads(problem):
+        return make_run(_spread(problem, threads), problem, threads)
     return make_input_grad(problem, threads, _phase_forward)
 
 
 def input_grad_scratch(problem: ConvProblem, threads: int) -> int:
+    if _spreads(problem):
+        return bytes_of(_spread(problem, threads), problem, threads)
     return input_grad_bytes(problem, threads, _phase_forward)
 
 

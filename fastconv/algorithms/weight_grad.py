@@ -17,7 +17,7 @@ import numpy as np
 from ..operands import Array
 from ..problem import ConvProblem
 from .backend import WeightRun
-from .blocks import LINE, MOST_BYTES, band_bytes, ceil_div, even, table
+from .blocks import LINE, MOST_BYTES, band_bytes, ceil_div, even, slides, table
 from .compiled import kernel, pieces, window_of
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _blocks(method: int, problem: ConvProblem) -> _Blocks:
     channels = min(problem.in_channels_per_group, max(1, _MOST_TAPS // kernel_taps))
     rows = min(problem.out_height, max(1, _MOST_PIXELS // problem.out_width))
     if problem.taps == kernel_taps and problem.out_channels_per_group == 1:
-        # depthwise: a strip slides down all rows of a band that fits the first-level cache
+        # depthwise: a strip goes down all rows that fit the first-level cache
         rows = problem.out_height
         while rows > 1 and band_bytes(problem, rows, 1) > _STRIP_BYTES:
             rows = ceil_div(rows, 2)
@@ -108,6 +108,13 @@ def _blocks(method: int, problem: ConvProblem) -> _Blocks:
     return _Blocks(rows, channels, filters, parts)
 
 
+def _slides(problem: ConvProblem) -> bool:
+    """Whether strips of image and gradient can be read in place: kernels/weight_slide.pxi."""
+    return (
+        slides(problem) and problem.out_channels_per_group == 1 and problem.kernel_height in (3, 5)
+    )
+
+
 @lru_cache(maxsize=256)
 def _make(method: int, problem: ConvProblem) -> tuple[WeightGrad, int]:
     """Return the compiled object and its number of parts."""
@@ -116,7 +123,8 @@ def _make(method: int, problem: ConvProblem) -> tuple[WeightGrad, int]:
         problem.dtype.itemsize == 8, method, problem.batch, problem.groups,
         problem.in_channels_per_group, problem.out_channels_per_group, problem.height,
         problem.width, problem.kernel_height, problem.kernel_width, problem.out_height,
-        problem.out_width, window_of(problem), *blocks, table,
+        problem.out_width, window_of(problem), *blocks,
+        method == PIXELS and _slides(problem), table,
     )  # fmt: skip
     return made, blocks.parts
 

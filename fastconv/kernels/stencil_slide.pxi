@@ -47,8 +47,9 @@ cdef inline void slide_strip(
 ) noexcept nogil:
     """Do y[i][n] = bias + sum of w[r][s] · image[row + i·stride + r][column + n·stride + s].
 
-    The sum is over r and s. For all rows i, and n in the vector at 0 and, where there are two, in the one at `second`. If
-    `narrow`, only so many n as `second` is short of 0 before a whole vector.
+    The sum is over r and s. For all rows i, and n in the vector at 0 and, where there are two, in
+    the one at `second`. If `narrow`, only so many n as `second` is short of 0 before a whole
+    vector.
     """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef int lanes = vectors * vector

@@ -18,6 +18,7 @@ cdef enum Method:
     STENCIL = 2             # stencil_rows.pxi
     STENCIL_CHANNELS = 3    # stencil_channels.pxi
     STENCIL_SLIDE = 4       # stencil_slide.pxi
+    STENCIL_SPREAD = 5      # stencil_spread.pxi
 
 
 # Where the outputs of a task lie in y: all of it, or of a strided layer's input gradient the phase
@@ -62,7 +63,7 @@ cdef struct Task:
     Py_ssize_t taps             # of a channel
     Py_ssize_t out_height
     Py_ssize_t out_width
-    Py_ssize_t block_images     # for STENCIL_SLIDE, planes
+    Py_ssize_t block_images     # planes, where a stencil slides
     Py_ssize_t block_filters
     Py_ssize_t image_values     # of the scratch: the band of one image,
     Py_ssize_t sums_values      # the sums that wait for the next block of channels,
@@ -115,6 +116,11 @@ cdef Unit find_unit(const Task* task, Py_ssize_t number) noexcept nogil:
         unit.target_image = (unit.last_filter - unit.first_filter) * unit.target_filter
         unit.target = 0
     return unit
+
+
+cdef inline Py_ssize_t slide_rows(const Task* task, Py_ssize_t rows) noexcept nogil:
+    """Return how many rows of the image so many output rows see at the most, of a square kernel."""
+    return min(task.height, (rows - 1) * task.win.stride_h + task.square)
 
 
 cdef inline Py_ssize_t output_index(

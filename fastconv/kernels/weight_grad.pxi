@@ -10,7 +10,7 @@
 #                         for every filter and tap, its lanes added up at the very end. The gradient
 #                         is laid out in rows as long as the band's, zeros in between, so that one
 #                         run of vectors goes through all rows. With one filter, one channel and a
-#                         usual kernel it slides down the rows instead.
+#                         usual kernel neither is copied: weight_slide.pxi.
 #
 # A unit is a part of the pixels and a block of weights. It takes its blocks of rows one after the
 # other, and adds each one's sums to those before: the same order for any number of threads. Where
@@ -163,87 +163,6 @@ cdef inline void multiply_tap_tiles(
         t = t + tile
 
 
-cdef inline void load_shifted(
-    const int stride, const int vectors, const int kernel, const real* row, Py_ssize_t plane,
-    Py_ssize_t second, real* taken,
-) noexcept nogil:
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef int s, v, n
-    for s in range(kernel):
-        for v in range(vectors):
-            for n in range(vector):
-                taken[(s * vectors + v) * vector + n] = row[
-                    s % stride * plane + s // stride + v * second + n
-                ]
-
-
-cdef inline void slide_products(
-    const int stride, const int kernel, const real* grad, const real* image, const Band* band,
-    Py_ssize_t rows, real* sums,
-) noexcept nogil:
-    """Do sums[r][s][n] += sum over i of grad[i][n] · image[i·stride + r][n·stride + s].
-
-    Down a strip of one vector of columns, as slide_stencil does: what is loaded of a row of the
-    image serves all rows of taps, and the rows of the gradient that it meets are at hand.
-    """
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef int depth = (kernel - 1) // stride + 1
-    cdef Py_ssize_t plane = band.height * band.width
-    cdef real tile[5 * 5 * FLOATS]
-    cdef real above[5 * FLOATS]         # above[m]: the gradient's row m above the present one
-    cdef real taken[5 * FLOATS]
-    cdef Py_ssize_t i = 0
-    cdef int m, s, n, phase
-    for n in range(kernel * kernel * vector):
-        tile[n] = 0
-    for n in range(depth * vector):
-        above[n] = 0
-    while True:  # at least once, as in tile.pxi
-        if i < rows:
-            for n in range(vector):
-                above[n] = grad[n]
-        else:
-            for n in range(vector):
-                above[n] = 0
-        for phase in range(stride):
-            load_shifted(stride, 1, kernel, image + phase * stride * plane, plane, 0, taken)
-            for m in range(depth):
-                if m * stride + phase < kernel:
-                    for s in range(kernel):
-                        for n in range(vector):
-                            tile[((m * stride + phase) * kernel + s) * vector + n] += (
-                                above[m * vector + n] * taken[s * vector + n]
-                            )
-                if m == 0:
-                    # Into the room behind the sums, never read: behind a store the compiler keeps
-                    # what was taken in registers, as slide_stencil says.
-                    for n in range(vector):
-                        sums[kernel * kernel * vector + n] = above[n]
-        i = i + 1
-        if i >= rows + depth - 1:
-            break
-        for m in range(depth - 1, 0, -1):
-            for n in range(vector):
-                above[m * vector + n] = above[(m - 1) * vector + n]
-        image = image + band.width
-        grad = grad + band.width
-    for n in range(kernel * kernel * vector):
-        sums[n] += tile[n]
-
-
-cdef inline void slide_strips(
-    const int stride, const int kernel, const real* grad, const real* image, const Task* conv,
-    Py_ssize_t rows, real* sums,
-) noexcept nogil:
-    """Cover the columns by strips, the last one reaching into the zeros behind the gradient."""
-    cdef Py_ssize_t j = 0
-    while j < conv.out_width:
-        slide_products(
-            stride, kernel, grad + j, image + conv.band.shift + j, &conv.band, rows, sums
-        )
-        j = j + VECTOR_BYTES // sizeof(real)
-
-
 cdef void add_pixel_lanes(
     const real* grad, const WeightTask* task, const Unit* unit, const real* image,
     const Py_ssize_t* offsets, real* rows, real* sums,
@@ -280,14 +199,6 @@ cdef void add_pixel_lanes(
             )
         elif filters == 2:
             multiply_tap_tiles(2, RUN_TAPS_2, taps, padded, rows, padded, image, offsets, sums)
-        elif conv.square == 3 and conv.win.stride_w == 1:
-            slide_strips(1, 3, rows, image, conv, unit.rows, sums)
-        elif conv.square == 3:
-            slide_strips(2, 3, rows, image, conv, unit.rows, sums)
-        elif conv.square == 5 and conv.win.stride_w == 1:
-            slide_strips(1, 5, rows, image, conv, unit.rows, sums)
-        elif conv.square == 5:
-            slide_strips(2, 5, rows, image, conv, unit.rows, sums)
         else:
             multiply_tap_tiles(1, RUN_TAPS_1, taps, padded, rows, padded, image, offsets, sums)
         sums = sums + filters * padded_taps(taps) * vector
@@ -364,12 +275,14 @@ cdef void run_weight_unit(
     cdef Py_ssize_t block
     zero(sums, task.sums_values)
     if conv.square != 0:
-        # what lies between the rows of an aligned band is multiplied too, with zeros
-        zero(scratch, conv.image_values)
+        zero(scratch, STRIP_VALUES)
     for block in range(unit.first_block, unit.last_block):
         unit.conv.image = block // bands
         unit.conv.first_row = block % bands * conv.band.rows
         unit.conv.rows = min(conv.band.rows, conv.out_height - unit.conv.first_row)
+        if conv.square != 0:
+            add_slides(grad, x, conv, &unit.conv, scratch, sums)
+            continue
         copy_bands(x, scratch, conv, &unit.conv)
         if task.method == WEIGHTS_FILTERS:
             add_filter_lanes(grad, task, &unit.conv, scratch, offsets, positions, rows, sums)
@@ -390,7 +303,15 @@ cdef void run_weight_units(
     if threads == 1:
         for number in range(first, last):
             run_weight_unit(grad, x, dw, task, offsets, positions, scratch, number)
+    elif task.conv.square != 0:
+        # many units that are alike: each thread finds again what it had in its cache the last time
+        for number in prange(first, last, num_threads=threads, schedule="static"):
+            run_weight_unit(
+                grad, x, dw, task, offsets, positions, scratch + threadid() * scratch_values,
+                number,
+            )
     else:
+        # few, and not all of the same size
         for number in prange(first, last, num_threads=threads, schedule="dynamic"):
             run_weight_unit(
                 grad, x, dw, task, offsets, positions, scratch + threadid() * scratch_values,
@@ -399,7 +320,10 @@ cdef void run_weight_units(
 
 
 cdef class WeightGrad:
-    """The weight gradient of one problem, cut into blocks; arguments as those of `Forward`."""
+    """The weight gradient of one problem, cut into blocks; arguments as those of `Forward`.
+
+    `slides` says that it is one for weight_slide.pxi.
+    """
 
     cdef WeightTask task
     cdef bint is_double
@@ -413,7 +337,7 @@ cdef class WeightGrad:
         Py_ssize_t filters, Py_ssize_t height, Py_ssize_t width, Py_ssize_t kernel_h,
         Py_ssize_t kernel_w, Py_ssize_t out_height, Py_ssize_t out_width, tuple window,
         Py_ssize_t rows, Py_ssize_t block_channels, Py_ssize_t block_filters, Py_ssize_t parts,
-        empty,
+        bint slides, empty,
     ):
         cdef WeightTask* task = &self.task
         cdef Task* conv = &task.conv
@@ -430,15 +354,10 @@ cdef class WeightGrad:
         conv.out_height, conv.out_width = out_height, out_width
         conv.block_images, conv.block_filters = 1, block_filters
         conv.square = 0
-        if (
-            method == WEIGHTS_PIXELS and channels == 1 and filters == 1
-            and window[:4] in ((1, 1, 1, 1), (2, 2, 1, 1))
-            and kernel_h == kernel_w and kernel_h in (3, 5)
-        ):
+        if slides:
             conv.square = kernel_h
         conv.band = plan_band(
-            &conv.win, kernel_h, kernel_w, out_width, rows, block_channels,
-            vector if conv.square else 1,
+            &conv.win, kernel_h, kernel_w, out_width, rows, block_channels, 1
         )
         conv.image_values = conv.band.channels * conv.band.channel + (LONG_VECTORS + 1) * vector
         conv.image_values = conv.image_values // vector * vector
@@ -448,6 +367,9 @@ cdef class WeightGrad:
         else:
             task.grad_values = min(filters, RUN_FILTERS) * (rows * conv.band.width + vector)
             task.sums_values = block_filters * padded_taps(taps) * vector
+        if slides:
+            conv.image_values = 3 * STRIP_VALUES + slide_rows(conv, rows) * width
+            task.grad_values = 2 * STRIP_VALUES + pixels
         task.grad_values = (task.grad_values + vector - 1) // vector * vector
         self.units = (
             parts * groups * ((filters + block_filters - 1) // block_filters)

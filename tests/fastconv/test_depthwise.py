@@ -116,3 +116,44 @@ def test_one_filter_of_many_channels_needs_bounded_scratch():
     assert explanation.scratch_bytes <= explanation.threads * 5 * 2**20
     refused = fastconv.explain((1, 5000, 8, 200), (1, 5000, 3, 3))
     assert "where the limit is 4 MiB" in refused.refusals["depthwise"]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("width", [1, 4, 9, 16, 17, 31, 32, 33, 35, 70])
+@pytest.mark.parametrize("padding", range(5))
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+def test_gradients_at_stride_2_in_place(kernel, padding, width, dtype):
+    """Even and odd widths, paddings and rows: what each strip and its last row may write differs."""
+    rng = np.random.default_rng(0)
+    for height in (6, 11):
+        if min(height, width) + 2 * padding < kernel:
+            continue
+        x = rng.integers(-4, 5, (2, 3, height, width)).astype(dtype)
+        weight = rng.integers(-4, 5, (3, 1, kernel, kernel)).astype(dtype)
+        options = {"stride": 2, "padding": padding, "groups": 3}
+        grad = fastconv.conv2d(x, weight, backend="loops", **options)
+        for needs in ((True, False, False), (False, True, False)):
+            expected = fastconv.conv2d_backward(
+                grad, x, weight, needs=needs, backend="loops", **options
+            )
+            found = fastconv.conv2d_backward(
+                grad, x, weight, needs=needs, backend="depthwise", **options
+            )
+            for one, other in zip(found, expected, strict=True):
+                if other is not None:
+                    np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_gradients_take_nothing_from_the_neighbouring_rows(kernel, stride):
+    rng = np.random.default_rng(0)
+    x = rng.integers(-4, 5, (1, 3, 12, 37)).astype(np.float32)
+    weight = rng.integers(-4, 5, (3, 1, kernel, kernel)).astype(np.float32)
+    options = {"stride": stride, "padding": kernel // 2, "groups": 3}
+    grad = fastconv.conv2d(x, weight, **options)
+    expected = fastconv.conv2d_backward(grad, x, weight, backend="loops", **options)
+    x[:, [0, 2]] = grad[:, [0, 2]] = np.nan
+    found = fastconv.conv2d_backward(grad, x, weight, backend="depthwise", **options)
+    np.testing.assert_array_equal(found[0][:, 1], expected[0][:, 1])
+    np.testing.assert_array_equal(found[1][1], expected[1][1])
