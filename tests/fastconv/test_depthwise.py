@@ -123,7 +123,7 @@ def test_one_filter_of_many_channels_needs_bounded_scratch():
 @pytest.mark.parametrize("padding", range(5))
 @pytest.mark.parametrize("kernel", [3, 5, 7])
 def test_gradients_at_stride_2_in_place(kernel, padding, width, dtype):
-    """Even and odd widths, paddings and rows: what each strip and its last row may write differs."""
+    """Even and odd widths, paddings and rows: what strips and last rows may write differs."""
     rng = np.random.default_rng(0)
     for height in (6, 11):
         if min(height, width) + 2 * padding < kernel:
