@@ -45,8 +45,11 @@ __all__ = ["GEMM", "GEMM_PIXELS"]
 # A unit's band and sums lie in the second-level cache, next to the weights that pass through it.
 _BAND_BYTES = 384 * 1024
 _SUMS_BYTES = 448 * 1024
-# So many taps per block make the loading and storing of a tile's sums a small part of its work.
+# So many taps per block make the loading and storing of a tile's sums a small part of its work. Of
+# narrow panels only as many as fit half the first-level cache, from where they are read then.
 _TAPS = 512
+_FEWEST_TAPS = 192
+_PANEL_BYTES = 16 * 1024
 # More pixels or filters to a unit save nothing any more.
 _MOST_PIXELS = 896
 _MOST_FILTERS = 256
@@ -64,9 +67,12 @@ def _blocks(method: int, problem: ConvProblem, threads: int) -> Blocks:
     pixels = min(_MOST_PIXELS, most_sums // block_filters)
     rows = min(height, max(1, pixels // width))
     images = min(problem.batch, max(1, pixels // (rows * width))) if rows == height else 1
+    taps = _PANEL_BYTES // (panel * problem.dtype.itemsize)
+    if not _FEWEST_TAPS <= taps <= _TAPS:
+        taps = _TAPS
     channels = min(
         problem.in_channels_per_group,
-        max(1, _TAPS // (problem.kernel_height * problem.kernel_width)),
+        max(1, taps // (problem.kernel_height * problem.kernel_width)),
     )
     while block_filters > panel and rows * width * block_filters > most_sums:
         block_filters = ceil_div(ceil_div(block_filters, 2), panel) * panel

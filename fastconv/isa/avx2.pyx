@@ -12,12 +12,12 @@ cdef enum:
     LONG_VECTORS = 6
     # lanes of filters: how many pixels a tile has beside a panel of 4, 3, 2 and 1 vectors, and how
     # many at the end
-    PANEL_VECTORS = 3
+    PANEL_VECTORS = 2
     PIXELS_4 = 3
     PIXELS_3 = 4
     PIXELS_2 = 6
     PIXELS_1 = 8
-    SMALL_PIXELS = 2
+    SMALL_PIXELS = 4
     MOST_TILE_VALUES = 12 * VECTOR_BYTES // 4
     # stencils: rows of two vectors; pixels of a vector of channels
     STENCIL_ROWS = 4

@@ -15,55 +15,82 @@ cdef inline Py_ssize_t padded_pixels(Py_ssize_t pixels) noexcept nogil:
     return pixels + PIXELS_1
 
 
+cdef inline void multiply_tile(
+    const bint begins, const bint adds, const int pixels, const int vectors, Py_ssize_t taps,
+    const real* panel, const real* image, const Py_ssize_t* offsets, const Py_ssize_t* positions,
+    real* sums, Py_ssize_t stride, const real* bias,
+) noexcept nogil:
+    if not adds and positions[pixels - 1] - positions[0] == pixels - 1:
+        multiply_pixels(
+            begins, False, True, pixels, vectors, taps, panel, image, offsets, positions, sums,
+            stride, bias,
+        )
+    else:
+        multiply_pixels(
+            begins, adds, False, pixels, vectors, taps, panel, image, offsets, positions, sums,
+            stride, bias,
+        )
+
+
 cdef inline void multiply_tiles(
     const bint begins, const bint adds, const int large, const int small, const int vectors,
-    Py_ssize_t pixels, Py_ssize_t taps, const real* panel, const real* image,
+    Py_ssize_t pixels, Py_ssize_t row, Py_ssize_t taps, const real* panel, const real* image,
     const Py_ssize_t* offsets, const Py_ssize_t* positions, real* sums, const real* bias,
 ) noexcept nogil:
-    """Cover the pixels with large tiles and at the end small ones; the last may hang over."""
+    """Cover the pixels, rows of so many, with large tiles and small ones; the last may hang over.
+
+    Small ones where that lets tiles end with the row: 28 pixels are 6 + 6 + 6 + 6 + 4.
+    """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef Py_ssize_t stride = padded_pixels(pixels) * vector
     cdef Py_ssize_t here = 0
+    cdef Py_ssize_t left = row
     while here < pixels:
-        if pixels - here > small:
-            multiply_pixels(
+        if pixels - here > small and (
+            adds or left < small or left == large or left >= large + small
+        ):
+            multiply_tile(
                 begins, adds, large, vectors, taps, panel, image, offsets, positions + here,
                 sums + here * vector, stride, bias,
             )
             here = here + large
+            left = left - large
         else:
-            multiply_pixels(
+            multiply_tile(
                 begins, adds, small, vectors, taps, panel, image, offsets, positions + here,
                 sums + here * vector, stride, bias,
             )
             here = here + small
+            left = left - small
+        while left <= 0 and not adds:
+            left = left + row
 
 
 cdef inline void multiply_panel(
-    const bint begins, const bint adds, Py_ssize_t vectors, Py_ssize_t pixels, Py_ssize_t taps,
-    const real* panel, const real* image, const Py_ssize_t* offsets, const Py_ssize_t* positions,
-    real* sums, const real* bias,
+    const bint begins, const bint adds, Py_ssize_t vectors, Py_ssize_t pixels, Py_ssize_t row,
+    Py_ssize_t taps, const real* panel, const real* image, const Py_ssize_t* offsets,
+    const Py_ssize_t* positions, real* sums, const real* bias,
 ) noexcept nogil:
     """Multiply a panel, as wide as it is, with all pixels of a unit."""
-    if vectors == 4:
+    if PANEL_VECTORS >= 4 and vectors == 4:
         multiply_tiles(
-            begins, adds, PIXELS_4, SMALL_PIXELS, 4, pixels, taps, panel, image, offsets, positions,
-            sums, bias,
+            begins, adds, PIXELS_4, SMALL_PIXELS, 4, pixels, row, taps, panel, image, offsets,
+            positions, sums, bias,
         )
-    elif vectors == 3:
+    elif PANEL_VECTORS >= 3 and vectors == 3:
         multiply_tiles(
-            begins, adds, PIXELS_3, SMALL_PIXELS, 3, pixels, taps, panel, image, offsets, positions,
-            sums, bias,
+            begins, adds, PIXELS_3, SMALL_PIXELS, 3, pixels, row, taps, panel, image, offsets,
+            positions, sums, bias,
         )
     elif vectors == 2:
         multiply_tiles(
-            begins, adds, PIXELS_2, SMALL_PIXELS, 2, pixels, taps, panel, image, offsets, positions,
-            sums, bias,
+            begins, adds, PIXELS_2, SMALL_PIXELS, 2, pixels, row, taps, panel, image, offsets,
+            positions, sums, bias,
         )
     else:
         multiply_tiles(
-            begins, adds, PIXELS_1, SMALL_PIXELS, 1, pixels, taps, panel, image, offsets, positions,
-            sums, bias,
+            begins, adds, PIXELS_1, SMALL_PIXELS, 1, pixels, row, taps, panel, image, offsets,
+            positions, sums, bias,
         )
 
 
@@ -117,13 +144,13 @@ cdef void multiply_filter_lanes(
         panel = find_panel(w, panels, panel_scratch, task, unit, k, filters, width)
         if unit.begins:
             multiply_panel(
-                True, False, width // vector, pixels, unit.channels * task.taps, panel, image,
-                offsets, positions, sums, lane_bias,
+                True, False, width // vector, pixels, task.out_width,
+                unit.channels * task.taps, panel, image, offsets, positions, sums, lane_bias,
             )
         else:
             multiply_panel(
-                False, False, width // vector, pixels, unit.channels * task.taps, panel, image,
-                offsets, positions, sums, lane_bias,
+                False, False, width // vector, pixels, task.out_width,
+                unit.channels * task.taps, panel, image, offsets, positions, sums, lane_bias,
             )
         if unit.ends:
             finish_panel(sums, filters, y, task, unit, k)

@@ -25,13 +25,14 @@
 
 
 cdef inline void multiply_pixels(
-    const bint begins, const bint adds, const int pixels, const int vectors, Py_ssize_t taps,
-    const real* panel, const real* image, const Py_ssize_t* offsets, const Py_ssize_t* positions,
-    real* sums, Py_ssize_t vector_stride, const real* bias,
+    const bint begins, const bint adds, const bint run, const int pixels, const int vectors,
+    Py_ssize_t taps, const real* panel, const real* image, const Py_ssize_t* offsets,
+    const Py_ssize_t* positions, real* sums, Py_ssize_t vector_stride, const real* bias,
 ) noexcept nogil:
     """Do sums[v][p][n] += image[positions[p] + offsets[t]] · panel[t][v][n], for all t in order.
 
-    If it `adds`, then to zero first, and the whole of it to sums.
+    If it `adds`, then to zero first, and the whole of it to sums. The pixels of a `run` lie next to
+    each other: a single pointer for all of them, where one for each would not fit the registers.
     """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef int lanes = vectors * vector
@@ -54,7 +55,10 @@ cdef inline void multiply_pixels(
                     tile[p * lanes + v * vector + n] = sums[v * vector_stride + p * vector + n]
     while True:
         for p in range(pixels):
-            taken = pixel[p][offsets[t]]
+            if run:
+                taken = pixel[0][offsets[t] + p]
+            else:
+                taken = pixel[p][offsets[t]]
             for n in range(lanes):
                 tile[p * lanes + n] += taken * panel[t * lanes + n]
         t = t + 1

@@ -85,7 +85,7 @@ cdef void add_filter_lanes(
             plane, min(width, unit.last_filter - k), pixels, panel, width,
         )
         multiply_panel(
-            True, True, width // vector, taps, pixels, panel, image, positions, offsets, sums,
+            True, True, width // vector, taps, taps, pixels, panel, image, positions, offsets, sums,
             panel,
         )
         sums = sums + width * padded_pixels(taps)
