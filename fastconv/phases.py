@@ -48,7 +48,8 @@ class Phase:
     order : tuple of int
         Where its taps lie among the weights: struct Weights of kernels/weights.pxi.
     target : tuple of int or None
-        Where its results lie in the image: struct Target of kernels/task.pxi.
+        Where its results lie in the image: struct Target of kernels/task.pxi. None at stride 1,
+        where they are all of it.
     """
 
     problem: ConvProblem | None

@@ -16,7 +16,7 @@ import fastconv
 import reference
 from benchmarks.layers import LAYERS
 from fastconv import call, gradients
-from fastconv.algorithms import depthwise, gemm, weight_grad
+from fastconv.algorithms import depthwise, gemm, sliding, weight_grad
 from fastconv.registry import Direction, refusal, usable_backends
 
 Array = npt.NDArray[Any]
@@ -250,7 +250,8 @@ def forget_calls() -> Iterator[None]:
     """Make no use inside of what was laid out before, nor afterwards of what is laid out inside."""
     caches = (
         call._cached_call, gradients._cached, gradients._cached_transposed, gemm._forward,
-        gemm._phase_forward, depthwise._forward, depthwise._phase_forward, weight_grad._make,
+        gemm._phase_forward, depthwise._forward, depthwise._phase_forward, sliding.make_spread,
+        weight_grad._make,
     )  # fmt: skip
     for cache_of_calls in caches:
         cache_of_calls.cache_clear()

@@ -38,17 +38,17 @@ __all__ = [
     "make_input_grad",
     "make_run",
     "pack",
-    "rows_bytes",
     "scratch_bytes",
-    "slides",
     "table",
+    "with_bounded_results",
 ]  # fmt: skip
 
 # The methods of kernels/task.pxi.
 FILTERS, PIXELS, STENCIL, STENCIL_CHANNELS, STENCIL_SLIDE, STENCIL_SPREAD = range(6)
 # Some ten milliseconds, after which Ctrl-C is looked for.
 _FLOPS_PER_PIECE = 1_000_000_000
-# What a thread's scratch may take for the smallest blocks there are.
+# What a thread's scratch may take for the smallest blocks there are; results that wait to be spread
+# over the columns of an input gradient may take as much again.
 MOST_BYTES = 4 * 2**20
 # Each thread's scratch begins a cache line inside what is allocated.
 LINE = 64
@@ -60,9 +60,9 @@ class Blocks(NamedTuple):
     Attributes
     ----------
     images : int
-        More than one where a whole image has few pixels.
+        More than one where a whole image has few pixels. Where a stencil slides: planes.
     rows : int
-        Of the output, for which a band of the image is copied.
+        Of the output: those that a band of the image is copied for, unless it is read in place.
     channels : int
         Of the group, copied at a time.
     filters : int
@@ -92,24 +92,13 @@ def band_bytes(problem: ConvProblem, rows: int, channels: int) -> int:
     return values * channels * problem.dtype.itemsize
 
 
-def rows_bytes(problem: ConvProblem, rows: int) -> int:
-    """Return what the rows of a channel take that so many output rows see."""
-    count = min(problem.height, (rows - 1) * problem.stride[0] + problem.kernel_height)
-    return count * problem.width * problem.dtype.itemsize
-
-
-def slides(problem: ConvProblem) -> bool:
-    """Whether strips of the image can be read in place: kernels/strip.pxi."""
-    kernel_size = problem.kernel_height
-    return (
-        problem.in_channels_per_group == 1
-        and problem.kernel_width == kernel_size
-        and kernel_size in (3, 5, 7)
-        and problem.stride in ((1, 1), (2, 2))
-        and problem.dilation == (1, 1)
-        and max(problem.padding[1]) < kernel_size
-        and rows_bytes(problem, 1) <= MOST_BYTES
-    )
+def with_bounded_results(blocks: Blocks, problem: ConvProblem) -> Blocks:
+    """Return blocks of fewer filters, if the results of a unit would be too large to be spread."""
+    filters = blocks.filters
+    pixels = blocks.images * blocks.rows * problem.out_width
+    while filters > 1 and pixels * filters * problem.dtype.itemsize > MOST_BYTES:
+        filters = ceil_div(filters, 2)
+    return blocks._replace(filters=filters)
 
 
 def make_forward(

@@ -1,6 +1,6 @@
 """depthwise: stencils, for groups with so few filters that packing pixels is not worth it.
 
-kernels/stencil_slide.pxi       one channel and a usual kernel: down strips of the image, in place
+sliding.py                      one channel and a usual kernel: down strips of the image, in place
 kernels/stencil_rows.pxi        the others: pixels in the lanes, four rows of the output at a time
 kernels/stencil_channels.pxi    channels in the lanes, for planes too narrow for that
 """
@@ -17,21 +17,17 @@ from .blocks import (
     MOST_BYTES,
     STENCIL,
     STENCIL_CHANNELS,
-    STENCIL_SLIDE,
-    STENCIL_SPREAD,
     Blocks,
     ceil_div,
-    even,
     input_grad_bytes,
     make_forward,
     make_input_grad,
     make_run,
-    rows_bytes,
-    slides,
-    table,
+    with_bounded_results,
 )
 from .blocks import scratch_bytes as bytes_of
 from .compiled import kernel, not_built, window_of
+from .sliding import make_slide, make_spread, slides, spreads
 from .weight_grad import PIXELS, weight_grad, weight_grad_bytes, weight_grad_too_large
 
 if TYPE_CHECKING:
@@ -39,13 +35,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DEPTHWISE"]
 
-# The band of one group lies in the first-level cache where that leaves it rows enough, and within
-# these bytes in any case.
+# The band of one group lies in the first-level cache where that leaves it rows enough.
 _BAND_BYTES = 24 * 1024
 _FEWEST_ROWS = 8
 _UNITS_PER_THREAD = 4
-# Planes this small together are one unit, or finding units would take a part of the time.
-_UNIT_PIXELS = 4096
 # A plane this narrow, in vectors, is turned over, unless it can be slid down and has more columns
 # than these, or is so large that a vector of planes leaves the caches.
 _NARROW = 1.0
@@ -62,8 +55,8 @@ def _group_bytes(problem: ConvProblem, rows: int) -> int:
 
 
 def _plane_bytes(problem: ConvProblem) -> int:
-    """Return about what a vector of padded planes takes."""
-    height, width = problem.padded_size
+    """Return about what a vector of planes takes, padded or, where pads are negative, whole."""
+    height, width = map(max, problem.padded_size, (problem.height, problem.width))
     return height * width * kernel("vector_values")(problem.dtype.itemsize) * problem.dtype.itemsize
 
 
@@ -94,7 +87,7 @@ def _make(problem: ConvProblem, phase: Phase | None, threads: int) -> Forward:
     if _channels_in_lanes(problem) and not (in_place and problem.out_width > _FEW_COLUMNS):
         return make_forward(STENCIL_CHANNELS, problem, Blocks(1, 1, 1, 1), phase)
     if in_place:
-        return make_forward(STENCIL_SLIDE, problem, _slide_blocks(problem, threads), phase)
+        return make_slide(problem, phase, threads)
     rows = problem.out_height
     while rows > _FEWEST_ROWS and _group_bytes(problem, rows) > _BAND_BYTES:
         rows = ceil_div(rows, 2)
@@ -106,6 +99,8 @@ def _make(problem: ConvProblem, phase: Phase | None, threads: int) -> Forward:
     ):
         rows = ceil_div(rows, 2)
     blocks = Blocks(1, rows, problem.in_channels_per_group, problem.out_channels_per_group)
+    if phase is not None and phase.target is not None:
+        blocks = with_bounded_results(blocks, problem)
     return make_forward(STENCIL, problem, blocks, phase)
 
 
@@ -118,59 +113,6 @@ def _group_too_large(problem: ConvProblem) -> str | None:
         f"{problem.window[0]} rows of the padded image: {needed / 2**20:.1f} MiB, where the limit "
         f"is {MOST_BYTES // 2**20} MiB"
     )
-
-
-def _slide_blocks(problem: ConvProblem, threads: int) -> Blocks:
-    rows = problem.out_height
-    while rows > _FEWEST_ROWS and rows_bytes(problem, rows) > _BAND_BYTES:
-        rows = ceil_div(rows, 2)
-    while rows > 1 and rows_bytes(problem, rows) > MOST_BYTES:
-        rows = ceil_div(rows, 2)
-    planes = problem.batch * problem.groups
-    wanted = _UNITS_PER_THREAD * threads if threads > 1 else 1
-    while rows > _FEWEST_ROWS and planes * ceil_div(problem.out_height, rows) < wanted:
-        rows = ceil_div(rows, 2)
-    pixels = problem.out_height * problem.out_width * problem.out_channels_per_group
-    block = _planes_of_a_unit(problem, pixels, threads) if rows == problem.out_height else 1
-    return Blocks(block, even(problem.out_height, rows), 1, problem.out_channels_per_group)
-
-
-def _planes_of_a_unit(problem: ConvProblem, pixels: int, threads: int) -> int:
-    planes = problem.batch * problem.groups
-    wanted = _UNITS_PER_THREAD * threads if threads > 1 else 1
-    return max(1, min(_UNIT_PIXELS // pixels, planes // wanted))
-
-
-def _spreads(problem: ConvProblem) -> bool:
-    """Whether the input gradient is that of kernels/stencil_spread.pxi, in one go."""
-    return (
-        slides(problem)
-        and problem.stride == (2, 2)
-        and problem.out_channels_per_group == 1
-        and problem.padding[0][0] % 2 == problem.padding[1][0] % 2
-        and problem.width > kernel("vector_values")(problem.dtype.itemsize)
-    )
-
-
-@lru_cache(maxsize=256)
-def _spread(problem: ConvProblem, threads: int) -> Forward:
-    rows = problem.height
-    wanted = _UNITS_PER_THREAD * threads if threads > 1 else 1
-    while rows > 2 * _FEWEST_ROWS and (
-        problem.batch * problem.groups * ceil_div(problem.height, rows) < wanted
-        or rows // 2 * problem.out_width * problem.dtype.itemsize > MOST_BYTES // 2
-    ):
-        rows = ceil_div(rows, 2)
-    rows += rows % 2
-    block = 1
-    if rows >= problem.height:
-        block = _planes_of_a_unit(problem, problem.height * problem.width, threads)
-    made: Forward = kernel("Forward")(
-        problem.dtype.itemsize == 8, STENCIL_SPREAD, problem.batch, problem.groups, 1, 1,
-        problem.out_height, problem.out_width, problem.kernel_height, problem.kernel_width,
-        problem.height, problem.width, window_of(problem), 0, block, rows, 1, 1, None, None, table,
-    )  # fmt: skip
-    return made
 
 
 def _many_filters(problem: ConvProblem) -> str | None:
@@ -195,14 +137,14 @@ def scratch_bytes(problem: ConvProblem, threads: int) -> int:
 
 
 def input_grad(problem: ConvProblem, threads: int) -> Run:
-    if _spreads(problem):
-        return make_run(_spread(problem, threads), problem, threads)
+    if spreads(problem):
+        return make_run(make_spread(problem, threads), problem, threads)
     return make_input_grad(problem, threads, _phase_forward)
 
 
 def input_grad_scratch(problem: ConvProblem, threads: int) -> int:
-    if _spreads(problem):
-        return bytes_of(_spread(problem, threads), problem, threads)
+    if spreads(problem):
+        return bytes_of(make_spread(problem, threads), problem, threads)
     return input_grad_bytes(problem, threads, _phase_forward)
 
 

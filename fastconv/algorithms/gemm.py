@@ -33,6 +33,7 @@ from .blocks import (
     make_run,
     pack,
     scratch_bytes,
+    with_bounded_results,
 )  # fmt: skip
 from .compiled import kernel, not_built
 from .weight_grad import weight_grad, weight_grad_bytes, weight_grad_too_large
@@ -114,7 +115,10 @@ def _forward(method: int, problem: ConvProblem, threads: int) -> Forward:
 @lru_cache(maxsize=256)
 def _phase_forward(method: int, phase: Phase, threads: int) -> Forward:
     assert phase.problem is not None  # make_input_grad saw to it
-    return make_forward(method, phase.problem, _blocks(method, phase.problem, threads), phase)
+    blocks = _blocks(method, phase.problem, threads)
+    if phase.target is not None:
+        blocks = with_bounded_results(blocks, phase.problem)
+    return make_forward(method, phase.problem, blocks, phase)
 
 
 def _panel_filters(method: int, problem: ConvProblem) -> int:

@@ -17,8 +17,9 @@ import numpy as np
 from ..operands import Array
 from ..problem import ConvProblem
 from .backend import WeightRun
-from .blocks import LINE, MOST_BYTES, band_bytes, ceil_div, even, slides, table
+from .blocks import LINE, MOST_BYTES, band_bytes, ceil_div, even, table
 from .compiled import kernel, pieces, window_of
+from .sliding import rows_bytes, slides
 
 if TYPE_CHECKING:
     from ..isa.baseline import WeightGrad
@@ -32,9 +33,11 @@ FILTERS, PIXELS = range(2)
 _BAND_BYTES = 192 * 1024
 _SUMS_BYTES = 256 * 1024
 _MOST_PIXELS = 448
-_STRIP_BYTES = 24 * 1024
 _MOST_TAPS = 576
 _MOST_FILTERS = 128
+# Where strips of the image are read in place: the rows that a block sees lie in the first-level
+# cache.
+_ROWS_BYTES = 24 * 1024
 # The filters of a tile with pixels in the lanes, RUN_FILTERS of every instruction set.
 _PIXEL_FILTERS = 4
 # So many units keep a few threads busy; below that pixels are cut into parts, if there are enough
@@ -54,6 +57,13 @@ class _Blocks(NamedTuple):
     parts: int
 
 
+def _slides(problem: ConvProblem) -> bool:
+    """Whether strips of image and gradient can be read in place: kernels/weight_slide.pxi."""
+    return (
+        slides(problem) and problem.out_channels_per_group == 1 and problem.kernel_height in (3, 5)
+    )
+
+
 def _blocks(method: int, problem: ConvProblem) -> _Blocks:
     kernel_taps = problem.kernel_height * problem.kernel_width
     itemsize = problem.dtype.itemsize
@@ -62,10 +72,9 @@ def _blocks(method: int, problem: ConvProblem) -> _Blocks:
     filters = min(problem.out_channels_per_group, max(panel, _MOST_FILTERS // panel * panel))
     channels = min(problem.in_channels_per_group, max(1, _MOST_TAPS // kernel_taps))
     rows = min(problem.out_height, max(1, _MOST_PIXELS // problem.out_width))
-    if problem.taps == kernel_taps and problem.out_channels_per_group == 1:
-        # depthwise: a strip goes down all rows that fit the first-level cache
+    if method == PIXELS and _slides(problem):
         rows = problem.out_height
-        while rows > 1 and band_bytes(problem, rows, 1) > _STRIP_BYTES:
+        while rows > 1 and rows_bytes(problem, rows) > _ROWS_BYTES:
             rows = ceil_div(rows, 2)
 
     def sums() -> int:
@@ -106,13 +115,6 @@ def _blocks(method: int, problem: ConvProblem) -> _Blocks:
             ),
         )
     return _Blocks(rows, channels, filters, parts)
-
-
-def _slides(problem: ConvProblem) -> bool:
-    """Whether strips of image and gradient can be read in place: kernels/weight_slide.pxi."""
-    return (
-        slides(problem) and problem.out_channels_per_group == 1 and problem.kernel_height in (3, 5)
-    )
 
 
 @lru_cache(maxsize=256)

@@ -71,7 +71,7 @@ class WeightGrad:
         self, is_double: bool, method: int, batch: int, groups: int, channels: int, filters: int,
         height: int, width: int, kernel_h: int, kernel_w: int, out_height: int, out_width: int,
         window: Window, rows: int, block_channels: int, block_filters: int, parts: int,
-        empty: Callable[[int], Array],
+        slides: bool, empty: Callable[[int], Array],
     ) -> None: ...  # fmt: skip
     def run(
         self, grad: Array, x: Array, dw: Array, scratch: Array, first: int, last: int, threads: int

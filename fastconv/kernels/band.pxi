@@ -99,7 +99,7 @@ cdef inline void copy_columns(
 ) noexcept nogil:
     """Copy the columns [first, last) of a phase, which begins at `row` and `col` of the image.
 
-    For the few that are padding or left over beside `copy_run`: a column at a time.
+    A column at a time, for the few that are padding or left over beside whole runs.
     """
     cdef Py_ssize_t i, j, here
     for j in range(first, last):

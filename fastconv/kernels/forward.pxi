@@ -1,5 +1,5 @@
-# A forward pass, or a phase of the input gradient, which is a convolution as well: its units, by
-# the method that was chosen for the problem.
+# Everything that makes images of images: a forward pass, an input gradient in one go, or a phase of
+# one, which is a convolution as well. Its units, by the method that was chosen for the problem.
 
 
 cdef void run_unit(
@@ -69,8 +69,8 @@ cdef class Forward:
     """One problem, cut into blocks, to be run again and again.
 
     The numbers are chosen in fastconv/algorithms/blocks.py; `is_double` and `method` are those of
-    the arrays and of task.pxi. `order` and `target` are None for a forward pass, for a phase of an
-    input gradient the numbers of struct Weights and struct Target. `empty` makes the tables: it
+    the arrays and of task.pxi. `order` and `target` are the numbers of struct Weights and struct
+    Target for a phase of an input gradient, else None. `empty` makes the tables: it
     returns an array of so many intp.
     """
 
@@ -104,14 +104,6 @@ cdef class Forward:
         task.batch, task.groups, task.channels, task.filters = batch, groups, channels, filters
         task.height, task.width, task.taps = height, width, kernel_h * kernel_w
         task.out_height, task.out_width = out_height, out_width
-        task.padded_height = max(
-            task.win.top + height,
-            (out_height - 1) * task.win.stride_h + (kernel_h - 1) * task.win.dilation_h + 1,
-        )
-        task.padded_width = max(
-            task.win.left + width,
-            (out_width - 1) * task.win.stride_w + (kernel_w - 1) * task.win.dilation_w + 1,
-        )
         task.block_images, task.block_filters = block_images, block_filters
         task.band = plan_band(
             &task.win, kernel_h, kernel_w, out_width, rows, block_channels,
@@ -151,7 +143,7 @@ cdef class Forward:
             * ((task.out_height + task.band.rows - 1) // task.band.rows)
             * ((task.filters + task.block_filters - 1) // task.block_filters)
         )
-        self.scratch_values = (
+        self.scratch_values = whole_lines(
             task.block_images * task.image_values + task.sums_values + task.panel_values
             + task.result_values
         )
@@ -173,6 +165,14 @@ cdef class Forward:
         cdef Py_ssize_t vector = VECTOR_BYTES // (8 if self.is_double else 4)
         cdef Py_ssize_t pixels = task.out_height * task.out_width
         cdef Py_ssize_t i, j
+        task.padded_height = max(
+            task.win.top + task.height,
+            (task.out_height - 1) * task.win.stride_h + (kernel_h - 1) * task.win.dilation_h + 1,
+        )
+        task.padded_width = max(
+            task.win.left + task.width,
+            (task.out_width - 1) * task.win.stride_w + (kernel_w - 1) * task.win.dilation_w + 1,
+        )
         self.units = task.batch * ((task.groups + vector - 1) // vector)
         self.scratch_values = vector * (
             task.padded_height * task.padded_width + task.taps
@@ -201,7 +201,10 @@ cdef class Forward:
             (planes + task.block_images - 1) // task.block_images
             * ((task.out_height + task.band.rows - 1) // task.band.rows)
         )
-        self.scratch_values = 4 * STRIP_VALUES + slide_rows(task, task.band.rows) * task.width
+        cdef Py_ssize_t rows = slide_rows(task, task.band.rows)
+        if task.method == STENCIL_SPREAD:
+            rows = min(task.height, (task.band.rows + 1) // 2 + (task.square - 1) // 2)
+        self.scratch_values = 4 * STRIP_VALUES + whole_lines(rows * task.width)
 
     def run(
         self, x, w, panels, bias, y, scratch, Py_ssize_t first, Py_ssize_t last, int threads

@@ -75,16 +75,6 @@ cdef inline void any_stencil(
                 y[m * y_width + v * second + n] = sums[(m * vectors + v) * vector + n]
 
 
-cdef inline void activate_strip(
-    const Task* task, real* y, Py_ssize_t y_width, Py_ssize_t rows, Py_ssize_t count
-) noexcept nogil:
-    cdef Py_ssize_t i, j
-    if task.activation != IDENTITY:
-        for i in range(rows):
-            for j in range(count):
-                y[i * y_width + j] = activate(task.activation, y[i * y_width + j])
-
-
 cdef inline void stencil_tile(
     const int rows, const int vectors, const int square, const real* w,
     const real* image, const Py_ssize_t* offsets, real bias, const Task* task, real* y,
@@ -141,7 +131,7 @@ cdef inline void stencil_strip(
         )
     else:
         tile_strip(1, vectors, square, w, image, offsets, bias, task, rows, y, count)
-    activate_strip(task, y, task.out_width, rows, count)
+    activate_strip(task, y, rows, count)
 
 
 cdef inline void stencil_plane(

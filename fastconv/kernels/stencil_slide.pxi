@@ -48,8 +48,7 @@ cdef inline void slide_strip(
     """Do y[i][n] = bias + sum of w[r][s] · image[row + i·stride + r][column + n·stride + s].
 
     The sum is over r and s. For all rows i, and n in the vector at 0 and, where there are two, in
-    the one at `second`. If `narrow`, only so many n as `second` is short of 0 before a whole
-    vector.
+    the one at `second`. If `narrow`, for n < vector + second, `second` being negative.
     """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef int lanes = vectors * vector
@@ -108,6 +107,16 @@ cdef inline void slide_strip(
         y = y + y_width
 
 
+cdef inline void activate_strip(
+    const Task* task, real* y, Py_ssize_t rows, Py_ssize_t count
+) noexcept nogil:
+    cdef Py_ssize_t i, j
+    if task.activation != IDENTITY:
+        for i in range(rows):
+            for j in range(count):
+                y[i * task.out_width + j] = activate(task.activation, y[i * task.out_width + j])
+
+
 cdef inline void slide_columns(
     const int stride, const int vectors, const int kernel, const real* w, const real* image,
     real bias, const Task* task, Py_ssize_t row, Py_ssize_t j, Py_ssize_t count, real* y,
@@ -116,7 +125,6 @@ cdef inline void slide_columns(
     """Compute `count` columns of y from column j on: less than a vector, one, or up to two."""
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef Py_ssize_t column = j * stride - task.win.left
-    cdef Py_ssize_t i, n
     if vectors == 1 and count < vector:
         slide_strip(
             True, True, stride, 1, kernel, w, image, task.height, task.width, row, column, bias, y,
@@ -132,10 +140,7 @@ cdef inline void slide_columns(
             False, True, stride, vectors, kernel, w, image, task.height, task.width, row, column,
             bias, y, task.out_width, count - vector, rows, zeros,
         )
-    if task.activation != IDENTITY:
-        for i in range(rows):
-            for n in range(count):
-                y[i * task.out_width + n] = activate(task.activation, y[i * task.out_width + n])
+    activate_strip(task, y, rows, count)
 
 
 cdef inline void slide_plane(
@@ -185,9 +190,10 @@ cdef void stencil_slide(
     const real* x, const real* w, const real* bias, real* y, const Task* task, real* scratch,
     Py_ssize_t number,
 ) noexcept nogil:
-    """Compute one unit: number = block of planes (image·groups + group)·row blocks + block of rows.
+    """Compute one unit: number = (block of planes)·(blocks of rows) + block of rows.
 
-    The scratch is a row of zeros, the taps of a filter, and rows that are copied.
+    A plane's number is image·groups + group. The scratch is a row of zeros, the taps of a filter,
+    and rows that are copied.
     """
     cdef Py_ssize_t blocks = (task.out_height + task.band.rows - 1) // task.band.rows
     cdef Py_ssize_t first_row = number % blocks * task.band.rows

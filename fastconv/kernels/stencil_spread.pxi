@@ -60,8 +60,8 @@ cdef inline void spread_strip(
 ) noexcept nogil:
     """Compute two vectors of columns of so many rows of dx, or `count` of them.
 
-    The gradient's `row` and `column` are where i and j begin. What is stored behind `count` values
-    is in a row below; it is there only if that comes later.
+    The gradient's `row` and `column` are where i and j begin. A row may be written beyond `count`,
+    into the next of these rows, which is stored after it; never beyond the last.
     """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef int depth = (kernel + 1) // 2
@@ -160,10 +160,10 @@ cdef void stencil_spread(
     const real* grad, const real* w, const real* bias, real* y, const Task* task, real* scratch,
     Py_ssize_t number,
 ) noexcept nogil:
-    """Compute one unit: block of planes · row blocks + block of rows, an even number of them.
+    """Compute one unit: number = (block of planes)·(blocks of rows) + block of rows.
 
-    The task's image is the gradient, its output dx. The scratch is a row of zeros and rows that are
-    copied.
+    A block has an even number of rows, unless it is the last. The task's image is the gradient, its
+    output dx. The scratch is a row of zeros and rows that are copied.
     """
     cdef Py_ssize_t blocks = (task.out_height + task.band.rows - 1) // task.band.rows
     cdef Py_ssize_t first_row = number % blocks * task.band.rows

@@ -5,7 +5,8 @@
 #
 # Zero padding is a selection. Lanes outside [low, high) take a zero in place of what was loaded,
 # which belongs to the row before or after; a row outside the image is a row of zeros. So a plane
-# needs no copy with a border, except at the very ends of the tensor, where loads would leave it:
+# needs no copy with a border. Only those at the very ends of the tensor, which loads would leave,
+# are copied as they are, with room around:
 #
 #     row -1      0 0 0 0 0 0 0 0
 #     row  0      . a b c d e f .         . = the neighbouring row's f or a, not taken
@@ -13,8 +14,8 @@
 #
 # Two vectors of a strip may overlap: the second lies `second` lanes after the first.
 
-# At least the values of a row that a strip of two vectors reads at stride 2, so that neither can it
-# reach further into the neighbouring rows; and those of a kernel.
+# No strip reads more values of a row than these, and so reaches no further into the neighbouring
+# ones: two vectors at stride 2, and a kernel's columns. Room for all taps of a kernel, too.
 cdef enum:
     STRIP_VALUES = 4 * FLOATS + 64
 

@@ -8,6 +8,16 @@ ctypedef fused real:
 cdef enum:
     FLOATS = VECTOR_BYTES // 4
 
+# Values of a cache line; of float64, two lines.
+cdef enum:
+    LINE_VALUES = 16
+
+
+cdef inline Py_ssize_t whole_lines(Py_ssize_t values) noexcept nogil:
+    """Return at least so many values, so that what follows begins at a cache line."""
+    return (values + LINE_VALUES - 1) // LINE_VALUES * LINE_VALUES
+
+
 # How output positions map to image positions, for either axis:
 #
 #     row = i·stride_h + r·dilation_h - top         col = j·stride_w + s·dilation_w - left

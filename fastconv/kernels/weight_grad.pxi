@@ -281,7 +281,7 @@ cdef void run_weight_unit(
         unit.conv.first_row = block % bands * conv.band.rows
         unit.conv.rows = min(conv.band.rows, conv.out_height - unit.conv.first_row)
         if conv.square != 0:
-            add_slides(grad, x, conv, &unit.conv, scratch, sums)
+            add_slides(grad, x, conv, &unit.conv, scratch, rows, sums)
             continue
         copy_bands(x, scratch, conv, &unit.conv)
         if task.method == WEIGHTS_FILTERS:
@@ -368,17 +368,21 @@ cdef class WeightGrad:
             task.grad_values = min(filters, RUN_FILTERS) * (rows * conv.band.width + vector)
             task.sums_values = block_filters * padded_taps(taps) * vector
         if slides:
-            conv.image_values = 3 * STRIP_VALUES + slide_rows(conv, rows) * width
+            conv.image_values = 3 * STRIP_VALUES + whole_lines(slide_rows(conv, rows) * width)
             task.grad_values = 2 * STRIP_VALUES + pixels
-        task.grad_values = (task.grad_values + vector - 1) // vector * vector
+        task.grad_values = whole_lines(task.grad_values)
         self.units = (
             parts * groups * ((filters + block_filters - 1) // block_filters)
             * ((channels + block_channels - 1) // block_channels)
         )
-        self.scratch_values = conv.image_values + task.grad_values + task.sums_values
+        self.scratch_values = whole_lines(
+            conv.image_values + task.grad_values + task.sums_values
+        )
         self.offsets = empty(max(padded_pixels(taps), padded_taps(taps)))
         self.offsets[:] = 0
         find_offsets(&self.offsets[0], &conv.band, &conv.win, kernel_h, kernel_w)
+        if method != WEIGHTS_FILTERS:
+            return
         self.positions = empty(pixels)
         for i in range(rows):
             for j in range(out_width):
@@ -392,8 +396,10 @@ cdef class WeightGrad:
         cdef void* within = <void*>((<size_t>writable_address_of(scratch) + 63) // 64 * 64)
         cdef const WeightTask* task = &self.task
         cdef const Py_ssize_t* offsets = &self.offsets[0]
-        cdef const Py_ssize_t* positions = &self.positions[0]
+        cdef const Py_ssize_t* positions = NULL
         cdef Py_ssize_t values = self.scratch_values
+        if self.positions is not None:
+            positions = &self.positions[0]
         with nogil:
             if self.is_double:
                 run_weight_units[double](

@@ -1,5 +1,5 @@
 # The weight gradient of one channel and filter with a square kernel of 3 or 5, at stride 1 or 2:
-# down strips of one vector of columns, as stencil_slide.pxi does, gradient and image read in place.
+# down strips of one vector of columns, gradient and image read in place as in stencil_slide.pxi.
 # What is loaded of a row of the image serves all rows of taps: the rows of the gradient that it
 # meets are still at hand. Stride 1, kernel 3, dw[r] = sum over i of grad[i] · image[i + r]:
 #
@@ -32,7 +32,10 @@ cdef inline void add_products(
     const int stride, const int kernel, const int phase, const real* above, const real* taken,
     real* tile,
 ) noexcept nogil:
-    """Multiply a row of the image by the rows of the gradient that it meets, at taps r and s."""
+    """Multiply a row of the image by the rows of the gradient that it meets, at taps r and s.
+
+    It meets them at the taps r that are `phase` modulo the stride.
+    """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef int m, s, n, r
     for m in range((kernel - 1) // stride + 1):
@@ -123,11 +126,13 @@ cdef inline void slide_strips(
 
 
 cdef void add_slides(
-    const real* grad, const real* x, const Task* conv, const Unit* unit, real* scratch, real* sums
+    const real* grad, const real* x, const Task* conv, const Unit* unit, real* scratch,
+    real* rows_scratch, real* sums,
 ) noexcept nogil:
     """Add a block of rows of one image and group to the unit's sums, [tap][vector].
 
-    The scratch is a row of zeros and what is copied of planes at the ends of their tensors.
+    The scratch is a row of zeros and what is copied of an image at the end of its tensor, then what
+    is copied of a gradient there.
     """
     cdef Py_ssize_t planes = conv.batch * conv.groups
     cdef Py_ssize_t plane = unit.image * conv.groups + unit.group
@@ -138,17 +143,16 @@ cdef void add_slides(
     cdef Py_ssize_t last = max(
         first, min(conv.height, row + (unit.rows - 1) * conv.win.stride_h + conv.square)
     )
-    cdef real* copied = scratch + STRIP_VALUES
     cdef const real* image = secure_rows(
         x + plane * size, plane * size + first * conv.width,
-        (planes - plane) * size - last * conv.width, conv.width, first, last, copied,
+        (planes - plane) * size - last * conv.width, conv.width, first, last,
+        scratch + STRIP_VALUES,
     )
     # rows of the gradient are read from their beginning on, and only beyond their end
     cdef const real* rows = secure_rows(
         grad + plane * grad_size, STRIP_VALUES,
         (planes - plane) * grad_size - (unit.first_row + unit.rows) * conv.out_width,
-        conv.out_width, unit.first_row, unit.first_row + unit.rows,
-        copied + 2 * STRIP_VALUES + slide_rows(conv, unit.rows) * conv.width,
+        conv.out_width, unit.first_row, unit.first_row + unit.rows, rows_scratch,
     )
     rows = rows + unit.first_row * conv.out_width
     if conv.square == 3 and conv.win.stride_w == 1:

@@ -5,7 +5,9 @@ import pytest
 
 import fastconv
 from fastconv import isa, threads
-from fastconv.algorithms import depthwise
+from fastconv.algorithms import depthwise, sliding, weight_grad
+from fastconv.problem import ConvProblem
+from fastconv.registry import refusal, usable_backends
 from tests.support import forget_calls
 
 pytestmark = pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
@@ -53,11 +55,11 @@ def test_nothing_leaks_in_from_the_neighbouring_rows_and_planes(width, kernel, s
     rng = np.random.default_rng(0)
     x = rng.integers(-4, 5, (1, 3, 11, width)).astype(np.float32)
     x[:, [0, 2]] = np.nan
-    x[:, 1, :2] = np.inf  # rows that the rows of y from the fourth on do not see
+    x[:, 1, :2] = np.inf
     weight = rng.integers(1, 5, (3, 1, kernel, kernel)).astype(np.float32)
     options = {"groups": 3, "padding": kernel // 2, "stride": stride}
     y = fastconv.conv2d(x, weight, backend="depthwise", **options)
-    rows = slice(2 + kernel // 2, None, stride) if stride == 1 else slice(1 + kernel // 2, None)
+    rows = slice((2 + kernel // 2 + stride - 1) // stride, None)  # which do not see the infinite
     expected = fastconv.conv2d(x, weight, backend="loops_literal", **options)
     assert np.isfinite(expected[:, 1, rows]).all()
     np.testing.assert_array_equal(y[:, 1, rows], expected[:, 1, rows])
@@ -92,23 +94,79 @@ def test_few_filters_of_many_channels(channels, kernel):
     _assert_equal((1, 2 * channels, 9, 18), (4, channels, kernel, kernel), groups=2, padding=3)
 
 
-def test_bands_and_threads_do_not_change_a_bit(monkeypatch):
+def _cut_small(monkeypatch):
+    for module, name, value in (
+        (depthwise, "_BAND_BYTES", 100), (depthwise, "_FEWEST_ROWS", 3),
+        (sliding, "_ROWS_BYTES", 100), (sliding, "_FEWEST_ROWS", 3),
+        (threads, "_FLOPS_WORTH_A_THREAD", 1),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, value)
+
+
+@pytest.mark.parametrize("kernel", [(5, 5), (4, 4)])  # sliding, and from bands
+def test_blocks_and_threads_do_not_change_a_bit(kernel, monkeypatch):
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((2, 20, 40, 33)).astype(np.float32)
-    weight = rng.standard_normal((20, 1, 5, 5)).astype(np.float32)
+    x = rng.standard_normal((2, 20, 40, 15)).astype(np.float32)
+    weight = rng.standard_normal((20, 1, *kernel)).astype(np.float32)
     options = {"groups": 20, "padding": 2, "backend": "depthwise", "activation": "tanh"}
-    whole = fastconv.conv2d(x, weight, **options)
-    monkeypatch.setattr(depthwise, "_BAND_BYTES", 100)
-    monkeypatch.setattr(depthwise, "_FEWEST_ROWS", 3)
-    monkeypatch.setattr(threads, "_FLOPS_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(depthwise, "_NARROW", 0)
+    with forget_calls():
+        whole = fastconv.conv2d(x, weight, **options)
+    _cut_small(monkeypatch)
     with forget_calls():
         for count in (1, 2):
             with fastconv.num_threads(count):
                 np.testing.assert_array_equal(fastconv.conv2d(x, weight, **options), whole)
                 np.testing.assert_array_equal(fastconv.conv2d(x[1], weight, **options), whole[1])
+    # nor does it with the channels in the lanes
     monkeypatch.setattr(depthwise, "_NARROW", 100.0)
+    monkeypatch.setattr(depthwise, "_FEW_COLUMNS", 100)
     with forget_calls():
         np.testing.assert_array_equal(fastconv.conv2d(x, weight, **options), whole)
+
+
+@pytest.mark.parametrize("padding", [1, 2, ((6, 5), (2, 1)), ((5, 4), (1, 2))])
+@pytest.mark.parametrize("height", [40, 41])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_gradients_in_blocks_of_rows(stride, height, padding, monkeypatch):
+    rng = np.random.default_rng(0)
+    x = rng.integers(-4, 5, (2, 1, height, 37)).astype(np.float32)
+    weight = rng.integers(-4, 5, (1, 1, 5, 5)).astype(np.float32)
+    options = {"padding": padding, "stride": stride}
+    grad = fastconv.conv2d(x, weight, backend="loops", **options)
+    expected = fastconv.conv2d_backward(grad, x, weight, backend="loops", **options)
+    _cut_small(monkeypatch)
+    monkeypatch.setattr(weight_grad, "_ROWS_BYTES", 500)
+    for count in (1, 2):
+        with forget_calls(), fastconv.num_threads(count):
+            found = fastconv.conv2d_backward(grad, x, weight, backend="depthwise", **options)
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found[1], expected[1])
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "weight_shape", "options"),
+    [
+        ((1, 1, 64, 349000), (1, 1, 3, 3), {"stride": 2, "padding": 1}),
+        ((1, 1, 4096, 4096), (1, 1, 3, 3), {"stride": 2, "padding": 1}),
+        ((1, 16, 7, 7), (16, 1, 3, 3), {"groups": 16, "padding": ((0, 1000), (0, 1000))}),
+        ((1, 2000, 200, 200), (1, 2000, 3, 3), {"stride": 2, "padding": 1}),
+        ((1, 8, 9, 400000), (8, 8, 3, 3), {"stride": 2, "padding": 1}),
+    ],
+)
+def test_the_scratch_of_gradients_is_bounded(x_shape, weight_shape, options):
+    """A few MiB a thread: what is read, and as much again for results that are spread."""
+    problem = ConvProblem.create(x_shape, weight_shape, dtype=np.dtype(np.float32), **options)
+    for backend in usable_backends():
+        if backend.name not in ("depthwise", "gemm", "gemm_pixels"):
+            continue
+        for direction in ("input-grad", "weight-grad"):
+            if refusal(backend, problem, direction) is None:
+                count = {
+                    "input-grad": backend.input_grad_bytes,
+                    "weight-grad": backend.weight_grad_bytes,
+                }[direction]
+                assert count(problem, 2) <= 2 * 9 * 2**20, (backend.name, direction)
 
 
 def test_one_filter_of_many_channels_needs_bounded_scratch():
@@ -146,7 +204,7 @@ def test_gradients_at_stride_2_in_place(kernel, padding, width, dtype):
 
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("kernel", [3, 5])
-def test_gradients_take_nothing_from_the_neighbouring_rows(kernel, stride):
+def test_gradients_take_nothing_from_the_neighbouring_planes(kernel, stride):
     rng = np.random.default_rng(0)
     x = rng.integers(-4, 5, (1, 3, 12, 37)).astype(np.float32)
     weight = rng.integers(-4, 5, (3, 1, kernel, kernel)).astype(np.float32)

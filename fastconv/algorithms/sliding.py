@@ -1,0 +1,132 @@
+"""Stencils that slide down strips of the image in place: which problems have them, in what blocks.
+
+kernels/strip.pxi           how a strip is read
+kernels/stencil_slide.pxi   forward, and the input gradient of stride 1
+kernels/stencil_spread.pxi  the input gradient of stride 2
+kernels/weight_slide.pxi    the weight gradient
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ..phases import Phase
+from ..problem import ConvProblem
+from .blocks import (
+    MOST_BYTES,
+    STENCIL_SLIDE,
+    STENCIL_SPREAD,
+    Blocks,
+    ceil_div,
+    even,
+    make_forward,
+    table,
+)
+from .compiled import kernel, window_of
+
+if TYPE_CHECKING:
+    from ..isa.baseline import Forward
+
+__all__ = ["make_slide", "make_spread", "rows_bytes", "slides", "spreads"]
+
+# The rows that a unit sees lie in the first-level cache where that leaves it rows enough.
+_ROWS_BYTES = 24 * 1024
+_FEWEST_ROWS = 8
+_UNITS_PER_THREAD = 4
+# Planes this small together are one unit, or finding units would take a part of the time.
+_UNIT_PIXELS = 4096
+
+
+def slides(problem: ConvProblem) -> bool:
+    """Whether strips of the image can be read in place.
+
+    Rows may be padded by any number. Columns by less than the kernel: so far a strip reaches into
+    the neighbouring rows at the most.
+    """
+    kernel_size = problem.kernel_height
+    return (
+        problem.in_channels_per_group == 1
+        and problem.kernel_width == kernel_size
+        and kernel_size in (3, 5, 7)
+        and problem.stride in ((1, 1), (2, 2))
+        and problem.dilation == (1, 1)
+        and max(problem.padding[1]) < kernel_size
+        and rows_bytes(problem, 1) <= MOST_BYTES
+    )
+
+
+def spreads(problem: ConvProblem) -> bool:
+    """Whether all phases of the input gradient can be computed in one go."""
+    return (
+        slides(problem)
+        and problem.stride == (2, 2)
+        and problem.out_channels_per_group == 1
+        and problem.padding[0][0] % 2 == problem.padding[1][0] % 2
+        and problem.width > kernel("vector_values")(problem.dtype.itemsize)
+    )
+
+
+def rows_bytes(problem: ConvProblem, rows: int) -> int:
+    """Return what the rows of a channel take that so many output rows see."""
+    count = min(problem.height, (rows - 1) * problem.stride[0] + problem.kernel_height)
+    return count * problem.width * problem.dtype.itemsize
+
+
+def _spread_bytes(problem: ConvProblem, rows: int) -> int:
+    """Return what the rows of a plane of the gradient take that so many rows of dx see."""
+    count = min(problem.out_height, ceil_div(rows, 2) + (problem.kernel_height - 1) // 2)
+    return count * problem.out_width * problem.dtype.itemsize
+
+
+def _cut(
+    problem: ConvProblem, threads: int, height: int, bytes_of: Callable[[ConvProblem, int], int]
+) -> int:
+    """Return of how many rows a unit is."""
+    rows = height
+    while rows > _FEWEST_ROWS and bytes_of(problem, rows) > _ROWS_BYTES:
+        rows = ceil_div(rows, 2)
+    while rows > 2 and bytes_of(problem, rows) > MOST_BYTES:
+        rows = ceil_div(rows, 2)
+    planes = problem.batch * problem.groups
+    while rows > _FEWEST_ROWS and planes * ceil_div(height, rows) < _wanted(threads):
+        rows = ceil_div(rows, 2)
+    return even(height, rows)
+
+
+def _wanted(threads: int) -> int:
+    """Return how many units there should be."""
+    return _UNITS_PER_THREAD * threads if threads > 1 else 1
+
+
+def _planes(problem: ConvProblem, threads: int, pixels: int) -> int:
+    """Return how many planes of so many pixels a unit takes together."""
+    planes = problem.batch * problem.groups
+    return max(1, min(_UNIT_PIXELS // pixels, planes // _wanted(threads)))
+
+
+def make_slide(problem: ConvProblem, phase: Phase | None, threads: int) -> Forward:
+    """Return the compiled object of stencil_slide.pxi."""
+    filters = problem.out_channels_per_group
+    rows = _cut(problem, threads, problem.out_height, rows_bytes)
+    planes = 1
+    if rows == problem.out_height:
+        planes = _planes(problem, threads, rows * problem.out_width * filters)
+    return make_forward(STENCIL_SLIDE, problem, Blocks(planes, rows, 1, filters), phase)
+
+
+@lru_cache(maxsize=256)
+def make_spread(problem: ConvProblem, threads: int) -> Forward:
+    """Return the compiled object of stencil_spread.pxi: its image is the gradient."""
+    rows = _cut(problem, threads, problem.height, _spread_bytes)
+    planes = 1
+    if rows == problem.height:
+        planes = _planes(problem, threads, rows * problem.width)
+    made: Forward = kernel("Forward")(
+        problem.dtype.itemsize == 8, STENCIL_SPREAD, problem.batch, problem.groups, 1, 1,
+        problem.out_height, problem.out_width, problem.kernel_height, problem.kernel_width,
+        problem.height, problem.width, window_of(problem), 0, planes, rows + rows % 2, 1, 1, None,
+        None, table,
+    )  # fmt: skip
+    return made
