@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..activation import ACTIVATIONS
+from ..activation import ACTIVATIONS, Activation, activate
 from ..operands import Array
-from ..phases import Phase, find_phases
+from ..phases import Phase
 from ..problem import ConvProblem
 from .backend import Run
 from .compiled import kernel, pieces, window_of
@@ -33,11 +33,11 @@ __all__ = [
     "band_bytes",
     "ceil_div",
     "even",
-    "input_grad_bytes",
     "make_forward",
-    "make_input_grad",
+    "make_phases_run",
     "make_run",
     "pack",
+    "phases_bytes",
     "scratch_bytes",
     "table",
     "with_bounded_results",
@@ -144,40 +144,42 @@ def make_run(forward: Forward, problem: ConvProblem, threads: int) -> Run:
     return run
 
 
-def make_input_grad(
-    problem: ConvProblem, threads: int, forward_of: Callable[[Phase, int], Forward]
-) -> Run:
-    """Return the function that runs an input gradient, phase by phase."""
-    down, across = problem.stride
+def make_phases_run(
+    phases: tuple[Phase, ...], activation: Activation, threads: int,
+    forward_of: Callable[[Phase, int], Forward],
+) -> Run:  # fmt: skip
+    """Return the function that runs an input gradient phase by phase, or a forward pass by parts.
+
+    Of packed weights it makes no use: every phase has taps of its own.
+    """
     runs = [
         (
             phase,
             make_run(forward_of(phase, threads), phase.problem, threads) if phase.problem else None,
         )
-        for phase in find_phases(problem)
+        for phase in phases
     ]
 
-    def run(
-        grad: Array, weight: Array, _packed: Array | None, bias: Array | None, dx: Array
-    ) -> None:
+    def run(x: Array, weight: Array, _packed: Array | None, bias: Array | None, y: Array) -> None:
         for phase, run_phase in runs:
             if run_phase is not None:
-                run_phase(grad, weight, None, bias, dx)
+                run_phase(x, weight, None, bias, y)
             else:
-                pixels = dx[:, :, phase.row :: down, phase.column :: across]
+                pixels = y[:, :, slice(*phase.rows), slice(*phase.columns)]
                 pixels[...] = 0 if bias is None else bias[:, None, None]
+                activate(activation, pixels)
 
     return run
 
 
-def input_grad_bytes(
-    problem: ConvProblem, threads: int, forward_of: Callable[[Phase, int], Forward]
+def phases_bytes(
+    phases: tuple[Phase, ...], threads: int, forward_of: Callable[[Phase, int], Forward]
 ) -> int:
     """Return the most that a phase allocates."""
     return max(
         (
             scratch_bytes(forward_of(phase, threads), phase.problem, threads)
-            for phase in find_phases(problem)
+            for phase in phases
             if phase.problem
         ),
         default=0,

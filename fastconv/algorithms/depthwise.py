@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ..phases import Phase
+from ..phases import Phase, find_parts, find_phases
 from ..problem import ConvProblem
 from .backend import Backend, Run
 from .blocks import (
@@ -19,10 +19,10 @@ from .blocks import (
     STENCIL_CHANNELS,
     Blocks,
     ceil_div,
-    input_grad_bytes,
     make_forward,
-    make_input_grad,
+    make_phases_run,
     make_run,
+    phases_bytes,
     with_bounded_results,
 )
 from .blocks import scratch_bytes as bytes_of
@@ -78,7 +78,7 @@ def _forward(problem: ConvProblem, threads: int) -> Forward:
 
 @lru_cache(maxsize=256)
 def _phase_forward(phase: Phase, threads: int) -> Forward:
-    assert phase.problem is not None  # make_input_grad saw to it
+    assert phase.problem is not None  # make_phases_run saw to it
     return _make(phase.problem, phase, threads)
 
 
@@ -129,23 +129,29 @@ def _many_filters_for_weights(problem: ConvProblem) -> str | None:
 
 
 def forward(problem: ConvProblem, threads: int) -> Run:
+    parts = find_parts(problem)
+    if parts:
+        return make_phases_run(parts, problem.activation, threads, _phase_forward)
     return make_run(_forward(problem, threads), problem, threads)
 
 
 def scratch_bytes(problem: ConvProblem, threads: int) -> int:
+    parts = find_parts(problem)
+    if parts:
+        return phases_bytes(parts, threads, _phase_forward)
     return bytes_of(_forward(problem, threads), problem, threads)
 
 
 def input_grad(problem: ConvProblem, threads: int) -> Run:
     if spreads(problem):
         return make_run(make_spread(problem, threads), problem, threads)
-    return make_input_grad(problem, threads, _phase_forward)
+    return make_phases_run(find_phases(problem), None, threads, _phase_forward)
 
 
 def input_grad_scratch(problem: ConvProblem, threads: int) -> int:
     if spreads(problem):
         return bytes_of(make_spread(problem, threads), problem, threads)
-    return input_grad_bytes(problem, threads, _phase_forward)
+    return phases_bytes(find_phases(problem), threads, _phase_forward)
 
 
 DEPTHWISE = Backend(

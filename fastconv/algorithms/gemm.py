@@ -16,7 +16,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from ..operands import Array
-from ..phases import Phase
+from ..phases import Phase, find_parts, find_phases
 from ..problem import ConvProblem
 from .backend import Backend, Run
 from .blocks import (
@@ -27,11 +27,11 @@ from .blocks import (
     band_bytes,
     ceil_div,
     even,
-    input_grad_bytes,
     make_forward,
-    make_input_grad,
+    make_phases_run,
     make_run,
     pack,
+    phases_bytes,
     scratch_bytes,
     with_bounded_results,
 )  # fmt: skip
@@ -114,7 +114,7 @@ def _forward(method: int, problem: ConvProblem, threads: int) -> Forward:
 
 @lru_cache(maxsize=256)
 def _phase_forward(method: int, phase: Phase, threads: int) -> Forward:
-    assert phase.problem is not None  # make_input_grad saw to it
+    assert phase.problem is not None  # make_phases_run saw to it
     blocks = _blocks(method, phase.problem, threads)
     if phase.target is not None:
         blocks = with_bounded_results(blocks, phase.problem)
@@ -189,23 +189,38 @@ def _few_filters(problem: ConvProblem) -> str | None:
 
 def _scratch(method: int) -> Callable[[ConvProblem, int], int]:
     """Return the function for `Backend.scratch_bytes`: a band, its sums and a panel per thread."""
-    return lambda problem, threads: scratch_bytes(
-        _forward(method, problem, threads), problem, threads
-    )
+
+    def count(problem: ConvProblem, threads: int) -> int:
+        parts = find_parts(problem)
+        if parts:
+            return phases_bytes(parts, threads, partial(_phase_forward, method))
+        return scratch_bytes(_forward(method, problem, threads), problem, threads)
+
+    return count
 
 
 def _run(method: int) -> Callable[[ConvProblem, int], Run]:
-    return lambda problem, threads: make_run(_forward(method, problem, threads), problem, threads)
+    def make(problem: ConvProblem, threads: int) -> Run:
+        parts = find_parts(problem)
+        if parts:
+            return make_phases_run(
+                parts, problem.activation, threads, partial(_phase_forward, method)
+            )
+        return make_run(_forward(method, problem, threads), problem, threads)
+
+    return make
 
 
 def _input_grad(method: int) -> Callable[[ConvProblem, int], Run]:
-    forward_of = partial(_phase_forward, method)
-    return lambda problem, threads: make_input_grad(problem, threads, forward_of)
+    return lambda problem, threads: make_phases_run(
+        find_phases(problem), None, threads, partial(_phase_forward, method)
+    )
 
 
 def _input_grad_bytes(method: int) -> Callable[[ConvProblem, int], int]:
-    forward_of = partial(_phase_forward, method)
-    return lambda problem, threads: input_grad_bytes(problem, threads, forward_of)
+    return lambda problem, threads: phases_bytes(
+        find_phases(problem), threads, partial(_phase_forward, method)
+    )
 
 
 def _pack(method: int) -> Callable[[ConvProblem, Array], Array]:

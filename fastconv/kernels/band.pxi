@@ -156,7 +156,7 @@ cdef inline void copy_pairs(
     """
     cdef Py_ssize_t col = -win.left
     cdef Py_ssize_t columns = band.columns
-    cdef Py_ssize_t first = min(columns, (1 - col) // 2)   # of the pairs that are whole
+    cdef Py_ssize_t first = min(columns, max(0, (1 - col) // 2))    # of the pairs that are whole
     cdef Py_ssize_t last = max(first, min(columns, (width - col) // 2))
     cdef Py_ssize_t plane = band.height * band.width
     cdef Py_ssize_t i, phase, here

@@ -191,6 +191,15 @@ cdef const real* find_panel(
             w + (unit.group * task.filters + filter) * taps + first_tap, taps, filters,
             unit.channels * task.taps, scratch, width,
         )
+    elif task.order.column > 0:
+        # the taps of a part: all of them in vectors, and what is needed moved together, is faster
+        # than picking them
+        pack_panel(
+            w + unit.group * task.order.group + filter * task.order.filter
+            + unit.channel * task.order.channel,
+            task.order.filter, filters, unit.channels * task.order.plane, scratch, width,
+        )
+        keep_taps(scratch, &task.order, unit.channels, width)
     else:
         pack_turned_panel(
             w, unit.group * task.order.group + filter * task.order.filter

@@ -1,5 +1,6 @@
-# Which weight a tap is. A forward pass reads the weights as they lie; the input gradient is a
-# convolution of the output's gradient with the same weights seen from the other side,
+# Which weight a tap is. A forward pass reads the weights as they lie, all of them, or of a part of
+# the image those that do not fall into the padding; the input gradient is a convolution of the
+# output's gradient with the same weights seen from the other side,
 #
 #     forward           w [group][filter][channel][r][s]
 #     input gradient    w [group][channel][filter][r][s], r and s backwards, every `stride`-th tap
@@ -9,7 +10,7 @@
 
 
 cdef struct Weights:
-    bint plain              # the forward pass: a filter's taps follow each other
+    bint plain              # a whole forward pass: a filter's taps follow each other
     Py_ssize_t first        # where the first tap of everything lies
     Py_ssize_t group        # from one to the next
     Py_ssize_t filter
@@ -60,7 +61,7 @@ cdef inline void gather_square(
     cdef Py_ssize_t begin = 0
     cdef Py_ssize_t i, j, tap
     while begin < order.plane:
-        if order.kernel_h * order.kernel_w == order.plane:
+        if order.kernel_h * order.kernel_w == order.plane and order.column < 0:
             # all of them, from the last to the first
             transpose_square(
                 w + begin, order.filter, vector, panel + (order.plane - 1 - begin) * width, -width,
@@ -78,11 +79,27 @@ cdef inline void gather_square(
         begin = begin + vector
 
 
+cdef void keep_taps(
+    real* panel, const Weights* order, Py_ssize_t channels, Py_ssize_t width
+) noexcept nogil:
+    """Move the taps of a part together, in a panel that has all taps of its channels."""
+    cdef real* target = panel
+    cdef Py_ssize_t c, i, j
+    for c in range(channels):
+        for i in range(order.kernel_h):
+            for j in range(order.kernel_w):
+                copy_run(
+                    target,
+                    panel + (c * order.plane + order.first + i * order.row + j) * width, width,
+                )
+                target = target + width
+
+
 cdef void pack_turned_panel(
     const real* w, Py_ssize_t start, const Weights* order, Py_ssize_t filters,
     Py_ssize_t channels, real* panel, Py_ssize_t width,
 ) noexcept nogil:
-    """Pack a panel of the input gradient: `start` is where its first filter's first plane begins.
+    """Pack a panel in any order but the plain one: `start` is its first filter's first plane.
 
     A plane is a filter's R·S taps of one channel; vectors of filters are turned over like a plain
     panel's. That reads whole vectors of taps, so the last planes of w are gathered one by one.
@@ -95,7 +112,7 @@ cdef void pack_turned_panel(
     cdef Py_ssize_t c, k, here
     for c in range(channels):
         here = start + c * order.channel
-        if order.plane == 1 and filters == width:
+        if order.plane == 1 and order.filter == 1 and filters == width:
             copy_run(panel, w + here, width)
             panel = panel + width
             continue
