@@ -54,10 +54,6 @@ _PANEL_BYTES = 16 * 1024
 # More pixels or filters to a unit save nothing any more.
 _MOST_PIXELS = 896
 _MOST_FILTERS = 256
-# Units per thread, so that the last ones do not leave a thread idle for long, unless they would
-# get so small that copying bands and packing weights is not worth it any more.
-_UNITS_PER_THREAD = 4
-_FEWEST_PIXELS = 64
 
 
 def _blocks(method: int, problem: ConvProblem, threads: int) -> Blocks:
@@ -84,27 +80,64 @@ def _blocks(method: int, problem: ConvProblem, threads: int) -> Blocks:
     while images > 1 and images * band_bytes(problem, rows, channels) > _BAND_BYTES:
         images = ceil_div(images, 2)
 
-    wanted = _UNITS_PER_THREAD * threads if threads > 1 else 1
-
-    def units() -> int:
-        return (
-            ceil_div(problem.batch, images) * problem.groups * ceil_div(height, rows)
-            * ceil_div(filters, block_filters)
-        )  # fmt: skip
-
-    while units() < wanted:
-        if images > 1:
-            images = ceil_div(images, 2)
-        elif block_filters > panel:
-            block_filters = ceil_div(ceil_div(block_filters, 2), panel) * panel
-        elif rows > 1 and rows * width >= 2 * _FEWEST_PIXELS:
-            rows = ceil_div(rows, 2)
-        else:
-            break
+    if threads > 1:
+        images, rows, block_filters = _shares(
+            method, problem, threads, images, rows, ceil_div(block_filters, panel), panel
+        )
     return Blocks(
         even(problem.batch, images), even(height, rows),
         even(problem.in_channels_per_group, channels), min(filters, block_filters),
     )  # fmt: skip
+
+
+def _shares(
+    method: int, problem: ConvProblem, threads: int, images: int, rows: int, panels: int, panel: int
+) -> tuple[int, int, int]:
+    """Return the images, rows and filters of a unit with which the slowest thread is done first.
+
+    No more of any than was given. Every thread takes as many units, so it matters that they come
+    out even, and how often a band is copied or a panel packed for it.
+    """
+    all_panels = ceil_div(problem.out_channels_per_group, panel)
+
+    def parts(total: int, most: int) -> set[int]:
+        fewest = ceil_div(total, most)
+        return {ceil_div(total, count) for count in range(fewest, fewest + 2 * threads + 1)}
+
+    def time(images: int, rows: int, panels: int) -> float:
+        units = (
+            ceil_div(problem.batch, images) * problem.groups * ceil_div(problem.out_height, rows)
+            * ceil_div(all_panels, panels)
+        )  # fmt: skip
+        filters = min(problem.out_channels_per_group, panels * panel)
+        return ceil_div(units, threads) * _unit_cycles(method, problem, images, rows, filters)
+
+    choices = (
+        (n, i, p)
+        for i in parts(problem.out_height, rows)
+        for n in (parts(problem.batch, images) if i == problem.out_height else {1})
+        for p in parts(all_panels, panels)
+    )
+    images, rows, panels = min(choices, key=lambda choice: time(*choice))
+    return images, rows, panels * panel
+
+
+def _unit_cycles(method: int, problem: ConvProblem, images: int, rows: int, filters: int) -> float:
+    """Return about how many cycles a unit takes, as measured in benchmarks/STUDY.md."""
+    vector = kernel("vector_values")(problem.dtype.itemsize)
+    band = band_bytes(problem, rows, problem.in_channels_per_group) / problem.dtype.itemsize
+    pixels = images * rows * problem.out_width
+    if method == FILTERS:
+        multiply = (pixels + 3) * ceil_div(filters, vector) * problem.taps
+        other = 0.3 * pixels * filters + 0.33 * filters * problem.taps
+    else:
+        row = (
+            problem.out_width
+            + (problem.kernel_width - 1) * problem.dilation[1] // problem.stride[1]
+        )
+        multiply = images * (ceil_div(rows * row, vector) + 1) * filters * problem.taps
+        other = 0.1 * filters * problem.taps
+    return multiply + other + 0.25 * images * band + 1500
 
 
 @lru_cache(maxsize=256)
@@ -115,6 +148,8 @@ def _forward(method: int, problem: ConvProblem, threads: int) -> Forward:
 @lru_cache(maxsize=256)
 def _phase_forward(method: int, phase: Phase, threads: int) -> Forward:
     assert phase.problem is not None  # make_phases_run saw to it
+    if _pixels_are_better(phase.problem) and _scratch_too_large(PIXELS)(phase.problem) is None:
+        method = PIXELS  # few taps are left to some phases; no weights are packed for them ahead
     blocks = _blocks(method, phase.problem, threads)
     if phase.target is not None:
         blocks = with_bounded_results(blocks, phase.problem)

@@ -30,7 +30,6 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(gemm, "_SUMS_BYTES", 3000)
     monkeypatch.setattr(gemm, "_TAPS", 4)
     monkeypatch.setattr(gemm, "_MOST_PIXELS", 24)
-    monkeypatch.setattr(gemm, "_FEWEST_PIXELS", 1)
     monkeypatch.setattr(threads, "_FLOPS_WORTH_A_THREAD", 1)
     with forget_calls():
         yield
