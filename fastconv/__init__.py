@@ -21,7 +21,8 @@ The way of a call, which is also the way to read the package::
       └── one shell per instruction set around the same bodies in kernels/
 
 conv2d_backward goes the same way, with gradients.py in the place of call.py: a backend for the
-gradient of x, and one for that of the weights. phases.py says how the former is a few convolutions.
+gradient of x, and one for that of the weights. phases.py says how the former is a few convolutions,
+parts.py how a convolution that is mostly padding is.
 
 conv_transpose2d (conv_transpose.py) makes a TransposedProblem (transposed.py), finds in it the
 convolution that it transposes, and has a backend compute the gradient of that one's input.

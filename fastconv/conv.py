@@ -190,6 +190,12 @@ def conv2d_backward(
     TypeError, ValueError, MemoryError
         As `conv2d`; ValueError also for a gradient or output of the wrong shape.
 
+    Notes
+    -----
+    What `conv2d` says of infinite weights at zero padding holds here for infinite or NaN values of
+    every operand: where the window is partly outside, all backends but the loops may multiply them
+    with zeros, and get NaN for the gradient of a weight that does not see them.
+
     References
     ----------
     I. Goodfellow, Y. Bengio, A. Courville, "Deep Learning", 2016, section 9.5.

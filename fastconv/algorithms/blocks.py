@@ -13,7 +13,7 @@ import numpy as np
 
 from ..activation import ACTIVATIONS, Activation, activate
 from ..operands import Array
-from ..phases import Phase
+from ..parts import Part
 from ..problem import ConvProblem
 from .backend import Run
 from .compiled import kernel, pieces, window_of
@@ -102,7 +102,7 @@ def with_bounded_results(blocks: Blocks, problem: ConvProblem) -> Blocks:
 
 
 def make_forward(
-    method: int, problem: ConvProblem, blocks: Blocks, phase: Phase | None = None
+    method: int, problem: ConvProblem, blocks: Blocks, phase: Part | None = None
 ) -> Forward:
     """Return the compiled object that runs a problem by a method, in these blocks.
 
@@ -145,8 +145,8 @@ def make_run(forward: Forward, problem: ConvProblem, threads: int) -> Run:
 
 
 def make_phases_run(
-    phases: tuple[Phase, ...], activation: Activation, threads: int,
-    forward_of: Callable[[Phase, int], Forward],
+    phases: tuple[Part, ...], activation: Activation, threads: int,
+    forward_of: Callable[[Part, int], Forward],
 ) -> Run:  # fmt: skip
     """Return the function that runs an input gradient phase by phase, or a forward pass by parts.
 
@@ -173,7 +173,7 @@ def make_phases_run(
 
 
 def phases_bytes(
-    phases: tuple[Phase, ...], threads: int, forward_of: Callable[[Phase, int], Forward]
+    phases: tuple[Part, ...], threads: int, forward_of: Callable[[Part, int], Forward]
 ) -> int:
     """Return the most that a phase allocates."""
     return max(

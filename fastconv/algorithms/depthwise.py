@@ -10,7 +10,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ..phases import Phase, find_parts, find_phases
+from ..parts import Part, find_parts
+from ..phases import find_phases
 from ..problem import ConvProblem
 from .backend import Backend, Run
 from .blocks import (
@@ -77,12 +78,12 @@ def _forward(problem: ConvProblem, threads: int) -> Forward:
 
 
 @lru_cache(maxsize=256)
-def _phase_forward(phase: Phase, threads: int) -> Forward:
+def _phase_forward(phase: Part, threads: int) -> Forward:
     assert phase.problem is not None  # make_phases_run saw to it
     return _make(phase.problem, phase, threads)
 
 
-def _make(problem: ConvProblem, phase: Phase | None, threads: int) -> Forward:
+def _make(problem: ConvProblem, phase: Part | None, threads: int) -> Forward:
     in_place = slides(problem) and (phase is None or phase.target is None)
     if _channels_in_lanes(problem) and not (in_place and problem.out_width > _FEW_COLUMNS):
         return make_forward(STENCIL_CHANNELS, problem, Blocks(1, 1, 1, 1), phase)

@@ -16,7 +16,8 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from ..operands import Array
-from ..phases import Phase, find_parts, find_phases
+from ..parts import Part, find_parts
+from ..phases import find_phases
 from ..problem import ConvProblem
 from .backend import Backend, Run
 from .blocks import (
@@ -146,7 +147,7 @@ def _forward(method: int, problem: ConvProblem, threads: int) -> Forward:
 
 
 @lru_cache(maxsize=256)
-def _phase_forward(method: int, phase: Phase, threads: int) -> Forward:
+def _phase_forward(method: int, phase: Part, threads: int) -> Forward:
     assert phase.problem is not None  # make_phases_run saw to it
     if _pixels_are_better(phase.problem) and _scratch_too_large(PIXELS)(phase.problem) is None:
         method = PIXELS  # few taps are left to some phases; no weights are packed for them ahead

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ..phases import Phase
+from ..parts import Part
 from ..problem import ConvProblem
 from .blocks import (
     MOST_BYTES,
@@ -106,7 +106,7 @@ def _planes(problem: ConvProblem, threads: int, pixels: int) -> int:
     return max(1, min(_UNIT_PIXELS // pixels, planes // _wanted(threads)))
 
 
-def make_slide(problem: ConvProblem, phase: Phase | None, threads: int) -> Forward:
+def make_slide(problem: ConvProblem, phase: Part | None, threads: int) -> Forward:
     """Return the compiled object of stencil_slide.pxi."""
     filters = problem.out_channels_per_group
     rows = _cut(problem, threads, problem.out_height, rows_bytes)

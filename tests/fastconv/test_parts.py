@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv.phases import find_parts
+from fastconv.parts import find_parts
 from fastconv.problem import ConvProblem
 from fastconv.registry import refusal, usable_backends
 
