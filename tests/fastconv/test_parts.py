@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastconv
+from fastconv import isa
 from fastconv.parts import find_parts
 from fastconv.problem import ConvProblem
 from fastconv.registry import refusal, usable_backends
@@ -17,6 +18,7 @@ CASES = [  # image, kernel, options
 ]
 
 
+@pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("groups", [1, 2, 6])
 @pytest.mark.parametrize(("size", "kernel", "options"), CASES)
