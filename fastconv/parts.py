@@ -20,6 +20,8 @@ __all__ = ["Part", "cut", "find_parts"]
 # Cutting pays where so much of the work is multiplying padding; below it, small parts and packing
 # their weights cost more.
 _SHARE_OF_PADDING = 0.3
+# A kernel of many taps would make thousands, each with a few microseconds of its own.
+_MOST_PARTS = 64
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ def cut(whole: Part) -> list[Part]:
     )
     pixels = problem.out_height * problem.out_width
     kernel = problem.kernel_height * problem.kernel_width
-    if needed > (1 - _SHARE_OF_PADDING) * pixels * kernel:
+    many = len(rows) * len(columns) > _MOST_PARTS
+    if many or needed > (1 - _SHARE_OF_PADDING) * pixels * kernel:
         return []
     return [_part(whole, problem, row, column) for row, column in product(rows, columns)]
 

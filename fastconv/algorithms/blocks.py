@@ -31,7 +31,9 @@ __all__ = [
     "STENCIL_SPREAD",
     "Blocks",
     "band_bytes",
+    "beyond_limit",
     "ceil_div",
+    "cut_rows",
     "even",
     "make_forward",
     "make_phases_run",
@@ -40,6 +42,7 @@ __all__ = [
     "phases_bytes",
     "scratch_bytes",
     "table",
+    "wanted_units",
     "with_bounded_results",
 ]  # fmt: skip
 
@@ -52,6 +55,12 @@ _FLOPS_PER_PIECE = 1_000_000_000
 MOST_BYTES = 4 * 2**20
 # Each thread's scratch begins a cache line inside what is allocated.
 LINE = 64
+
+
+# The rows that a stencil's unit reads lie in the first-level cache where that leaves it rows enough.
+_ROWS_BYTES = 24 * 1024
+_FEWEST_ROWS = 8
+_UNITS_PER_THREAD = 4
 
 
 class Blocks(NamedTuple):
@@ -82,6 +91,34 @@ def ceil_div(total: int, part: int) -> int:
 def even(total: int, part: int) -> int:
     """Return a part no larger, of which so many as before make the total with little left over."""
     return ceil_div(total, ceil_div(total, part))
+
+
+def wanted_units(threads: int) -> int:
+    """Return how many units of a stencil there should be."""
+    return _UNITS_PER_THREAD * threads if threads > 1 else 1
+
+
+def cut_rows(
+    problem: ConvProblem, threads: int, height: int,
+    bytes_of: Callable[[ConvProblem, int], int], least: int = 1,
+) -> int:  # fmt: skip
+    """Return of how many of `height` rows a stencil's unit is; `bytes_of` says what they read."""
+    rows = height
+    while rows > _FEWEST_ROWS and bytes_of(problem, rows) > _ROWS_BYTES:
+        rows = ceil_div(rows, 2)
+    while rows > least and bytes_of(problem, rows) > MOST_BYTES:
+        rows = ceil_div(rows, 2)
+    planes = problem.batch * problem.groups
+    while rows > _FEWEST_ROWS and planes * ceil_div(height, rows) < wanted_units(threads):
+        rows = ceil_div(rows, 2)
+    return even(height, rows)
+
+
+def beyond_limit(what: str, needed: int) -> str | None:
+    """Return the refusal of what needs more scratch than a thread may take, or None."""
+    if needed <= MOST_BYTES:
+        return None
+    return f"{what} {needed / 2**20:.1f} MiB, where the limit is {MOST_BYTES // 2**20} MiB"
 
 
 def band_bytes(problem: ConvProblem, rows: int, channels: int) -> int:

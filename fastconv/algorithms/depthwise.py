@@ -15,11 +15,11 @@ from ..phases import find_phases
 from ..problem import ConvProblem
 from .backend import Backend, Run
 from .blocks import (
-    MOST_BYTES,
     STENCIL,
     STENCIL_CHANNELS,
     Blocks,
-    ceil_div,
+    beyond_limit,
+    cut_rows,
     make_forward,
     make_phases_run,
     make_run,
@@ -36,10 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DEPTHWISE"]
 
-# The band of one group lies in the first-level cache where that leaves it rows enough.
-_BAND_BYTES = 24 * 1024
-_FEWEST_ROWS = 8
-_UNITS_PER_THREAD = 4
 # A plane this narrow, in vectors, is turned over, unless it can be slid down and has more columns
 # than these, or is so large that a vector of planes leaves the caches.
 _NARROW = 1.0
@@ -89,16 +85,7 @@ def _make(problem: ConvProblem, phase: Part | None, threads: int) -> Forward:
         return make_forward(STENCIL_CHANNELS, problem, Blocks(1, 1, 1, 1), phase)
     if in_place:
         return make_slide(problem, phase, threads)
-    rows = problem.out_height
-    while rows > _FEWEST_ROWS and _group_bytes(problem, rows) > _BAND_BYTES:
-        rows = ceil_div(rows, 2)
-    while rows > 1 and _group_bytes(problem, rows) > MOST_BYTES:
-        rows = ceil_div(rows, 2)
-    wanted = _UNITS_PER_THREAD * threads if threads > 1 else 1
-    while rows > _FEWEST_ROWS and (
-        problem.batch * problem.groups * ceil_div(problem.out_height, rows) < wanted
-    ):
-        rows = ceil_div(rows, 2)
+    rows = cut_rows(problem, threads, problem.out_height, _group_bytes)
     blocks = Blocks(1, rows, problem.in_channels_per_group, problem.out_channels_per_group)
     if phase is not None and phase.target is not None:
         blocks = with_bounded_results(blocks, problem)
@@ -106,13 +93,10 @@ def _make(problem: ConvProblem, phase: Part | None, threads: int) -> Forward:
 
 
 def _group_too_large(problem: ConvProblem) -> str | None:
-    needed = _group_bytes(problem, 1)
-    if needed <= MOST_BYTES:
-        return None
-    return (
+    return beyond_limit(
         f"one row of a group reads {problem.in_channels_per_group} channels of "
-        f"{problem.window[0]} rows of the padded image: {needed / 2**20:.1f} MiB, where the limit "
-        f"is {MOST_BYTES // 2**20} MiB"
+        f"{problem.window[0]} rows of the padded image:",
+        _group_bytes(problem, 1),
     )
 
 

@@ -22,10 +22,10 @@ from ..problem import ConvProblem
 from .backend import Backend, Run
 from .blocks import (
     FILTERS,
-    MOST_BYTES,
     PIXELS,
     Blocks,
     band_bytes,
+    beyond_limit,
     ceil_div,
     even,
     make_forward,
@@ -176,12 +176,10 @@ def _scratch_too_large(method: int) -> Callable[[ConvProblem], str | None]:
             values += problem.out_width
         values *= _panel_filters(method, problem)
         needed = band_bytes(problem, 1, 1) + values * problem.dtype.itemsize
-        if needed <= MOST_BYTES:
-            return None
-        return (
+        return beyond_limit(
             f"one row of a channel reads {problem.window[0]} rows of the padded image and with its "
-            f"sums and weights needs {needed / 2**20:.1f} MiB of scratch, where the limit is "
-            f"{MOST_BYTES // 2**20} MiB"
+            "sums and weights needs",
+            needed,
         )
 
     return unable

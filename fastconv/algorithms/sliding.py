@@ -8,7 +8,6 @@ kernels/weight_slide.pxi    the weight gradient
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -20,9 +19,10 @@ from .blocks import (
     STENCIL_SPREAD,
     Blocks,
     ceil_div,
-    even,
+    cut_rows,
     make_forward,
     table,
+    wanted_units,
 )
 from .compiled import kernel, window_of
 
@@ -31,10 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["make_slide", "make_spread", "rows_bytes", "slides", "spreads"]
 
-# The rows that a unit sees lie in the first-level cache where that leaves it rows enough.
-_ROWS_BYTES = 24 * 1024
-_FEWEST_ROWS = 8
-_UNITS_PER_THREAD = 4
 # Planes this small together are one unit, or finding units would take a part of the time.
 _UNIT_PIXELS = 4096
 
@@ -80,36 +76,16 @@ def _spread_bytes(problem: ConvProblem, rows: int) -> int:
     return count * problem.out_width * problem.dtype.itemsize
 
 
-def _cut(
-    problem: ConvProblem, threads: int, height: int, bytes_of: Callable[[ConvProblem, int], int]
-) -> int:
-    """Return of how many rows a unit is."""
-    rows = height
-    while rows > _FEWEST_ROWS and bytes_of(problem, rows) > _ROWS_BYTES:
-        rows = ceil_div(rows, 2)
-    while rows > 2 and bytes_of(problem, rows) > MOST_BYTES:
-        rows = ceil_div(rows, 2)
-    planes = problem.batch * problem.groups
-    while rows > _FEWEST_ROWS and planes * ceil_div(height, rows) < _wanted(threads):
-        rows = ceil_div(rows, 2)
-    return even(height, rows)
-
-
-def _wanted(threads: int) -> int:
-    """Return how many units there should be."""
-    return _UNITS_PER_THREAD * threads if threads > 1 else 1
-
-
 def _planes(problem: ConvProblem, threads: int, pixels: int) -> int:
     """Return how many planes of so many pixels a unit takes together."""
     planes = problem.batch * problem.groups
-    return max(1, min(_UNIT_PIXELS // pixels, planes // _wanted(threads)))
+    return max(1, min(_UNIT_PIXELS // pixels, planes // wanted_units(threads)))
 
 
 def make_slide(problem: ConvProblem, phase: Part | None, threads: int) -> Forward:
     """Return the compiled object of stencil_slide.pxi."""
     filters = problem.out_channels_per_group
-    rows = _cut(problem, threads, problem.out_height, rows_bytes)
+    rows = cut_rows(problem, threads, problem.out_height, rows_bytes)
     planes = 1
     if rows == problem.out_height:
         planes = _planes(problem, threads, rows * problem.out_width * filters)
@@ -119,7 +95,7 @@ def make_slide(problem: ConvProblem, phase: Part | None, threads: int) -> Forwar
 @lru_cache(maxsize=256)
 def make_spread(problem: ConvProblem, threads: int) -> Forward:
     """Return the compiled object of stencil_spread.pxi: its image is the gradient."""
-    rows = _cut(problem, threads, problem.height, _spread_bytes)
+    rows = cut_rows(problem, threads, problem.height, _spread_bytes, least=2)
     planes = 1
     if rows == problem.height:
         planes = _planes(problem, threads, rows * problem.width)

@@ -17,7 +17,7 @@ import numpy as np
 from ..operands import Array
 from ..problem import ConvProblem
 from .backend import WeightRun
-from .blocks import LINE, MOST_BYTES, band_bytes, ceil_div, even, table
+from .blocks import LINE, band_bytes, beyond_limit, ceil_div, even, table
 from .compiled import kernel, pieces, window_of
 from .sliding import rows_bytes, slides
 
@@ -181,12 +181,10 @@ def weight_grad_too_large(method: int) -> Callable[[ConvProblem], str | None]:
             values = min(problem.out_channels_per_group, _PIXEL_FILTERS)
             values *= problem.padded_size[1] + lanes * taps
         needed = band_bytes(problem, 1, 1) + values * problem.dtype.itemsize
-        if needed <= MOST_BYTES:
-            return None
-        return (
+        return beyond_limit(
             f"one row of a channel reads {problem.window[0]} rows of the padded image and with its "
-            f"gradient and sums needs {needed / 2**20:.1f} MiB of scratch, where the limit is "
-            f"{MOST_BYTES // 2**20} MiB"
+            "gradient and sums needs",
+            needed,
         )
 
     return unable

@@ -5,7 +5,7 @@ import pytest
 
 import fastconv
 from fastconv import isa, threads
-from fastconv.algorithms import depthwise, sliding, weight_grad
+from fastconv.algorithms import blocks, depthwise, weight_grad
 from fastconv.problem import ConvProblem
 from fastconv.registry import refusal, usable_backends
 from tests.support import forget_calls
@@ -96,8 +96,7 @@ def test_few_filters_of_many_channels(channels, kernel):
 
 def _cut_small(monkeypatch):
     for module, name, value in (
-        (depthwise, "_BAND_BYTES", 100), (depthwise, "_FEWEST_ROWS", 3),
-        (sliding, "_ROWS_BYTES", 100), (sliding, "_FEWEST_ROWS", 3),
+        (blocks, "_ROWS_BYTES", 100), (blocks, "_FEWEST_ROWS", 3),
         (threads, "_FLOPS_WORTH_A_THREAD", 1),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)

@@ -59,6 +59,13 @@ def test_the_parts_cover_every_pixel_once():
         assert (seen == 1).all()
 
 
+def test_a_kernel_of_many_taps_is_not_cut_into_thousands():
+    problem = ConvProblem.create(
+        (1, 1, 64, 64), (1, 1, 64, 64), dtype=np.dtype("f"), dilation=2, padding=64
+    )  # fmt: skip
+    assert find_parts(problem) == ()
+
+
 def test_what_has_little_padding_stays_whole():
     for options in ({"padding": 1}, {"dilation": 2, "padding": 2}, {"dilation": 12}):
         problem = ConvProblem.create(
