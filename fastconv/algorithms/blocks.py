@@ -15,6 +15,7 @@ from ..activation import ACTIVATIONS, Activation, activate
 from ..operands import Array
 from ..parts import Part
 from ..problem import ConvProblem
+from ..threads import worth_waking
 from .backend import Run
 from .compiled import kernel, pieces, window_of
 
@@ -57,7 +58,7 @@ MOST_BYTES = 4 * 2**20
 LINE = 64
 
 
-# The rows that a stencil's unit reads lie in the first-level cache where that leaves it rows enough.
+# The rows that a stencil's unit reads lie in the first-level cache where that leaves it enough.
 _ROWS_BYTES = 24 * 1024
 _FEWEST_ROWS = 8
 _UNITS_PER_THREAD = 4
@@ -192,7 +193,7 @@ def make_phases_run(
     runs = [
         (
             phase,
-            make_run(forward_of(phase, threads), phase.problem, threads) if phase.problem else None,
+            _make_phase_run(phase, phase.problem, threads, forward_of) if phase.problem else None,
         )
         for phase in phases
     ]
@@ -209,15 +210,23 @@ def make_phases_run(
     return run
 
 
+def _make_phase_run(
+    phase: Part, problem: ConvProblem, threads: int, forward_of: Callable[[Part, int], Forward]
+) -> Run:
+    threads = worth_waking(threads, problem.flops)  # of a part, small as it may be
+    return make_run(forward_of(phase, threads), problem, threads)
+
+
 def phases_bytes(
     phases: tuple[Part, ...], threads: int, forward_of: Callable[[Part, int], Forward]
 ) -> int:
     """Return the most that a phase allocates."""
     return max(
         (
-            scratch_bytes(forward_of(phase, threads), phase.problem, threads)
+            scratch_bytes(forward_of(phase, count), phase.problem, count)
             for phase in phases
             if phase.problem
+            for count in (worth_waking(threads, phase.problem.flops),)
         ),
         default=0,
     )

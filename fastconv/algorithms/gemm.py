@@ -178,7 +178,7 @@ def _scratch_too_large(method: int) -> Callable[[ConvProblem], str | None]:
         needed = band_bytes(problem, 1, 1) + values * problem.dtype.itemsize
         return beyond_limit(
             f"one row of a channel reads {problem.window[0]} rows of the padded image and with its "
-            "sums and weights needs",
+            "sums and weights needs a scratch of",
             needed,
         )
 

@@ -183,7 +183,7 @@ def weight_grad_too_large(method: int) -> Callable[[ConvProblem], str | None]:
         needed = band_bytes(problem, 1, 1) + values * problem.dtype.itemsize
         return beyond_limit(
             f"one row of a channel reads {problem.window[0]} rows of the padded image and with its "
-            "gradient and sums needs",
+            "gradient and sums needs a scratch of",
             needed,
         )
 
