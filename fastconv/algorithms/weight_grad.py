@@ -99,7 +99,7 @@ def _blocks(method: int, problem: ConvProblem) -> _Blocks:
     if problem.flops > _FEWEST_FLOPS:
         while units() < _FEWEST_UNITS and filters > panel:
             filters = ceil_div(ceil_div(filters, 2), panel) * panel
-        while units() < _FEWEST_UNITS and channels * kernel_taps > _MOST_TAPS // 4:
+        while channels > 1 and units() < _FEWEST_UNITS and channels * kernel_taps > _MOST_TAPS // 4:
             channels = ceil_div(channels, 2)
     rows = even(problem.out_height, rows)
     channels = even(problem.in_channels_per_group, channels)
