@@ -12,6 +12,8 @@ NEAR_ENOUGH = 0.05
 BUSY_LOAD = 0.7
 NOISY_SPREAD = 0.1
 
+AUTO = "auto"
+
 
 @dataclass(frozen=True)
 class Row:
@@ -89,12 +91,17 @@ def rows(results: Results, direction: str) -> list[Row]:
 
 def row(results: Results, info: LayerInfo, direction: str) -> Row:
     timed = results.of(info.name, direction)
-    ours = next((m for m in timed if m.contestant == info.chosen[direction]), None)
+    # Where nobody called `auto` itself: the backend that it takes, by its name.
+    ours = _named(timed, AUTO) or _named(timed, info.chosen[direction])
     others = [m for m in timed if results.kind(m.contestant) == "library"]
     plain = [m for m in others if not results.prepacks(m.contestant)]
     packed = [m for m in timed if results.kind(m.contestant) == "fastconv"]
     planned = next((m for m in packed if results.prepacks(m.contestant)), None)
     return Row(info, direction, ours, _fastest(plain), planned, _fastest(others))
+
+
+def _named(measurements: Iterable[Measurement], contestant: str) -> Measurement | None:
+    return next((m for m in measurements if m.contestant == contestant), None)
 
 
 def _fastest(measurements: Iterable[Measurement]) -> Measurement | None:
@@ -112,22 +119,23 @@ def choices(results: Results, direction: str) -> list[Choice]:
             if results.kind(m.contestant) == "fastconv"
             and not results.prepacks(m.contestant)
             and not m.is_cut
+            # a step's choice is a pair, which `auto` alone runs; else it repeats one of the others
+            and (m.contestant != AUTO or info.chosen[direction] == AUTO)
         ]
-        chosen = next((m for m in backends if m.contestant == info.chosen[direction]), None)
-        if chosen is not None:
+        chosen = _named(backends, info.chosen[direction])
+        # With a single backend there was no choice.
+        if chosen is not None and len(backends) > 1:
             found.append(Choice(info, chosen, max(backends, key=lambda m: m.gflops)))
     return found
 
 
 def summaries(results: Results, direction: str) -> list[Summary]:
-    """Return one line per contestant that took part, fastest first."""
+    """Return one line per contestant that had something to do, fastest first."""
     lines = []
     for info in results.present:
-        mine = [
-            m
-            for m in results.measurements
-            if m.contestant == info.name and m.direction == direction
-        ]
+        mine = _of(results, info.name, direction)
+        if all(m.status == "unsupported" for m in mine):
+            continue
         timed = [m for m in mine if m.timed]
         lines.append(
             Summary(
@@ -143,13 +151,30 @@ def summaries(results: Results, direction: str) -> list[Summary]:
     return sorted(lines, key=lambda line: -(line.gflops or 0))
 
 
+def idle(results: Results, direction: str) -> list[str]:
+    """Say of each contestant that had nothing to do why that is."""
+    sentences = []
+    for info in results.present:
+        mine = _of(results, info.name, direction)
+        if mine and all(m.status == "unsupported" for m in mine):
+            reasons = "; ".join(dict.fromkeys(m.reason for m in mine))
+            sentences.append(f"{info.label} does none of these layers: {reasons}.")
+    return sentences
+
+
+def _of(results: Results, contestant: str, direction: str) -> list[Measurement]:
+    return [
+        m for m in results.measurements if m.contestant == contestant and m.direction == direction
+    ]
+
+
 def speed_sentence(results: Results, direction: str) -> str:
     """Say in one sentence how fast fastconv is here, losing layers included."""
     all_rows = rows(results, direction)
     ours = geometric_mean(r.ours.gflops for r in all_rows if r.ours is not None)
     if ours is None:
         return "No layer was measured with fastconv's own choice of backend."
-    layers = count(len(all_rows), "layer")
+    layers = count(sum(r.ours is not None for r in all_rows), "layer")
     sentence = f"fastconv runs {layers} at {ours:.3g} GFLOP/s (geometric mean)"
     if results.peak_gflops:
         sentence += f", {ours / results.peak_gflops:.0%} of the measured peak"
@@ -205,6 +230,11 @@ def equality_sentence(results: Results) -> str:
     if wrong:
         who = ", ".join(sorted({results.label(m.contestant) for m in wrong}))
         first = f"{len(wrong)} of {len(checked)} results are NOT correct ({who})"
+    elif not checked:
+        first = "No result could be compared with float64"
+    elif len(checked) == 1:
+        first = "The one result agrees with float64 within its error bound"
+        first += ", and exactly on integers" if exact else ""
     else:
         first = (
             f"All {len(checked)} results agree with float64 within their error bound, "

@@ -17,7 +17,10 @@ from benchmarks import analysis
 from benchmarks.results import Measurement, Results
 
 # Legible on white and on black alike. fastconv is warm, the rungs grey, the libraries cool.
-OURS = ("#e8590c", "#f2a20d", "#d6336c", "#b5651d", "#e2725b", "#c9a227", "#a8324a")
+OURS = (
+    "#e8590c", "#f2a20d", "#d6336c", "#b5651d", "#e2725b",
+    "#c9a227", "#a8324a", "#8f4a1c", "#e599a8",
+)  # fmt: skip
 RUNGS = ("#8a8f98", "#6b7079")
 LIBRARIES = ("#2f7fd6", "#62b0e8", "#8a63d2", "#2b9f6b", "#14a3a8", "#5a6fd8")
 
@@ -66,7 +69,7 @@ class Notes:
 def colours(results: Results) -> dict[str, str]:
     """Return a colour for each contestant, the same in every chart of the run."""
     palette = {"fastconv": iter(OURS * 3), "rung": iter(RUNGS * 3), "library": iter(LIBRARIES * 3)}
-    # fastconv's backends come in order of choice: the one that `auto` likes best is the warmest.
+    # `auto` comes first, then the plan, as in the headline; the backends in order of choice.
     return {info.name: next(palette[info.kind]) for info in results.contestants}
 
 

@@ -90,6 +90,38 @@ def differences(before: Results, after: Results) -> list[str]:
     return found
 
 
+def left_out(before: Results, after: Results) -> list[str]:
+    """Return what only one of the runs measured, so that nobody vanishes without a word."""
+    found = []
+    for which, run, other in (("before", before, after), ("after", after, before)):
+        for what, names in (
+            ("contestants", _busy),
+            ("layers", _layers),
+            ("directions", _directions),
+        ):
+            alone = [name for name in names(run) if name not in names(other)]
+            if alone:
+                found.append(f"{what} only {which}: {', '.join(alone)}")
+        for m in run.measurements:
+            if m.status == "failed":
+                found.append(f"{run.label(m.contestant)} failed {which} on {m.layer}: {m.reason}")
+    return found
+
+
+def _busy(results: Results) -> list[str]:
+    """Return who had something to do."""
+    busy = {m.contestant for m in results.measurements if m.status != "unsupported"}
+    return [info.label for info in results.present if info.name in busy]
+
+
+def _layers(results: Results) -> list[str]:
+    return [info.name for info in results.layers]
+
+
+def _directions(results: Results) -> list[str]:
+    return results.directions
+
+
 def show(before: Results, after: Results, console: Console) -> None:
     """Print the comparison."""
     for difference in differences(before, after):
@@ -97,6 +129,8 @@ def show(before: Results, after: Results, console: Console) -> None:
     for which, results in (("before", before), ("after", after)):
         for warning in analysis.warnings(results):
             console.print(f"[yellow]{which}: {warning}[/]")
+    for text in left_out(before, after):
+        console.print(f"[yellow]{text}[/]")
     found = pairs(before, after)
     if not found:
         console.print("The two runs have no layer and contestant in common.")

@@ -32,14 +32,16 @@ def render(results: Results, pictures: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(figure=_figure, kilobytes=_kilobytes)
+    environment.filters.update(figure=_figure, kilobytes=_kilobytes, count=analysis.count)
+    sections = [_Section(results, direction) for direction in results.directions]
     return environment.get_template("report.html.j2").render(
         results=results,
         machine=results.machine,
         colours=charts.colours(results),
         equality=analysis.equality_sentence(results),
         warnings=analysis.warnings(results),
-        sections=[_Section(results, direction) for direction in results.directions],
+        sections=sections,
+        has_choices=any(section.choices for section in sections),
         album=_Album(results, pictures),
         command=_command(results),
         scratch_columns=list(dict.fromkeys(n for i in results.layers for n in i.scratch_bytes)),
@@ -81,6 +83,7 @@ class _Section:
         self.choices = analysis.choices(results, direction)
         self.has_plan = any(row.planned is not None for row in self.rows)
         self.summaries = analysis.summaries(results, direction)
+        self.idle = analysis.idle(results, direction)
         measured = {m.contestant for m in results.measurements if m.timed and self._mine(m)}
         self.columns = [info for info in results.present if info.name in measured]
         self.cuts = [m for m in results.measurements if self._mine(m) and m.timed and m.is_cut]
@@ -130,7 +133,7 @@ class _Album:
         self.contestants = [
             info
             for info in results.present
-            if any(result.contestant == info.name for result in results.photos)
+            if any(r.contestant == info.name and r.status != "unsupported" for r in results.photos)
         ]
 
     def series(self, photo: str) -> list[_Picture]:

@@ -99,7 +99,7 @@ class LayerInfo:
     scratch_bytes: dict[str, int]
     """Backend of fastconv → what it holds in a forward call besides operands and result."""
     chosen: dict[str, str]
-    """Direction → the contestant that `auto` amounts to."""
+    """Direction → the contestant that runs the backend which `auto` takes."""
     explanation: str
 
     @property

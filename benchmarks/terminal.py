@@ -91,7 +91,10 @@ class Terminal:
         """Print the summary of the run."""
         for direction in results.directions:
             self.console.print()
-            self.console.print(_summary(results, direction))
+            if analysis.summaries(results, direction):
+                self.console.print(_summary(results, direction))
+            for sentence in analysis.idle(results, direction):
+                self.console.print(sentence)
             self.console.print(analysis.speed_sentence(results, direction))
         self.console.print(analysis.equality_sentence(results))
         for warning in analysis.warnings(results):
@@ -169,4 +172,4 @@ def _verdict(line: analysis.Summary) -> str:
         )
         if count
     ]
-    return ", ".join(problems) or ("all correct" if line.layers else "none of these layers")
+    return ", ".join(problems) or "all correct"

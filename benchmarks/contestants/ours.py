@@ -57,27 +57,16 @@ class FastconvBackend(Contestant):
         return next((reason for reason in reasons if reason is not None), None)
 
     def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
-        kwargs = layer.conv_kwargs()
-        if direction == "forward":
-            return Run(
-                lambda: fastconv.conv2d(
-                    data.x, data.weight, data.bias, backend=self.name, **kwargs
-                ),
-                one_array,
-            )
-        return _gradients(self.name, layer, direction, data)
+        return _call(self.name, layer, direction, data)
 
 
 class FastconvAuto(Contestant):
-    """All gradients of one call, each by the backend that `auto` takes for it.
-
-    The other directions are a single choice: there it is the backend of that name.
-    """
+    """What a user calls who names no backend: measured as it is, choice included."""
 
     kind = "fastconv"
     name = "auto"
     label = "fastconv auto"
-    about = "fastconv.conv2d_backward: each gradient by the backend that auto takes for it"
+    about = "fastconv.conv2d and conv2d_backward, by the backends that fit the problem best"
     rough_gflops = USUAL_GFLOPS
 
     def __init__(self) -> None:
@@ -90,10 +79,10 @@ class FastconvAuto(Contestant):
         fastconv.set_num_threads(threads)
 
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
-        return None if direction == "step" else "it is the backend that is framed"
+        return None
 
     def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
-        return _gradients("auto", layer, direction, data)
+        return _call(self.name, layer, direction, data)
 
 
 class FastconvPlan(Contestant):
@@ -147,7 +136,10 @@ def problem_of(layer: Layer) -> ConvProblem:
 
 
 def chosen(layer: Layer, direction: Direction) -> str:
-    """Return the contestant that runs what ``backend="auto"`` takes."""
+    """Return the contestant that runs what ``backend="auto"`` takes.
+
+    The gradients of a step may each have another backend, so that no single one runs them all.
+    """
     if direction == "step":
         return FastconvAuto.name
     return choose(problem_of(layer), "auto", _PARTS[direction][0]).name
@@ -163,8 +155,11 @@ def scratch_bytes(layer: Layer, threads: int) -> dict[str, int]:
     }
 
 
-def _gradients(backend: str, layer: Layer, direction: Direction, data: Data) -> Run:
-    kwargs = {**layer.conv_kwargs(), "needs": needs(direction), "backend": backend}
+def _call(backend: str, layer: Layer, direction: Direction, data: Data) -> Run:
+    kwargs = {**layer.conv_kwargs(), "backend": backend}
+    if direction == "forward":
+        return Run(lambda: fastconv.conv2d(data.x, data.weight, data.bias, **kwargs), one_array)
+    kwargs["needs"] = needs(direction)
     return Run(
         lambda: fastconv.conv2d_backward(data.grad_output, data.x, data.weight, **kwargs),
         wanted_gradients,

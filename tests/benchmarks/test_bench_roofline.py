@@ -7,7 +7,7 @@ import pytest
 from benchmarks import charts, roofline
 from benchmarks.contestants.ours import problem_of
 from benchmarks.layers import LAYERS, Layer
-from tests.benchmarks.test_bench_compare import results
+from tests.benchmarks.made_up import run, seconds
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
@@ -32,9 +32,9 @@ def test_kinds() -> None:
 
 @pytest.mark.parametrize("width", [charts.WIDE, charts.NARROW])
 def test_the_chart_is_drawn_where_the_machine_was_measured(width: float) -> None:
-    run = results([1e-3], [2e-3])
-    figure = roofline.draw(run, "forward", width)
+    made = run({"loops": seconds(50), "torch": seconds(100)})
+    figure = roofline.draw(made, "forward", width)
     assert figure is not None
     assert "FLOPs per byte" in charts.svg(figure, "roofline")
-    run.machine["bandwidth"] = None
-    assert roofline.draw(run, "forward", width) is None
+    made.machine["bandwidth"] = None
+    assert roofline.draw(made, "forward", width) is None

@@ -1,0 +1,105 @@
+"""What is said of a run: who is compared with whom, in which words, and what is left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks import analysis
+from benchmarks.results import geometric_mean
+from tests.benchmarks.made_up import MACHINE, run, seconds
+
+
+def test_the_sentence_counts_losses_too() -> None:
+    made = run({"loops": seconds(50), "torch": seconds(100)})
+    assert analysis.speed_sentence(made, "forward") == (
+        "fastconv runs 1 layer at 50 GFLOP/s (geometric mean), 50% of the measured peak: "
+        "0.50 times PyTorch, the only other library here, ahead in 0 of 1."
+    )
+
+
+def test_like_is_compared_with_like() -> None:
+    made = run(
+        {
+            "loops": seconds(50),
+            "plan": seconds(100),
+            "torch": seconds(100),
+            "openvino": seconds(200),
+        }
+    )
+    (row,) = analysis.rows(made, "forward")
+    assert row.ratio == pytest.approx(1 / 2)
+    assert row.planned_ratio == pytest.approx(2 / 4)
+    assert analysis.speed_sentence(made, "forward").endswith(
+        "0.50 times the best other library of each layer that is called likewise, as a function, "
+        "ahead in 0 of 1; with weights packed ahead 0.50 times the best of all, ahead in 0 of 1."
+    )
+
+
+def test_what_a_user_calls_stands_for_fastconv_and_in_old_runs_what_it_takes() -> None:
+    both = run({"auto": seconds(40), "loops": seconds(50)})
+    assert analysis.rows(both, "forward")[0].ours is both.measurements[0]
+    old = run({"auto": [], "loops": seconds(50)})
+    assert analysis.rows(old, "forward")[0].ours is old.measurements[1]
+
+
+def test_who_has_nothing_to_do_is_no_line_but_a_sentence() -> None:
+    made = run({"loops": seconds(50), "scipy": []})
+    assert [line.contestant for line in analysis.summaries(made, "forward")] == ["loops"]
+    assert analysis.idle(made, "forward") == ["SciPy does none of these layers: no such thing."]
+
+
+def test_who_only_failed_is_a_line() -> None:
+    made = run({"loops": seconds(50), "scipy": []})
+    made.measurements[1].status = "failed"
+    line = analysis.summaries(made, "forward")[-1]
+    assert (line.contestant, line.layers, line.failed) == ("scipy", 0, 1)
+    assert analysis.idle(made, "forward") == []
+
+
+def test_a_choice_is_held_against_the_best_backend() -> None:
+    made = run({"loops": seconds(1), "im2col": seconds(0.5)})
+    (choice,) = analysis.choices(made, "forward")
+    assert choice.ratio == 1
+    assert choice.is_good
+    made = run({"loops": seconds(1), "im2col": seconds(2), "plan": seconds(9)})
+    (choice,) = analysis.choices(made, "forward")
+    assert (choice.best.contestant, choice.ratio) == ("im2col", pytest.approx(0.5))
+    assert not choice.is_good
+
+
+def test_a_single_backend_is_no_choice() -> None:
+    made = run({"auto": seconds(1), "loops": seconds(1), "plan": seconds(2)})
+    assert analysis.choices(made, "forward") == []
+
+
+def test_wrong_results_are_named() -> None:
+    made = run({"loops": [1.0], "torch": [1.0]})
+    assert analysis.equality_sentence(made).startswith("All 2 results agree")
+    assert analysis.all_equal(made)
+    made.measurements[1].error = 11.0
+    assert not analysis.all_equal(made)
+    assert "1 of 2 results are NOT correct (PyTorch)" in analysis.equality_sentence(made)
+    made.measurements[1].error, made.measurements[1].exact = 1.0, False
+    assert "1 of 2 results are NOT correct (PyTorch)" in analysis.equality_sentence(made)
+
+
+def test_one_result_and_none_are_not_all_of_them() -> None:
+    made = run({"loops": [1.0]})
+    assert analysis.equality_sentence(made) == (
+        "The one result agrees with float64 within its error bound, and exactly on integers."
+    )
+    nothing = replace(made, measurements=[])
+    assert analysis.equality_sentence(nothing) == "No result could be compared with float64."
+
+
+def test_a_busy_machine_is_warned_of() -> None:
+    assert analysis.warnings(run({"loops": [1.0]})) == []
+    busy = run({"loops": [1.0]}, machine={**MACHINE, "load_average": 3.0}, threads=4)
+    assert len(analysis.warnings(busy)) == 2
+
+
+def test_geometric_mean() -> None:
+    assert geometric_mean([2, 8]) == pytest.approx(4)
+    assert geometric_mean([]) is None
