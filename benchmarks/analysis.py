@@ -251,18 +251,19 @@ def equality_sentence(results: Results) -> str:
 
 
 def all_equal(results: Results) -> bool:
-    """Whether no results or pictures are wrong, and nobody of ours failed altogether."""
+    """Whether no results or pictures are wrong, and nobody of ours failed or did not start."""
     measured = all(
         m.correct if m.error is not None else m.status != "failed"
         for m in results.measurements
         if m.error is not None or results.kind(m.contestant) != "library"
     )
-    return measured and all(photo.same_pixels is not False for photo in results.photos)
+    started = all(info.kind == "library" for info in results.absent if info.is_broken)
+    return started and measured and all(photo.same_pixels is not False for photo in results.photos)
 
 
 def warnings(results: Results) -> list[str]:
     """Return what a reader should know before trusting the figures."""
-    found = []
+    found = [f"{info.label} {info.missing}." for info in results.absent if info.is_broken]
     load = results.machine["load_average"]
     if load is not None and load > BUSY_LOAD:
         found.append(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks import analysis
@@ -128,9 +129,9 @@ def show(before: Results, after: Results, console: Console) -> None:
         console.print(f"[yellow]not the same {difference}[/]")
     for which, results in (("before", before), ("after", after)):
         for warning in analysis.warnings(results):
-            console.print(f"[yellow]{which}: {warning}[/]")
+            console.print(f"[yellow]{which}: {escape(warning)}[/]")
     for text in left_out(before, after):
-        console.print(f"[yellow]{text}[/]")
+        console.print(f"[yellow]{escape(text)}[/]")
     found = pairs(before, after)
     if not found:
         console.print("The two runs have no layer and contestant in common.")

@@ -116,7 +116,17 @@ class Process:
             return f"no answer within {ANSWER_WITHIN_SECONDS:g} s"
         self._errors.seek(0)
         lines = self._errors.read().strip().splitlines()
-        return f"process ended with {code}" + (f": {lines[-1]}" if lines else "")
+        return f"process {_ending(code)}" + (f": {lines[-1]}" if lines else "")
+
+
+def _ending(code: int) -> str:
+    """Say how a process ended; a negative code is the signal that killed it."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was killed by signal {-code}"
 
 
 def _pump(stdout: IO[str], answers: queue.Queue[str]) -> None:

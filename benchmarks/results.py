@@ -85,7 +85,18 @@ class ContestantInfo:
     version: str = ""
     missing: str = ""
     pip_command: str = ""
+    """What would add it; nothing where it is installed and its process did not start."""
     pools: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it is there, but could not take part."""
+        return bool(self.missing) and not self.pip_command
+
+    @property
+    def absence(self) -> str:
+        """Why it did not take part, and what to do about it where something can be done."""
+        return self.missing + (f"; to add it: {self.pip_command}" if self.pip_command else "")
 
 
 @dataclass

@@ -131,8 +131,8 @@ class Runner:
             try:
                 info.version = process.ask("hello")["version"]
             except Failed as failure:
+                # Installing it once more would not help.
                 info.missing = f"did not start: {failure}"
-                info.pip_command = process.contestant.pip_command()
                 self._processes.remove(process)
 
     def _overheads(self) -> dict[str, float]:

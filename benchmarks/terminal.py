@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -83,7 +84,7 @@ class Terminal:
             if (m.layer, m.direction) != (layer.name, direction):
                 continue
             if m.status == "failed":
-                self.console.print(f"  [red]{m.contestant} failed: {m.reason}[/]")
+                self.console.print(f"  [red]{m.contestant} failed: {escape(m.reason)}[/]")
             elif m.status == "ok" and not m.correct:
                 self.console.print(f"  [red]{m.contestant} is NOT correct: {_wrong(m)}[/]")
 
@@ -98,9 +99,10 @@ class Terminal:
             self.console.print(analysis.speed_sentence(results, direction))
         self.console.print(analysis.equality_sentence(results))
         for warning in analysis.warnings(results):
-            self.console.print(f"[yellow]{warning}[/]")
+            self.console.print(f"[yellow]{escape(warning)}[/]")
         for info in results.absent:
-            self.console.print(f"{info.label}: {info.missing}. To add it: {info.pip_command}")
+            if not info.is_broken:  # who is broken has been warned of
+                self.console.print(f"{info.label}: {info.absence}")
 
     def _print_head(self, results: Results) -> None:
         machine = results.machine

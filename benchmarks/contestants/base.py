@@ -52,7 +52,8 @@ class Contestant(ABC):
         return f"{' and '.join(absent)} not installed" if absent else None
 
     def pip_command(self) -> str:
-        return f"pip install {' '.join(self.distributions)}"
+        """Return what adds it where it is missing, or nothing where pip cannot."""
+        return f"pip install {' '.join(self.distributions)}" if self.distributions else ""
 
     def version(self) -> str:
         return metadata.version(self.distributions[0])

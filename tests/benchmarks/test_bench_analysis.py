@@ -94,6 +94,21 @@ def test_one_result_and_none_are_not_all_of_them() -> None:
     assert analysis.equality_sentence(nothing) == "No result could be compared with float64."
 
 
+def test_only_what_is_not_installed_can_be_added() -> None:
+    made = run({"loops": [1.0], "im2col": [], "scipy": []})
+    _, ours, theirs = made.contestants
+    theirs.missing, theirs.pip_command = "scipy not installed", "pip install scipy"
+    assert theirs.absence == "scipy not installed; to add it: pip install scipy"
+    assert analysis.warnings(made) == []
+    assert analysis.all_equal(made)
+    ours.missing = "did not start: process was killed by SIGKILL"
+    assert ours.absence == ours.missing
+    assert analysis.warnings(made) == [
+        "fastconv im2col did not start: process was killed by SIGKILL."
+    ]
+    assert not analysis.all_equal(made)
+
+
 def test_a_busy_machine_is_warned_of() -> None:
     assert analysis.warnings(run({"loops": [1.0]})) == []
     busy = run({"loops": [1.0]}, machine={**MACHINE, "load_average": 3.0}, threads=4)

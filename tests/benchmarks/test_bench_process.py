@@ -52,6 +52,6 @@ def test_an_exception_is_reported_and_survived(process: Process, tmp_path: Path)
 
 
 def test_a_death_is_reported_and_the_next_request_starts_afresh(process: Process) -> None:
-    with pytest.raises(Failed, match=r"process ended with 1: AttributeError"):
+    with pytest.raises(Failed, match="process ended with exit code 1: AttributeError"):
         process.ask("no_such_action")
     assert process.ask("hello")["version"]
