@@ -12,7 +12,11 @@ NEAR_ENOUGH = 0.05
 BUSY_LOAD = 0.7
 NOISY_SPREAD = 0.1
 
-AUTO = "auto"
+AUTO, PLAN = "auto", "plan"
+# What everyone has who has NumPy, as tutorials write it and as fastconv does: the yardstick where
+# no library is faster. Hundreds of times the speed of SciPy would tell nobody anything.
+NUMPY_IM2COL = ("tutorial", "im2col")
+NUMPY_IM2COL_LABEL = "NumPy im2col"
 
 
 @dataclass(frozen=True)
@@ -22,10 +26,10 @@ class Row:
     Attributes
     ----------
     ours, rival
-        fastconv as `auto` runs it, and the fastest library that is called likewise: with weights
-        as they are.
+        fastconv as `auto` runs it, and the fastest other that is called likewise, with weights as
+        they are: a library, or NumPy im2col.
     planned, best
-        fastconv with weights packed ahead, and the fastest of all libraries, packed or not.
+        fastconv with weights packed ahead, and the fastest of all others, packed or not.
     """
 
     info: LayerInfo
@@ -93,11 +97,29 @@ def row(results: Results, info: LayerInfo, direction: str) -> Row:
     timed = results.of(info.name, direction)
     # Where nobody called `auto` itself: the backend that it takes, by its name.
     ours = _named(timed, AUTO) or _named(timed, info.chosen[direction])
+    planned = _named(timed, PLAN)
     others = [m for m in timed if results.kind(m.contestant) == "library"]
     plain = [m for m in others if not results.prepacks(m.contestant)]
-    packed = [m for m in timed if results.kind(m.contestant) == "fastconv"]
-    planned = next((m for m in packed if results.prepacks(m.contestant)), None)
-    return Row(info, direction, ours, _fastest(plain), planned, _fastest(others))
+    everyones = [m for m in (numpy_im2col(results, info, direction),) if m is not None]
+    return Row(
+        info, direction, ours, _fastest(plain + everyones), planned, _fastest(others + everyones)
+    )
+
+
+def numpy_im2col(results: Results, info: LayerInfo, direction: str) -> Measurement | None:
+    """Return the faster NumPy im2col, unless it is what `auto` takes and no rival of itself."""
+    return _fastest(
+        m
+        for m in results.of(info.name, direction)
+        if m.contestant in NUMPY_IM2COL and m.contestant not in info.chosen.values()
+    )
+
+
+def rival_label(results: Results, rival: Measurement) -> str:
+    """Return what a rival is called among others."""
+    return (
+        NUMPY_IM2COL_LABEL if rival.contestant in NUMPY_IM2COL else results.label(rival.contestant)
+    )
 
 
 def _named(measurements: Iterable[Measurement], contestant: str) -> Measurement | None:
@@ -178,46 +200,70 @@ def speed_sentence(results: Results, direction: str) -> str:
     sentence = f"fastconv runs {layers} at {ours:.3g} GFLOP/s (geometric mean)"
     if results.peak_gflops:
         sentence += f", {ours / results.peak_gflops:.0%} of the measured peak"
-    clauses = [
-        clause
-        for clause in (_plain_clause(results, direction, all_rows), _planned_clause(all_rows))
-        if clause is not None
-    ]
+    clauses = _clauses(results, all_rows)
     if not clauses:
-        return sentence + "; no other library was there to compare with."
+        return sentence + "; there is nothing to compare it with."
     return f"{sentence}: {'; '.join(clauses)}."
 
 
-def _plain_clause(results: Results, direction: str, all_rows: list[Row]) -> str | None:
-    """Compare plain calls with plain calls."""
-    present = {m.contestant for m in results.measurements if m.timed and m.direction == direction}
-    libraries = [i for i in results.present if i.kind == "library" and i.name in present]
-    plain = [info.label for info in libraries if not info.prepacks]
-    if len(libraries) == 1:
-        rivals = f"{libraries[0].label}, the only other library here"
-    elif len(plain) < len(libraries):
-        rivals = "the best other library of each layer that is called likewise, as a function"
-    else:
-        rivals = "the best other library of each layer"
-    if any(r.has_cut for r in all_rows):
-        rivals += " (smaller cuts for who is slow)"
-    return _clause([r.ratio for r in all_rows], rivals)
+def _clauses(results: Results, all_rows: list[Row]) -> list[str]:
+    """Compare plain calls with plain calls, and packed weights with whatever is fastest."""
+    plain = [(r.ratio, r.rival) for r in all_rows]
+    packed = [(r.planned_ratio, r.best) for r in all_rows]
+    rivals, all_rivals = _rivals(results, plain), _rivals(results, packed)
+    clauses = []
+    if rivals:
+        cuts = " (smaller cuts for who is slow)" if any(r.has_cut for r in all_rows) else ""
+        against = _against(rivals) + _outdone(results, all_rows, rivals) + cuts
+        plainly = "" if all_rivals in ([], rivals) else "as a plain call "
+        clauses.append(plainly + _clause([ratio for ratio, _ in plain], against))
+    if all_rivals:
+        against = "that" if all_rivals == rivals else _against(all_rivals)
+        clause = _clause([ratio for ratio, _ in packed], against)
+        clauses.append(f"with weights packed ahead {clause}")
+    return clauses
 
 
-def _planned_clause(all_rows: list[Row]) -> str | None:
-    """Compare packed weights with whatever is fastest."""
-    clause = _clause([r.planned_ratio for r in all_rows], "the best of all")
-    return None if clause is None else f"with weights packed ahead {clause}"
+def _rivals(results: Results, compared: list[tuple[float | None, Measurement | None]]) -> list[str]:
+    """Return who is the rival on some layer, in the order of the run."""
+    names = {
+        rival_label(results, rival)
+        for ratio, rival in compared
+        if ratio is not None and rival is not None
+    }
+    order = [NUMPY_IM2COL_LABEL, *(info.label for info in results.contestants)]
+    return sorted(names, key=order.index)
 
 
-def _clause(all_ratios: Iterable[float | None], rivals: str) -> str | None:
+def _against(rivals: list[str]) -> str:
+    if len(rivals) == 1:
+        return rivals[0]
+    return f"the fastest of {_listed(rivals)} on each layer"
+
+
+def _outdone(results: Results, all_rows: list[Row], rivals: list[str]) -> str:
+    """Say which libraries are called likewise and nobody's yardstick, where none is one."""
+    if rivals != [NUMPY_IM2COL_LABEL]:
+        return ""
+    timed = {m.contestant for r in all_rows for m in results.of(r.info.name, r.direction)}
+    slower = [
+        info.label
+        for info in results.present
+        if info.kind == "library" and not info.prepacks and info.name in timed
+    ]
+    return f", which is faster here than {_listed(slower)}" if slower else ""
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _clause(all_ratios: list[float | None], against: str) -> str:
     ratios = [ratio for ratio in all_ratios if ratio is not None]
-    mean = geometric_mean(ratios)
-    if mean is None:
-        return None
+    mean = geometric_mean(ratios) or 0.0
     speed = f"{mean:.2f}" if mean < 10 else f"{mean:.0f}"
     ahead = sum(ratio > 1 for ratio in ratios)
-    return f"{speed} times {rivals}, ahead in {ahead} of {len(ratios)}"
+    return f"{speed} times {against}, ahead in {ahead} of {len(ratios)}"
 
 
 def equality_sentence(results: Results) -> str:

@@ -74,10 +74,16 @@ def colours(results: Results) -> dict[str, str]:
 
 
 def headline(results: Results, direction: str, width: float, theme: Theme = PAGE) -> Figure:
-    """Draw fastconv as `auto` runs it against every other library, with the ratio to the best."""
+    """Draw fastconv as `auto` runs it against the others, with the ratio to the fastest."""
     rows = analysis.rows(results, direction)
     libraries = [info for info in results.present if info.kind == "library"]
     series = [_series(results, direction, info.name) for info in reversed(libraries)]
+    # A mark, as it is no library, and only where it is a yardstick.
+    everyones = Series(analysis.NUMPY_IM2COL_LABEL, RUNGS[1], marker="|")
+    for row in rows:
+        for rival in (row.rival, row.best):
+            if rival is not None and rival.contestant in analysis.NUMPY_IM2COL:
+                everyones.values[row.info.name] = rival.gflops
     ours = Series("fastconv (auto)", OURS[0])
     planned = Series("fastconv, packed ahead", OURS[1])
     calls, plans = Notes("call"), Notes("packed")
@@ -91,10 +97,10 @@ def headline(results: Results, direction: str, width: float, theme: Theme = PAGE
             if ratio is not None:
                 notes.ratios[row.info.name] = ratio
     # Too slow to be anybody's rival; it would only squeeze the others into a corner.
-    fast = [s for s in series if not s.values or max(s.values.values()) > 2]
+    fast = [s for s in series if s.values and max(s.values.values()) > 2]
     return _dots(
         results,
-        [*fast, *([planned] if planned.values else []), ours],
+        [one for one in (everyones, *fast, planned, ours) if one.values],
         width,
         theme,
         label="GFLOP/s",
@@ -113,7 +119,7 @@ def speed(results: Results, direction: str, width: float) -> Figure:
 
 
 def fraction_of_peak(results: Results, direction: str, width: float) -> Figure | None:
-    """Draw how much of the measured peak fastconv and the best of all other libraries reach."""
+    """Draw how much of the measured peak fastconv and the fastest of all others reach."""
     peak = results.peak_gflops
     if not peak:
         return None
@@ -331,6 +337,7 @@ def _figure(
         handles = [
             axes.plot([], [], one.marker, color=one.colour, mew=2, label=one.label)[0]
             for one in reversed(series)
+            if one.values
         ]
         figure.legend(
             handles=handles,

@@ -81,7 +81,8 @@ class _Section:
         self.sentence = analysis.speed_sentence(results, direction)
         self.rows = analysis.rows(results, direction)
         self.choices = analysis.choices(results, direction)
-        self.has_plan = any(row.planned is not None for row in self.rows)
+        self.has_rival = any(row.ratio is not None for row in self.rows)
+        self.has_plan = any(row.planned_ratio is not None for row in self.rows)
         self.summaries = analysis.summaries(results, direction)
         self.idle = analysis.idle(results, direction)
         measured = {m.contestant for m in results.measurements if m.timed and self._mine(m)}
@@ -91,6 +92,9 @@ class _Section:
 
     def _mine(self, measurement: Measurement) -> bool:
         return measurement.direction == self.direction
+
+    def rival(self, rival: Measurement) -> str:
+        return analysis.rival_label(self.results, rival)
 
     def cell(self, row: analysis.Row, contestant: str) -> Measurement | None:
         return self.results.find(row.info.name, self.direction, contestant)

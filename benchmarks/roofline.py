@@ -6,6 +6,7 @@ memory: at so many FLOPs per byte no more than bandwidth times that can be done 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 import matplotlib
@@ -42,7 +43,7 @@ def kind(layer: Layer) -> str:
 
 
 def draw(results: Results, direction: str, width: float) -> Figure | None:
-    """Draw every layer under its roof, fastconv filled and the best other library hollow."""
+    """Draw every layer under its roof, fastconv filled and the fastest of the others hollow."""
     peak, memory, cache = (
         results.peak_gflops,
         results.bandwidth("memory"),
@@ -102,7 +103,7 @@ def draw(results: Results, direction: str, width: float) -> Figure | None:
         axes.grid(color=PAGE.faint, lw=0.5, alpha=0.6)
         axes.set_axisbelow(True)
         figure.legend(
-            handles=_legend({kind(row.info.layer) for row in rows}, peak, memory, cache),
+            handles=_legend(rows, peak, memory, cache),
             loc="upper left",
             bbox_to_anchor=(0.0, 1.0),
             borderaxespad=0.1,
@@ -113,7 +114,8 @@ def draw(results: Results, direction: str, width: float) -> Figure | None:
     return figure
 
 
-def _legend(kinds: set[str], peak: float, memory: float, cache: float) -> list[Line2D]:
+def _legend(rows: Sequence[analysis.Row], peak: float, memory: float, cache: float) -> list[Line2D]:
+    kinds = {kind(row.info.layer) for row in rows}
     ours = Line2D([], [], ls="", marker="o", color=OURS[0], label="fastconv (auto)")
     best = Line2D([], [], ls="", marker="o", color=LIBRARIES[0], mfc="none", label="best other")
     roof = Line2D([], [], color=PAGE.ink, lw=1, label=f"{peak:.0f} GFLOP/s, {memory:.0f} GB/s")
@@ -123,4 +125,5 @@ def _legend(kinds: set[str], peak: float, memory: float, cache: float) -> list[L
         for name, marker in KINDS.items()
         if name in kinds
     ]
-    return [ours, best, roof, caches, *marks]
+    others = [best] if any(row.best for row in rows) else []
+    return [ours, *others, roof, caches, *marks]

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import analysis
+from benchmarks.layers import LAYERS
 from benchmarks.results import geometric_mean
 from tests.benchmarks.made_up import MACHINE, run, seconds
 
@@ -15,7 +16,7 @@ def test_the_sentence_counts_losses_too() -> None:
     made = run({"loops": seconds(50), "torch": seconds(100)})
     assert analysis.speed_sentence(made, "forward") == (
         "fastconv runs 1 layer at 50 GFLOP/s (geometric mean), 50% of the measured peak: "
-        "0.50 times PyTorch, the only other library here, ahead in 0 of 1."
+        "0.50 times PyTorch, ahead in 0 of 1."
     )
 
 
@@ -32,8 +33,59 @@ def test_like_is_compared_with_like() -> None:
     assert row.ratio == pytest.approx(1 / 2)
     assert row.planned_ratio == pytest.approx(2 / 4)
     assert analysis.speed_sentence(made, "forward").endswith(
-        "0.50 times the best other library of each layer that is called likewise, as a function, "
-        "ahead in 0 of 1; with weights packed ahead 0.50 times the best of all, ahead in 0 of 1."
+        ": as a plain call 0.50 times PyTorch, ahead in 0 of 1; "
+        "with weights packed ahead 0.50 times OpenVINO, ahead in 0 of 1."
+    )
+
+
+def test_the_yardstick_is_numpy_im2col_where_no_library_is_faster() -> None:
+    speeds = {"tutorial": 10, "auto": 50, "plan": 60, "im2col": 20, "scipy": 0.1}
+    made = run({name: seconds(gflops) for name, gflops in speeds.items()})
+    (row,) = analysis.rows(made, "forward")
+    assert row.ratio == pytest.approx(50 / 20)
+    assert row.planned_ratio == pytest.approx(60 / 20)
+    assert analysis.speed_sentence(made, "forward").endswith(
+        ": 2.50 times NumPy im2col, which is faster here than SciPy, ahead in 1 of 1; "
+        "with weights packed ahead 3.00 times that, ahead in 1 of 1."
+    )
+    made = run({name: seconds(speeds[name]) for name in ("auto", "im2col")})
+    assert analysis.speed_sentence(made, "forward").endswith(
+        ": 2.50 times NumPy im2col, ahead in 1 of 1."
+    )
+
+
+def test_only_what_packs_ahead_is_no_rival_of_a_plain_call() -> None:
+    speeds = {"auto": 50, "plan": 60, "im2col": 20, "openvino": 120, "scipy": 0.1}
+    made = run({name: seconds(gflops) for name, gflops in speeds.items()})
+    assert analysis.speed_sentence(made, "forward").endswith(
+        ": as a plain call 2.50 times NumPy im2col, which is faster here than SciPy, ahead in "
+        "1 of 1; with weights packed ahead 0.50 times OpenVINO, ahead in 0 of 1."
+    )
+
+
+def test_a_faster_library_is_the_yardstick_and_named() -> None:
+    speeds = {"auto": 50, "im2col": 20, "torch": 40, "scipy": 0.1}
+    made = run({name: seconds(gflops) for name, gflops in speeds.items()})
+    assert analysis.speed_sentence(made, "forward").endswith("1.25 times PyTorch, ahead in 1 of 1.")
+
+
+def test_im2col_is_no_rival_of_itself() -> None:
+    made = run({"tutorial": seconds(10), "auto": seconds(20), "im2col": seconds(20)})
+    made.layers[0].chosen["forward"] = "im2col"
+    (row,) = analysis.rows(made, "forward")
+    assert row.rival is not None
+    assert row.rival.contestant == "tutorial"
+
+
+def test_rivals_that_differ_by_layer_are_all_named() -> None:
+    made = run({"auto": seconds(50), "im2col": seconds(20), "torch": seconds(40)})
+    second = replace(LAYERS[1], name="second")
+    made.layers.append(replace(made.layers[0], problem=second.as_dict()))
+    for name, gflops in (("auto", 50), ("im2col", 40), ("torch", 20)):
+        other = next(m for m in made.measurements if m.contestant == name)
+        made.measurements.append(replace(other, layer="second", times=seconds(gflops)))
+    assert "1.25 times the fastest of NumPy im2col and PyTorch on each layer, ahead in 2 of 2" in (
+        analysis.speed_sentence(made, "forward")
     )
 
 
