@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Literal
 
 from numpy.typing import NDArray
 
-from benchmarks.data import Data
-from benchmarks.directions import Direction
-from benchmarks.layers import Layer
+from benchmarks.problems.data import Data
+from benchmarks.problems.directions import Direction
+from benchmarks.problems.layer import Layer
 
 Arrays = tuple[NDArray[Any], ...]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from benchmarks.layers import LAYERS
-from benchmarks.results import ContestantInfo, LayerInfo, Measurement, Results
+from benchmarks.measuring.results import ContestantInfo, LayerInfo, Measurement, Results
+from benchmarks.problems.layers import LAYERS
 
 LAYER = LAYERS[0]
 MACHINE = {

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import analysis
-from benchmarks.layers import LAYERS
-from benchmarks.results import geometric_mean
+from benchmarks.measuring.results import geometric_mean
+from benchmarks.problems.layers import LAYERS
+from benchmarks.reporting import analysis
 from tests.benchmarks.made_up import MACHINE, run, seconds
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks import compare
-from benchmarks.results import Results, ResultsError
+from benchmarks.measuring.results import Results, ResultsError
+from benchmarks.reporting import compare
 from tests.benchmarks.made_up import LAYER, MACHINE, run
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import data, truth
 from benchmarks.contestants import Contestant, all_contestants, find
 from benchmarks.contestants.ours import chosen
-from benchmarks.directions import DIRECTIONS, Direction
-from benchmarks.layers import LAYERS, Layer
-from benchmarks.process import Process, load_outputs
+from benchmarks.measuring import truth
+from benchmarks.measuring.process import Process, load_outputs
+from benchmarks.problems import data
+from benchmarks.problems.directions import DIRECTIONS, Direction
+from benchmarks.problems.layer import Layer
+from benchmarks.problems.layers import LAYERS
 
 CONTESTANTS = all_contestants()
 # One of each kind, small enough for the naive reference.
@@ -103,7 +105,7 @@ def test_who_packs_ahead_says_so() -> None:
 
 
 def test_peak_of_call_sees_an_allocation() -> None:
-    from benchmarks.memory import peak_of_call
+    from benchmarks.measuring.memory import peak_of_call
 
     result, extra = peak_of_call(lambda: np.ones(32 * 2**20, np.uint8).sum())
     assert result == 32 * 2**20

@@ -8,9 +8,10 @@ from time import sleep
 import numpy as np
 import pytest
 
-from benchmarks import data, overhead
 from benchmarks.contestants import find
-from benchmarks.process import Process
+from benchmarks.measuring import overhead
+from benchmarks.measuring.process import Process
+from benchmarks.problems import data
 
 
 def test_a_call_of_a_known_length(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import data, truth
 from benchmarks.contestants import find
-from benchmarks.layers import LAYERS, Layer
-from benchmarks.process import Failed, Process, load_outputs
+from benchmarks.measuring import truth
+from benchmarks.measuring.process import Failed, Process, load_outputs
+from benchmarks.problems import data
+from benchmarks.problems.layer import Layer
+from benchmarks.problems.layers import LAYERS
 
 LAYER = LAYERS[0].cut(1e5)
 

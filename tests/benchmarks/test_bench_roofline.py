@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import charts, roofline
-from benchmarks.contestants.ours import problem_of
-from benchmarks.layers import LAYERS, Layer
+from benchmarks.contestants import internals
+from benchmarks.problems.layer import Layer
+from benchmarks.problems.layers import LAYERS
+from benchmarks.reporting import charts, roofline
 from tests.benchmarks.made_up import run, seconds
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 def test_forward_needs_the_bytes_that_the_problem_states(layer: Layer) -> None:
-    assert roofline.least_bytes(layer, "forward") == problem_of(layer).bytes
+    assert roofline.least_bytes(layer, "forward") == internals.operand_bytes(layer)
 
 
 def test_a_step_reads_and_writes_image_and_weights() -> None:

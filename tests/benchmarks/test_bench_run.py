@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks import __main__ as entry
 from benchmarks import cli
-from benchmarks.directions import DIRECTIONS
-from benchmarks.results import Results
+from benchmarks.measuring.results import Results
+from benchmarks.problems.directions import DIRECTIONS
 
 # The always present ones, and one library that is absent on some machines.
 WHO = "reference,tutorial,im2col,scipy,opencv"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks import report
-from benchmarks.results import Results
-from benchmarks.terminal import Terminal
+from benchmarks.measuring.results import Results
+from benchmarks.reporting import report
+from benchmarks.reporting.terminal import Terminal
 from tests.benchmarks.made_up import run, seconds
 
 

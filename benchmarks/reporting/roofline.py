@@ -13,10 +13,10 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from benchmarks import analysis
-from benchmarks.charts import LEGEND_ROW, LIBRARIES, OURS, PAGE, WIDE, page_style
-from benchmarks.layers import Layer
-from benchmarks.results import Measurement, Results
+from benchmarks.measuring.results import Measurement, Results
+from benchmarks.problems.layer import Layer
+from benchmarks.reporting import analysis
+from benchmarks.reporting.charts import LEGEND_ROW, LIBRARIES, OURS, PAGE, WIDE, page_style
 
 KINDS = {"dense": "o", "1×1": "s", "grouped": "D", "depthwise": "^"}
 

@@ -12,13 +12,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from benchmarks import analysis, charts, roofline
 from benchmarks.contestants import all_contestants
-from benchmarks.directions import DIRECTIONS, WORK
-from benchmarks.overhead import TINY
-from benchmarks.photos import FILTERS, SHOWN_BY_ALL, picture_path
-from benchmarks.presets import DEFAULT, FULL, QUICK
-from benchmarks.results import Measurement, PhotoResult, Results
+from benchmarks.measuring.filtering import SHOWN_BY_ALL, picture_path
+from benchmarks.measuring.overhead import TINY
+from benchmarks.measuring.results import Measurement, PhotoResult, Results
+from benchmarks.problems.directions import DIRECTIONS, WORK
+from benchmarks.problems.pictures import FILTERS
+from benchmarks.problems.presets import DEFAULT, FULL, QUICK
+from benchmarks.reporting import analysis, charts, roofline
 
 TEMPLATES = Path(__file__).parent / "templates"
 

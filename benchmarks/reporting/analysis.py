@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from benchmarks.results import LayerInfo, Measurement, Results, geometric_mean
+from benchmarks.measuring.results import LayerInfo, Measurement, Results, geometric_mean
 
 # A choice that costs less than this against the best one is a good choice.
 NEAR_ENOUGH = 0.05

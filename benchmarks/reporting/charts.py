@@ -13,8 +13,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks import analysis
-from benchmarks.results import Measurement, Results
+from benchmarks.measuring.results import Measurement, Results
+from benchmarks.reporting import analysis
 
 # Legible on white and on black alike. fastconv is warm, the rungs grey, the libraries cool.
 OURS = (

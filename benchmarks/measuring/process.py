@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.contestants import Contestant
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 # Each library reads its own; all must be set before the library is loaded.
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -52,7 +52,13 @@ class Process:
         environment.update({name: str(self.threads) for name in THREAD_VARIABLES})
         self._errors: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in close()
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", self.contestant.name, str(self.threads)],
+            [
+                sys.executable,
+                "-m",
+                "benchmarks.measuring.worker",
+                self.contestant.name,
+                str(self.threads),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmarks import analysis
-from benchmarks.directions import MARKS, Direction
-from benchmarks.layers import Layer
-from benchmarks.results import Measurement, Results
+from benchmarks.measuring.results import Measurement, Results
+from benchmarks.problems.directions import MARKS, Direction
+from benchmarks.problems.layer import Layer
+from benchmarks.reporting import analysis
 
 # Widths are fixed, since rows appear one by one; together they fit into 80 columns.
 COLUMNS = (

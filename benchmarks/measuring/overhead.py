@@ -8,7 +8,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from benchmarks.layers import Layer
+from benchmarks.problems.layer import Layer
 
 TINY = Layer("tiny", "call overhead", 1, 1, 8, 8, 1, 3, padding=1)
 

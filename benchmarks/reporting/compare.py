@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks import analysis
-from benchmarks.directions import MARKS
-from benchmarks.results import Measurement, Results, geometric_mean
+from benchmarks.measuring.results import Measurement, Results, geometric_mean
+from benchmarks.problems.directions import MARKS
+from benchmarks.reporting import analysis
 
 # Below this a difference means nothing, whatever the quartiles of a few samples say.
 NOISE = 0.03

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, Literal
 
-from benchmarks.layers import Layer
+from benchmarks.problems.layer import Layer
 
 FORMAT = 2
 

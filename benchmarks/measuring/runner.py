@@ -14,17 +14,19 @@ from typing import Any
 import numpy as np
 
 import fastconv
-from benchmarks import data, machine, truth
-from benchmarks.contestants import Contestant
-from benchmarks.contestants.ours import chosen, scratch_bytes
-from benchmarks.directions import DIRECTIONS, WORK, Direction
-from benchmarks.layers import Layer
-from benchmarks.overhead import TINY
-from benchmarks.photos import PhotoRun
-from benchmarks.presets import Preset
-from benchmarks.process import Failed, Process, load_outputs
-from benchmarks.results import ContestantInfo, LayerInfo, Measurement, Results
-from benchmarks.truth import Truth
+from benchmarks.contestants import Contestant, internals
+from benchmarks.contestants.ours import chosen
+from benchmarks.measuring import machine, truth
+from benchmarks.measuring.filtering import PhotoRun
+from benchmarks.measuring.overhead import TINY
+from benchmarks.measuring.peak import PeakMeter
+from benchmarks.measuring.process import Failed, Process, load_outputs
+from benchmarks.measuring.results import ContestantInfo, LayerInfo, Measurement, Results
+from benchmarks.measuring.truth import Truth
+from benchmarks.problems import data
+from benchmarks.problems.directions import DIRECTIONS, WORK, Direction
+from benchmarks.problems.layer import Layer
+from benchmarks.problems.presets import Preset
 
 # Integers are compared on a cut: large enough to fill tiles and to have edges, yet the naive
 # reference must get through, so that it gets a fraction of the time of its timed cut.
@@ -81,7 +83,7 @@ class Runner:
             directions=list(self.directions),
             machine=machine.describe(),
         )
-        peak = machine.PeakMeter(self.threads)
+        peak = PeakMeter(self.threads)
         results.machine["peak_gflops"] = peak.gflops
         results.machine["bandwidth"] = peak.bandwidth
         self._start_processes()
@@ -230,12 +232,11 @@ def _solve(problem: Layer, direction: Direction, *, integers: bool) -> Truth:
 
 
 def _layer_info(layer: Layer, threads: int) -> LayerInfo:
-    plan = fastconv.explain(layer.x_shape, layer.weight_shape, **layer.conv_kwargs())
     return LayerInfo(
         problem=layer.as_dict(),
         output_bytes=4 * int(np.prod(layer.output_shape)),
-        columns_bytes=plan.problem.im2col_bytes,
-        scratch_bytes=scratch_bytes(layer, threads),
+        columns_bytes=internals.columns_bytes(layer),
+        scratch_bytes=internals.scratch_bytes(layer, threads),
         chosen={direction: chosen(layer, direction) for direction in DIRECTIONS},
-        explanation=str(plan),
+        explanation=str(fastconv.explain(layer.x_shape, layer.weight_shape, **layer.conv_kwargs())),
     )

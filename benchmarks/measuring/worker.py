@@ -1,4 +1,4 @@
-"""One contestant in a process of its own: ``python -m benchmarks.worker NAME THREADS``.
+"""One contestant in a process of its own: ``python -m benchmarks.measuring.worker NAME THREADS``.
 
 Reads one JSON request per line and answers with one JSON line, ``{"ok": …}`` or
 ``{"error": reason}``. The caller sets the environment variables for the thread count before the
@@ -19,12 +19,12 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from benchmarks import data as data_module
-from benchmarks import machine
 from benchmarks.contestants import Contestant, Run, find
-from benchmarks.layers import Layer
-from benchmarks.memory import peak_of_call
-from benchmarks.overhead import TINY, microseconds
+from benchmarks.measuring import machine
+from benchmarks.measuring.memory import peak_of_call
+from benchmarks.measuring.overhead import TINY, microseconds
+from benchmarks.problems import data as data_module
+from benchmarks.problems.layer import Layer
 
 # A microsecond call would otherwise fill the result file with numbers nobody reads.
 MOST_SAMPLES = 100

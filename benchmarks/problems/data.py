@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.layers import Layer
+from benchmarks.problems.layer import Layer
 
 Array = NDArray[np.float32]
 
