@@ -10,9 +10,9 @@ from PIL import Image
 
 from benchmarks.contestants import Contestant
 from benchmarks.measuring import truth
-from benchmarks.measuring.process import Failed, Process, load_outputs
+from benchmarks.measuring.process import Failed, Process
 from benchmarks.measuring.results import PhotoResult
-from benchmarks.problems import data
+from benchmarks.problems.data import Data
 from benchmarks.problems.layer import Layer
 from benchmarks.problems.pictures import (
     FILTERS,
@@ -36,11 +36,11 @@ LONGEST_CALL = 0.1
 
 @dataclass(frozen=True)
 class Case:
-    """One filter on one picture, or on a window of it: the arrays on disk, and the answer."""
+    """One filter on one picture, or on a window of it, and the answer."""
 
     layer: Layer
     is_cut: bool
-    arrays: Path
+    data: Data
     expected: Planes
     pixels: Pixels
 
@@ -48,8 +48,7 @@ class Case:
 class PhotoRun:
     """Every picture through every filter; what several contestants need is worked out once."""
 
-    def __init__(self, folder: Path, pictures: Path) -> None:
-        self._folder = folder
+    def __init__(self, pictures: Path) -> None:
         self._pictures = pictures
         self._cases: dict[Layer, Case] = {}
         self._photos = list(load_photos())
@@ -72,20 +71,12 @@ class PhotoRun:
         if refusal:
             result.status, result.reason = "unsupported", refusal
             return result
-        outputs = self._folder / "outputs.npz"
         try:
-            process.ask(
-                "prepare",
-                layer=case.layer.as_dict(),
-                direction="forward",
-                results=str(outputs),
-                arrays=str(case.arrays),
-                integers=False,
-            )
+            first = process.ask("prepare", layer=case.layer, direction="forward", data=case.data)
         except Failed as failure:
             result.status, result.reason = "failed", str(failure)
             return result
-        view = seen(filter_, photo, load_outputs(outputs)[0])
+        view = seen(filter_, photo, first.outputs[0])
         result.difference = float(np.abs(view - case.expected).max())
         pixels = grey_levels(view)
         result.same_pixels = bool(np.array_equal(pixels, case.pixels))
@@ -98,10 +89,10 @@ class PhotoRun:
         layer = whole.cut(contestant.rough_gflops * 1e9 * LONGEST_CALL)
         if layer not in self._cases:
             arrays = arrays_of(photo, filter_, layer)
-            path = self._folder / f"photo{len(self._cases)}.npz"
-            data.save(path, arrays)
             expected = seen(filter_, photo, truth.solve(layer, arrays, "forward").values[0])
-            self._cases[layer] = Case(layer, layer != whole, path, expected, grey_levels(expected))
+            self._cases[layer] = Case(
+                layer, layer != whole, arrays, expected, grey_levels(expected)
+            )
         return self._cases[layer]
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
+import statistics
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import median, quantiles
 from typing import Any, Literal
 
 from benchmarks.problems.layer import Layer
@@ -43,13 +42,13 @@ class Measurement:
 
     @property
     def seconds(self) -> float:
-        return median(self.times)
+        return statistics.median(self.times)
 
     @property
     def quartiles(self) -> tuple[float, float]:
         if len(self.times) < 2:
             return self.times[0], self.times[0]
-        low, _, high = quantiles(self.times, n=4, method="inclusive")
+        low, _, high = statistics.quantiles(self.times, n=4, method="inclusive")
         return low, high
 
     @property
@@ -209,7 +208,7 @@ class Results:
             for m in self.measurements
             if m.timed and len(m.times) > 3
         ]
-        return median(spreads) if spreads else None
+        return statistics.median(spreads) if spreads else None
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", "utf-8")
@@ -244,5 +243,5 @@ class Results:
 
 def geometric_mean(values: Iterable[float]) -> float | None:
     """Return the geometric mean, or None of nothing."""
-    logs = [math.log(value) for value in values]
-    return math.exp(sum(logs) / len(logs)) if logs else None
+    found = list(values)
+    return statistics.geometric_mean(found) if found else None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +18,7 @@ from benchmarks.measuring import machine, truth
 from benchmarks.measuring.filtering import PhotoRun
 from benchmarks.measuring.overhead import TINY
 from benchmarks.measuring.peak import PeakMeter
-from benchmarks.measuring.process import Failed, Process, load_outputs
+from benchmarks.measuring.process import Failed, Process
 from benchmarks.measuring.results import ContestantInfo, LayerInfo, Measurement, Results
 from benchmarks.measuring.truth import Truth
 from benchmarks.problems import data
@@ -61,7 +59,6 @@ class Runner:
         self._stack = ExitStack()
 
     def __enter__(self) -> Runner:
-        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -89,7 +86,7 @@ class Runner:
         self._start_processes()
         results.contestants = self._infos
         results.layers = [_layer_info(layer, self.threads) for layer in self.layers]
-        album = PhotoRun(self._folder, pictures)
+        album = PhotoRun(pictures)
         for process in self._processes:
             step(f"photographs: {process.contestant.label}")
             results.photos += album.measure(process)
@@ -131,7 +128,7 @@ class Runner:
         for process in list(self._processes):
             info = next(i for i in self._infos if i.name == process.contestant.name)
             try:
-                info.version = process.ask("hello")["version"]
+                info.version = process.ask("version")
             except Failed as failure:
                 # Installing it once more would not help.
                 info.missing = f"did not start: {failure}"
@@ -189,36 +186,22 @@ class Runner:
         measurement.flops = work * problem.flops
         try:
             small = layer.cut(min(EXACT_MAX_FLOPS, flops_per_second * EXACT_SECONDS))
-            outputs, _ = self._first_call(process, small, direction, integers=True)
-            exact = _solve(small, direction, integers=True).equals(outputs)
+            first = process.ask("prepare", layer=small, direction=direction, integers=True)
+            exact = _solve(small, direction, integers=True).equals(first.outputs)
             # Who does not only multiply and add may still be exact, but owes it to nobody.
             measurement.exact = exact if exact or contestant.sums_exactly else None
-            outputs, reply = self._first_call(process, problem, direction, integers=False)
-            error, bound = _solve(problem, direction, integers=False).error(outputs)
+            first = process.ask("prepare", layer=problem, direction=direction)
+            error, bound = _solve(problem, direction, integers=False).error(first.outputs)
             measurement.error, measurement.allowed_error = error, contestant.slack * bound
-            measurement.extra_bytes = reply["extra_bytes"]
+            measurement.extra_bytes = first.extra_bytes
         except (Failed, ValueError) as failure:
             measurement.status, measurement.reason = "failed", str(failure)
         return measurement
 
-    def _first_call(
-        self, process: Process, problem: Layer, direction: Direction, *, integers: bool
-    ) -> tuple[tuple[np.ndarray[Any, Any], ...], dict[str, Any]]:
-        path = self._folder / "outputs.npz"
-        reply = process.ask(
-            "prepare",
-            layer=problem.as_dict(),
-            direction=direction,
-            results=str(path),
-            arrays=None,
-            integers=integers,
-        )
-        return load_outputs(path), reply
-
 
 def _sample(process: Process, measurement: Measurement, seconds: float) -> None:
     try:
-        times = process.ask("sample", seconds=seconds)["times"]
+        times = process.ask("sample", seconds=seconds)
     except Failed as failure:
         measurement.status, measurement.reason = "failed", str(failure)
         return

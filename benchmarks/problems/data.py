@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,12 +42,3 @@ def make(layer: Layer, *, integers: bool = False) -> Data:
         bias=draw((layer.out_channels,)),
         grad_output=draw(layer.output_shape),
     )
-
-
-def save(path: Path, data: Data) -> None:
-    np.savez(path, **vars(data))
-
-
-def load(path: Path) -> Data:
-    with np.load(path) as arrays:
-        return Data(**{name: arrays[name] for name in arrays.files})

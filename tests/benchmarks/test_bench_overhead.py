@@ -19,6 +19,12 @@ def test_a_call_of_a_known_length(monkeypatch: pytest.MonkeyPatch) -> None:
     assert overhead.microseconds(lambda: sleep(0.001)) >= 1000
 
 
+def test_a_call_longer_than_a_batch_is_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overhead, "BATCHES", 3)
+    monkeypatch.setattr(overhead, "WARM_UP_CALLS", 1)
+    assert overhead.microseconds(lambda: sleep(0.005)) >= 5000
+
+
 def test_the_ways_to_call_fastconv_compute_the_same() -> None:
     calls = find("plan").small_calls(overhead.TINY, data.make(overhead.TINY), 1)
     results = [call() for name, call in calls.items() if name.startswith("fastconv")]
