@@ -298,13 +298,12 @@ def equality_sentence(results: Results) -> str:
 
 def all_equal(results: Results) -> bool:
     """Whether no results or pictures are wrong, and nobody of ours failed or did not start."""
-    measured = all(
-        m.correct if m.error is not None else m.status != "failed"
-        for m in results.measurements
-        if m.error is not None or results.kind(m.contestant) != "library"
-    )
-    started = all(info.kind == "library" for info in results.absent if info.is_broken)
-    return started and measured and all(photo.same_pixels is not False for photo in results.photos)
+    correct = all(m.correct for m in results.measurements if m.error is not None)
+    same = all(photo.same_pixels is not False for photo in results.photos)
+    failed = {m.contestant for m in results.measurements if m.status == "failed"}
+    failed |= {photo.contestant for photo in results.photos if photo.status == "failed"}
+    failed |= {info.name for info in results.absent if info.is_broken}
+    return correct and same and all(results.kind(name) == "library" for name in failed)
 
 
 def warnings(results: Results) -> list[str]:

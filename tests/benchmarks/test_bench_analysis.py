@@ -137,6 +137,15 @@ def test_wrong_results_are_named() -> None:
     assert "1 of 2 results are NOT correct (PyTorch)" in analysis.equality_sentence(made)
 
 
+def test_a_failure_of_ours_is_no_success_and_that_of_a_library_is_its_own() -> None:
+    made = run({"loops": [1.0], "torch": [1.0]})
+    ours, theirs = made.measurements
+    theirs.status = "failed"
+    assert analysis.all_equal(made)
+    ours.status = "failed"  # while it was timed, after its result was found to be correct
+    assert not analysis.all_equal(made)
+
+
 def test_one_result_and_none_are_not_all_of_them() -> None:
     made = run({"loops": [1.0]})
     assert analysis.equality_sentence(made) == (

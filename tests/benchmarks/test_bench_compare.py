@@ -18,15 +18,25 @@ def pair(before: list[float], after: list[float]) -> compare.Pair:
 
 
 def test_verdicts() -> None:
-    steady, faster, slower = [1.0, 1.01, 1.02], [0.5, 0.51, 0.52], [2.0, 2.1, 2.2]
-    assert pair(steady, faster).verdict == "faster"
-    assert pair(steady, slower).verdict == "slower"
-    assert pair(steady, [1.01, 1.02, 1.03]).verdict == "same"
-    assert pair(steady, faster).ratio == pytest.approx(1.01 / 0.51)
+    steady = [1.0, 1.01, 1.02, 1.03, 1.04]
+    assert pair(steady, [time / 2 for time in steady]).verdict == "faster"
+    assert pair(steady, [time * 2 for time in steady]).verdict == "slower"
+    assert pair(steady, [time + 0.01 for time in steady]).verdict == "same"
+    assert pair(steady, [time / 2 for time in steady]).ratio == pytest.approx(2)
+
+
+def test_an_outlier_does_not_change_the_verdict() -> None:
+    steady = [1 + n / 100 for n in range(10)]
+    assert pair([*steady, 8.0], [*(time / 2 for time in steady), 9.0]).verdict == "faster"
 
 
 def test_overlapping_times_decide_nothing() -> None:
-    assert pair([1.0, 1.5, 2.0], [0.8, 1.2, 1.9]).verdict == "unclear"
+    assert pair([1.0, 1.5, 2.0] * 3, [0.8, 1.2, 1.9] * 3).verdict == "unclear"
+
+
+def test_few_calls_decide_nothing() -> None:
+    assert pair([1.0], [0.5]).verdict == "unclear"
+    assert pair([1.0, 1.01, 1.02], [0.5, 0.51, 0.52]).verdict == "unclear"
 
 
 def test_different_cuts_are_not_compared() -> None:
@@ -51,8 +61,8 @@ def test_says_what_else_changed() -> None:
 def test_shows_a_table_and_a_line_per_contestant() -> None:
     text = io.StringIO()
     console = Console(file=text, width=120)
-    before = run({"loops": [1.0] * 2, "torch": [1.0] * 2})
-    compare.show(before, run({"loops": [0.5] * 2, "torch": [1.0] * 2}), console)
+    before = run({"loops": [1.0] * 5, "torch": [1.0] * 5})
+    compare.show(before, run({"loops": [0.5] * 5, "torch": [1.0] * 5}), console)
     assert "fastconv loops: 2.00× over 1 layer (1 faster)" in text.getvalue()
     assert "PyTorch: 1.00× over 1 layer (1 same)" in text.getvalue()
 
