@@ -14,14 +14,18 @@ The way of a run, room by room::
      ├──── contestants/  ours, definition, …     who convolves: fastconv, the rungs, libraries
      │                   internals               what of fastconv its users do not see
      │
-     ├──── measuring/    runner, filtering       everyone on every layer, on every picture
+     ├──── measuring/    runner ── turns         everyone on every layer
+     │       │                  └─ filtering     everyone on every picture
      │       │           process ══ worker       one process for each; only one computes at a time
-     │       │           tasks                   what is asked of it: prepare, sample, overhead
-     │       │           truth, memory, peak     what to hold it against
+     │       │                      └─ tasks     what is asked of it: prepare, sample, overhead
+     │       │           truth, memory, peak,    what the figures are held against
+     │       │           machine, on_paper
      │       ▼
      │     results       as written to results.json
      │       │
-     └──── reporting/    terminal                rows while it runs, the summary at the end
-                         report, charts          the HTML file
+     └──── reporting/    rivals, summaries,      who is compared with whom, what is said of it
+                         sentences
+                         terminal                rows while it runs, the summary at the end
+                         report, charts, album   the HTML file
                          compare                 two result files
 """

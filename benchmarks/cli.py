@@ -19,7 +19,7 @@ from benchmarks.problems.directions import DIRECTIONS, Direction
 from benchmarks.problems.layer import Layer
 from benchmarks.problems.layers import LAYERS
 from benchmarks.problems.presets import DEFAULT, FULL, QUICK, Preset
-from benchmarks.reporting import analysis, charts, compare, report
+from benchmarks.reporting import charts, compare, report, sentences
 from benchmarks.reporting.terminal import Terminal
 
 RESULTS_FOLDER = Path(__file__).parent / "results"
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.picture:
         charts.save_picture(results, options.picture)
     print(path.resolve())
-    return 0 if analysis.all_equal(results) else 1
+    return 0 if sentences.all_equal(results) else 1
 
 
 def _parser() -> argparse.ArgumentParser:

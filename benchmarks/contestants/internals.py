@@ -67,11 +67,6 @@ def columns_bytes(layer: Layer) -> int:
     return _problem(layer).im2col_bytes
 
 
-def operand_bytes(layer: Layer) -> int:
-    """Return the size of everything that a forward call reads and writes."""
-    return _problem(layer).bytes
-
-
 def is_compiled() -> bool:
     """Whether there are kernels, here and now."""
     return isa.kernels is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias
 
 # A smaller cut keeps at least this many output rows and columns: the smallest image that the
@@ -87,7 +87,7 @@ class Layer:
         }
 
     def as_dict(self) -> dict[str, Any]:
-        return {field: getattr(self, field) for field in self.__dataclass_fields__}
+        return asdict(self)
 
     def shape_text(self) -> str:
         """The problem in a few words, e.g. ``1×64×56×56 → 256, 1×1``."""

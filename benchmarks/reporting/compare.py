@@ -11,7 +11,7 @@ from rich.table import Table
 
 from benchmarks.measuring.results import Measurement, Results, geometric_mean
 from benchmarks.problems.directions import MARKS
-from benchmarks.reporting import analysis
+from benchmarks.reporting import sentences
 
 # Below this a difference means nothing, however surely it is one.
 NOISE = 0.03
@@ -133,7 +133,7 @@ def show(before: Results, after: Results, console: Console) -> None:
     for difference in differences(before, after):
         console.print(f"[yellow]not the same {difference}[/]")
     for which, results in (("before", before), ("after", after)):
-        for warning in analysis.warnings(results):
+        for warning in sentences.warnings(results):
             console.print(f"[yellow]{which}: {escape(warning)}[/]")
     for text in left_out(before, after):
         console.print(f"[yellow]{escape(text)}[/]")
@@ -174,4 +174,4 @@ def _line(label: str, contestant: str, found: list[Pair]) -> str:
         for verdict in ("faster", "slower", "same", "unclear")
         if verdict in verdicts
     )
-    return f"{label}: {mean:.2f}× over {analysis.count(len(mine), 'layer')} ({counts})"
+    return f"{label}: {mean:.2f}× over {sentences.count(len(mine), 'layer')} ({counts})"

@@ -15,8 +15,9 @@ from matplotlib.lines import Line2D
 
 from benchmarks.measuring.results import Measurement, Results
 from benchmarks.problems.layer import Layer
-from benchmarks.reporting import analysis
-from benchmarks.reporting.charts import LEGEND_ROW, LIBRARIES, OURS, PAGE, WIDE, page_style
+from benchmarks.reporting import rivals
+from benchmarks.reporting.charts import LIBRARIES, OURS
+from benchmarks.reporting.figures import LEGEND_ROW, PAGE, WIDE, page_style
 
 KINDS = {"dense": "o", "1×1": "s", "grouped": "D", "depthwise": "^"}
 
@@ -49,7 +50,7 @@ def draw(results: Results, direction: str, width: float) -> Figure | None:
         results.bandwidth("memory"),
         results.bandwidth("cache"),
     )
-    rows = [row for row in analysis.rows(results, direction) if row.ours is not None]
+    rows = [row for row in rivals.rows(results, direction) if row.ours is not None]
     if not peak or not memory or not cache or not rows:
         return None
     legend = 0.2 + LEGEND_ROW * (2 if width >= WIDE else 4)
@@ -114,7 +115,7 @@ def draw(results: Results, direction: str, width: float) -> Figure | None:
     return figure
 
 
-def _legend(rows: Sequence[analysis.Row], peak: float, memory: float, cache: float) -> list[Line2D]:
+def _legend(rows: Sequence[rivals.Row], peak: float, memory: float, cache: float) -> list[Line2D]:
     kinds = {kind(row.info.layer) for row in rows}
     ours = Line2D([], [], ls="", marker="o", color=OURS[0], label="fastconv (auto)")
     best = Line2D([], [], ls="", marker="o", color=LIBRARIES[0], mfc="none", label="best other")

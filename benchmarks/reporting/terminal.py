@@ -13,7 +13,7 @@ from rich.table import Table
 from benchmarks.measuring.results import Measurement, Results
 from benchmarks.problems.directions import MARKS, Direction
 from benchmarks.problems.layer import Layer
-from benchmarks.reporting import analysis
+from benchmarks.reporting import rivals, sentences, summaries
 
 # Widths are fixed, since rows appear one by one; together they fit into 80 columns.
 COLUMNS = (
@@ -66,7 +66,7 @@ class Terminal:
             self._print_head(results)
             self._headed = True
         info = next(info for info in results.layers if info.name == layer.name)
-        row = analysis.row(results, info, direction)
+        row = rivals.row(results, info, direction)
         name = layer.name + MARKS[direction]
         peak = results.peak_gflops
         ours = row.ours
@@ -92,13 +92,13 @@ class Terminal:
         """Print the summary of the run."""
         for direction in results.directions:
             self.console.print()
-            if analysis.summaries(results, direction):
+            if summaries.summaries(results, direction):
                 self.console.print(_summary(results, direction))
-            for sentence in analysis.idle(results, direction):
+            for sentence in summaries.idle(results, direction):
                 self.console.print(sentence)
-            self.console.print(analysis.speed_sentence(results, direction))
-        self.console.print(analysis.equality_sentence(results))
-        for warning in analysis.warnings(results):
+            self.console.print(sentences.speed_sentence(results, direction))
+        self.console.print(sentences.equality_sentence(results))
+        for warning in sentences.warnings(results):
             self.console.print(f"[yellow]{escape(warning)}[/]")
         for info in results.absent:
             if not info.is_broken:  # who is broken has been warned of
@@ -107,7 +107,7 @@ class Terminal:
     def _print_head(self, results: Results) -> None:
         machine = results.machine
         peak = f", measured peak {results.peak_gflops:.0f} GFLOP/s" if results.peak_gflops else ""
-        threads = analysis.count(results.threads, "thread")
+        threads = sentences.count(results.threads, "thread")
         self.console.print(f"{machine['cpu']}, {threads}, float32{peak}")
         self.console.print("✂: a smaller cut of the layer, for those who would take too long")
         self._print_row(*(f"[bold]{title}[/]" for title, _, _ in COLUMNS))
@@ -154,7 +154,7 @@ def _summary(results: Results, direction: str) -> Table:
         ("results", "left"),
     ):
         table.add_column(title, justify=justify)  # type: ignore[arg-type]
-    for line in analysis.summaries(results, direction):
+    for line in summaries.summaries(results, direction):
         table.add_row(
             line.label,
             str(line.layers),
@@ -165,7 +165,7 @@ def _summary(results: Results, direction: str) -> Table:
     return table
 
 
-def _verdict(line: analysis.Summary) -> str:
+def _verdict(line: summaries.Summary) -> str:
     problems: Sequence[str] = [
         text
         for count, text in (
