@@ -14,7 +14,7 @@ from benchmarks.measuring.results import Results
 from benchmarks.problems.directions import DIRECTIONS
 
 # The always present ones, and one library that is absent on some machines.
-WHO = "reference,tutorial,im2col,scipy,opencv"
+WHO = "reference,tutorial,auto,im2col,scipy,opencv"
 
 
 @pytest.fixture(scope="module")

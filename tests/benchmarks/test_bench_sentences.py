@@ -96,6 +96,7 @@ def test_what_a_user_calls_stands_for_fastconv_and_in_old_runs_what_it_takes() -
     assert rivals.rows(both, "forward")[0].ours is both.measurements[0]
     old = run({"auto": [], "loops": seconds(50)})
     assert rivals.rows(old, "forward")[0].ours is old.measurements[1]
+    assert summaries.idle(old, "forward") == []
 
 
 def test_who_has_nothing_to_do_is_no_line_but_a_sentence() -> None:
