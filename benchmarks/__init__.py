@@ -5,19 +5,27 @@
     python -m benchmarks report A.json          the report of an earlier run, drawn again
     pytest benchmarks/                          the same layers under pytest-benchmark
 
-The way of a run, file by file::
+The way of a run, room by room::
 
-    cli ── layers       what is convolved: layers of published networks
-     │     presets      how long it may take
-     │     directions   what of it: the output, gradients
-     │     contestants  who convolves: fastconv's backends, the reference, other libraries
+    cli ── problems/     layers, presets         what is convolved, how long that may take
+     │                   directions              what of it: the output, gradients
+     │                   data, pictures          the same numbers for all, photographs and filters
      │
-    runner ── process ══ worker   one process per contestant; only one computes at a time
-     │        data, truth         the same numbers for all, and the float64 answer to them
-     │        photos              the same for real pictures
-     │        overhead            what a call costs before it computes anything
+     ├──── contestants/  ours, definition, …     who convolves: fastconv, the rungs, libraries
+     │                   internals               what of fastconv its users do not see
      │
-    results ── terminal           rows while it runs, the summary at the end
-               report, charts     the HTML file;  compare reads two result files
-               roofline           the chart of what the machine allows
+     ├──── measuring/    runner ── turns         everyone on every layer
+     │       │                  └─ filtering     everyone on every picture
+     │       │           process ══ worker       one process for each; only one computes at a time
+     │       │                      └─ tasks     what is asked of it: prepare, sample, overhead
+     │       │           truth, memory, peak,    what the figures are held against
+     │       │           machine, on_paper
+     │       ▼
+     │     results       as written to results.json
+     │       │
+     └──── reporting/    rivals, summaries,      who is compared with whom, what is said of it
+                         sentences
+                         terminal                rows while it runs, the summary at the end
+                         report, charts, album   the HTML file
+                         compare                 two result files
 """

@@ -6,7 +6,13 @@ import importlib.util
 import sys
 
 # Import name → what pip calls it.
-NEEDED = {"rich": "rich", "matplotlib": "matplotlib", "jinja2": "jinja2", "PIL": "pillow"}
+NEEDED = {
+    "rich": "rich",
+    "matplotlib": "matplotlib",
+    "jinja2": "jinja2",
+    "PIL": "pillow",
+    "scipy": "scipy",
+}
 # The benchmark does without these, the report then says less about the machine.
 EXTRAS = "py-cpuinfo threadpoolctl"
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks import data
 from benchmarks.contestants import Contestant
 from benchmarks.contestants.ours import fastconv_backends
-from benchmarks.layers import LAYERS, Layer
-from benchmarks.machine import usable_cores
-from benchmarks.presets import DEFAULT
+from benchmarks.measuring.machine import usable_cores
+from benchmarks.problems import data
+from benchmarks.problems.layer import Layer
+from benchmarks.problems.layers import LAYERS
+from benchmarks.problems.presets import DEFAULT
 
 
 @pytest.mark.parametrize("backend", fastconv_backends(), ids=lambda backend: backend.name)

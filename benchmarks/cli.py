@@ -11,15 +11,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import analysis, charts, compare, report
 from benchmarks.contestants import Contestant, all_contestants
-from benchmarks.directions import DIRECTIONS, Direction
-from benchmarks.layers import LAYERS, Layer
-from benchmarks.machine import usable_cores
-from benchmarks.presets import DEFAULT, FULL, QUICK, Preset
-from benchmarks.results import Results, ResultsError
-from benchmarks.runner import Runner
-from benchmarks.terminal import Terminal
+from benchmarks.measuring.machine import usable_cores
+from benchmarks.measuring.results import Results, ResultsError
+from benchmarks.measuring.runner import Runner
+from benchmarks.problems.directions import DIRECTIONS, Direction
+from benchmarks.problems.layer import Layer
+from benchmarks.problems.layers import LAYERS
+from benchmarks.problems.presets import DEFAULT, FULL, QUICK, Preset
+from benchmarks.reporting import charts, compare, report, sentences
+from benchmarks.reporting.terminal import Terminal
 
 RESULTS_FOLDER = Path(__file__).parent / "results"
 RESULTS_FILE = "results.json"
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.picture:
         charts.save_picture(results, options.picture)
     print(path.resolve())
-    return 0 if analysis.all_equal(results) else 1
+    return 0 if sentences.all_equal(results) else 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ import pytest
 
 import fastconv
 import reference
-from benchmarks.layers import LAYERS
+from benchmarks.problems.layers import LAYERS
 from fastconv import call, gradients
 from fastconv.algorithms import depthwise, gemm, sliding, weight_grad
 from fastconv.registry import Direction, refusal, usable_backends

@@ -96,7 +96,8 @@ def test_the_source_archive_holds_sources_only(source_archive):
         names = [name.partition("/")[2] for name in archive.getnames()]
     for needed in (
         "LICENSE", "README.md", "pyproject.toml", "setup.py", "fastconv/kernels/all.pxi",
-        "fastconv/isa/avx2.pyx", "reference/conv.py", "tests/support.py", "benchmarks/layers.py",
+        "fastconv/isa/avx2.pyx", "reference/conv.py", "tests/support.py",
+        "benchmarks/problems/layers.py", "benchmarks/reporting/templates/report.html.j2",
     ):  # fmt: skip
         assert needed in names
     assert not [name for name in names if name.endswith((".c", ".so", ".pyc"))]

@@ -16,13 +16,13 @@ __all__ = ["Contestant", "Run", "all_contestants", "find"]
 
 
 def all_contestants() -> list[Contestant]:
-    """Return every contestant, absent ones included, from the slowest rung upwards."""
+    """Return every contestant, absent ones included: the rungs, fastconv, other libraries."""
     return [
         REFERENCE,
         TUTORIAL,
-        *fastconv_backends(),
         FastconvAuto(),
         FastconvPlan(),
+        *fastconv_backends(),
         NCHW,
         CHANNELS_LAST,
         PREPACKED,

@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Literal
 
 from numpy.typing import NDArray
 
-from benchmarks.data import Data
-from benchmarks.directions import Direction
-from benchmarks.layers import Layer
+from benchmarks.problems.data import Data
+from benchmarks.problems.directions import Direction
+from benchmarks.problems.layer import Layer
 
 Arrays = tuple[NDArray[Any], ...]
 
@@ -52,7 +52,8 @@ class Contestant(ABC):
         return f"{' and '.join(absent)} not installed" if absent else None
 
     def pip_command(self) -> str:
-        return f"pip install {' '.join(self.distributions)}"
+        """Return what adds it where it is missing, or nothing where pip cannot."""
+        return f"pip install {' '.join(self.distributions)}" if self.distributions else ""
 
     def version(self) -> str:
         return metadata.version(self.distributions[0])

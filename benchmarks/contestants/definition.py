@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 
 from benchmarks.contestants.base import Contestant, Run, one_array, wanted_gradients
-from benchmarks.data import Data
-from benchmarks.directions import Direction, needs
-from benchmarks.layers import Layer
+from benchmarks.problems.data import Data
+from benchmarks.problems.directions import Direction, needs
+from benchmarks.problems.layer import Layer
 
 
 class Definition(Contestant):

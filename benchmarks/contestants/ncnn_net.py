@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.contestants.base import Arrays, Contestant, Run, only_forward
-from benchmarks.data import Data
-from benchmarks.directions import Direction
-from benchmarks.layers import Layer
+from benchmarks.problems.data import Data
+from benchmarks.problems.directions import Direction
+from benchmarks.problems.layer import Layer
 
 # What it would otherwise compute with fewer bits, where the processor can.
 LESS_THAN_FLOAT32 = (

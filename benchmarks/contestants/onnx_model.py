@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.data import Data
-from benchmarks.layers import Layer
+from benchmarks.problems.data import Data
+from benchmarks.problems.layer import Layer
 
 
 def conv_model(layer: Layer, data: Data) -> bytes:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from benchmarks.contestants.base import Contestant, Run, only_forward
 from benchmarks.contestants.onnx_model import conv_model
-from benchmarks.data import Data
-from benchmarks.directions import Direction
-from benchmarks.layers import Layer
+from benchmarks.problems.data import Data
+from benchmarks.problems.directions import Direction
+from benchmarks.problems.layer import Layer
 
 
 class OnnxRuntime(Contestant):

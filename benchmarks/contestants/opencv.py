@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.contestants.base import Contestant, Run, one_array, only_forward
-from benchmarks.data import Data
-from benchmarks.directions import Direction
-from benchmarks.layers import Layer
+from benchmarks.problems.data import Data
+from benchmarks.problems.directions import Direction
+from benchmarks.problems.layer import Layer
 
 
 class OpenCV(Contestant):

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from benchmarks.contestants.base import Contestant, Run, one_array, only_forward
 from benchmarks.contestants.onnx_model import conv_model
-from benchmarks.data import Data
-from benchmarks.directions import Direction
-from benchmarks.layers import Layer
+from benchmarks.problems.data import Data
+from benchmarks.problems.directions import Direction
+from benchmarks.problems.layer import Layer
 
 
 class OpenVINO(Contestant):

@@ -1,4 +1,4 @@
-"""fastconv's own backends, whichever are usable on this machine."""
+"""fastconv, as its users call it: by itself, by a plan, by each backend that is usable here."""
 
 from __future__ import annotations
 
@@ -8,27 +8,15 @@ from typing import Any
 import numpy as np
 
 import fastconv
+from benchmarks.contestants import internals
 from benchmarks.contestants.base import Contestant, Run, one_array, only_forward, wanted_gradients
-from benchmarks.data import Data
-from benchmarks.directions import Direction, needs
-from benchmarks.layers import Layer
-from fastconv import registry
-from fastconv.algorithms.backend import Backend
-from fastconv.problem import ConvProblem
-from fastconv.registry import choose, refusal, usable_backends
+from benchmarks.problems.data import Data
+from benchmarks.problems.directions import Direction, needs
+from benchmarks.problems.layer import Layer
 
 # Only what is far slower than the rest needs to be known, to cut its layers to size.
 SLOW: Mapping[str, float] = {"loops_literal": 1.4, "loops_rows": 7.0, "loops": 8.0}
 USUAL_GFLOPS = 150.0
-
-
-# What the registry calls a direction, or the parts of it.
-_PARTS: Mapping[Direction, tuple[registry.Direction, ...]] = {
-    "forward": ("forward",),
-    "input-grad": ("input-grad",),
-    "weight-grad": ("weight-grad",),
-    "step": ("input-grad", "weight-grad"),
-}
 
 
 class FastconvBackend(Contestant):
@@ -36,8 +24,7 @@ class FastconvBackend(Contestant):
 
     kind = "fastconv"
 
-    def __init__(self, backend: Backend) -> None:
-        self.backend = backend
+    def __init__(self, backend: internals.Backend) -> None:
         self.name = backend.name
         self.label = f"fastconv {backend.name}"
         self.about = backend.summary
@@ -52,32 +39,19 @@ class FastconvBackend(Contestant):
         fastconv.set_num_threads(threads)
 
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
-        problem = problem_of(layer)
-        reasons = (refusal(self.backend, problem, part) for part in _PARTS[direction])
-        return next((reason for reason in reasons if reason is not None), None)
+        return internals.refusal(self.name, layer, direction)
 
     def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
-        kwargs = layer.conv_kwargs()
-        if direction == "forward":
-            return Run(
-                lambda: fastconv.conv2d(
-                    data.x, data.weight, data.bias, backend=self.name, **kwargs
-                ),
-                one_array,
-            )
-        return _gradients(self.name, layer, direction, data)
+        return _call(self.name, layer, direction, data)
 
 
 class FastconvAuto(Contestant):
-    """All gradients of one call, each by the backend that `auto` takes for it.
-
-    The other directions are a single choice: there it is the backend of that name.
-    """
+    """What a user calls who names no backend: measured as it is, choice included."""
 
     kind = "fastconv"
     name = "auto"
     label = "fastconv auto"
-    about = "fastconv.conv2d_backward: each gradient by the backend that auto takes for it"
+    about = "fastconv.conv2d and conv2d_backward, by the backends that fit the problem best"
     rough_gflops = USUAL_GFLOPS
 
     def __init__(self) -> None:
@@ -90,10 +64,10 @@ class FastconvAuto(Contestant):
         fastconv.set_num_threads(threads)
 
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
-        return None if direction == "step" else "it is the backend that is framed"
+        return None
 
     def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
-        return _gradients("auto", layer, direction, data)
+        return _call(self.name, layer, direction, data)
 
 
 class FastconvPlan(Contestant):
@@ -137,34 +111,24 @@ class FastconvPlan(Contestant):
 
 
 def fastconv_backends() -> list[Contestant]:
-    return [FastconvBackend(backend) for backend in usable_backends()]
-
-
-def problem_of(layer: Layer) -> ConvProblem:
-    return ConvProblem.create(
-        layer.x_shape, layer.weight_shape, (layer.out_channels,), **layer.conv_kwargs()
-    )
+    """Return a contestant for each backend, in order of choice."""
+    return [FastconvBackend(backend) for backend in internals.backends()]
 
 
 def chosen(layer: Layer, direction: Direction) -> str:
-    """Return the contestant that runs what ``backend="auto"`` takes."""
-    if direction == "step":
-        return FastconvAuto.name
-    return choose(problem_of(layer), "auto", _PARTS[direction][0]).name
+    """Return the contestant that runs what ``backend="auto"`` takes.
+
+    The gradients of a step may each have another backend, so that no single one runs them all.
+    """
+    choices = internals.choices(layer, direction)
+    return choices[0] if len(choices) == 1 else FastconvAuto.name
 
 
-def scratch_bytes(layer: Layer, threads: int) -> dict[str, int]:
-    """Return what each backend that can do the layer holds besides operands and result."""
-    problem = problem_of(layer)
-    return {
-        backend.name: backend.scratch_bytes(problem.unpadded, threads)
-        for backend in usable_backends()
-        if refusal(backend, problem) is None
-    }
-
-
-def _gradients(backend: str, layer: Layer, direction: Direction, data: Data) -> Run:
-    kwargs = {**layer.conv_kwargs(), "needs": needs(direction), "backend": backend}
+def _call(backend: str, layer: Layer, direction: Direction, data: Data) -> Run:
+    kwargs = {**layer.conv_kwargs(), "backend": backend}
+    if direction == "forward":
+        return Run(lambda: fastconv.conv2d(data.x, data.weight, data.bias, **kwargs), one_array)
+    kwargs["needs"] = needs(direction)
     return Run(
         lambda: fastconv.conv2d_backward(data.grad_output, data.x, data.weight, **kwargs),
         wanted_gradients,
@@ -173,5 +137,5 @@ def _gradients(backend: str, layer: Layer, direction: Direction, data: Data) -> 
 
 def _worst_growth() -> tuple[float, bool]:
     """Return slack and exactness of whichever backend may be chosen."""
-    growth = max(backend.error_growth for backend in usable_backends())
+    growth = max(backend.error_growth for backend in internals.backends())
     return growth, growth == 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.contestants.base import Arrays, Contestant, Run, only_forward
-from benchmarks.data import Data
-from benchmarks.directions import Direction, needs
-from benchmarks.layers import Layer
+from benchmarks.problems.data import Data
+from benchmarks.problems.directions import Direction, needs
+from benchmarks.problems.layer import Layer
 
 # The usual wheel brings gigabytes of CUDA along.
 PIP_COMMAND = "pip install torch --index-url https://download.pytorch.org/whl/cpu"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from contextlib import closing
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import data, truth
 from benchmarks.contestants import Contestant, all_contestants, find
 from benchmarks.contestants.ours import chosen
-from benchmarks.directions import DIRECTIONS, Direction
-from benchmarks.layers import LAYERS, Layer
-from benchmarks.process import Process, load_outputs
+from benchmarks.measuring import truth
+from benchmarks.measuring.process import Process
+from benchmarks.problems import data
+from benchmarks.problems.directions import DIRECTIONS, Direction
+from benchmarks.problems.layer import Layer
+from benchmarks.problems.layers import LAYERS
 
 CONTESTANTS = all_contestants()
 # One of each kind, small enough for the naive reference.
@@ -31,7 +32,7 @@ SMALL = [layer.cut(1e5) for layer in LAYERS if layer.name in NAMES]
 
 
 @pytest.mark.parametrize("contestant", CONTESTANTS, ids=lambda contestant: contestant.name)
-def test_results_are_within_their_bound(contestant: Contestant, tmp_path: Path) -> None:
+def test_results_are_within_their_bound(contestant: Contestant) -> None:
     if contestant.missing():
         pytest.skip(str(contestant.missing()))
     # In a process of its own as in a run: libraries change the process that loads them.
@@ -39,21 +40,14 @@ def test_results_are_within_their_bound(contestant: Contestant, tmp_path: Path) 
         for direction in DIRECTIONS:
             for layer in SMALL:
                 if not contestant.refusal(layer, direction):
-                    check(process, layer, direction, tmp_path / "results.npz")
+                    check(process, layer, direction)
 
 
-def check(process: Process, layer: Layer, direction: Direction, path: Path) -> None:
+def check(process: Process, layer: Layer, direction: Direction) -> None:
     """Compare one problem with its truth."""
-    process.ask(
-        "prepare",
-        layer=layer.as_dict(),
-        direction=direction,
-        results=str(path),
-        arrays=None,
-        integers=False,
-    )
+    first = process.ask("prepare", layer=layer, direction=direction)
     answer = truth.solve(layer, data.make(layer), direction)
-    error, bound = answer.error(load_outputs(path))
+    error, bound = answer.error(first.outputs)
     assert error <= process.contestant.slack * bound, (layer.shape_text(), direction)
 
 
@@ -103,7 +97,7 @@ def test_who_packs_ahead_says_so() -> None:
 
 
 def test_peak_of_call_sees_an_allocation() -> None:
-    from benchmarks.memory import peak_of_call
+    from benchmarks.measuring.memory import peak_of_call
 
     result, extra = peak_of_call(lambda: np.ones(32 * 2**20, np.uint8).sum())
     assert result == 32 * 2**20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import cli
-from benchmarks.directions import DIRECTIONS, MARKS, WORK, needs
+from benchmarks.problems.directions import DIRECTIONS, MARKS, WORK, needs
 
 
 def test_each_direction_wants_its_gradients() -> None:

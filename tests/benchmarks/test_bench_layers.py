@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.layers import LAYERS, SMALLEST_OUTPUT, Layer
+from benchmarks.problems.layer import SMALLEST_OUTPUT, Layer
+from benchmarks.problems.layers import LAYERS
 
 ROOT = Path(__file__).resolve().parents[2]
 BY_NAME = {layer.name: layer for layer in LAYERS}
@@ -106,5 +107,5 @@ def test_images_go_before_pixels_and_pixels_before_channels() -> None:
 
 
 def test_the_table_needs_nothing_but_python() -> None:
-    code = "import sys, benchmarks.layers; sys.exit('numpy' in sys.modules)"
+    code = "import sys, benchmarks.problems.layers; sys.exit('numpy' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -8,14 +8,21 @@ from time import sleep
 import numpy as np
 import pytest
 
-from benchmarks import data, overhead
 from benchmarks.contestants import find
-from benchmarks.process import Process
+from benchmarks.measuring import overhead
+from benchmarks.measuring.process import Process
+from benchmarks.problems import data
 
 
 def test_a_call_of_a_known_length(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overhead, "BATCHES", 3)
     assert overhead.microseconds(lambda: sleep(0.001)) >= 1000
+
+
+def test_a_call_longer_than_a_batch_is_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overhead, "BATCHES", 3)
+    monkeypatch.setattr(overhead, "WARM_UP_CALLS", 1)
+    assert overhead.microseconds(lambda: sleep(0.005)) >= 5000
 
 
 def test_the_ways_to_call_fastconv_compute_the_same() -> None:

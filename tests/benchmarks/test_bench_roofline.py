@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import charts, roofline
-from benchmarks.contestants.ours import problem_of
-from benchmarks.layers import LAYERS, Layer
-from tests.benchmarks.test_bench_compare import results
+from benchmarks.problems.layer import Layer
+from benchmarks.problems.layers import LAYERS
+from benchmarks.reporting import figures, roofline
+from tests.benchmarks.made_up import run, seconds
 
 
-@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
-def test_forward_needs_the_bytes_that_the_problem_states(layer: Layer) -> None:
-    assert roofline.least_bytes(layer, "forward") == problem_of(layer).bytes
-
-
-def test_a_step_reads_and_writes_image_and_weights() -> None:
+def test_each_operand_is_read_or_written_once() -> None:
     layer = Layer("", "", 2, 3, 5, 7, 4, 3)
     # image, weights and bias: 2·3·5·7, 4·3·3·3, 4; gradient of the output: 2·4·3·5
+    assert roofline.least_bytes(layer, "forward") == 4 * (210 + 108 + 4 + 120)
     assert roofline.least_bytes(layer, "step") == 4 * (2 * (210 + 108) + 120 + 4)
     assert roofline.least_bytes(layer, "input-grad") == 4 * (210 + 108 + 120)
 
@@ -30,11 +26,11 @@ def test_kinds() -> None:
     assert kinds["convnext.dw384_14"] == "depthwise"
 
 
-@pytest.mark.parametrize("width", [charts.WIDE, charts.NARROW])
+@pytest.mark.parametrize("width", [figures.WIDE, figures.NARROW])
 def test_the_chart_is_drawn_where_the_machine_was_measured(width: float) -> None:
-    run = results([1e-3], [2e-3])
-    figure = roofline.draw(run, "forward", width)
+    made = run({"loops": seconds(50), "torch": seconds(100)})
+    figure = roofline.draw(made, "forward", width)
     assert figure is not None
-    assert "FLOPs per byte" in charts.svg(figure, "roofline")
-    run.machine["bandwidth"] = None
-    assert roofline.draw(run, "forward", width) is None
+    assert "FLOPs per byte" in figures.svg(figure, "roofline")
+    made.machine["bandwidth"] = None
+    assert roofline.draw(made, "forward", width) is None

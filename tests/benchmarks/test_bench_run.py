@@ -10,11 +10,11 @@ import pytest
 
 from benchmarks import __main__ as entry
 from benchmarks import cli
-from benchmarks.directions import DIRECTIONS
-from benchmarks.results import Results
+from benchmarks.measuring.results import Results
+from benchmarks.problems.directions import DIRECTIONS
 
 # The always present ones, and one library that is absent on some machines.
-WHO = "reference,tutorial,im2col,scipy,opencv"
+WHO = "reference,tutorial,auto,im2col,scipy,opencv"
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import data, truth
-from benchmarks.data import Data
-from benchmarks.layers import LAYERS, Layer
+from benchmarks.measuring import truth
+from benchmarks.problems import data
+from benchmarks.problems.data import Data
+from benchmarks.problems.layer import Layer
+from benchmarks.problems.layers import LAYERS
 
 SMALL = Layer("small", "hand-worked", 1, 1, 2, 3, 1, 2)
 HAND = Data(

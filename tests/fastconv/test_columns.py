@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import fastconv
 import reference
-from benchmarks.layers import LAYERS
+from benchmarks.problems.layers import LAYERS
 from fastconv.algorithms.im2col import column_buffer_bytes
 from fastconv.columns import Tile, add_columns, fill_columns
 from tests.support import CASES, EXACT_CASES, integer_operands, integer_truth

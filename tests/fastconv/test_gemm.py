@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from benchmarks.layers import LAYERS
+from benchmarks.problems.layers import LAYERS
 from fastconv import isa, threads
 from fastconv.algorithms import gemm
 from fastconv.registry import BACKENDS, refusal

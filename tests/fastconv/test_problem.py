@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastconv
-from benchmarks.layers import LAYERS
+from benchmarks.problems.layers import LAYERS
 from fastconv import ConvProblem
 from fastconv.padding import PADDING_MODES, sources
 from fastconv.registry import refusal, usable_backends

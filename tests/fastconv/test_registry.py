@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from benchmarks.layers import LAYERS
+from benchmarks.problems.layers import LAYERS
 from fastconv import call, isa
 from fastconv.registry import BACKENDS, choose, refusal, refusals
 

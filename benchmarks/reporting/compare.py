@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from benchmarks import analysis
-from benchmarks.directions import MARKS
-from benchmarks.results import Measurement, Results, geometric_mean
+from benchmarks.measuring.results import Measurement, Results, geometric_mean
+from benchmarks.problems.directions import MARKS
+from benchmarks.reporting import sentences
 
-# Below this a difference means nothing, whatever the quartiles of a few samples say.
+# Below this a difference means nothing, however surely it is one.
 NOISE = 0.03
+# Among a hundred pairs without a difference one would pass for different.
+SIGNIFICANCE = 0.01
 
 Verdict = Literal["faster", "slower", "same", "unclear", "not comparable"]
 COLOURS: dict[Verdict, str] = {
@@ -39,18 +42,21 @@ class Pair:
 
     @property
     def verdict(self) -> Verdict:
-        """Call it different only where the middle halves of the times do not overlap."""
+        """Call it different only where the times of one run tend to lie above the other's.
+
+        Times are skewed and have outliers, so that their ranks are compared; a handful of calls
+        is too few to tell.
+        """
         if self.before.problem != self.after.problem:
             return "not comparable"
-        (low_before, high_before) = self.before.quartiles
-        (low_after, high_after) = self.after.quartiles
         if abs(self.ratio - 1) <= NOISE:
             return "same"
-        if high_after < low_before:
-            return "faster"
-        if low_after > high_before:
-            return "slower"
-        return "unclear"
+        # Half a second of loading that only a comparison needs.
+        from scipy.stats import mannwhitneyu
+
+        if mannwhitneyu(self.before.times, self.after.times).pvalue > SIGNIFICANCE:
+            return "unclear"
+        return "faster" if self.ratio > 1 else "slower"
 
 
 def pairs(before: Results, after: Results) -> list[Pair]:
@@ -90,13 +96,47 @@ def differences(before: Results, after: Results) -> list[str]:
     return found
 
 
+def left_out(before: Results, after: Results) -> list[str]:
+    """Return what only one of the runs measured, so that nobody vanishes without a word."""
+    found = []
+    for which, run, other in (("before", before, after), ("after", after, before)):
+        for what, names in (
+            ("contestants", _busy),
+            ("layers", _layers),
+            ("directions", _directions),
+        ):
+            alone = [name for name in names(run) if name not in names(other)]
+            if alone:
+                found.append(f"{what} only {which}: {', '.join(alone)}")
+        for m in run.measurements:
+            if m.status == "failed":
+                found.append(f"{run.label(m.contestant)} failed {which} on {m.layer}: {m.reason}")
+    return found
+
+
+def _busy(results: Results) -> list[str]:
+    """Return who had something to do."""
+    busy = {m.contestant for m in results.measurements if m.status != "unsupported"}
+    return [info.label for info in results.present if info.name in busy]
+
+
+def _layers(results: Results) -> list[str]:
+    return [info.name for info in results.layers]
+
+
+def _directions(results: Results) -> list[str]:
+    return results.directions
+
+
 def show(before: Results, after: Results, console: Console) -> None:
     """Print the comparison."""
     for difference in differences(before, after):
         console.print(f"[yellow]not the same {difference}[/]")
     for which, results in (("before", before), ("after", after)):
-        for warning in analysis.warnings(results):
-            console.print(f"[yellow]{which}: {warning}[/]")
+        for warning in sentences.warnings(results):
+            console.print(f"[yellow]{which}: {escape(warning)}[/]")
+    for text in left_out(before, after):
+        console.print(f"[yellow]{escape(text)}[/]")
     found = pairs(before, after)
     if not found:
         console.print("The two runs have no layer and contestant in common.")
@@ -134,4 +174,4 @@ def _line(label: str, contestant: str, found: list[Pair]) -> str:
         for verdict in ("faster", "slower", "same", "unclear")
         if verdict in verdicts
     )
-    return f"{label}: {mean:.2f}× over {analysis.count(len(mine), 'layer')} ({counts})"
+    return f"{label}: {mean:.2f}× over {sentences.count(len(mine), 'layer')} ({counts})"

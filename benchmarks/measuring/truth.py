@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.data import Data
-from benchmarks.directions import RESULTS, Direction
-from benchmarks.layers import Layer
+from benchmarks.problems.data import Data
+from benchmarks.problems.directions import RESULTS, Direction
+from benchmarks.problems.layer import Layer
 
 Array64 = NDArray[np.float64]
 

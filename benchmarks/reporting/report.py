@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import log10
 from pathlib import Path
 
@@ -12,13 +10,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from benchmarks import analysis, charts, roofline
 from benchmarks.contestants import all_contestants
-from benchmarks.directions import DIRECTIONS, WORK
-from benchmarks.overhead import TINY
-from benchmarks.photos import FILTERS, SHOWN_BY_ALL, picture_path
-from benchmarks.presets import DEFAULT, FULL, QUICK
-from benchmarks.results import Measurement, PhotoResult, Results
+from benchmarks.measuring.overhead import TINY
+from benchmarks.measuring.results import Measurement, Results
+from benchmarks.problems.directions import DIRECTIONS, WORK
+from benchmarks.problems.presets import DEFAULT, FULL, QUICK
+from benchmarks.reporting import charts, figures, rivals, roofline, sentences, summaries
+from benchmarks.reporting.album import Album
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -32,15 +30,17 @@ def render(results: Results, pictures: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(figure=_figure, kilobytes=_kilobytes)
+    environment.filters.update(figure=_figure, kilobytes=_kilobytes, count=sentences.count)
+    sections = [_Section(results, direction) for direction in results.directions]
     return environment.get_template("report.html.j2").render(
         results=results,
         machine=results.machine,
         colours=charts.colours(results),
-        equality=analysis.equality_sentence(results),
-        warnings=analysis.warnings(results),
-        sections=[_Section(results, direction) for direction in results.directions],
-        album=_Album(results, pictures),
+        equality=sentences.equality_sentence(results),
+        warnings=sentences.warnings(results),
+        sections=sections,
+        has_choices=any(section.choices for section in sections),
+        album=Album(results, pictures),
         command=_command(results),
         scratch_columns=list(dict.fromkeys(n for i in results.layers for n in i.scratch_bytes)),
         tiny=TINY,
@@ -76,11 +76,13 @@ class _Section:
         self.direction = direction
         self.work = WORK[direction]
         self.results = results
-        self.sentence = analysis.speed_sentence(results, direction)
-        self.rows = analysis.rows(results, direction)
-        self.choices = analysis.choices(results, direction)
-        self.has_plan = any(row.planned is not None for row in self.rows)
-        self.summaries = analysis.summaries(results, direction)
+        self.sentence = sentences.speed_sentence(results, direction)
+        self.rows = rivals.rows(results, direction)
+        self.choices = rivals.choices(results, direction)
+        self.has_rival = any(row.ratio is not None for row in self.rows)
+        self.has_plan = any(row.planned_ratio is not None for row in self.rows)
+        self.summaries = summaries.summaries(results, direction)
+        self.idle = summaries.idle(results, direction)
         measured = {m.contestant for m in results.measurements if m.timed and self._mine(m)}
         self.columns = [info for info in results.present if info.name in measured]
         self.cuts = [m for m in results.measurements if self._mine(m) and m.timed and m.is_cut]
@@ -89,10 +91,13 @@ class _Section:
     def _mine(self, measurement: Measurement) -> bool:
         return measurement.direction == self.direction
 
-    def cell(self, row: analysis.Row, contestant: str) -> Measurement | None:
+    def rival(self, rival: Measurement) -> str:
+        return rivals.rival_label(self.results, rival)
+
+    def cell(self, row: rivals.Row, contestant: str) -> Measurement | None:
         return self.results.find(row.info.name, self.direction, contestant)
 
-    def best(self, row: analysis.Row) -> float:
+    def best(self, row: rivals.Row) -> float:
         return max((m.gflops for m in self.results.of(row.info.name, self.direction)), default=1.0)
 
     def chart(self, name: str) -> Markup | None:
@@ -101,70 +106,13 @@ class _Section:
             roofline.draw if name == "roofline" else getattr(charts, name)
         )
         drawn = []
-        for size, width in (("wide", charts.WIDE), ("narrow", charts.NARROW)):
+        for size, width in (("wide", figures.WIDE), ("narrow", figures.NARROW)):
             figure = draw(self.results, self.direction, width)
             if figure is None:
                 return None
-            svg = charts.svg(figure, f"{name} {self.direction} {size}")
+            svg = figures.svg(figure, f"{name} {self.direction} {size}")
             drawn.append(f'<div class="{size}">{svg}</div>')
         return Markup("".join(drawn))
-
-
-@dataclass(frozen=True)
-class _Picture:
-    """A picture as the page embeds it, and what stands below it."""
-
-    source: str
-    caption: str
-    tiny: bool = False
-
-
-class _Album:
-    """The photographs of the report."""
-
-    def __init__(self, results: Results, folder: Path) -> None:
-        self._results = results
-        self._folder = folder
-        self.filters = [filter_.name for filter_ in FILTERS]
-        self.photos = list(dict.fromkeys(result.photo for result in results.photos))
-        self.contestants = [
-            info
-            for info in results.present
-            if any(result.contestant == info.name for result in results.photos)
-        ]
-
-    def series(self, photo: str) -> list[_Picture]:
-        """Return the original and the picture of every filter, by the first backend of ours."""
-        pictures = [_Picture(_embed(self._folder / f"{photo}.jpg"), "original")]
-        ours = [info.name for info in self._results.present if info.kind == "fastconv"]
-        for filter_ in self.filters:
-            for name in ours:
-                path = picture_path(self._folder, photo, filter_, name)
-                result = self.result(photo, filter_, name)
-                if path.exists() and result is not None and not result.is_cut:
-                    pictures.append(_Picture(_embed(path), filter_))
-                    break
-        return pictures
-
-    def everyone(self) -> list[_Picture]:
-        """Return the same picture as each contestant made it."""
-        pictures = []
-        for info in self.contestants:
-            path = picture_path(self._folder, *SHOWN_BY_ALL, info.name)
-            result = self.result(*SHOWN_BY_ALL, info.name)
-            if path.exists() and result is not None:
-                pictures.append(_Picture(_embed(path), info.label, tiny=result.is_cut))
-        return pictures
-
-    def result(self, photo: str, filter_: str, contestant: str) -> PhotoResult | None:
-        wanted = (photo, filter_, contestant)
-        return next(
-            (r for r in self._results.photos if (r.photo, r.filter, r.contestant) == wanted), None
-        )
-
-
-def _embed(path: Path) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
 def _figure(value: float) -> str:

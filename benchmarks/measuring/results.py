@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
+import statistics
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import median, quantiles
 from typing import Any, Literal
 
-from benchmarks.layers import Layer
+from benchmarks.problems.layer import Layer
 
 FORMAT = 2
 
@@ -43,13 +42,13 @@ class Measurement:
 
     @property
     def seconds(self) -> float:
-        return median(self.times)
+        return statistics.median(self.times)
 
     @property
     def quartiles(self) -> tuple[float, float]:
         if len(self.times) < 2:
             return self.times[0], self.times[0]
-        low, _, high = quantiles(self.times, n=4, method="inclusive")
+        low, _, high = statistics.quantiles(self.times, n=4, method="inclusive")
         return low, high
 
     @property
@@ -85,7 +84,18 @@ class ContestantInfo:
     version: str = ""
     missing: str = ""
     pip_command: str = ""
+    """What would add it; nothing where it is installed and its process did not start."""
     pools: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it is there, but could not take part."""
+        return bool(self.missing) and not self.pip_command
+
+    @property
+    def absence(self) -> str:
+        """Why it did not take part, and what to do about it where something can be done."""
+        return self.missing + (f"; to add it: {self.pip_command}" if self.pip_command else "")
 
 
 @dataclass
@@ -99,7 +109,7 @@ class LayerInfo:
     scratch_bytes: dict[str, int]
     """Backend of fastconv → what it holds in a forward call besides operands and result."""
     chosen: dict[str, str]
-    """Direction → the contestant that `auto` amounts to."""
+    """Direction → the contestant that runs the backend which `auto` takes."""
     explanation: str
 
     @property
@@ -198,7 +208,7 @@ class Results:
             for m in self.measurements
             if m.timed and len(m.times) > 3
         ]
-        return median(spreads) if spreads else None
+        return statistics.median(spreads) if spreads else None
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", "utf-8")
@@ -233,5 +243,5 @@ class Results:
 
 def geometric_mean(values: Iterable[float]) -> float | None:
     """Return the geometric mean, or None of nothing."""
-    logs = [math.log(value) for value in values]
-    return math.exp(sum(logs) / len(logs)) if logs else None
+    found = list(values)
+    return statistics.geometric_mean(found) if found else None

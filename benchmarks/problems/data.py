@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.layers import Layer
+from benchmarks.problems.layer import Layer
 
 Array = NDArray[np.float32]
 
@@ -43,12 +42,3 @@ def make(layer: Layer, *, integers: bool = False) -> Data:
         bias=draw((layer.out_channels,)),
         grad_output=draw(layer.output_shape),
     )
-
-
-def save(path: Path, data: Data) -> None:
-    np.savez(path, **vars(data))
-
-
-def load(path: Path) -> Data:
-    with np.load(path) as arrays:
-        return Data(**{name: arrays[name] for name in arrays.files})

@@ -6,16 +6,18 @@ memory: at so many FLOPs per byte no more than bandwidth times that can be done 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from benchmarks import analysis
-from benchmarks.charts import LEGEND_ROW, LIBRARIES, OURS, PAGE, WIDE, page_style
-from benchmarks.layers import Layer
-from benchmarks.results import Measurement, Results
+from benchmarks.measuring.results import Measurement, Results
+from benchmarks.problems.layer import Layer
+from benchmarks.reporting import rivals
+from benchmarks.reporting.charts import LIBRARIES, OURS
+from benchmarks.reporting.figures import LEGEND_ROW, PAGE, WIDE, page_style
 
 KINDS = {"dense": "o", "1×1": "s", "grouped": "D", "depthwise": "^"}
 
@@ -42,13 +44,13 @@ def kind(layer: Layer) -> str:
 
 
 def draw(results: Results, direction: str, width: float) -> Figure | None:
-    """Draw every layer under its roof, fastconv filled and the best other library hollow."""
+    """Draw every layer under its roof, fastconv filled and the fastest of the others hollow."""
     peak, memory, cache = (
         results.peak_gflops,
         results.bandwidth("memory"),
         results.bandwidth("cache"),
     )
-    rows = [row for row in analysis.rows(results, direction) if row.ours is not None]
+    rows = [row for row in rivals.rows(results, direction) if row.ours is not None]
     if not peak or not memory or not cache or not rows:
         return None
     legend = 0.2 + LEGEND_ROW * (2 if width >= WIDE else 4)
@@ -102,7 +104,7 @@ def draw(results: Results, direction: str, width: float) -> Figure | None:
         axes.grid(color=PAGE.faint, lw=0.5, alpha=0.6)
         axes.set_axisbelow(True)
         figure.legend(
-            handles=_legend({kind(row.info.layer) for row in rows}, peak, memory, cache),
+            handles=_legend(rows, peak, memory, cache),
             loc="upper left",
             bbox_to_anchor=(0.0, 1.0),
             borderaxespad=0.1,
@@ -113,7 +115,8 @@ def draw(results: Results, direction: str, width: float) -> Figure | None:
     return figure
 
 
-def _legend(kinds: set[str], peak: float, memory: float, cache: float) -> list[Line2D]:
+def _legend(rows: Sequence[rivals.Row], peak: float, memory: float, cache: float) -> list[Line2D]:
+    kinds = {kind(row.info.layer) for row in rows}
     ours = Line2D([], [], ls="", marker="o", color=OURS[0], label="fastconv (auto)")
     best = Line2D([], [], ls="", marker="o", color=LIBRARIES[0], mfc="none", label="best other")
     roof = Line2D([], [], color=PAGE.ink, lw=1, label=f"{peak:.0f} GFLOP/s, {memory:.0f} GB/s")
@@ -123,4 +126,5 @@ def _legend(kinds: set[str], peak: float, memory: float, cache: float) -> list[L
         for name, marker in KINDS.items()
         if name in kinds
     ]
-    return [ours, best, roof, caches, *marks]
+    others = [best] if any(row.best for row in rows) else []
+    return [ours, *others, roof, caches, *marks]

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmarks import analysis
-from benchmarks.directions import MARKS, Direction
-from benchmarks.layers import Layer
-from benchmarks.results import Measurement, Results
+from benchmarks.measuring.results import Measurement, Results
+from benchmarks.problems.directions import MARKS, Direction
+from benchmarks.problems.layer import Layer
+from benchmarks.reporting import rivals, sentences, summaries
 
 # Widths are fixed, since rows appear one by one; together they fit into 80 columns.
 COLUMNS = (
@@ -65,7 +66,7 @@ class Terminal:
             self._print_head(results)
             self._headed = True
         info = next(info for info in results.layers if info.name == layer.name)
-        row = analysis.row(results, info, direction)
+        row = rivals.row(results, info, direction)
         name = layer.name + MARKS[direction]
         peak = results.peak_gflops
         ours = row.ours
@@ -83,7 +84,7 @@ class Terminal:
             if (m.layer, m.direction) != (layer.name, direction):
                 continue
             if m.status == "failed":
-                self.console.print(f"  [red]{m.contestant} failed: {m.reason}[/]")
+                self.console.print(f"  [red]{m.contestant} failed: {escape(m.reason)}[/]")
             elif m.status == "ok" and not m.correct:
                 self.console.print(f"  [red]{m.contestant} is NOT correct: {_wrong(m)}[/]")
 
@@ -91,18 +92,22 @@ class Terminal:
         """Print the summary of the run."""
         for direction in results.directions:
             self.console.print()
-            self.console.print(_summary(results, direction))
-            self.console.print(analysis.speed_sentence(results, direction))
-        self.console.print(analysis.equality_sentence(results))
-        for warning in analysis.warnings(results):
-            self.console.print(f"[yellow]{warning}[/]")
+            if summaries.summaries(results, direction):
+                self.console.print(_summary(results, direction))
+            for sentence in summaries.idle(results, direction):
+                self.console.print(sentence)
+            self.console.print(sentences.speed_sentence(results, direction))
+        self.console.print(sentences.equality_sentence(results))
+        for warning in sentences.warnings(results):
+            self.console.print(f"[yellow]{escape(warning)}[/]")
         for info in results.absent:
-            self.console.print(f"{info.label}: {info.missing}. To add it: {info.pip_command}")
+            if not info.is_broken:  # who is broken has been warned of
+                self.console.print(f"{info.label}: {info.absence}")
 
     def _print_head(self, results: Results) -> None:
         machine = results.machine
         peak = f", measured peak {results.peak_gflops:.0f} GFLOP/s" if results.peak_gflops else ""
-        threads = analysis.count(results.threads, "thread")
+        threads = sentences.count(results.threads, "thread")
         self.console.print(f"{machine['cpu']}, {threads}, float32{peak}")
         self.console.print("✂: a smaller cut of the layer, for those who would take too long")
         self._print_row(*(f"[bold]{title}[/]" for title, _, _ in COLUMNS))
@@ -149,7 +154,7 @@ def _summary(results: Results, direction: str) -> Table:
         ("results", "left"),
     ):
         table.add_column(title, justify=justify)  # type: ignore[arg-type]
-    for line in analysis.summaries(results, direction):
+    for line in summaries.summaries(results, direction):
         table.add_row(
             line.label,
             str(line.layers),
@@ -160,7 +165,7 @@ def _summary(results: Results, direction: str) -> Table:
     return table
 
 
-def _verdict(line: analysis.Summary) -> str:
+def _verdict(line: summaries.Summary) -> str:
     problems: Sequence[str] = [
         text
         for count, text in (
@@ -169,4 +174,4 @@ def _verdict(line: analysis.Summary) -> str:
         )
         if count
     ]
-    return ", ".join(problems) or ("all correct" if line.layers else "none of these layers")
+    return ", ".join(problems) or "all correct"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.layers import LAYERS, USUAL_LAYERS
+from benchmarks.problems.layers import LAYERS, USUAL_LAYERS
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,90 @@
+"""All that the benchmarks know of fastconv beyond what it shows its users."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from benchmarks.problems.directions import Direction
+from benchmarks.problems.layer import Layer
+from fastconv import isa, registry
+from fastconv.problem import ConvProblem
+
+# What the registry calls a direction, or the parts of it.
+_PARTS: Mapping[Direction, tuple[registry.Direction, ...]] = {
+    "forward": ("forward",),
+    "input-grad": ("input-grad",),
+    "weight-grad": ("weight-grad",),
+    "step": ("input-grad", "weight-grad"),
+}
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One backend of the registry; its errors may grow this much faster than a plain sum's."""
+
+    name: str
+    summary: str
+    error_growth: float
+
+
+def backends() -> list[Backend]:
+    """Return the backends that are usable on this machine, in order of choice."""
+    return [
+        Backend(backend.name, backend.summary, backend.error_growth)
+        for backend in registry.usable_backends()
+    ]
+
+
+def refusal(name: str, layer: Layer, direction: Direction) -> str | None:
+    """Return why a backend does not do all of a problem, or None."""
+    (backend,) = (b for b in registry.usable_backends() if b.name == name)
+    reasons = (registry.refusal(backend, _problem(layer), part) for part in _PARTS[direction])
+    return next((reason for reason in reasons if reason is not None), None)
+
+
+def choices(layer: Layer, direction: Direction) -> tuple[str, ...]:
+    """Return the backend that ``backend="auto"`` takes, for each part of the direction."""
+    problem = _problem(layer)
+    return tuple(registry.choose(problem, "auto", part).name for part in _PARTS[direction])
+
+
+def scratch_bytes(layer: Layer, threads: int) -> dict[str, int]:
+    """Return what each backend that can do the layer holds besides operands and result."""
+    problem = _problem(layer)
+    return {
+        backend.name: backend.scratch_bytes(problem.unpadded, threads)
+        for backend in registry.usable_backends()
+        if registry.refusal(backend, problem) is None
+    }
+
+
+def columns_bytes(layer: Layer) -> int:
+    """Return the size of the whole column matrix of im2col."""
+    return _problem(layer).im2col_bytes
+
+
+def is_compiled() -> bool:
+    """Whether there are kernels, here and now."""
+    return isa.kernels is not None
+
+
+def multiply_adds(dtype: str, iterations: int) -> int:
+    """Multiply and add in registers, and return how many operations that were."""
+    assert isa.kernels is not None
+    return isa.kernels.fma_peak(dtype, iterations)
+
+
+def copies(target: NDArray[Any], source: NDArray[Any], rounds: int) -> int:
+    """Copy again and again, and return how many bytes were read and written."""
+    assert isa.kernels is not None
+    return isa.kernels.copy_rounds(target, source, rounds)
+
+
+def _problem(layer: Layer) -> ConvProblem:
+    return ConvProblem.create(
+        layer.x_shape, layer.weight_shape, (layer.out_channels,), **layer.conv_kwargs()
+    )

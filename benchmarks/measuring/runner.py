@@ -1,0 +1,151 @@
+"""A run: every contestant on every layer, taking turns, one process at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from datetime import datetime
+from pathlib import Path
+from time import perf_counter
+
+from benchmarks.contestants import Contestant
+from benchmarks.measuring import machine, turns
+from benchmarks.measuring.filtering import PhotoRun
+from benchmarks.measuring.on_paper import on_paper
+from benchmarks.measuring.overhead import TINY
+from benchmarks.measuring.peak import PeakMeter
+from benchmarks.measuring.process import Failed, Process
+from benchmarks.measuring.results import ContestantInfo, Measurement, Results
+from benchmarks.problems.directions import Direction
+from benchmarks.problems.layer import Layer
+from benchmarks.problems.presets import Preset
+
+Step = Callable[[str], None]
+"""Told what happens next; called `steps()` times in a run."""
+RowDone = Callable[[Results, Layer, Direction], None]
+
+
+class Runner:
+    """One run with its workers; use it as a context, so that they end with it."""
+
+    def __init__(
+        self,
+        contestants: Sequence[Contestant],
+        layers: Sequence[Layer],
+        directions: Sequence[Direction],
+        preset: Preset,
+        threads: int,
+    ) -> None:
+        self.contestants = contestants
+        self.layers = layers
+        self.directions = directions
+        self.preset = preset
+        self.threads = threads
+        self._processes: list[Process] = []
+        self._infos: list[ContestantInfo] = []
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def steps(self) -> int:
+        """Return how often `run` will call `step`."""
+        present = sum(contestant.missing() is None for contestant in self.contestants)
+        return 2 + present + len(self.layers) * len(self.directions) * (present + 1)
+
+    def run(self, step: Step, row_done: RowDone, pictures: Path) -> Results:
+        """Measure everything; `pictures` is the folder that the filtered photographs go to."""
+        start = perf_counter()
+        step("machine")
+        results = Results(
+            created=datetime.now().isoformat(timespec="seconds"),
+            preset=self.preset.name,
+            threads=self.threads,
+            directions=list(self.directions),
+            machine=machine.describe(),
+        )
+        peak = PeakMeter(self.threads)
+        results.machine["peak_gflops"] = peak.gflops
+        results.machine["bandwidth"] = peak.bandwidth
+        self._start_processes()
+        results.contestants = self._infos
+        results.layers = [on_paper(layer, self.threads) for layer in self.layers]
+        album = PhotoRun(pictures)
+        for process in self._processes:
+            step(f"photographs: {process.contestant.label}")
+            results.photos += album.measure(process)
+        step("call overhead")
+        results.overheads = self._overheads()
+        problems = [(layer, direction) for layer in self.layers for direction in self.directions]
+        for number, (layer, direction) in enumerate(problems):
+            peak.update()
+            left = self.preset.seconds - (perf_counter() - start)
+            share = max(0.0, left) / (len(problems) - number)
+            results.measurements += self._measure(layer, direction, share, step)
+            row_done(results, layer, direction)
+        for process, info in zip(self._processes, results.present, strict=True):
+            try:
+                info.pools = process.ask("pools")
+            except Failed:
+                continue  # its failures are in the measurements already
+        results.seconds = perf_counter() - start
+        return results
+
+    def _start_processes(self) -> None:
+        """Start a worker for everyone who is here; they load their libraries side by side."""
+        for contestant in self.contestants:
+            info = ContestantInfo(
+                contestant.name,
+                contestant.label,
+                contestant.kind,
+                contestant.about,
+                contestant.prepacks,
+            )
+            self._infos.append(info)
+            missing = contestant.missing()
+            if missing:
+                info.missing, info.pip_command = missing, contestant.pip_command()
+                continue
+            process = Process(contestant, self.threads)
+            self._stack.callback(process.close)
+            self._processes.append(process)
+        for process in list(self._processes):
+            info = next(i for i in self._infos if i.name == process.contestant.name)
+            try:
+                info.version = process.ask("version")
+            except Failed as failure:
+                # Installing it once more would not help.
+                info.missing = f"did not start: {failure}"
+                self._processes.remove(process)
+
+    def _overheads(self) -> dict[str, float]:
+        """Ask the libraries and, for all of fastconv, its plan."""
+        found: dict[str, float] = {}
+        for process in self._processes:
+            contestant = process.contestant
+            if contestant.kind != "library" and not contestant.prepacks:
+                continue
+            if contestant.refusal(TINY, "forward") is None:
+                with suppress(Failed):  # it will fail on the layers as well, and be told of there
+                    found |= process.ask("overhead")
+        return found
+
+    def _measure(
+        self, layer: Layer, direction: Direction, seconds: float, step: Step
+    ) -> list[Measurement]:
+        """Prepare and check everyone on one layer, then let them take turns."""
+        start = perf_counter()
+        measured = []
+        running: list[tuple[Process, Measurement]] = []
+        for process in self._processes:
+            step(f"{layer.name}: {process.contestant.label}")
+            measurement = turns.prepare(process, layer, direction, self.preset)
+            measured.append(measurement)
+            if measurement.status == "ok":
+                running.append((process, measurement))
+        step(f"{layer.name}: taking turns")
+        turns.take(running, self.preset.rounds, seconds - (perf_counter() - start))
+        return measured

@@ -1,0 +1,1 @@
+"""What is convolved: layers of published networks, photographs, the numbers, how many of them."""

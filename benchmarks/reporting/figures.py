@@ -1,0 +1,187 @@
+"""Figures with a row for each layer: dots on it, notes beside it, in the ink of a theme."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.measuring.results import Results
+
+WIDE, NARROW = 9.0, 4.4  # inches: a page, a telephone
+ROW_HEIGHT = 0.27
+LEGEND_ROW = 0.24
+NAMES_MARGIN, NOTES_WIDTH = 1.85, 0.6
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Ink for text, a fainter one for rules, and the ground behind them."""
+
+    ink: str
+    faint: str
+    ground: str
+
+
+# In a page the two inks are placeholders that become CSS, so that they follow light and dark.
+PAGE = Theme(ink="#010203", faint="#040506", ground="none")
+PAPER = Theme(ink="#1c2733", faint="#c3cad3", ground="#ffffff")
+
+
+@dataclass
+class Series:
+    """Dots of one colour: row → value; `hollow` rows came from a cut."""
+
+    label: str
+    colour: str
+    values: dict[str, float] = field(default_factory=dict)
+    hollow: set[str] = field(default_factory=set)
+    marker: str = "o"
+
+
+@dataclass
+class Notes:
+    """A column of ratios to the right of the rows, and what stands above it."""
+
+    title: str
+    ratios: dict[str, float] = field(default_factory=dict)
+
+
+def draw_dots(
+    results: Results,
+    series: Sequence[Series],
+    width: float,
+    theme: Theme,
+    *,
+    label: str,
+    ceiling: float | None = None,
+    notes: Sequence[Notes] = (),
+) -> Figure:
+    """Draw one row of dots per layer on a logarithmic axis, notes at the right end of the rows."""
+    names = [info.name for info in results.layers]
+    margin = 0.1 + NOTES_WIDTH * len(notes)
+    with layer_figure(results, width, theme, series, margin) as (figure, axes):
+        axes.set_xscale("log")
+        for place, name in enumerate(names):
+            values = [s.values[name] for s in series if name in s.values]
+            if values:
+                axes.plot([min(values), max(values)], [place, place], color=theme.faint, lw=1)
+        for order, one in enumerate(series):
+            for name, value in one.values.items():
+                hollow = name in one.hollow
+                axes.plot(
+                    value,
+                    names.index(name),
+                    one.marker,
+                    color=one.colour,
+                    ms=10 if one.marker == "|" else 6.5,
+                    mew=2 if one.marker == "|" else 1.4,
+                    mfc="none" if hollow else one.colour,
+                    zorder=3 + order,
+                )
+        if ceiling:
+            axes.plot([ceiling] * 2, [-0.6, len(names)], color=theme.ink, lw=0.8, ls=(0, (2, 3)))
+            axes.text(ceiling, -1, f"peak {ceiling:.0f}", ha="right", va="center", color=theme.ink)
+        axes.set_xlabel(label)
+        axes.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+        axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+        for number, column in enumerate(notes, start=1):
+            inches = NOTES_WIDTH * number
+            write_note(axes, inches, -1, column.title, theme.ink, ha="right")
+            for name, ratio in column.ratios.items():
+                weight = "bold" if ratio > 1 else "normal"
+                text = f"{ratio:.2f}×"
+                write_note(
+                    axes, inches, names.index(name), text, theme.ink, ha="right", weight=weight
+                )
+    return figure
+
+
+def write_note(
+    axes: Axes, inches: float, place: float, text: str, colour: str, **style: Any
+) -> None:
+    """Write a note beside a row, so many inches right of the axes."""
+    axes.annotate(
+        text,
+        (1, place),
+        xycoords=("axes fraction", "data"),
+        xytext=(72 * inches, 0),
+        textcoords="offset points",
+        va="center_baseline",
+        color=colour,
+        annotation_clip=False,
+        **style,
+    )
+
+
+@contextmanager
+def layer_figure(
+    results: Results,
+    width: float,
+    theme: Theme,
+    series: Sequence[Series],
+    margin: float,
+) -> Iterator[tuple[Figure, Axes]]:
+    """Yield axes with a row per layer and `margin` inches for notes; the legend goes above."""
+    names = [info.name for info in results.layers]
+    columns = 5 if width >= WIDE else 2
+    legend = 0.1 + LEGEND_ROW * -(-len(series) // columns)
+    rows = ROW_HEIGHT * (len(names) + 0.8)
+    height = legend + rows + 0.5
+    with matplotlib.rc_context(page_style(theme)):
+        figure = Figure(figsize=(width, height))
+        across = width - NAMES_MARGIN - margin
+        axes = figure.add_axes((NAMES_MARGIN / width, 0.5 / height, across / width, rows / height))
+        axes.set_facecolor("none")
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(len(names) - 0.5, -1.3)
+        axes.tick_params(which="both", length=0)
+        axes.spines[:].set_visible(False)
+        axes.grid(axis="x", color=theme.faint, lw=0.5, alpha=0.6)
+        axes.set_axisbelow(True)
+        yield figure, axes
+        # What is drawn last lies on top and comes first in the legend.
+        handles = [
+            axes.plot([], [], one.marker, color=one.colour, mew=2, label=one.label)[0]
+            for one in reversed(series)
+            if one.values
+        ]
+        figure.legend(
+            handles=handles,
+            loc="upper left",
+            bbox_to_anchor=(0.0, 1.0),
+            borderaxespad=0.1,
+            ncols=columns,
+            frameon=False,
+            handletextpad=0.2,
+            columnspacing=1.2,
+        )
+
+
+def svg(figure: Figure, name: str) -> str:
+    """Return the figure as an SVG element whose ink is that of the page around it."""
+    buffer = io.StringIO()
+    # Identifiers are hashed with the name: they would clash between the charts of a page.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    text = buffer.getvalue()
+    text = text.replace(PAGE.ink, "currentColor").replace(PAGE.faint, "var(--rule)")
+    return text[text.index("<svg") :]
+
+
+def page_style(theme: Theme) -> dict[Any, Any]:
+    """Return what matplotlib needs to know to write in the ink of a theme."""
+    return {
+        "font.family": "sans-serif",
+        "font.size": 9,
+        "text.color": theme.ink,
+        "axes.labelcolor": theme.ink,
+        "xtick.color": theme.ink,
+        "ytick.color": theme.ink,
+    }
