@@ -11,9 +11,7 @@ from typing import Any, Protocol
 import pytest
 
 import fastconv
-from fastconv.algorithms.backend import Backend
-from fastconv.registry import Direction
-from tests.support import DTYPES, is_able, usable_backends
+from tests.support import DTYPES, Backend, Direction, is_able, usable_backends
 
 
 class AnyCase(Protocol):

@@ -9,9 +9,8 @@ import fastconv
 from fastconv import isa, threads
 from fastconv.algorithms import blocks, depthwise, weight_grad
 from fastconv.problem import ConvProblem
-from fastconv.registry import refusal, usable_backends
 from tests.comparing import assert_equal
-from tests.support import forget_calls
+from tests.support import forget_calls, is_able, usable_backends
 
 pytestmark = pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
 
@@ -163,7 +162,7 @@ def test_the_scratch_of_gradients_is_bounded(x_shape, weight_shape, options):
         if backend.name not in ("depthwise", "gemm", "gemm_pixels"):
             continue
         for direction in ("input-grad", "weight-grad"):
-            if refusal(backend, problem, direction) is None:
+            if is_able(backend, problem, direction):
                 count = {
                     "input-grad": backend.input_grad_bytes,
                     "weight-grad": backend.weight_grad_bytes,
