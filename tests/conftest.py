@@ -32,6 +32,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         option.numprocesses = min(cores or 1, MOST_PROCESSES)
         if option.numprocesses == 1:
             option.numprocesses = 0
+        # OpenMP threads that wait by spinning would take the cores from the other processes.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @pytest.hookimpl(optionalhook=True)
