@@ -5,6 +5,9 @@ one shell differ from the next is the row of ``INSTRUCTION_SETS`` below that it 
 Metadata lives in pyproject.toml.
 
 ``FASTCONV_PURE=1`` builds no extension at all: the package then runs on NumPy alone.
+``FASTCONV_BUILD`` compiles the same sources in another way: ``quick`` without optimisation, in
+seconds instead of a minute, for a debugger or to look at what is in a wheel; ``sanitize`` with the
+checks of addresses and of undefined behaviour, for ``.ci/sanitize``.
 """
 
 import os
@@ -34,6 +37,18 @@ INSTRUCTION_SETS = {
 # process of whoever imports us. Nor -fassociative-math: a compiler that may reorder sums does so in
 # some tiles and not in others, and the bits of a result would depend on how it was cut into them.
 MATH_FLAGS = ["-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros"]
+
+# What FASTCONV_BUILD may ask for instead of LOOP_FLAGS: (compiler flags, linker flags). Nothing is
+# inlined or unrolled by force, since that is what takes a compiler its time, and far more of it
+# with a check at every access. -O1 keeps the checked kernels fast enough for all tests.
+OTHER_BUILDS = {
+    "quick": (["-O0"], []),
+    "sanitize": (
+        ["-O1", "-g1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
+        + ["-fno-sanitize-recover=all"],  # the first finding ends the process, and fails its test
+        ["-fsanitize=address,undefined"],
+    ),
+}
 
 # GCC's -O3 unrolls short loops completely before it looks for vectors in them, and then often
 # finds none: 6 x 2 vectors on AVX2 fell to scalars, as did every tile one vector wide. -O2 with the
@@ -95,12 +110,18 @@ def openmp_flags(compiler) -> tuple[list[str], list[str]]:
     return [], []
 
 
-def loop_flags(compiler) -> list[str]:
-    """Those of LOOP_FLAGS that the compiler knows; Clang needs fewer of them."""
+def build_flags(compiler) -> tuple[list[str], list[str]]:
+    """The (compile, link) flags of FASTCONV_BUILD; usually those of LOOP_FLAGS that are known."""
+    build = os.environ.get("FASTCONV_BUILD")
+    if build and build not in OTHER_BUILDS:
+        raise ValueError(f"FASTCONV_BUILD={build!r} is none of {', '.join(OTHER_BUILDS)}")
     if compiler.compiler_type == "msvc":
-        return ["/O2"]
-    program = "int main(void) { return 0; }\n"
-    return [flag for flag in LOOP_FLAGS if builds(compiler, [flag, "-Werror"], program)]
+        return ["/Od" if build else "/O2"], []
+    if build:
+        return OTHER_BUILDS[build]
+    program = "int main(void) { return 0; }\n"  # Clang needs fewer of them
+    known = [flag for flag in LOOP_FLAGS if builds(compiler, [flag, "-Werror"], program)]
+    return ["-g0", *known], []
 
 
 class BuildKernels(build_ext):
@@ -114,12 +135,13 @@ class BuildKernels(build_ext):
     def build_extensions(self) -> None:
         openmp_compile, openmp_link = openmp_flags(self.compiler)
         msvc = self.compiler.compiler_type == "msvc"
-        common = loop_flags(self.compiler) + ([] if msvc else ["-g0", *MATH_FLAGS])
+        build_compile, build_link = build_flags(self.compiler)
+        common = build_compile + ([] if msvc else MATH_FLAGS)
         for extension in self.extensions:
             gnu_flags, msvc_flags = INSTRUCTION_SETS[extension.name.rpartition(".")[2]]
             isa_flags = (msvc_flags if msvc else gnu_flags).split()
             extension.extra_compile_args = [*common, *isa_flags, *openmp_compile]
-            extension.extra_link_args = list(openmp_link)
+            extension.extra_link_args = [*build_link, *openmp_link]
         super().build_extensions()
 
 

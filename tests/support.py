@@ -1,12 +1,16 @@
-"""What the tests of several files share: problems, data, and how close is close enough."""
+"""What the tests of several files share: problems, data, and what they know of fastconv inside.
+
+What is no part of fastconv's interface, tests of more than one file reach through this one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +21,7 @@ import reference
 from benchmarks.problems.layers import LAYERS
 from fastconv import call, gradients
 from fastconv.algorithms import depthwise, gemm, sliding, weight_grad
+from fastconv.algorithms.backend import Backend
 from fastconv.registry import Direction, refusal, usable_backends
 
 Array = npt.NDArray[Any]
@@ -40,6 +45,11 @@ class Case:
 
     def __hash__(self) -> int:
         return hash(self.name)
+
+    @cached_property
+    def task(self) -> fastconv.ConvProblem:
+        """What the backends are asked to compute for it."""
+        return problem_of(self).unpadded
 
 
 def _layer_cases() -> Iterator[Case]:
@@ -109,16 +119,8 @@ def problem_of(case: Case) -> fastconv.ConvProblem:
     return fastconv.ConvProblem.create(case.x_shape, case.weight_shape, **case.options)
 
 
-def on_each_able_backend(cases: Iterable[Case], *directions: Direction) -> Any:
-    """Parametrize a test by `case` and `backend`, for all pairs in which it can compute it."""
-    directions = directions or ("forward",)
-    pairs = [
-        pytest.param(case, backend, id=f"{case.name}-{backend.name}")
-        for case in cases
-        for backend in usable_backends()
-        if all(refusal(backend, problem_of(case).unpadded, way) is None for way in directions)
-    ]
-    return pytest.mark.parametrize(("case", "backend"), pairs)
+def is_able(backend: Backend, task: fastconv.ConvProblem, direction: Direction) -> bool:
+    return refusal(backend, task, direction) is None
 
 
 # The backends that compute all there is, forward and backward; what else there is, the tables show.
@@ -126,7 +128,7 @@ GENERAL_BACKENDS = [
     backend
     for backend in usable_backends()
     if all(
-        refusal(backend, problem_of(case).unpadded, direction) is None
+        is_able(backend, case.task, direction)
         for case in CASES
         for direction in ("forward", "input-grad", "weight-grad")
     )
@@ -200,51 +202,6 @@ def _truth(case: Case, data: Operands) -> tuple[Array, reference.Conv2dGrads]:
     return y, grads
 
 
-def unit_roundoff(dtype: str) -> float:
-    """Return u, half the spacing of floating-point numbers at 1."""
-    return float(np.finfo(dtype).eps) / 2
-
-
-def assert_within_bounds(
-    actual: Array, truth: Array, magnitude: Array, terms: int, growth: float = 1.0
-) -> None:
-    """Assert both tiers of the error bound.
-
-    Parameters
-    ----------
-    actual
-        A sum of `terms` products, computed in its own dtype.
-    truth
-        The same in float64.
-    magnitude
-        The sum of the products' absolute values.
-    terms
-        The most products in one sum.
-    growth
-        What the algorithm states of itself: `Backend.error_growth`.
-
-    Notes
-    -----
-    The first tier is what can be proved of any order of summation: n·u times the magnitude. It is
-    wide. The second is what rounding errors, being independent, really add up to: the root of n
-    times u times the size of the result, by root mean square over all outputs. A dropped or doubled
-    tap moves that by 1/√n, which for n up to a million products is far above n^½·u.
-    """
-    u = unit_roundoff(str(actual.dtype))
-    error = np.abs(actual.astype(np.float64) - truth)
-    # float64 results are compared with float64 sums, which have as much error of their own
-    share = 2 if actual.dtype == np.float64 else 1
-    bound = share * growth * (terms + 2) * u * magnitude
-    worst = np.max(error - bound, initial=-1.0)
-    assert worst <= 0, f"an error exceeds the proven bound by {worst}"
-    canary = share * growth * np.sqrt(terms + 2) * u * max(_rms(truth), _rms(magnitude) * 0.05)
-    assert _rms(error) <= canary, f"typical error {_rms(error):.3g} exceeds {canary:.3g}"
-
-
-def _rms(values: Array) -> float:
-    return float(np.sqrt(np.mean(np.square(values)))) if values.size else 0.0
-
-
 @contextmanager
 def forget_calls() -> Iterator[None]:
     """Make no use inside of what was laid out before, nor afterwards of what is laid out inside."""
@@ -287,7 +244,7 @@ def poisoned(shape: tuple[int, ...], dtype: Any) -> Array:
 
 
 @contextmanager
-def poisoned_allocations(monkeypatch: Any) -> Iterator[None]:
+def poisoned_allocations() -> Iterator[None]:
     """Make every np.empty hand out NaN, for the results that have no `out=`."""
     empty = np.empty
 
@@ -297,6 +254,5 @@ def poisoned_allocations(monkeypatch: Any) -> Iterator[None]:
             array.fill(np.nan)
         return array
 
-    with monkeypatch.context() as patch:
-        patch.setattr(np, "empty", nan_filled)
+    with mock.patch.object(np, "empty", nan_filled):
         yield

@@ -1,6 +1,8 @@
 """im2col and col2im, and the im2col backend's bounded buffer."""
 
+import os
 import tracemalloc
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,27 +14,33 @@ import reference
 from benchmarks.problems.layers import LAYERS
 from fastconv.algorithms.im2col import column_buffer_bytes
 from fastconv.columns import Tile, add_columns, fill_columns
-from tests.support import CASES, EXACT_CASES, integer_operands, integer_truth
+from tests.comparing import assert_equal
+from tests.laws import on_each_able_backend
+from tests.support import (
+    CASES,
+    DTYPES,
+    EXACT_CASES,
+    case_id,
+    integer_operands,
+    integer_truth,
+)
 
 COLUMN_OPTIONS = ("stride", "padding", "dilation")
 
 
-def _column_cases():
-    for case in CASES:
-        options = {k: v for k, v in case.options.items() if k in COLUMN_OPTIONS}
-        yield pytest.param(case, options, id=case.name)
-
-
-@pytest.mark.parametrize(("case", "options"), list(_column_cases()))
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_im2col_and_col2im_equal_the_reference(case, options, dtype):
-    x, kernel = integer_operands(case, dtype).x, case.weight_shape[2:]
-    columns = fastconv.im2col(x, kernel, **options)
-    assert columns.dtype == dtype
-    assert columns.flags.c_contiguous
-    np.testing.assert_array_equal(columns, reference.im2col(x, kernel, **options))
-    image = fastconv.col2im(columns, x.shape[-2:], kernel, **options)
-    np.testing.assert_array_equal(image, reference.col2im(columns, x.shape[-2:], kernel, **options))
+@pytest.mark.parametrize("case", CASES, ids=case_id)
+def test_im2col_and_col2im_equal_the_reference(case):
+    options = {k: v for k, v in case.options.items() if k in COLUMN_OPTIONS}
+    x, kernel = integer_operands(case, "float64").x, case.weight_shape[2:]
+    true_columns = reference.im2col(x, kernel, **options)
+    true_image = reference.col2im(true_columns, x.shape[-2:], kernel, **options)
+    for dtype in DTYPES:
+        columns = fastconv.im2col(x.astype(dtype), kernel, **options)
+        assert columns.dtype == dtype
+        assert columns.flags.c_contiguous
+        assert_equal(columns, true_columns, f"columns in {dtype}")
+        image = fastconv.col2im(columns, x.shape[-2:], kernel, **options)
+        assert_equal(image, true_image, f"image in {dtype}")
 
 
 def test_im2col_by_hand():
@@ -105,38 +113,36 @@ def test_a_tile_is_a_part_of_the_columns():
 
 
 # A buffer of a few bytes cuts every loop there is: taps, columns, rows, groups, images. One product
-# at a time is slow, so that limit is for the small cases.
-LIMITED_CASES = [
-    pytest.param(case, mebibytes, id=f"{case.name}-{mebibytes}")
-    for mebibytes, largest in ((1e-6, 500), (5e-5, 2000), (2e-4, 10**9), (2e-3, 10**9))
-    for case in EXACT_CASES
-    if integer_operands(case, "float32").grad_output.size <= largest
-]
+# at a time is slow, so that limit, in MiB, is for cases of so many outputs.
+LIMITS = {1e-6: 500, 5e-5: 2000, 2e-4: 10**9, 2e-3: 10**9}
 
 
-@pytest.mark.parametrize(("case", "mebibytes"), LIMITED_CASES)
-def test_results_do_not_depend_on_the_buffer(case, mebibytes, monkeypatch):
-    monkeypatch.setenv("FASTCONV_IM2COL_MIB", repr(mebibytes))
-    data = integer_operands(case, "float32")
+@on_each_able_backend(EXACT_CASES, among=["im2col"], dtypes=["float32"])
+def test_results_do_not_depend_on_the_buffer(case, backend, dtype):
+    data = integer_operands(case, dtype)
     truth, grads = integer_truth(case)
-    options = {**case.options, "backend": "im2col"}
-    y = fastconv.conv2d(data.x, data.weight, data.bias, **options)
-    np.testing.assert_array_equal(y, truth)
-    output = y if "activation" in case.options else None
-    actual = fastconv.conv2d_backward(
-        data.grad_output, data.x, data.weight, output=output, **options
-    )
-    for name, got, expected in zip(grads._fields, actual, grads, strict=True):
-        np.testing.assert_array_equal(got, expected, err_msg=name)
+    options = {**case.options, "backend": backend.name}
+    for mebibytes, most_outputs in LIMITS.items():
+        if truth.size > most_outputs:
+            continue
+        with mock.patch.dict(os.environ, FASTCONV_IM2COL_MIB=repr(mebibytes)):
+            y = fastconv.conv2d(data.x, data.weight, data.bias, **options)
+            output = y if "activation" in case.options else None
+            actual = fastconv.conv2d_backward(
+                data.grad_output, data.x, data.weight, output=output, **options
+            )
+        assert_equal(y, truth, f"y by {mebibytes} MiB")
+        for name, got, expected in zip(grads._fields, actual, grads, strict=True):
+            assert_equal(got, expected, f"grads.{name} by {mebibytes} MiB")
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
-@pytest.mark.parametrize("mebibytes", [64, 1, 0.01])
-def test_the_buffer_never_exceeds_its_limit(layer, mebibytes, monkeypatch):
-    monkeypatch.setenv("FASTCONV_IM2COL_MIB", str(mebibytes))
+def test_the_buffer_never_exceeds_its_limit(layer, monkeypatch):
     problem = fastconv.ConvProblem.create(layer.x_shape, layer.weight_shape, **layer.conv_kwargs())
-    assert column_buffer_bytes(problem) <= mebibytes * 2**20
-    assert column_buffer_bytes(problem) <= problem.im2col_bytes
+    for mebibytes in (64, 1, 0.01):
+        monkeypatch.setenv("FASTCONV_IM2COL_MIB", str(mebibytes))
+        assert column_buffer_bytes(problem) <= mebibytes * 2**20
+        assert column_buffer_bytes(problem) <= problem.im2col_bytes
 
 
 def test_a_column_larger_than_the_limit_is_cut_as_well(monkeypatch):

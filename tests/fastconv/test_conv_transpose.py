@@ -1,7 +1,7 @@
 """conv_transpose2d and its gradients: the reference, the convolution behind it, the edges."""
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -9,13 +9,13 @@ import pytest
 
 import fastconv
 import reference
-from fastconv.registry import refusal, usable_backends
 from fastconv.transposed import TransposedProblem
+from tests.comparing import assert_equal, assert_within_bounds
+from tests.laws import on_each_able_backend
 from tests.random_problems import random_case
 from tests.support import (
     DTYPES,
     Operands,
-    assert_within_bounds,
     on_each_general_backend,
     poisoned,
     poisoned_allocations,
@@ -38,9 +38,13 @@ class Case:
     def __hash__(self) -> int:
         return hash(self.name)
 
-    @property
+    @cached_property
     def problem(self):
         return TransposedProblem.create(self.x_shape, self.weight_shape, **self.options)
+
+    @property
+    def task(self):
+        return self.problem.convolution
 
     @property
     def output_shape(self):
@@ -102,17 +106,6 @@ CASES = (
 )  # fmt: skip
 
 
-def on_each_able_backend(*directions):
-    """Parametrize by `case` and `backend`, for all pairs in which it can compute it."""
-    pairs = [
-        pytest.param(case, backend, id=f"{case.name}-{backend.name}")
-        for case in CASES
-        for backend in usable_backends()
-        if all(refusal(backend, case.problem.convolution, way) is None for way in directions)
-    ]
-    return pytest.mark.parametrize(("case", "backend"), pairs)
-
-
 def integers(case, dtype, seed=0):
     """Return integers so small that every sum of every product is exact in float32."""
     return _operands(case, lambda rng, shape: rng.integers(-4, 5, shape).astype(dtype), seed)
@@ -139,6 +132,12 @@ def convolution_options(case):
     return {name: value for name, value in case.options.items() if name != "output_padding"}
 
 
+def _convolution(case, data):
+    """Return what conv2d, going back, makes of `grad_output`: the gradient of the image."""
+    forward = fastconv.conv2d(data.grad_output, data.weight, **convolution_options(case))
+    return forward[..., : case.x_shape[-2], : case.x_shape[-1]]
+
+
 def truth_of(case, data):
     """Return the reference's output and gradients, in float64."""
     x, weight, bias, grad = (
@@ -162,9 +161,8 @@ def random_truth(case, dtype):
     return truth_of(case, data), truth_of(case, sizes)
 
 
-@every_dtype
-@on_each_able_backend("forward", "input-grad", "weight-grad")
-def test_integers_come_out_exactly(case, dtype, backend):
+@on_each_able_backend(CASES, "forward", "input-grad", "weight-grad")
+def test_integers_come_out_exactly(case, backend, dtype):
     data = integers(case, dtype)
     truth, _ = integer_truth(case)
     out = poisoned(truth.shape, dtype)
@@ -172,44 +170,39 @@ def test_integers_come_out_exactly(case, dtype, backend):
         data.x, data.weight, data.bias, backend=backend.name, out=out, **case.options
     )
     assert y is out
-    np.testing.assert_array_equal(out, truth)
+    assert_equal(out, truth, "y")
 
 
-@every_dtype
-@on_each_able_backend("forward", "input-grad", "weight-grad")
-def test_integer_gradients_come_out_exactly(case, dtype, backend, monkeypatch):
+@on_each_able_backend(CASES, "forward", "input-grad", "weight-grad")
+def test_integer_gradients_come_out_exactly(case, backend, dtype):
     data = integers(case, dtype)
     _, truth = integer_truth(case)
-    with poisoned_allocations(monkeypatch):
+    with poisoned_allocations():
         grads = fastconv.conv_transpose2d_backward(
             data.grad_output, data.x, data.weight, backend=backend.name, **case.options
         )
     for name, actual, expected in zip(truth._fields, grads, truth, strict=True):
         assert actual.dtype == dtype
-        np.testing.assert_array_equal(actual, expected, err_msg=name)
+        assert_equal(actual, expected, f"grads.{name}")
 
 
-@every_dtype
-@on_each_able_backend("forward")
-def test_the_gradient_of_the_image_is_exact_by_every_forward_pass(
-    case, dtype, backend, monkeypatch
-):
+@on_each_able_backend(CASES, "forward")
+def test_the_gradient_of_the_image_is_exact_by_every_forward_pass(case, backend, dtype):
     data = integers(case, dtype)
     _, truth = integer_truth(case)
-    with poisoned_allocations(monkeypatch):
+    with poisoned_allocations():
         grads = fastconv.conv_transpose2d_backward(
             data.grad_output, data.x, data.weight, backend=backend.name,
             needs=(True, False, False), **case.options,
         )  # fmt: skip
-    np.testing.assert_array_equal(grads.x, truth.x)
+    assert_equal(grads.x, truth.x, "grads.x")
 
 
-@every_dtype
-@on_each_able_backend("forward", "input-grad", "weight-grad")
-def test_random_data_stays_within_the_error_bounds(case, dtype, backend, monkeypatch):
+@on_each_able_backend(CASES, "forward", "input-grad", "weight-grad")
+def test_random_data_stays_within_the_error_bounds(case, backend, dtype):
     data = normals(case, dtype)
     (y, grads), (size, sizes) = random_truth(case, dtype)
-    with poisoned_allocations(monkeypatch):
+    with poisoned_allocations():
         actual = fastconv.conv_transpose2d(
             data.x, data.weight, data.bias, backend=backend.name, **case.options
         )
@@ -220,17 +213,16 @@ def test_random_data_stays_within_the_error_bounds(case, dtype, backend, monkeyp
     kernel = convolution.kernel_height * convolution.kernel_width
     growth = backend.error_growth
     terms = convolution.out_channels_per_group * kernel + 1
-    assert_within_bounds(actual, y, size, terms, growth)
+    assert_within_bounds(actual, y, size, terms, growth, "y")
     counts = convolution.taps, data.x[..., 0, :, :].size, data.grad_output[..., 0, :, :].size
     for name, *values, count in zip(grads._fields, actual_grads, grads, sizes, counts, strict=True):
-        assert name in ("x", "weight", "bias")
-        assert_within_bounds(*values, count, growth)
+        assert_within_bounds(*values, count, growth, f"grads.{name}")
 
 
-@on_each_able_backend("forward", "input-grad", "weight-grad")
-def test_it_is_the_input_gradient_of_its_convolution(case, backend):
+@on_each_able_backend(CASES, "forward", "input-grad", "weight-grad", dtypes=["float32"])
+def test_it_is_the_input_gradient_of_its_convolution(case, backend, dtype):
     """The further windows of `convolution_options`, if any, get a gradient of zero."""
-    data = integers(case, "float32", seed=1)
+    data = integers(case, dtype, seed=1)
     options = convolution_options(case)
     y = fastconv.conv_transpose2d(data.x, data.weight, backend=backend.name, **case.options)
     forward = fastconv.conv2d(data.grad_output, data.weight, **options)
@@ -240,32 +232,30 @@ def test_it_is_the_input_gradient_of_its_convolution(case, backend):
         grad, data.grad_output, data.weight, needs=(True, False, False), backend=backend.name,
         **options,
     )  # fmt: skip
-    np.testing.assert_array_equal(y, grads.x)
+    assert_equal(y, grads.x, "y")
 
 
-@every_dtype
-@on_each_able_backend("forward", "input-grad", "weight-grad")
-def test_adjoint_identity(case, dtype, backend):
+@on_each_able_backend(CASES, "forward", "input-grad", "weight-grad")
+def test_adjoint_identity(case, backend, dtype):
     """⟨conv_transpose2d(x), y⟩ = ⟨x, conv2d(y)⟩ = ⟨x, dx⟩ = ⟨w, dw⟩, exactly."""
     data = integers(case, dtype, seed=2)
     y = fastconv.conv_transpose2d(data.x, data.weight, backend=backend.name, **case.options)
-    back = fastconv.conv2d(data.grad_output, data.weight, **convolution_options(case))
+    back = _convolution(case, data)
     grads = fastconv.conv_transpose2d_backward(
         data.grad_output, data.x, data.weight, backend=backend.name, **case.options
     )
-    back = back[..., : case.x_shape[-2], : case.x_shape[-1]]
     products = ((y, data.grad_output), (data.x, back), (data.x, grads.x),
                 (data.weight, grads.weight))  # fmt: skip
     assert len({float(np.sum(a * b, dtype=np.float64)) for a, b in products}) == 1
 
 
-@on_each_able_backend("forward", "input-grad", "weight-grad")
-def test_central_differences(case, backend):
+@on_each_able_backend(CASES, "forward", "input-grad", "weight-grad", dtypes=["float64"])
+def test_central_differences(case, backend, dtype):
     """The slope of a random linear loss along a random direction, in all operands at once.
 
     The loss is a polynomial of second degree along it, so that the difference is the derivative.
     """
-    data = normals(case, "float64", seed=3)
+    data = normals(case, dtype, seed=3)
     options = {**case.options, "backend": backend.name}
     bias = np.zeros(case.problem.output_shape[1]) if data.bias is None else data.bias
     operands = data.x, data.weight, bias
@@ -300,46 +290,42 @@ def _random_case(seed):
     return Case(f"random_{seed}", drawn.x_shape, weight_shape, options)
 
 
-@every_dtype
-@pytest.mark.parametrize("seed", range(200))
-def test_adjoint_identity_of_random_problems(seed, dtype, monkeypatch):
-    case = _random_case(seed)
+@on_each_able_backend([_random_case(seed) for seed in range(200)])
+def test_the_gradient_of_random_problems_is_their_convolution(case, backend, dtype):
     data = integers(case, dtype)
-    back = fastconv.conv2d(data.grad_output, data.weight, **convolution_options(case))
-    back = back[..., : case.x_shape[-2], : case.x_shape[-1]]
+    with poisoned_allocations():
+        grads = fastconv.conv_transpose2d_backward(
+            data.grad_output, data.x, data.weight, needs=(True, False, False),
+            backend=backend.name, **case.options,
+        )  # fmt: skip
+    assert_equal(grads.x, _convolution(case, data), "grads.x")
+
+
+@on_each_able_backend(
+    [_random_case(seed) for seed in range(200)], "forward", "input-grad", "weight-grad"
+)
+def test_adjoint_identity_of_random_problems(case, backend, dtype):
+    data = integers(case, dtype)
+    back = _convolution(case, data)
     expected = np.sum(data.x * back, dtype=np.float64)
-    for backend in usable_backends():
-        if refusal(backend, case.problem.convolution) is None:
-            with poisoned_allocations(monkeypatch):
-                grads = fastconv.conv_transpose2d_backward(
-                    data.grad_output, data.x, data.weight, needs=(True, False, False),
-                    backend=backend.name, **case.options,
-                )  # fmt: skip
-            np.testing.assert_array_equal(grads.x, back, err_msg=backend.name)
-        if any(
-            refusal(backend, case.problem.convolution, direction) is not None
-            for direction in ("input-grad", "weight-grad")
-        ):
-            continue
-        with poisoned_allocations(monkeypatch):
-            arguments = {"backend": backend.name, **case.options}
-            y = fastconv.conv_transpose2d(data.x, data.weight, **arguments)
-            grads = fastconv.conv_transpose2d_backward(
-                data.grad_output, data.x, data.weight, **arguments
-            )
-        assert np.sum(y * data.grad_output, dtype=np.float64) == expected, backend.name
-        np.testing.assert_array_equal(grads.x, back, err_msg=backend.name)
-        weights = np.sum(data.weight * grads.weight, dtype=np.float64)
-        assert weights == expected, backend.name
-        sums = data.grad_output.sum(axis=(-1, -2)).reshape(-1, y.shape[-3]).sum(axis=0)
-        np.testing.assert_array_equal(grads.bias, sums, err_msg=backend.name)
+    arguments = {"backend": backend.name, **case.options}
+    with poisoned_allocations():
+        y = fastconv.conv_transpose2d(data.x, data.weight, **arguments)
+        grads = fastconv.conv_transpose2d_backward(
+            data.grad_output, data.x, data.weight, **arguments
+        )
+    assert np.sum(y * data.grad_output, dtype=np.float64) == expected
+    assert_equal(grads.x, back, "grads.x")
+    assert np.sum(data.weight * grads.weight, dtype=np.float64) == expected
+    sums = data.grad_output.sum(axis=(-1, -2)).reshape(-1, y.shape[-3]).sum(axis=0)
+    assert_equal(grads.bias, sums, "grads.bias")
 
 
 @on_each_general_backend
-def test_an_empty_batch(backend, monkeypatch):
+def test_an_empty_batch(backend):
     x, weight = np.empty((0, 3, 5, 5), np.float32), np.ones((3, 4, 3, 3), np.float32)
     options = {"stride": 2, "backend": backend.name}
-    with poisoned_allocations(monkeypatch):
+    with poisoned_allocations():
         y = fastconv.conv_transpose2d(x, weight, **options)
         grads = fastconv.conv_transpose2d_backward(y, x, weight, **options)
     assert y.shape == (0, 4, 11, 11)
@@ -352,10 +338,10 @@ def test_an_empty_batch(backend, monkeypatch):
 
 @on_each_general_backend
 @every_dtype
-def test_what_no_kernel_reaches_is_the_bias_alone(backend, dtype, monkeypatch):
+def test_what_no_kernel_reaches_is_the_bias_alone(backend, dtype):
     x, weight = np.ones((1, 1, 3, 3), dtype), np.ones((1, 2, 2, 1), dtype)
     for bias in (None, np.array([5, -3], dtype)):
-        with poisoned_allocations(monkeypatch):
+        with poisoned_allocations():
             y = fastconv.conv_transpose2d(
                 x, weight, bias, stride=4, output_padding=3, backend=backend.name
             )

@@ -4,31 +4,29 @@ import numpy as np
 import pytest
 
 import fastconv
+from tests.comparing import assert_equal, assert_within_bounds, unit_roundoff
+from tests.laws import on_each_able_backend
 from tests.support import (
     CASES,
     DTYPES,
     EXACT_CASES,
     Case,
-    assert_within_bounds,
     integer_operands,
     integer_truth,
-    on_each_able_backend,
     on_each_general_backend,
     poisoned,
     poisoned_allocations,
     random_magnitude,
     random_operands,
     random_truth,
-    unit_roundoff,
     views_of,
 )
 
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 
-@every_dtype
 @on_each_able_backend(EXACT_CASES)
-def test_integers_come_out_exactly(case, dtype, backend):
+def test_integers_come_out_exactly(case, backend, dtype):
     data = integer_operands(case, dtype)
     truth, _ = integer_truth(case)
     out = poisoned(truth.shape, dtype)
@@ -36,22 +34,21 @@ def test_integers_come_out_exactly(case, dtype, backend):
         data.x, data.weight, data.bias, backend=backend.name, out=out, **case.options
     )
     assert y is out
-    np.testing.assert_array_equal(out, truth)
+    assert_equal(out, truth, "y")
 
 
-@every_dtype
 @on_each_able_backend(CASES)
-def test_random_data_stays_within_the_error_bounds(case, dtype, backend, monkeypatch):
+def test_random_data_stays_within_the_error_bounds(case, backend, dtype):
     data = random_operands(case, dtype)
     truth, _ = random_truth(case, dtype)
-    with poisoned_allocations(monkeypatch):
+    with poisoned_allocations():
         y = fastconv.conv2d(data.x, data.weight, data.bias, backend=backend.name, **case.options)
     assert y.dtype == dtype
     magnitude, _ = random_magnitude(case, dtype)
     if case.options.get("activation") in ("sigmoid", "tanh"):
         magnitude = magnitude + 4  # the activation's own few roundings of a value below 1
     terms = int(np.prod(case.weight_shape[1:]))
-    assert_within_bounds(y, truth, magnitude, terms, backend.error_growth)
+    assert_within_bounds(y, truth, magnitude, terms, backend.error_growth, "y")
 
 
 @on_each_general_backend

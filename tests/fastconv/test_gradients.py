@@ -4,18 +4,19 @@ None of it asks the reference: each law holds between the forward pass and the g
 """
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
-import pytest
 
 import fastconv
-from fastconv.registry import refusal, usable_backends
 from reference.padding_modes import source_of
+from tests.comparing import assert_equal
+from tests.laws import on_each_able_backend
 from tests.random_problems import ACTIVATIONS, MODES, random_case
 from tests.support import (
-    DTYPES,
     Operands,
     integer_operands,
+    is_able,
     poisoned_allocations,
     problem_of,
     random_operands,
@@ -23,28 +24,22 @@ from tests.support import (
 )
 
 PROBLEMS = 320
-on_random_problems = pytest.mark.parametrize("seed", range(PROBLEMS))
-every_dtype = pytest.mark.parametrize("dtype", DTYPES)
+RANDOM_CASES = [random_case(seed) for seed in range(PROBLEMS)]
+LINEAR_CASES = [replace(case, options=without_activation(case)) for case in RANDOM_CASES]
+EMPTY_CASES = [replace(case, x_shape=(0, *case.x_shape[-3:])) for case in RANDOM_CASES[::4]]
 
 # What a backend has to be able to do for the gradient of x, of weight and of bias.
 DIRECTIONS = ("input-grad", "weight-grad", "forward")
 
 
-def gradients_of_each_backend(case, data, monkeypatch, output=None):
-    """Yield the name of each backend and what gradients it computes, from poisoned memory."""
-    task = problem_of(case).unpadded
-    found = 0
-    for backend in usable_backends():
-        needs = tuple(refusal(backend, task, direction) is None for direction in DIRECTIONS)
-        if any(needs):
-            with poisoned_allocations(monkeypatch):
-                grads = fastconv.conv2d_backward(
-                    data.grad_output, data.x, data.weight, output=output, needs=needs,
-                    backend=backend.name, **case.options,
-                )  # fmt: skip
-            found += 1
-            yield backend.name, grads
-    assert found, "no backend computes it"
+def gradients_by(backend, case, data, output=None):
+    """Return those of the gradients that a backend is able to compute, from poisoned memory."""
+    needs = tuple(is_able(backend, case.task, direction) for direction in DIRECTIONS)
+    with poisoned_allocations():
+        return fastconv.conv2d_backward(
+            data.grad_output, data.x, data.weight, output=output, needs=needs,
+            backend=backend.name, **case.options,
+        )  # fmt: skip
 
 
 def _data_and_directions(case, rng):
@@ -72,10 +67,10 @@ def _data_and_directions(case, rng):
     return data, directions, 1e-4, 1e-7
 
 
-@on_random_problems
-def test_central_differences(seed, monkeypatch):
-    """The slope of Σ g·y along a random direction in x, in weight, in bias."""
-    case = random_case(seed)
+@cache
+def _slopes(case):
+    """Return data, the slope of Σ g·y along a direction in each operand, and its tolerance."""
+    seed = int(case.name.removeprefix("random_"))
     data, directions, step, tolerance = _data_and_directions(case, np.random.default_rng(seed))
     operands = data.x, data.weight, data.bias
 
@@ -85,40 +80,44 @@ def test_central_differences(seed, monkeypatch):
         return np.sum(data.grad_output * fastconv.conv2d(*moved, **case.options))
 
     slopes = [(loss(at, step) - loss(at, -step)) / (2 * step) for at in range(3)]
-    bound = tolerance * np.abs(data.grad_output).sum()
+    return data, directions, slopes, tolerance * np.abs(data.grad_output).sum()
+
+
+@on_each_able_backend(RANDOM_CASES, *DIRECTIONS, able=any, dtypes=["float64"])
+def test_central_differences(case, backend, dtype):
+    """The slope of Σ g·y along a random direction in x, in weight, in bias."""
+    data, directions, slopes, bound = _slopes(case)
+    operands = data.x, data.weight, data.bias
+    assert data.x.dtype == dtype
     output = fastconv.conv2d(*operands, **case.options) if case.options["activation"] else None
-    for name, grads in gradients_of_each_backend(case, data, monkeypatch, output):
-        for field, grad, direction, slope in zip(
-            grads._fields, grads, directions, slopes, strict=True
-        ):
-            if grad is not None:
-                assert abs(slope - np.sum(grad * direction)) <= bound, (name, field)
+    grads = gradients_by(backend, case, data, output)
+    for name, grad, direction, slope in zip(grads._fields, grads, directions, slopes, strict=True):
+        if grad is not None:
+            assert abs(slope - np.sum(grad * direction)) <= bound, name
 
 
-@every_dtype
-@on_random_problems
-def test_adjoint_identity_is_exact(seed, dtype, monkeypatch):
+@on_each_able_backend(LINEAR_CASES, *DIRECTIONS, able=any)
+def test_adjoint_identity_is_exact(case, backend, dtype):
     """⟨conv(x), g⟩ = ⟨x, dx⟩ = ⟨w, dw⟩ and ⟨1, g⟩ = db, to the last bit on integers."""
-    case = random_case(seed)
-    case = replace(case, options=without_activation(case))
     data = integer_operands(case, dtype)
     forward = _inner(fastconv.conv2d(data.x, data.weight, **case.options), data.grad_output)
-    sums = data.grad_output.sum(axis=(-1, -2)).reshape(-1, case.weight_shape[0]).sum(axis=0)
-    for name, grads in gradients_of_each_backend(case, data, monkeypatch):
-        if grads.x is not None:
-            assert grads.x.shape == data.x.shape
-            assert _inner(data.x, grads.x) == forward, name
-        if grads.weight is not None:
-            assert _inner(data.weight, grads.weight) == forward, name
-        if grads.bias is not None:
-            np.testing.assert_array_equal(grads.bias, sums, err_msg=name)
-        assert {grad.dtype for grad in grads if grad is not None} == {np.dtype(dtype)}
+    grads = gradients_by(backend, case, data)
+    if grads.x is not None:
+        assert grads.x.shape == data.x.shape
+        assert _inner(data.x, grads.x) == forward
+    if grads.weight is not None:
+        assert _inner(data.weight, grads.weight) == forward
+    if grads.bias is not None:
+        sums = data.grad_output.sum(axis=(-1, -2)).reshape(-1, case.weight_shape[0]).sum(axis=0)
+        assert_equal(grads.bias, sums, "grads.bias")
+    assert {grad.dtype for grad in grads if grad is not None} == {np.dtype(dtype)}
 
 
 def _inner(a, b):
     return float(np.sum(a.astype(np.float64) * b))
 
 
+@cache
 def _reached(case):
     """Return the pixels that some window holds, found by trying every tap of every window."""
     problem = problem_of(case)
@@ -135,40 +134,38 @@ def _reached(case):
     return np.outer(*masks)
 
 
-@every_dtype
-@on_random_problems
-def test_the_gradient_is_exactly_zero_where_no_window_was(seed, dtype, monkeypatch):
-    case = random_case(seed)
-    case = replace(case, options=without_activation(case))
+@on_each_able_backend(LINEAR_CASES, *DIRECTIONS, able=any)
+def test_the_gradient_is_exactly_zero_where_no_window_was(case, backend, dtype):
     data = random_operands(case, dtype)
     ones = Operands(data.x, np.ones_like(data.weight), None, np.ones_like(data.grad_output))
     reached = np.broadcast_to(_reached(case), data.x.shape)
-    for name, grads in gradients_of_each_backend(case, ones, monkeypatch):
-        if grads.x is not None:
-            np.testing.assert_array_equal(grads.x != 0, reached, err_msg=name)
-    for name, grads in gradients_of_each_backend(case, data, monkeypatch):
-        for grad in grads:
-            assert grad is None or np.isfinite(grad).all(), name
-        if grads.x is not None:
-            assert not grads.x[~reached].any(), name
+    grads = gradients_by(backend, case, ones)
+    if grads.x is not None:
+        assert_equal(grads.x != 0, reached, "grads.x != 0")
+    grads = gradients_by(backend, case, data)
+    for name, grad in zip(grads._fields, grads, strict=True):
+        assert grad is None or np.isfinite(grad).all(), name
+    if grads.x is not None:
+        assert not grads.x[~reached].any()
 
 
-@pytest.mark.parametrize("seed", range(0, PROBLEMS, 4))
-def test_an_empty_batch_has_gradients_of_zero(seed, monkeypatch):
-    case = random_case(seed)
-    case = replace(case, x_shape=(0, *case.x_shape[-3:]))
-    data = random_operands(case, "float32")
+@on_each_able_backend(EMPTY_CASES, *DIRECTIONS, able=any, dtypes=["float32"])
+def test_an_empty_batch_has_gradients_of_zero(case, backend, dtype):
+    data = random_operands(case, dtype)
     output = data.grad_output if case.options["activation"] else None
-    for name, grads in gradients_of_each_backend(case, data, monkeypatch, output):
-        if grads.x is not None:
-            assert grads.x.shape == case.x_shape, name
-        for grad, shape in ((grads.weight, data.weight.shape), (grads.bias, data.bias.shape)):
-            if grad is not None:
-                np.testing.assert_array_equal(grad, np.zeros(shape, "float32"), err_msg=name)
+    grads = gradients_by(backend, case, data, output)
+    if grads.x is not None:
+        assert grads.x.shape == case.x_shape
+    for name, grad, like in (
+        ("weight", grads.weight, data.weight),
+        ("bias", grads.bias, data.bias),
+    ):
+        if grad is not None:
+            assert_equal(grad, np.zeros_like(like), f"grads.{name}")
 
 
 def test_the_random_problems_are_of_every_kind():
-    cases = [random_case(seed) for seed in range(PROBLEMS)]
+    cases = RANDOM_CASES
     problems = [problem_of(case) for case in cases]
 
     def count(condition):

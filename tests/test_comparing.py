@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import fastconv
-from tests.support import Case, assert_within_bounds, random_operands
+from tests.comparing import assert_within_bounds
+from tests.support import Case, random_operands
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

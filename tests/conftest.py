@@ -1,0 +1,64 @@
+"""How the tests are spread over the processor's cores, where pytest-xdist is installed.
+
+Whole folders are run by a process per core; a file or a single test, which is done before another
+process has started, is run in pytest's own. So are the benchmarks, which are not in this folder.
+`-n 0` asks for a single process, `-n 8` for eight.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# More would wait for the longest file; and each has as many OpenMP threads as there are cores.
+MOST_PROCESSES = 4
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Choose the number of processes, before pytest-xdist reads it."""
+    option = config.option
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return  # this is one of them, and they start none of their own
+    if getattr(option, "numprocesses", 0) is not None:
+        return  # chosen on the command line, or no pytest-xdist
+    needs_the_terminal = option.usepdb or option.trace or option.capture == "no"
+    here = config.invocation_params.dir
+    if not needs_the_terminal and all(Path(here, arg).is_dir() for arg in config.args):
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        option.numprocesses = min(cores or 1, MOST_PROCESSES)
+        if option.numprocesses == 1:
+            option.numprocesses = 0
+        # OpenMP threads that wait by spinning would take the cores from the other processes.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give a process a whole file at a time, whose fixtures it then sets up once.
+
+    The files whose tests are one for each of `CASES` are given out case by case instead: the slow
+    part of these is the reference's answer, which all tests of a case share.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    from tests.support import CASES
+
+    names = {case.name for case in CASES}
+
+    class FilesAndCases(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            case = nodeid.partition("[")[2].removesuffix("]")
+            return case if case in names else nodeid.partition("::")[0]
+
+    config.option.loadscopereorder = False  # the order is that of `pytest_collection_modifyitems`
+    return FilesAndCases(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Start what takes longest first: the wheel, beside all else."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.path.name != "test_packaging.py")
