@@ -130,9 +130,9 @@ cdef class Forward:
                 task.block_filters, vector, False
             )
         if task.method == GEMM_FILTERS or task.method == GEMM_PIXELS:
-            task.panel_values = task.band.channels * panel_width(
+            task.panel_values = panel_width(
                 task.filters, vector, task.method == GEMM_PIXELS
-            ) * (task.taps if task.order.plain else task.order.plane)
+            ) * (task.band.channels * task.taps + spare_taps(&task.order, task.band.channels))
         elif not task.order.plain:
             task.panel_values = task.channels * task.taps
         task.panel_values = (task.panel_values + vector - 1) // vector * vector

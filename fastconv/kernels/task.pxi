@@ -192,14 +192,11 @@ cdef const real* find_panel(
             unit.channels * task.taps, scratch, width,
         )
     elif task.order.column > 0:
-        # the taps of a part: all of them in vectors, and what is needed moved together, is faster
-        # than picking them
-        pack_panel(
+        pack_part(
             w + unit.group * task.order.group + filter * task.order.filter
             + unit.channel * task.order.channel,
-            task.order.filter, filters, unit.channels * task.order.plane, scratch, width,
+            &task.order, filters, unit.channels, scratch, width,
         )
-        keep_taps(scratch, &task.order, unit.channels, width)
     else:
         pack_turned_panel(
             w, unit.group * task.order.group + filter * task.order.filter

@@ -79,6 +79,54 @@ cdef inline void gather_square(
         begin = begin + vector
 
 
+# The taps of a part: whole planes in vectors, and what is needed of them moved together, is faster
+# than picking it. Of so many taps at a time at the most, so that a part of a large kernel needs no
+# scratch for all of it; of a plane that is larger, taps are picked one by one.
+cdef enum:
+    PART_TAPS = 1024
+
+
+cdef inline Py_ssize_t part_channels(const Weights* order, Py_ssize_t channels) noexcept nogil:
+    """Return of how many channels whole planes are packed at once, 0 if none are."""
+    cdef Py_ssize_t most = PART_TAPS // order.plane
+    if most >= FLOATS:  # no square of a vector by a vector is left incomplete
+        most = most // FLOATS * FLOATS
+    return min(channels, most)
+
+
+cdef inline Py_ssize_t spare_taps(const Weights* order, Py_ssize_t channels) noexcept nogil:
+    """Return how many taps a panel needs room for besides its own."""
+    if order.plain or order.column < 0:
+        return 0
+    return part_channels(order, channels) * (order.plane - order.kernel_h * order.kernel_w)
+
+
+cdef void pack_part(
+    const real* w, const Weights* order, Py_ssize_t filters, Py_ssize_t channels, real* panel,
+    Py_ssize_t width,
+) noexcept nogil:
+    """Pack the panel of a part; `w` is where the plane of the first filter and channel begins."""
+    cdef Py_ssize_t taps = order.kernel_h * order.kernel_w
+    cdef Py_ssize_t most = part_channels(order, channels)
+    cdef Py_ssize_t c = 0
+    cdef Py_ssize_t count
+    while c < channels:
+        if most == 0:
+            count = 1
+            gather_part(
+                w + c * order.plane + order.first, order, order.filter, filters, width,
+                panel + c * taps * width, width,
+            )
+        else:
+            count = min(most, channels - c)
+            pack_panel(
+                w + c * order.plane, order.filter, filters, count * order.plane,
+                panel + c * taps * width, width,
+            )
+            keep_taps(panel + c * taps * width, order, count, width)
+        c = c + count
+
+
 cdef void keep_taps(
     real* panel, const Weights* order, Py_ssize_t channels, Py_ssize_t width
 ) noexcept nogil:
