@@ -2,6 +2,7 @@
 
 include "types.pxi"
 include "openmp.pxi"
+include "interrupt.pxi"
 include "activation.pxi"
 include "rows.pxi"
 include "loops_literal.pxi"

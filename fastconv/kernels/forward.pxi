@@ -5,16 +5,16 @@
 cdef void run_unit(
     const real* x, const real* w, const real* panels, const real* bias, real* y,
     const Task* task, const Py_ssize_t* offsets, const Py_ssize_t* positions, real* scratch,
-    Py_ssize_t number,
+    Py_ssize_t number, Watch* watch,
 ) noexcept nogil:
     if task.method == STENCIL_CHANNELS:
-        stencil_channels(x, w, bias, y, task, scratch, offsets, positions, number)
+        stencil_channels(x, w, bias, y, task, scratch, offsets, positions, number, watch)
         return
     if task.method == STENCIL_SLIDE:
-        stencil_slide(x, w, bias, y, task, scratch, number)
+        stencil_slide(x, w, bias, y, task, scratch, number, watch)
         return
     if task.method == STENCIL_SPREAD:
-        stencil_spread(x, w, bias, y, task, scratch, number)
+        stencil_spread(x, w, bias, y, task, scratch, number, watch)
         return
     cdef Unit unit = find_unit(task, number)
     cdef real* sums = scratch + task.block_images * task.image_values
@@ -23,45 +23,60 @@ cdef void run_unit(
     if not task.target.dense:
         results = panel_scratch + task.panel_values
     unit.channel = 0
-    while unit.channel < task.channels:
+    while unit.channel < task.channels and not stopped(watch):
         unit.channels = min(task.band.channels, task.channels - unit.channel)
         unit.begins = unit.channel == 0
         unit.ends = unit.channel + unit.channels == task.channels
         copy_bands(x, scratch, task, &unit)
         if task.method == STENCIL:
             stencil_rows(
-                w, bias, results, task, &unit, scratch, offsets, panel_scratch
+                w, bias, results, task, &unit, scratch, offsets, panel_scratch, watch
             )
         elif task.method == GEMM_PIXELS:
             multiply_pixel_lanes(
-                w, panels, bias, results, task, &unit, scratch, offsets, panel_scratch
+                w, panels, bias, results, task, &unit, scratch, offsets, panel_scratch, watch
             )
         else:
             multiply_filter_lanes(
                 w, panels, bias, results, task, &unit, scratch, offsets, positions, sums,
-                panel_scratch,
+                panel_scratch, watch,
             )
         unit.channel = unit.channel + unit.channels
-    if not task.target.dense:
+    if not task.target.dense and not stopped(watch):
         spread_unit(results, y, task, &unit)
+
+
+cdef void run_range(
+    const real* x, const real* w, const real* panels, const real* bias, real* y,
+    const Task* task, const Py_ssize_t* offsets, const Py_ssize_t* positions, real* scratch,
+    Py_ssize_t first, Py_ssize_t last, Call* call,
+) noexcept nogil:
+    """Compute the units of one thread."""
+    cdef Watch watch = watch_of(call)
+    cdef Py_ssize_t number
+    for number in range(first, last):
+        if not goes_on(&watch, UNIT_WORK):
+            return
+        run_unit(x, w, panels, bias, y, task, offsets, positions, scratch, number, &watch)
 
 
 cdef void run_units(
     const real* x, const real* w, const real* panels, const real* bias, real* y,
     const Task* task, const Py_ssize_t* offsets, const Py_ssize_t* positions, real* scratch,
-    Py_ssize_t scratch_values, Py_ssize_t first, Py_ssize_t last, int threads,
+    Py_ssize_t scratch_values, Py_ssize_t first, Py_ssize_t last, int threads, Call* call,
 ) noexcept nogil:
-    cdef Py_ssize_t number
+    cdef int part
     if threads == 1:
-        for number in range(first, last):
-            run_unit(x, w, panels, bias, y, task, offsets, positions, scratch, number)
+        run_range(
+            x, w, panels, bias, y, task, offsets, positions, scratch, first, last, call
+        )
     else:
-        # Static: each thread finds again what it had in its cache the last time. Handing units out
+        # A range for each: it finds again what it had in its cache the last time. Handing units out
         # one by one was slower by a fifth for depthwise layers, and no faster for any.
-        for number in prange(first, last, num_threads=threads, schedule="static"):
-            run_unit(
-                x, w, panels, bias, y, task, offsets, positions,
-                scratch + threadid() * scratch_values, number,
+        for part in prange(threads, num_threads=threads, schedule="static"):
+            run_range(
+                x, w, panels, bias, y, task, offsets, positions, scratch + part * scratch_values,
+                share(first, last, part, threads), share(first, last, part + 1, threads), call,
             )
 
 
@@ -223,6 +238,7 @@ cdef class Forward:
         cdef const Py_ssize_t* offsets = NULL
         cdef const Py_ssize_t* positions = NULL
         cdef Py_ssize_t values = self.scratch_values
+        cdef Call call = begin()
         if self.offsets is not None:
             offsets = &self.offsets[0]
         if self.positions is not None:
@@ -232,11 +248,12 @@ cdef class Forward:
                 run_units[double](
                     <const double*>from_x, <const double*>from_w, <const double*>from_panels,
                     <const double*>from_bias, <double*>to_y, task, offsets, positions,
-                    <double*>within, values, first, last, threads,
+                    <double*>within, values, first, last, threads, &call,
                 )
             else:
                 run_units[float](
                     <const float*>from_x, <const float*>from_w, <const float*>from_panels,
                     <const float*>from_bias, <float*>to_y, task, offsets, positions,
-                    <float*>within, values, first, last, threads,
+                    <float*>within, values, first, last, threads, &call,
                 )
+        finish(&call)

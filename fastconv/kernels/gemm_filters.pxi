@@ -124,7 +124,7 @@ cdef void finish_panel(
 cdef void multiply_filter_lanes(
     const real* w, const real* panels, const real* bias, real* y, const Task* task,
     const Unit* unit, const real* image, const Py_ssize_t* offsets, const Py_ssize_t* positions,
-    real* sums, real* panel_scratch,
+    real* sums, real* panel_scratch, Watch* watch,
 ) noexcept nogil:
     """Add a block of channels to a unit of the result."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
@@ -136,6 +136,8 @@ cdef void multiply_filter_lanes(
     while k < unit.last_filter:
         width = panel_width(unit.last_filter - k, vector, False)
         filters = min(width, unit.last_filter - k)
+        if not goes_on(watch, pixels * width * unit.channels * task.taps):
+            return
         for i in range(width):
             lane_bias[i] = 0
         if bias != NULL:

@@ -147,15 +147,21 @@ cdef inline void multiply_heights(
 cdef void multiply_pixel_lanes(
     const real* w, const real* panels, const real* bias, real* y, const Task* task,
     const Unit* unit, const real* images, const Py_ssize_t* offsets, real* panel_scratch,
+    Watch* watch,
 ) noexcept nogil:
     """Add a block of channels to a unit of the result."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    cdef Py_ssize_t work = (
+        unit.images * unit.rows * task.band.width * unit.channels * task.taps
+    )
     cdef Py_ssize_t k = unit.first_filter
     cdef Py_ssize_t width, i
     cdef real filter_bias[TALL_ROWS]
     cdef const real* panel
     while k < unit.last_filter:
         width = panel_width(unit.last_filter - k, vector, True)
+        if not goes_on(watch, width * work):
+            return
         panel = find_panel(w, panels, panel_scratch, task, unit, k, width, width)
         for i in range(width):
             filter_bias[i] = 0

@@ -17,6 +17,8 @@ def forward_literal(
 ):
     """Compute the rows [first, last) of y; row (n·K + k)·OH + i is y[n, k, i]."""
     cdef Window win = as_window(window)
+    cdef Call call = begin()
+    cdef Watch watch = watch_of(&call)
     cdef bint has_bias = bias.shape[0] > 0
     cdef Py_ssize_t channels = w.shape[1]
     cdef Py_ssize_t filters = w.shape[0] // groups
@@ -24,11 +26,15 @@ def forward_literal(
     cdef real total
     with nogil:
         for unit in range(first, last):
+            if stopped(&watch):
+                break
             n = unit // y.shape[2] // w.shape[0]
             k = unit // y.shape[2] % w.shape[0]
             i = unit % y.shape[2]
             base = k // filters * channels
             for j in range(y.shape[3]):
+                if not goes_on(&watch, channels * w.shape[2] * w.shape[3]):
+                    break
                 total = 0
                 for c in range(channels):
                     for r in range(w.shape[2]):
@@ -43,6 +49,7 @@ def forward_literal(
                 if has_bias:
                     total = total + bias[k]
                 y[n, k, i, j] = activate(activation, total)
+    finish(&call)
 
 
 def weight_grad_literal(
@@ -54,12 +61,16 @@ def weight_grad_literal(
     dW[k,c,r,s] = sum over n, i, j of dZ[n,k,i,j] · X[n, c, i·S + r·D - P, j·S + s·D - P]
     """
     cdef Window win = as_window(window)
+    cdef Call call = begin()
+    cdef Watch watch = watch_of(&call)
     cdef Py_ssize_t channels = dw.shape[1]
     cdef Py_ssize_t filters = dw.shape[0] // groups
     cdef Py_ssize_t unit, n, k, i, j, c, r, s, row, col, channel
     cdef double total
     with nogil:
         for unit in range(first, last):
+            if stopped(&watch):
+                break
             s = unit % dw.shape[3]
             r = unit // dw.shape[3] % dw.shape[2]
             c = unit // (dw.shape[2] * dw.shape[3]) % channels
@@ -67,6 +78,8 @@ def weight_grad_literal(
             channel = k // filters * channels + c
             total = 0
             for n in range(x.shape[0]):
+                if not goes_on(&watch, grad.shape[2] * grad.shape[3]):
+                    break
                 for i in range(grad.shape[2]):
                     row = i * win.stride_h + r * win.dilation_h - win.top
                     if row < 0 or row >= x.shape[2]:
@@ -77,6 +90,7 @@ def weight_grad_literal(
                             continue
                         total = total + grad[n, k, i, j] * x[n, channel, row, col]
             dw[k, c, r, s] = <real>total
+    finish(&call)
 
 
 def input_grad_literal(
@@ -89,18 +103,24 @@ def input_grad_literal(
     which row + P - r·D is a multiple of the stride.
     """
     cdef Window win = as_window(window)
+    cdef Call call = begin()
+    cdef Watch watch = watch_of(&call)
     cdef Py_ssize_t channels = w.shape[1]
     cdef Py_ssize_t filters = w.shape[0] // groups
     cdef Py_ssize_t unit, n, channel, c, k, r, s, row, col, i, j, base
     cdef real total
     with nogil:
         for unit in range(first, last):
+            if stopped(&watch):
+                break
             n = unit // dx.shape[2] // dx.shape[1]
             channel = unit // dx.shape[2] % dx.shape[1]
             row = unit % dx.shape[2]
             c = channel % channels
             base = channel // channels * filters
             for col in range(dx.shape[3]):
+                if not goes_on(&watch, filters * w.shape[2] * w.shape[3]):
+                    break
                 total = 0
                 for k in range(base, base + filters):
                     for r in range(w.shape[2]):
@@ -115,3 +135,4 @@ def input_grad_literal(
                             j = j // win.stride_w
                             total = total + grad[n, k, i, j] * w[k, c, r, s]
                 dx[n, channel, row, col] = total
+    finish(&call)

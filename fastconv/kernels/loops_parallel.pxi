@@ -19,12 +19,14 @@ def forward_parallel(
     Py_ssize_t first, Py_ssize_t last, int threads,
 ):
     cdef Window win = as_window(window)
+    cdef Call call = begin()
     cdef int part
     for part in prange(threads, nogil=True, num_threads=threads, schedule="static"):
         forward_units(
             x, w, bias, y, win, groups, activation,
-            share(first, last, part, threads), share(first, last, part + 1, threads),
+            share(first, last, part, threads), share(first, last, part + 1, threads), &call,
         )
+    finish(&call)
 
 
 def weight_grad_parallel(
@@ -32,12 +34,14 @@ def weight_grad_parallel(
     tuple window, Py_ssize_t groups, Py_ssize_t first, Py_ssize_t last, int threads,
 ):
     cdef Window win = as_window(window)
+    cdef Call call = begin()
     cdef int part
     for part in prange(threads, nogil=True, num_threads=threads, schedule="static"):
         weight_grad_units(
             grad, x, dw, win, groups,
-            share(first, last, part, threads), share(first, last, part + 1, threads),
+            share(first, last, part, threads), share(first, last, part + 1, threads), &call,
         )
+    finish(&call)
 
 
 def input_grad_parallel(
@@ -45,20 +49,25 @@ def input_grad_parallel(
     tuple window, Py_ssize_t groups, Py_ssize_t first, Py_ssize_t last, int threads,
 ):
     cdef Window win = as_window(window)
+    cdef Call call = begin()
     cdef int part
     for part in prange(threads, nogil=True, num_threads=threads, schedule="static"):
         input_grad_units(
             grad, w, dx, win, groups,
-            share(first, last, part, threads), share(first, last, part + 1, threads),
+            share(first, last, part, threads), share(first, last, part + 1, threads), &call,
         )
+    finish(&call)
 
 
 def bias_grad_parallel(
     const real[:, :, :, ::1] grad, real[::1] db, Py_ssize_t first, Py_ssize_t last, int threads,
 ):
     """Compute db[first:last]. Its sum has but one sensible order, so all loop orders share it."""
+    cdef Call call = begin()
     cdef int part
     for part in prange(threads, nogil=True, num_threads=threads, schedule="static"):
         bias_grad_units(
-            grad, db, share(first, last, part, threads), share(first, last, part + 1, threads)
+            grad, db, share(first, last, part, threads), share(first, last, part + 1, threads),
+            &call,
         )
+    finish(&call)

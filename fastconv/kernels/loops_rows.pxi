@@ -7,8 +7,10 @@ def forward_rows(
     Py_ssize_t first, Py_ssize_t last, int threads,
 ):
     cdef Window win = as_window(window)
+    cdef Call call = begin()
     with nogil:
-        forward_units(x, w, bias, y, win, groups, activation, first, last)
+        forward_units(x, w, bias, y, win, groups, activation, first, last, &call)
+    finish(&call)
 
 
 def weight_grad_rows(
@@ -16,8 +18,10 @@ def weight_grad_rows(
     tuple window, Py_ssize_t groups, Py_ssize_t first, Py_ssize_t last, int threads,
 ):
     cdef Window win = as_window(window)
+    cdef Call call = begin()
     with nogil:
-        weight_grad_units(grad, x, dw, win, groups, first, last)
+        weight_grad_units(grad, x, dw, win, groups, first, last, &call)
+    finish(&call)
 
 
 def input_grad_rows(
@@ -25,5 +29,7 @@ def input_grad_rows(
     tuple window, Py_ssize_t groups, Py_ssize_t first, Py_ssize_t last, int threads,
 ):
     cdef Window win = as_window(window)
+    cdef Call call = begin()
     with nogil:
-        input_grad_units(grad, w, dx, win, groups, first, last)
+        input_grad_units(grad, w, dx, win, groups, first, last, &call)
+    finish(&call)

@@ -11,11 +11,12 @@
 cdef void forward_units(
     const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias,
     real[:, :, :, ::1] y, Window win, Py_ssize_t groups, int activation,
-    Py_ssize_t begin, Py_ssize_t end,
+    Py_ssize_t begin, Py_ssize_t end, Call* call,
 ) noexcept nogil:
     """Compute the rows y[n, k, i]; a row's unit is (n·K + k)·OH + i."""
     cdef Py_ssize_t filters = w.shape[0] // groups
     cdef Py_ssize_t unit, n, k, base, i, j, c, r, s, row, col, first, last
+    cdef Watch watch = watch_of(call)
     for unit in range(begin, end):
         n = unit // y.shape[2] // w.shape[0]
         k = unit // y.shape[2] % w.shape[0]
@@ -23,6 +24,8 @@ cdef void forward_units(
         base = k // filters * w.shape[1]
         fill_row(&y[n, k, i, 0], bias[k] if bias.shape[0] > 0 else <real>0, y.shape[3])
         for c in range(w.shape[1]):
+            if not goes_on(&watch, w.shape[2] * w.shape[3] * y.shape[3]):
+                return
             for r in range(w.shape[2]):
                 row = i * win.stride_h + r * win.dilation_h - win.top
                 if row < 0 or row >= x.shape[2]:
@@ -44,7 +47,7 @@ cdef void forward_units(
 
 cdef void weight_grad_units(
     const real[:, :, :, ::1] grad, const real[:, :, :, ::1] x, real[:, :, :, ::1] dw,
-    Window win, Py_ssize_t groups, Py_ssize_t begin, Py_ssize_t end,
+    Window win, Py_ssize_t groups, Py_ssize_t begin, Py_ssize_t end, Call* call,
 ) noexcept nogil:
     """Compute the weights dw[k, c, r, s]; a weight's unit is ((k·C/groups + c)·R + r)·S + s.
 
@@ -54,6 +57,7 @@ cdef void weight_grad_units(
     cdef Py_ssize_t filters = dw.shape[0] // groups
     cdef Py_ssize_t unit, n, k, c, r, s, channel, i, row, col, first, last
     cdef double total
+    cdef Watch watch = watch_of(call)
     for unit in range(begin, end):
         s = unit % dw.shape[3]
         r = unit // dw.shape[3] % dw.shape[2]
@@ -66,6 +70,8 @@ cdef void weight_grad_units(
         total = 0
         if first < last:
             for n in range(x.shape[0]):
+                if not goes_on(&watch, grad.shape[2] * (last - first)):
+                    return
                 for i in range(grad.shape[2]):
                     row = i * win.stride_h + r * win.dilation_h - win.top
                     if row < 0 or row >= x.shape[2]:
@@ -80,11 +86,12 @@ cdef void weight_grad_units(
 
 cdef void input_grad_units(
     const real[:, :, :, ::1] grad, const real[:, :, :, ::1] w, real[:, :, :, ::1] dx,
-    Window win, Py_ssize_t groups, Py_ssize_t begin, Py_ssize_t end,
+    Window win, Py_ssize_t groups, Py_ssize_t begin, Py_ssize_t end, Call* call,
 ) noexcept nogil:
     """Compute the rows dx[n, channel, row]; a row's unit is (n·C + channel)·H + row."""
     cdef Py_ssize_t filters = w.shape[0] // groups
     cdef Py_ssize_t unit, n, channel, row, c, base, k, r, s, i, col, first, last
+    cdef Watch watch = watch_of(call)
     for unit in range(begin, end):
         n = unit // dx.shape[2] // dx.shape[1]
         channel = unit // dx.shape[2] % dx.shape[1]
@@ -97,6 +104,8 @@ cdef void input_grad_units(
             if i < 0 or i % win.stride_h != 0 or i // win.stride_h >= grad.shape[2]:
                 continue
             i = i // win.stride_h
+            if not goes_on(&watch, filters * w.shape[3] * grad.shape[3]):
+                return
             for k in range(base, base + filters):
                 for s in range(w.shape[3]):
                     col = s * win.dilation_w - win.left
@@ -111,14 +120,17 @@ cdef void input_grad_units(
 
 
 cdef void bias_grad_units(
-    const real[:, :, :, ::1] grad, real[::1] db, Py_ssize_t begin, Py_ssize_t end,
+    const real[:, :, :, ::1] grad, real[::1] db, Py_ssize_t begin, Py_ssize_t end, Call* call,
 ) noexcept nogil:
     """Compute the elements db[k]: the sum of all of channel k of the gradient."""
     cdef Py_ssize_t k, n, i
     cdef double total
+    cdef Watch watch = watch_of(call)
     for k in range(begin, end):
         total = 0
         for n in range(grad.shape[0]):
+            if not goes_on(&watch, grad.shape[2] * grad.shape[3]):
+                return
             for i in range(grad.shape[2]):
                 total = total + sum_row(&grad[n, k, i, 0], grad.shape[3])
         db[k] = <real>total

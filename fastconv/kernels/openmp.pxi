@@ -8,10 +8,12 @@ cdef extern from *:
     #else
     #define FASTCONV_OPENMP 0
     static int omp_get_max_threads(void) { return 1; }
+    static int omp_get_thread_num(void) { return 0; }
     #endif
     """
     const int FASTCONV_OPENMP
     int omp_get_max_threads() noexcept nogil
+    int omp_get_thread_num() noexcept nogil
 
 
 def has_openmp():

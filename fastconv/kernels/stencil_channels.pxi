@@ -59,7 +59,7 @@ cdef void turn_planes(
 
 cdef void stencil_channels(
     const real* x, const real* w, const real* bias, real* y, const Task* task, real* scratch,
-    const Py_ssize_t* offsets, const Py_ssize_t* positions, Py_ssize_t number,
+    const Py_ssize_t* offsets, const Py_ssize_t* positions, Py_ssize_t number, Watch* watch,
 ) noexcept nogil:
     """Compute one unit: number = image·blocks + block of a vector of channels."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
@@ -79,6 +79,8 @@ cdef void stencil_channels(
     cdef real* to_y = y
     cdef Unit unit
     cdef Py_ssize_t p
+    if not goes_on(watch, pixels * vector * task.taps):
+        return
     for p in range(vector):
         lane_bias[p] = bias[channel + p] if bias != NULL and p < planes else 0
     if task.order.plain:

@@ -160,7 +160,7 @@ cdef inline void stencil_plane(
 cdef inline void stencil_planes(
     const int square, const real* w, const real* bias, real* y,
     const Task* task, const Unit* unit, const real* image, const Py_ssize_t* offsets,
-    real* gathered,
+    real* gathered, Watch* watch,
 ) noexcept nogil:
     """Compute the planes of all filters, whose taps are gathered unless they lie in order."""
     cdef Py_ssize_t taps = task.channels * task.taps
@@ -169,6 +169,8 @@ cdef inline void stencil_planes(
     cdef real first = 0
     for k in range(unit.first_filter, unit.last_filter):
         filter = unit.group * task.filters + k
+        if not goes_on(watch, unit.rows * task.out_width * taps):
+            return
         if bias != NULL:
             first = bias[filter]
         weights = w + filter * taps
@@ -188,17 +190,17 @@ cdef inline void stencil_planes(
 
 cdef void stencil_rows(
     const real* w, const real* bias, real* y, const Task* task, const Unit* unit,
-    const real* band, const Py_ssize_t* offsets, real* gathered,
+    const real* band, const Py_ssize_t* offsets, real* gathered, Watch* watch,
 ) noexcept nogil:
     """Compute the unit, rows of all filters of a group of an image: pick the stencil."""
     cdef const real* image = band + task.band.shift
     if task.win.stride_w != 1:
-        stencil_planes(0, w, bias, y, task, unit, image, offsets, gathered)
+        stencil_planes(0, w, bias, y, task, unit, image, offsets, gathered, watch)
     elif task.square == 3:
-        stencil_planes(3, w, bias, y, task, unit, image, offsets, gathered)
+        stencil_planes(3, w, bias, y, task, unit, image, offsets, gathered, watch)
     elif task.square == 5:
-        stencil_planes(5, w, bias, y, task, unit, image, offsets, gathered)
+        stencil_planes(5, w, bias, y, task, unit, image, offsets, gathered, watch)
     elif task.square == 7:
-        stencil_planes(7, w, bias, y, task, unit, image, offsets, gathered)
+        stencil_planes(7, w, bias, y, task, unit, image, offsets, gathered, watch)
     else:
-        stencil_planes(0, w, bias, y, task, unit, image, offsets, gathered)
+        stencil_planes(0, w, bias, y, task, unit, image, offsets, gathered, watch)

@@ -188,7 +188,7 @@ cdef void slide_any_plane(
 
 cdef void stencil_slide(
     const real* x, const real* w, const real* bias, real* y, const Task* task, real* scratch,
-    Py_ssize_t number,
+    Py_ssize_t number, Watch* watch,
 ) noexcept nogil:
     """Compute one unit: number = (block of planes)·(blocks of rows) + block of rows.
 
@@ -221,6 +221,8 @@ cdef void stencil_slide(
         )
         for k in range(task.filters):
             filter = group * task.filters + k
+            if not goes_on(watch, rows * task.out_width * task.taps):
+                return
             taps = w + filter * task.taps
             if not task.order.plain:
                 gather_part(

@@ -158,7 +158,7 @@ cdef void spread_any_plane(
 
 cdef void stencil_spread(
     const real* grad, const real* w, const real* bias, real* y, const Task* task, real* scratch,
-    Py_ssize_t number,
+    Py_ssize_t number, Watch* watch,
 ) noexcept nogil:
     """Compute one unit: number = (block of planes)·(blocks of rows) + block of rows.
 
@@ -184,6 +184,8 @@ cdef void stencil_spread(
     fill_row(scratch, <real>0, STRIP_VALUES)
     while plane < end:
         group = plane % task.groups
+        if not goes_on(watch, rows * task.out_width * task.taps):
+            return
         image = secure_rows(
             grad + plane * size, plane * size + first * task.width,
             (planes - plane) * size - last * task.width, task.width, first, last,

@@ -67,7 +67,7 @@ cdef WeightUnit find_weight_unit(const WeightTask* task, Py_ssize_t number) noex
 
 cdef void add_filter_lanes(
     const real* grad, const WeightTask* task, const Unit* unit, const real* image,
-    const Py_ssize_t* offsets, const Py_ssize_t* positions, real* panel, real* sums,
+    const Py_ssize_t* offsets, const Py_ssize_t* positions, real* panel, real* sums, Watch* watch,
 ) noexcept nogil:
     """Add a block of rows to the unit's sums, [panel][vectors][taps][vector]."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
@@ -79,6 +79,8 @@ cdef void add_filter_lanes(
     cdef Py_ssize_t width
     while k < unit.last_filter:
         width = panel_width(unit.last_filter - k, vector, False)
+        if not goes_on(watch, pixels * taps * width):
+            return
         pack_panel(
             grad + ((unit.image * conv.groups + unit.group) * conv.filters + k) * plane
             + unit.first_row * conv.out_width,
@@ -165,7 +167,7 @@ cdef inline void multiply_tap_tiles(
 
 cdef void add_pixel_lanes(
     const real* grad, const WeightTask* task, const Unit* unit, const real* image,
-    const Py_ssize_t* offsets, real* rows, real* sums,
+    const Py_ssize_t* offsets, real* rows, real* sums, Watch* watch,
 ) noexcept nogil:
     """Add a block of rows to the unit's sums, [filters' tile][taps' tile][filter][tap][vector]."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
@@ -180,6 +182,8 @@ cdef void add_pixel_lanes(
     cdef real* row
     while k < unit.last_filter:
         filters = run_filters(unit.last_filter - k)
+        if not goes_on(watch, padded * taps * filters):
+            return
         for m in range(filters):
             plane = grad + (
                 ((unit.image * conv.groups + unit.group) * conv.filters + k + m)
@@ -265,7 +269,7 @@ cdef inline void add_rows(const real* square, real* total) noexcept nogil:
 
 cdef void run_weight_unit(
     const real* grad, const real* x, real* dw, const WeightTask* task, const Py_ssize_t* offsets,
-    const Py_ssize_t* positions, real* scratch, Py_ssize_t number,
+    const Py_ssize_t* positions, real* scratch, Py_ssize_t number, Watch* watch,
 ) noexcept nogil:
     cdef const Task* conv = &task.conv
     cdef WeightUnit unit = find_weight_unit(task, number)
@@ -277,45 +281,62 @@ cdef void run_weight_unit(
     if conv.square != 0:
         zero(scratch, STRIP_VALUES)
     for block in range(unit.first_block, unit.last_block):
+        if stopped(watch):
+            return
         unit.conv.image = block // bands
         unit.conv.first_row = block % bands * conv.band.rows
         unit.conv.rows = min(conv.band.rows, conv.out_height - unit.conv.first_row)
         if conv.square != 0:
-            add_slides(grad, x, conv, &unit.conv, scratch, rows, sums)
+            if goes_on(watch, unit.conv.rows * conv.out_width * conv.taps):
+                add_slides(grad, x, conv, &unit.conv, scratch, rows, sums)
             continue
         copy_bands(x, scratch, conv, &unit.conv)
         if task.method == WEIGHTS_FILTERS:
-            add_filter_lanes(grad, task, &unit.conv, scratch, offsets, positions, rows, sums)
+            add_filter_lanes(grad, task, &unit.conv, scratch, offsets, positions, rows, sums, watch)
         else:
-            add_pixel_lanes(grad, task, &unit.conv, scratch, offsets, rows, sums)
+            add_pixel_lanes(grad, task, &unit.conv, scratch, offsets, rows, sums, watch)
     if task.method == WEIGHTS_FILTERS:
         finish_filter_lanes(sums, dw + unit.target, task, &unit.conv)
     else:
         finish_pixel_lanes(sums, dw + unit.target, task, &unit.conv)
 
 
+cdef void run_weight_range(
+    const real* grad, const real* x, real* dw, const WeightTask* task, const Py_ssize_t* offsets,
+    const Py_ssize_t* positions, real* scratch, Py_ssize_t first, Py_ssize_t last, Call* call,
+) noexcept nogil:
+    """Compute units by one thread."""
+    cdef Watch watch = watch_of(call)
+    cdef Py_ssize_t number
+    look(&watch)  # handed out one by one, units of little work would never come to it
+    for number in range(first, last):
+        if not goes_on(&watch, UNIT_WORK):
+            return
+        run_weight_unit(grad, x, dw, task, offsets, positions, scratch, number, &watch)
+
+
 cdef void run_weight_units(
     const real* grad, const real* x, real* dw, const WeightTask* task, const Py_ssize_t* offsets,
     const Py_ssize_t* positions, real* scratch, Py_ssize_t scratch_values, Py_ssize_t first,
-    Py_ssize_t last, int threads,
+    Py_ssize_t last, int threads, Call* call,
 ) noexcept nogil:
     cdef Py_ssize_t number
+    cdef int part
     if threads == 1:
-        for number in range(first, last):
-            run_weight_unit(grad, x, dw, task, offsets, positions, scratch, number)
+        run_weight_range(grad, x, dw, task, offsets, positions, scratch, first, last, call)
     elif task.conv.square != 0:
         # many units that are alike: each thread finds again what it had in its cache the last time
-        for number in prange(first, last, num_threads=threads, schedule="static"):
-            run_weight_unit(
-                grad, x, dw, task, offsets, positions, scratch + threadid() * scratch_values,
-                number,
+        for part in prange(threads, num_threads=threads, schedule="static"):
+            run_weight_range(
+                grad, x, dw, task, offsets, positions, scratch + part * scratch_values,
+                share(first, last, part, threads), share(first, last, part + 1, threads), call,
             )
     else:
         # few, and not all of the same size
         for number in prange(first, last, num_threads=threads, schedule="dynamic"):
-            run_weight_unit(
+            run_weight_range(
                 grad, x, dw, task, offsets, positions, scratch + threadid() * scratch_values,
-                number,
+                number, number + 1, call,
             )
 
 
@@ -398,6 +419,7 @@ cdef class WeightGrad:
         cdef const Py_ssize_t* offsets = &self.offsets[0]
         cdef const Py_ssize_t* positions = NULL
         cdef Py_ssize_t values = self.scratch_values
+        cdef Call call = begin()
         if self.positions is not None:
             positions = &self.positions[0]
         with nogil:
@@ -405,9 +427,12 @@ cdef class WeightGrad:
                 run_weight_units[double](
                     <const double*>from_grad, <const double*>from_x, <double*>to_dw, task,
                     offsets, positions, <double*>within, values, first, last, threads,
+                    &call,
                 )
             else:
                 run_weight_units[float](
                     <const float*>from_grad, <const float*>from_x, <float*>to_dw, task,
                     offsets, positions, <float*>within, values, first, last, threads,
+                    &call,
                 )
+        finish(&call)
