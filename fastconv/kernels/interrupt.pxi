@@ -38,16 +38,16 @@ cdef struct Watch:
     Py_ssize_t left         # multiply-adds until it looks again
 
 
-cdef inline Call begin() noexcept:
+cdef inline Call begin_call() noexcept:
     cdef Call call
     call.stop, call.asked = 0, 0
     return call
 
 
-cdef inline Watch watch_of(Call* call) noexcept nogil:
+cdef inline Watch watch_of(Call* call, Py_ssize_t look_after) noexcept nogil:
     cdef Watch watch
     watch.call = call
-    watch.left = LOOK_AFTER
+    watch.left = look_after
     return watch
 
 
