@@ -69,11 +69,11 @@ class Problem(Protocol):
 #     description.kernel, .problem, .blocks
 #     blocks              .rows, .channels, .filters, .parts
 
-class _Compiled:
+class Compiled:
     units: int
     scratch_bytes: int  # of one thread, at any address
 
-class Images(_Compiled):
+class Images(Compiled):
     """Images made of an image: a piece of a problem, laid out for a kernel."""
 
     def __init__(self, description: Any) -> None: ...
@@ -82,7 +82,7 @@ class Images(_Compiled):
         scratch: Array, first: int, last: int, threads: int,
     ) -> None: ...  # fmt: skip
 
-class Weights(_Compiled):
+class Weights(Compiled):
     """Weights made of two images: the weight gradient of a problem, laid out for a kernel.
 
     `dw` has room for `blocks.parts` copies of the weights, which are to be added up.

@@ -143,7 +143,7 @@ cdef inline void one_tile(
 cdef inline void multiply_planes(
     const bint begun, const int filters, const int vectors, const Banded* banded,
     const Unit* unit, Py_ssize_t filter, const real* panel, const real* bias, const real* images,
-    real* y,
+    real* y, Watch* watch,
 ) noexcept nogil:
     """Multiply a panel of so many filters with all positions of the unit's images.
 
@@ -153,6 +153,7 @@ cdef inline void multiply_planes(
     cdef Py_ssize_t end = (
         (unit.rows - 1) * banded.band.width + banded.given.problem.columns.outputs
     )
+    cdef Py_ssize_t work = filters * vectors * vector * unit.taps
     cdef Py_ssize_t n, position
     cdef const real* image
     cdef real* planes
@@ -160,7 +161,7 @@ cdef inline void multiply_planes(
         image = images + n * banded.image_values
         planes = y + output_index(unit, n, filter)
         position = 0
-        while position < end:
+        while position < end and goes_on(watch, work):
             if end - position > (vectors - vectors // 3) * vector:
                 one_tile(
                     begun, filters, vectors, banded, unit, panel, bias, image, planes, position
@@ -183,20 +184,25 @@ cdef inline void multiply_planes(
 cdef inline void multiply_heights(
     const bint begun, Py_ssize_t filters, const Banded* banded, const Unit* unit,
     Py_ssize_t filter, const real* panel, const real* bias, const real* images, real* y,
+    Watch* watch,
 ) noexcept nogil:
     """Pick the tile of so many filters, as many as a panel has."""
     if filters >= TALL_ROWS:
         multiply_planes(
-            begun, TALL_ROWS, TALL_VECTORS, banded, unit, filter, panel, bias, images, y
+            begun, TALL_ROWS, TALL_VECTORS, banded, unit, filter, panel, bias, images, y, watch
         )
     elif filters >= LONG_ROWS:
         multiply_planes(
-            begun, LONG_ROWS, LONG_VECTORS, banded, unit, filter, panel, bias, images, y
+            begun, LONG_ROWS, LONG_VECTORS, banded, unit, filter, panel, bias, images, y, watch
         )
     elif filters >= 2:
-        multiply_planes(begun, 2, LONG_VECTORS, banded, unit, filter, panel, bias, images, y)
+        multiply_planes(
+            begun, 2, LONG_VECTORS, banded, unit, filter, panel, bias, images, y, watch
+        )
     else:
-        multiply_planes(begun, 1, LONG_VECTORS, banded, unit, filter, panel, bias, images, y)
+        multiply_planes(
+            begun, 1, LONG_VECTORS, banded, unit, filter, panel, bias, images, y, watch
+        )
 
 
 cdef void multiply_pixel_lanes(
@@ -207,15 +213,12 @@ cdef void multiply_pixel_lanes(
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
     cdef const Banded* banded = &layout.banded
     cdef const real* bias = <const real*>operands.bias
-    cdef Py_ssize_t work = unit.images * unit.rows * banded.band.width * unit.taps
     cdef Py_ssize_t k = unit.first_filter
     cdef Py_ssize_t width, i
     cdef real filter_bias[TALL_ROWS]
     cdef const real* panel
-    while k < unit.last_filter:
+    while k < unit.last_filter and not stopped(watch):
         width = panel_width(unit.last_filter - k, vector, PIXELS_IN_LANES)
-        if not goes_on(watch, width * work):
-            return
         panel = find_panel(
             operands, scratch + layout.panel, &banded.given, unit, PIXELS_IN_LANES, k, width
         )
@@ -225,9 +228,9 @@ cdef void multiply_pixel_lanes(
             for i in range(width):
                 filter_bias[i] = bias[unit.group * banded.given.problem.filters + k + i]
         if begins(unit):
-            multiply_heights(True, width, banded, unit, k, panel, filter_bias, scratch, y)
+            multiply_heights(True, width, banded, unit, k, panel, filter_bias, scratch, y, watch)
         else:
-            multiply_heights(False, width, banded, unit, k, panel, filter_bias, scratch, y)
+            multiply_heights(False, width, banded, unit, k, panel, filter_bias, scratch, y, watch)
         k = k + width
 
 

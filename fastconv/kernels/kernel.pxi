@@ -133,6 +133,7 @@ cdef class Compiled:
     cdef int lay_out(self, str name, const Description* given) except -1:
         self.kernel = KERNELS[name]
         self.memory = []
+        self.made = Made(layout=NULL, units=0, scratch=0)
         self.is_double = given.problem.itemsize == sizeof(double)
         self.kernel.lay_out(given, &self.made, self.memory)
         self.units = self.made.units

@@ -167,13 +167,15 @@ cdef inline void stencil_strip(
 
 cdef inline void stencil_plane(
     const int square, const Banded* banded, const real* w, const real* image, real bias,
-    Py_ssize_t rows, real* y,
+    Py_ssize_t rows, real* y, Watch* watch,
 ) noexcept nogil:
     """Compute so many rows of one plane of y from their band, strip by strip."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
-    cdef Py_ssize_t width = banded.given.problem.columns.outputs
+    cdef const Problem* problem = &banded.given.problem
+    cdef Py_ssize_t width = problem.columns.outputs
+    cdef Py_ssize_t work = rows * 2 * vector * problem.channels * problem.taps
     cdef Py_ssize_t j = 0
-    while j < width:
+    while j < width and goes_on(watch, work):
         if width - j > vector:
             stencil_strip(
                 2, square, banded, w, image + j, bias, rows, y + j, min(2 * vector, width - j)
@@ -203,8 +205,6 @@ cdef inline void stencil_planes(
     cdef real first = 0
     for k in range(unit.first_filter, unit.last_filter):
         filter = unit.group * problem.filters + k
-        if not goes_on(watch, unit.rows * problem.columns.outputs * taps):
-            return
         if bias != NULL:
             first = bias[filter]
         weights = w + filter * taps
@@ -217,7 +217,7 @@ cdef inline void stencil_planes(
                 )
             weights = gathered
         stencil_plane(
-            square, banded, weights, image, first, unit.rows, y + output_index(unit, 0, k)
+            square, banded, weights, image, first, unit.rows, y + output_index(unit, 0, k), watch
         )
 
 
