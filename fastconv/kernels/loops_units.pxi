@@ -13,8 +13,8 @@ cdef void forward_units(
     real[:, :, :, ::1] y, const Problem* problem, Py_ssize_t begin, Py_ssize_t end, Call* call,
 ) noexcept nogil:
     """Compute the rows y[n, k, i]; a row's unit is (n·K + k)·OH + i."""
-    cdef const Axis* down = &problem.rows
-    cdef const Axis* across = &problem.columns
+    cdef Axis down = problem.rows
+    cdef Axis across = problem.columns
     cdef Py_ssize_t filters = problem.filters
     cdef Py_ssize_t unit, n, k, base, i, j, c, r, s, row, col, first, last
     cdef Watch watch = watch_of(call, LOOK_AFTER)
@@ -55,8 +55,8 @@ cdef void weight_grad_units(
     Rows are summed in the data's own precision, the rows' sums in double: always in this order.
     """
     cdef Py_ssize_t kernel = dw.shape[2] * dw.shape[3]
-    cdef const Axis* down = &problem.rows
-    cdef const Axis* across = &problem.columns
+    cdef Axis down = problem.rows
+    cdef Axis across = problem.columns
     cdef Py_ssize_t filters = problem.filters
     cdef Py_ssize_t unit, n, k, c, r, s, channel, i, row, col, first, last
     cdef double total
@@ -92,8 +92,8 @@ cdef void input_grad_units(
     const Problem* problem, Py_ssize_t begin, Py_ssize_t end, Call* call,
 ) noexcept nogil:
     """Compute the rows dx[n, channel, row]; a row's unit is (n·C + channel)·H + row."""
-    cdef const Axis* down = &problem.rows
-    cdef const Axis* across = &problem.columns
+    cdef Axis down = problem.rows
+    cdef Axis across = problem.columns
     cdef Py_ssize_t filters = problem.filters
     cdef Py_ssize_t unit, n, channel, row, c, base, k, r, s, i, col, first, last
     cdef Watch watch = watch_of(call, LOOK_AFTER)

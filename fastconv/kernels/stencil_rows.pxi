@@ -167,15 +167,16 @@ cdef inline void stencil_strip(
 
 cdef inline void stencil_plane(
     const int square, const Banded* banded, const real* w, const real* image, real bias,
-    Py_ssize_t rows, real* y, Watch* watch,
+    Py_ssize_t rows, real* y, Py_ssize_t begin, Py_ssize_t end,
 ) noexcept nogil:
-    """Compute so many rows of one plane of y from their band, strip by strip."""
+    """Compute so many rows of columns of a plane of y from their band, strip by strip.
+
+    The columns are [begin, end), whole strips unless they are the last.
+    """
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
-    cdef const Problem* problem = &banded.given.problem
-    cdef Py_ssize_t width = problem.columns.outputs
-    cdef Py_ssize_t work = rows * 2 * vector * problem.channels * problem.taps
-    cdef Py_ssize_t j = 0
-    while j < width and goes_on(watch, work):
+    cdef Py_ssize_t width = banded.given.problem.columns.outputs
+    cdef Py_ssize_t j = begin
+    while j < end:
         if width - j > vector:
             stencil_strip(
                 2, square, banded, w, image + j, bias, rows, y + j, min(2 * vector, width - j)
@@ -200,9 +201,14 @@ cdef inline void stencil_planes(
     cdef const real* image = scratch + banded.band.shift
     cdef real* gathered = scratch + layout.gathered
     cdef Py_ssize_t taps = problem.channels * problem.taps
-    cdef Py_ssize_t k, c, filter
+    cdef Py_ssize_t width = problem.columns.outputs
+    # columns at once: all, or a strip of them where their taps are very many
+    cdef Py_ssize_t stretch = width
+    cdef Py_ssize_t k, c, filter, begin
     cdef const real* weights
     cdef real first = 0
+    if unit.rows * width * taps > LOOK_AFTER:
+        stretch = 2 * (VECTOR_BYTES // <Py_ssize_t>sizeof(real))
     for k in range(unit.first_filter, unit.last_filter):
         filter = unit.group * problem.filters + k
         if bias != NULL:
@@ -216,9 +222,15 @@ cdef inline void stencil_planes(
                     view, 0, 1, 1, gathered + c * problem.taps, 1,
                 )
             weights = gathered
-        stencil_plane(
-            square, banded, weights, image, first, unit.rows, y + output_index(unit, 0, k), watch
-        )
+        begin = 0
+        while begin < width:
+            if not goes_on(watch, unit.rows * stretch * taps):
+                return
+            stencil_plane(
+                square, banded, weights, image, first, unit.rows, y + output_index(unit, 0, k),
+                begin, min(width, begin + stretch),
+            )
+            begin = begin + stretch
 
 
 cdef void stencil_rows(
