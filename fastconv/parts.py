@@ -36,9 +36,9 @@ class Part:
     rows, columns : (int, int, int)
         Where these pixels are: start, stop, step.
     order : tuple of int
-        Where its taps lie among the weights: struct Weights of kernels/weights.pxi.
+        Where its taps lie among the weights: struct Taps of kernels/description.pxi.
     target : tuple of int or None
-        Where its results lie: struct Target of kernels/task.pxi. None where they are everything.
+        Where its results lie: struct Output there. None where they are everything.
     """
 
     problem: ConvProblem | None

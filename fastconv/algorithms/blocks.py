@@ -1,4 +1,4 @@
-"""The forward passes of kernels/forward.pxi: a problem, cut into blocks, made ready to run.
+"""What kernels/images.pxi runs: a problem, cut into blocks, made ready to run.
 
 None of the blocks changes a bit of the result. A unit is what a thread takes at a time, so there
 are several for every thread.
@@ -7,20 +7,21 @@ are several for every thread.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..activation import ACTIVATIONS, Activation, activate
+from ..activation import Activation, activate
 from ..operands import Array
 from ..parts import Part
 from ..problem import ConvProblem
 from ..threads import worth_waking
 from .backend import Run
-from .compiled import kernel, pieces, window_of
+from .compiled import described, kernel, pieces
 
 if TYPE_CHECKING:
-    from ..isa.baseline import Forward
+    from ..isa.baseline import Images
 
 __all__ = [
     "FILTERS",
@@ -42,13 +43,14 @@ __all__ = [
     "pack",
     "phases_bytes",
     "scratch_bytes",
-    "table",
     "wanted_units",
     "with_bounded_results",
 ]  # fmt: skip
 
-# The methods of kernels/task.pxi.
-FILTERS, PIXELS, STENCIL, STENCIL_CHANNELS, STENCIL_SLIDE, STENCIL_SPREAD = range(6)
+# The kernels that make images.
+FILTERS, PIXELS, STENCIL = "gemm_filters", "gemm_pixels", "stencil_rows"
+STENCIL_CHANNELS, STENCIL_SLIDE = "stencil_channels", "stencil_slide"
+STENCIL_SPREAD = "stencil_spread"
 # Some ten milliseconds, after which Ctrl-C is looked for.
 _FLOPS_PER_PIECE = 1_000_000_000
 # What a thread's scratch may take for the smallest blocks there are; results that wait to be spread
@@ -124,9 +126,7 @@ def beyond_limit(what: str, needed: int) -> str | None:
 
 def band_bytes(problem: ConvProblem, rows: int, channels: int) -> int:
     """Return what the band of so many output rows takes, its rows without a gap."""
-    values: int = kernel("band_values")(
-        window_of(problem), problem.kernel_height, problem.kernel_width, problem.out_width, rows, 1,
-    )  # fmt: skip
+    values: int = kernel("band_values")(described(problem), rows)
     return values * channels * problem.dtype.itemsize
 
 
@@ -140,35 +140,36 @@ def with_bounded_results(blocks: Blocks, problem: ConvProblem) -> Blocks:
 
 
 def make_forward(
-    method: int, problem: ConvProblem, blocks: Blocks, phase: Part | None = None
-) -> Forward:
+    method: str, problem: ConvProblem, blocks: Blocks, phase: Part | None = None
+) -> Images:
     """Return the compiled object that runs a problem by a method, in these blocks.
 
     The problem is that of the phase where it is one of an input gradient's.
     """
-    forward: Forward = kernel("Forward")(
-        problem.dtype.itemsize == 8, method,
-        problem.batch, problem.groups, problem.in_channels_per_group,
-        problem.out_channels_per_group, problem.height, problem.width, problem.kernel_height,
-        problem.kernel_width, problem.out_height, problem.out_width, window_of(problem),
-        ACTIVATIONS.index(problem.activation),
-        blocks.images, blocks.rows, blocks.channels, blocks.filters,
-        None if phase is None else phase.order, None if phase is None else phase.target, table,
-    )  # fmt: skip
-    return forward
+    weights = output = None
+    if phase is not None:
+        first, group, filters, channel, row, column, _, _, plane, end = phase.order
+        weights = SimpleNamespace(
+            first=first, group=group, filter=filters, channel=channel, row=row, column=column,
+            plane=plane, end=end,
+        )  # fmt: skip
+        if phase.target is not None:
+            height, width, first_row, first_column, row_step, column_step = phase.target
+            output = SimpleNamespace(
+                height=height, width=width, first_row=first_row, first_column=first_column,
+                row_step=row_step, column_step=column_step,
+            )  # fmt: skip
+    piece = SimpleNamespace(problem=described(problem), weights=weights, output=output)
+    images: Images = kernel("Images")(SimpleNamespace(kernel=method, piece=piece, blocks=blocks))
+    return images
 
 
-def table(length: int) -> Array:
-    """Make a table of offsets for a compiled object."""
-    return np.empty(length, np.intp)
-
-
-def scratch_bytes(forward: Forward, problem: ConvProblem, threads: int) -> int:
+def scratch_bytes(forward: Images, problem: ConvProblem, threads: int) -> int:
     """Return what a run allocates."""
-    return forward.scratch_values * problem.dtype.itemsize * threads + LINE
+    return forward.scratch_bytes * threads
 
 
-def make_run(forward: Forward, problem: ConvProblem, threads: int) -> Run:
+def make_run(forward: Images, problem: ConvProblem, threads: int) -> Run:
     """Return the function that runs a forward pass on so many threads."""
     size = scratch_bytes(forward, problem, threads)
     run_units = forward.run
@@ -184,7 +185,7 @@ def make_run(forward: Forward, problem: ConvProblem, threads: int) -> Run:
 
 def make_phases_run(
     phases: tuple[Part, ...], activation: Activation, threads: int,
-    forward_of: Callable[[Part, int], Forward],
+    forward_of: Callable[[Part, int], Images],
 ) -> Run:  # fmt: skip
     """Return the function that runs an input gradient phase by phase, or a forward pass by parts.
 
@@ -211,14 +212,14 @@ def make_phases_run(
 
 
 def _make_phase_run(
-    phase: Part, problem: ConvProblem, threads: int, forward_of: Callable[[Part, int], Forward]
+    phase: Part, problem: ConvProblem, threads: int, forward_of: Callable[[Part, int], Images]
 ) -> Run:
     threads = worth_waking(threads, problem.flops)  # of a part, small as it may be
     return make_run(forward_of(phase, threads), problem, threads)
 
 
 def phases_bytes(
-    phases: tuple[Part, ...], threads: int, forward_of: Callable[[Part, int], Forward]
+    phases: tuple[Part, ...], threads: int, forward_of: Callable[[Part, int], Images]
 ) -> int:
     """Return the most that a phase allocates."""
     return max(
@@ -232,14 +233,11 @@ def phases_bytes(
     )
 
 
-def pack(method: int, problem: ConvProblem, weight: Array) -> Array:
+def pack(method: str, problem: ConvProblem, weight: Array) -> Array:
     """Return the weights in panels, at the start of a cache line."""
-    itemsize = problem.dtype.itemsize
-    taps, filters = problem.taps, problem.out_channels_per_group
-    pixels = method == PIXELS
-    size = problem.groups * kernel("packed_values")(filters, taps, itemsize, pixels) * itemsize
+    size = kernel("packed_values")(method, described(problem)) * problem.dtype.itemsize
     memory = np.empty(size + LINE, np.uint8)
     start = -memory.ctypes.data % LINE
     panels = memory[start : start + size].view(problem.dtype)
-    kernel("pack_weights")(itemsize == 8, weight, panels, problem.groups, filters, taps, pixels)
+    kernel("pack_weights")(method, described(problem), weight, panels)
     return panels

@@ -7,12 +7,13 @@ one between two of them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from .. import isa
 from ..problem import ConvProblem
 
-__all__ = ["in_pieces", "kernel", "not_built", "pieces", "window_of"]
+__all__ = ["described", "in_pieces", "kernel", "not_built", "pieces"]
 
 _FLOPS_PER_PIECE = 100_000_000
 
@@ -30,10 +31,23 @@ def kernel(name: str) -> Callable[..., Any]:
     return function
 
 
-def window_of(problem: ConvProblem) -> tuple[int, ...]:
-    """Return the struct Window of kernels/types.pxi."""
-    (top, _), (left, _) = problem.padding
-    return (*problem.stride, *problem.dilation, top, left)
+def described(problem: ConvProblem) -> Any:
+    """Return what the compiled side reads of a problem."""
+    (top, bottom), (left, right) = problem.padding
+    rows = SimpleNamespace(
+        size=problem.height, kernel=problem.kernel_height, stride=problem.stride[0],
+        dilation=problem.dilation[0], before=top, after=bottom, outputs=problem.out_height,
+    )  # fmt: skip
+    columns = SimpleNamespace(
+        size=problem.width, kernel=problem.kernel_width, stride=problem.stride[1],
+        dilation=problem.dilation[1], before=left, after=right, outputs=problem.out_width,
+    )  # fmt: skip
+    return SimpleNamespace(
+        batch=problem.batch, groups=problem.groups, rows=rows, columns=columns,
+        in_channels_per_group=problem.in_channels_per_group,
+        out_channels_per_group=problem.out_channels_per_group,
+        activation=problem.activation, dtype=problem.dtype,
+    )  # fmt: skip
 
 
 def pieces(units: int, flops: int, threads: int, flops_per_piece: int) -> list[tuple[int, int]]:

@@ -27,12 +27,12 @@ from .blocks import (
     with_bounded_results,
 )
 from .blocks import scratch_bytes as bytes_of
-from .compiled import kernel, not_built, window_of
+from .compiled import described, kernel, not_built
 from .sliding import make_slide, make_spread, slides, spreads
 from .weight_grad import PIXELS, weight_grad, weight_grad_bytes, weight_grad_too_large
 
 if TYPE_CHECKING:
-    from ..isa.baseline import Forward
+    from ..isa.baseline import Images
 
 __all__ = ["DEPTHWISE"]
 
@@ -45,8 +45,7 @@ _MOST_PLANE_BYTES = 512 * 1024
 
 def _group_bytes(problem: ConvProblem, rows: int) -> int:
     values: int = kernel("band_values")(
-        window_of(problem), problem.kernel_height, problem.kernel_width, problem.out_width, rows,
-        kernel("vector_values")(problem.dtype.itemsize),
+        described(problem), rows, kernel("vector_values")(problem.dtype.itemsize),
     )  # fmt: skip
     return values * problem.in_channels_per_group * problem.dtype.itemsize
 
@@ -69,17 +68,17 @@ def _channels_in_lanes(problem: ConvProblem) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _forward(problem: ConvProblem, threads: int) -> Forward:
+def _forward(problem: ConvProblem, threads: int) -> Images:
     return _make(problem, None, threads)
 
 
 @lru_cache(maxsize=256)
-def _phase_forward(phase: Part, threads: int) -> Forward:
+def _phase_forward(phase: Part, threads: int) -> Images:
     assert phase.problem is not None  # make_phases_run saw to it
     return _make(phase.problem, phase, threads)
 
 
-def _make(problem: ConvProblem, phase: Part | None, threads: int) -> Forward:
+def _make(problem: ConvProblem, phase: Part | None, threads: int) -> Images:
     in_place = slides(problem) and (phase is None or phase.target is None)
     if _channels_in_lanes(problem) and not (in_place and problem.out_width > _FEW_COLUMNS):
         return make_forward(STENCIL_CHANNELS, problem, Blocks(1, 1, 1, 1), phase)

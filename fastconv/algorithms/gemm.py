@@ -40,7 +40,7 @@ from .compiled import kernel, not_built
 from .weight_grad import weight_grad, weight_grad_bytes, weight_grad_too_large
 
 if TYPE_CHECKING:
-    from ..isa.baseline import Forward
+    from ..isa.baseline import Images
 
 __all__ = ["GEMM", "GEMM_PIXELS"]
 
@@ -57,7 +57,7 @@ _MOST_PIXELS = 896
 _MOST_FILTERS = 256
 
 
-def _blocks(method: int, problem: ConvProblem, threads: int) -> Blocks:
+def _blocks(method: str, problem: ConvProblem, threads: int) -> Blocks:
     filters, panel = problem.out_channels_per_group, _panel_filters(method, problem)
     height, width = problem.out_height, problem.out_width
     block_filters = min(filters, max(panel, _MOST_FILTERS // panel * panel))
@@ -92,7 +92,7 @@ def _blocks(method: int, problem: ConvProblem, threads: int) -> Blocks:
 
 
 def _shares(
-    method: int, problem: ConvProblem, threads: int, images: int, rows: int, panels: int, panel: int
+    method: str, problem: ConvProblem, threads: int, images: int, rows: int, panels: int, panel: int
 ) -> tuple[int, int, int]:
     """Return the images, rows and filters of a unit with which the slowest thread is done first.
 
@@ -123,7 +123,7 @@ def _shares(
     return images, rows, panels * panel
 
 
-def _unit_cycles(method: int, problem: ConvProblem, images: int, rows: int, filters: int) -> float:
+def _unit_cycles(method: str, problem: ConvProblem, images: int, rows: int, filters: int) -> float:
     """Return about how many cycles a unit takes, as measured in benchmarks/STUDY.md."""
     vector = kernel("vector_values")(problem.dtype.itemsize)
     band = band_bytes(problem, rows, problem.in_channels_per_group) / problem.dtype.itemsize
@@ -142,12 +142,12 @@ def _unit_cycles(method: int, problem: ConvProblem, images: int, rows: int, filt
 
 
 @lru_cache(maxsize=256)
-def _forward(method: int, problem: ConvProblem, threads: int) -> Forward:
+def _forward(method: str, problem: ConvProblem, threads: int) -> Images:
     return make_forward(method, problem, _blocks(method, problem, threads))
 
 
 @lru_cache(maxsize=256)
-def _phase_forward(method: int, phase: Part, threads: int) -> Forward:
+def _phase_forward(method: str, phase: Part, threads: int) -> Images:
     assert phase.problem is not None  # make_phases_run saw to it
     if _pixels_are_better(phase.problem) and _scratch_too_large(PIXELS)(phase.problem) is None:
         method = PIXELS  # few taps are left to some phases; no weights are packed for them ahead
@@ -157,12 +157,12 @@ def _phase_forward(method: int, phase: Part, threads: int) -> Forward:
     return make_forward(method, phase.problem, blocks, phase)
 
 
-def _panel_filters(method: int, problem: ConvProblem) -> int:
-    count: int = kernel("panel_filters")(problem.dtype.itemsize, method == PIXELS)
+def _panel_filters(method: str, problem: ConvProblem) -> int:
+    count: int = kernel("panel_filters")(method, problem.dtype.itemsize)
     return count
 
 
-def _scratch_too_large(method: int) -> Callable[[ConvProblem], str | None]:
+def _scratch_too_large(method: str) -> Callable[[ConvProblem], str | None]:
     """Refuse what would need more than a few MiB of scratch for its smallest blocks.
 
     These are a single row of the output and of a single channel: its band, which holds the rows
@@ -221,7 +221,7 @@ def _few_filters(problem: ConvProblem) -> str | None:
     return f"{filters} filters would leave most of a vector's {vector} lanes idle"
 
 
-def _scratch(method: int) -> Callable[[ConvProblem, int], int]:
+def _scratch(method: str) -> Callable[[ConvProblem, int], int]:
     """Return the function for `Backend.scratch_bytes`: a band, its sums and a panel per thread."""
 
     def count(problem: ConvProblem, threads: int) -> int:
@@ -233,7 +233,7 @@ def _scratch(method: int) -> Callable[[ConvProblem, int], int]:
     return count
 
 
-def _run(method: int) -> Callable[[ConvProblem, int], Run]:
+def _run(method: str) -> Callable[[ConvProblem, int], Run]:
     def make(problem: ConvProblem, threads: int) -> Run:
         parts = find_parts(problem)
         if parts:
@@ -245,19 +245,19 @@ def _run(method: int) -> Callable[[ConvProblem, int], Run]:
     return make
 
 
-def _input_grad(method: int) -> Callable[[ConvProblem, int], Run]:
+def _input_grad(method: str) -> Callable[[ConvProblem, int], Run]:
     return lambda problem, threads: make_phases_run(
         find_phases(problem), None, threads, partial(_phase_forward, method)
     )
 
 
-def _input_grad_bytes(method: int) -> Callable[[ConvProblem, int], int]:
+def _input_grad_bytes(method: str) -> Callable[[ConvProblem, int], int]:
     return lambda problem, threads: phases_bytes(
         find_phases(problem), threads, partial(_phase_forward, method)
     )
 
 
-def _pack(method: int) -> Callable[[ConvProblem, Array], Array]:
+def _pack(method: str) -> Callable[[ConvProblem, Array], Array]:
     return lambda problem, weight: pack(method, problem, weight)
 
 
@@ -266,7 +266,7 @@ GEMM = Backend(
     "a matrix product that reads the image in place, filters in the lanes of the vectors",
     _run(FILTERS),
     _input_grad(FILTERS),
-    weight_grad(FILTERS),
+    weight_grad("weights_filters"),
     pack=_pack(FILTERS),
     unavailable=not_built,
     unable=_scratch_too_large(FILTERS),
@@ -275,8 +275,8 @@ GEMM = Backend(
     threading="openmp",
     scratch_bytes=_scratch(FILTERS),
     input_grad_bytes=_input_grad_bytes(FILTERS),
-    weight_grad_unable=weight_grad_too_large(FILTERS),
-    weight_grad_bytes=weight_grad_bytes(FILTERS),
+    weight_grad_unable=weight_grad_too_large("weights_filters"),
+    weight_grad_bytes=weight_grad_bytes("weights_filters"),
 )
 
 GEMM_PIXELS = Backend(
@@ -284,13 +284,13 @@ GEMM_PIXELS = Backend(
     "the same product with pixels in the lanes: for few filters or few taps",
     _run(PIXELS),
     _input_grad(PIXELS),
-    weight_grad(PIXELS),
+    weight_grad("weights_pixels"),
     pack=_pack(PIXELS),
     unavailable=not_built,
     unable=_scratch_too_large(PIXELS),
     threading="openmp",
     scratch_bytes=_scratch(PIXELS),
     input_grad_bytes=_input_grad_bytes(PIXELS),
-    weight_grad_unable=weight_grad_too_large(PIXELS),
-    weight_grad_bytes=weight_grad_bytes(PIXELS),
+    weight_grad_unable=weight_grad_too_large("weights_pixels"),
+    weight_grad_bytes=weight_grad_bytes("weights_pixels"),
 )

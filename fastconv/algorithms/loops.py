@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..activation import ACTIVATIONS
 from ..operands import Array
 from ..problem import ConvProblem
 from .backend import Backend, Forward, Run, WeightGrad, WeightRun
-from .compiled import in_pieces, kernel, not_built, window_of
+from .compiled import described, in_pieces, kernel, not_built
 
 __all__ = ["LOOPS", "LOOPS_LITERAL", "LOOPS_ROWS"]
 
@@ -45,7 +44,7 @@ def _loops(order: str) -> tuple[Forward, Forward, WeightGrad]:
 
     def forward(problem: ConvProblem, threads: int) -> Run:
         units = problem.batch * problem.out_channels * problem.out_height
-        options = window_of(problem), problem.groups, ACTIVATIONS.index(problem.activation)
+        options = (described(problem),)
         no_bias = np.empty(0, problem.dtype)
         threads = threads if order == "parallel" else 1
 
@@ -61,7 +60,7 @@ def _loops(order: str) -> tuple[Forward, Forward, WeightGrad]:
 
     def input_grad(problem: ConvProblem, threads: int) -> Run:
         units = problem.batch * problem.in_channels * problem.height
-        options = window_of(problem), problem.groups
+        options = (described(problem),)
         threads = threads if order == "parallel" else 1
 
         def run(
@@ -77,7 +76,7 @@ def _loops(order: str) -> tuple[Forward, Forward, WeightGrad]:
         return run
 
     def weight_grad(problem: ConvProblem, threads: int) -> WeightRun:
-        options = window_of(problem), problem.groups
+        options = (described(problem),)
         threads = threads if order == "parallel" else 1
 
         def run(grad: Array, x: Array, dw: Array) -> None:

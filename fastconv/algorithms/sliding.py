@@ -3,11 +3,12 @@
 kernels/strip.pxi           how a strip is read
 kernels/stencil_slide.pxi   forward, and the input gradient of stride 1
 kernels/stencil_spread.pxi  the input gradient of stride 2
-kernels/weight_slide.pxi    the weight gradient
+kernels/weights_slide.pxi   the weight gradient
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -21,13 +22,12 @@ from .blocks import (
     ceil_div,
     cut_rows,
     make_forward,
-    table,
     wanted_units,
 )
-from .compiled import kernel, window_of
+from .compiled import kernel
 
 if TYPE_CHECKING:
-    from ..isa.baseline import Forward
+    from ..isa.baseline import Images
 
 __all__ = ["make_slide", "make_spread", "rows_bytes", "slides", "spreads"]
 
@@ -82,7 +82,7 @@ def _planes(problem: ConvProblem, threads: int, pixels: int) -> int:
     return max(1, min(_UNIT_PIXELS // pixels, planes // wanted_units(threads)))
 
 
-def make_slide(problem: ConvProblem, phase: Part | None, threads: int) -> Forward:
+def make_slide(problem: ConvProblem, phase: Part | None, threads: int) -> Images:
     """Return the compiled object of stencil_slide.pxi."""
     filters = problem.out_channels_per_group
     rows = cut_rows(problem, threads, problem.out_height, rows_bytes)
@@ -93,16 +93,11 @@ def make_slide(problem: ConvProblem, phase: Part | None, threads: int) -> Forwar
 
 
 @lru_cache(maxsize=256)
-def make_spread(problem: ConvProblem, threads: int) -> Forward:
+def make_spread(problem: ConvProblem, threads: int) -> Images:
     """Return the compiled object of stencil_spread.pxi: its image is the gradient."""
     rows = cut_rows(problem, threads, problem.height, _spread_bytes, least=2)
     planes = 1
     if rows == problem.height:
         planes = _planes(problem, threads, rows * problem.width)
-    made: Forward = kernel("Forward")(
-        problem.dtype.itemsize == 8, STENCIL_SPREAD, problem.batch, problem.groups, 1, 1,
-        problem.out_height, problem.out_width, problem.kernel_height, problem.kernel_width,
-        problem.height, problem.width, window_of(problem), 0, planes, rows + rows % 2, 1, 1, None,
-        None, table,
-    )  # fmt: skip
-    return made
+    blocks = Blocks(planes, rows + rows % 2, 1, 1)
+    return make_forward(STENCIL_SPREAD, replace(problem, activation=None), blocks)

@@ -1,4 +1,4 @@
-"""The weight gradients of kernels/weight_grad.pxi: a problem, cut into blocks, made ready to run.
+"""The weight gradients of kernels/weights_*.pxi: a problem, cut into blocks, made ready to run.
 
     dw [K/groups x T]  =  sum over images of  grad [K/groups x pixels]  @  columns' [pixels x T]
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,17 +18,17 @@ import numpy as np
 from ..operands import Array
 from ..problem import ConvProblem
 from .backend import WeightRun
-from .blocks import LINE, band_bytes, beyond_limit, ceil_div, even, table
-from .compiled import kernel, pieces, window_of
+from .blocks import band_bytes, beyond_limit, ceil_div, even
+from .compiled import described, kernel, pieces
 from .sliding import rows_bytes, slides
 
 if TYPE_CHECKING:
-    from ..isa.baseline import WeightGrad
+    from ..isa.baseline import Weights
 
 __all__ = ["FILTERS", "PIXELS", "weight_grad", "weight_grad_bytes", "weight_grad_too_large"]
 
-# The methods of kernels/weight_grad.pxi: what lies in the lanes.
-FILTERS, PIXELS = range(2)
+# The kernels that make weights: what lies in the lanes.
+FILTERS, PIXELS = "weights_filters", "weights_pixels"
 # A unit's band, its panel of the gradient and its sums lie in the second-level cache. With more
 # pixels or taps than these at a time, loading and storing of sums is a small part of the work.
 _BAND_BYTES = 192 * 1024
@@ -58,17 +59,17 @@ class _Blocks(NamedTuple):
 
 
 def _slides(problem: ConvProblem) -> bool:
-    """Whether strips of image and gradient can be read in place: kernels/weight_slide.pxi."""
+    """Whether strips of image and gradient can be read in place: kernels/weights_slide.pxi."""
     return (
         slides(problem) and problem.out_channels_per_group == 1 and problem.kernel_height in (3, 5)
     )
 
 
-def _blocks(method: int, problem: ConvProblem) -> _Blocks:
+def _blocks(method: str, problem: ConvProblem) -> _Blocks:
     kernel_taps = problem.kernel_height * problem.kernel_width
     itemsize = problem.dtype.itemsize
     vector = kernel("vector_values")(itemsize)
-    panel = kernel("panel_filters")(itemsize, False) if method == FILTERS else _PIXEL_FILTERS
+    panel = kernel("panel_filters")(method, itemsize)
     filters = min(problem.out_channels_per_group, max(panel, _MOST_FILTERS // panel * panel))
     channels = min(problem.in_channels_per_group, max(1, _MOST_TAPS // kernel_taps))
     rows = min(problem.out_height, max(1, _MOST_PIXELS // problem.out_width))
@@ -118,26 +119,24 @@ def _blocks(method: int, problem: ConvProblem) -> _Blocks:
 
 
 @lru_cache(maxsize=256)
-def _make(method: int, problem: ConvProblem) -> tuple[WeightGrad, int]:
+def _make(method: str, problem: ConvProblem) -> tuple[Weights, int]:
     """Return the compiled object and its number of parts."""
     blocks = _blocks(method, problem)
-    made: WeightGrad = kernel("WeightGrad")(
-        problem.dtype.itemsize == 8, method, problem.batch, problem.groups,
-        problem.in_channels_per_group, problem.out_channels_per_group, problem.height,
-        problem.width, problem.kernel_height, problem.kernel_width, problem.out_height,
-        problem.out_width, window_of(problem), *blocks,
-        method == PIXELS and _slides(problem), table,
-    )  # fmt: skip
+    if method == PIXELS and _slides(problem):
+        method = "weights_slide"
+    made: Weights = kernel("Weights")(
+        SimpleNamespace(kernel=method, problem=described(problem), blocks=blocks)
+    )
     return made, blocks.parts
 
 
-def weight_grad(method: int) -> Callable[[ConvProblem, int], WeightRun]:
+def weight_grad(method: str) -> Callable[[ConvProblem, int], WeightRun]:
     """Return the `Backend.weight_grad` of a method."""
 
     def make_run(problem: ConvProblem, threads: int) -> WeightRun:
         made, parts = _make(method, problem)
         ranges = pieces(made.units, problem.flops, threads, _FLOPS_PER_PIECE)
-        size = made.scratch_values * problem.dtype.itemsize * threads + LINE
+        size = made.scratch_bytes * threads
 
         def run(grad: Array, x: Array, dw: Array) -> None:
             scratch = np.empty(size, np.uint8)
@@ -153,18 +152,18 @@ def weight_grad(method: int) -> Callable[[ConvProblem, int], WeightRun]:
     return make_run
 
 
-def weight_grad_bytes(method: int) -> Callable[[ConvProblem, int], int]:
+def weight_grad_bytes(method: str) -> Callable[[ConvProblem, int], int]:
     """Return the `Backend.weight_grad_bytes` of a method: scratch of the threads, copies of dw."""
 
     def count(problem: ConvProblem, threads: int) -> int:
         made, parts = _make(method, problem)
         copies = parts * problem.out_channels * problem.taps if parts > 1 else 0
-        return (made.scratch_values * threads + copies) * problem.dtype.itemsize + LINE
+        return made.scratch_bytes * threads + copies * problem.dtype.itemsize
 
     return count
 
 
-def weight_grad_too_large(method: int) -> Callable[[ConvProblem], str | None]:
+def weight_grad_too_large(method: str) -> Callable[[ConvProblem], str | None]:
     """Refuse what would need more than a few MiB of scratch for its smallest blocks.
 
     These are a single row of the output and of a single channel: its band, the gradient of the
@@ -174,7 +173,7 @@ def weight_grad_too_large(method: int) -> Callable[[ConvProblem], str | None]:
     def unable(problem: ConvProblem) -> str | None:
         taps = problem.kernel_height * problem.kernel_width
         if method == FILTERS:
-            values = kernel("panel_filters")(problem.dtype.itemsize, False)
+            values = kernel("panel_filters")(method, problem.dtype.itemsize)
             values *= problem.out_width + taps
         else:
             lanes = kernel("vector_values")(problem.dtype.itemsize)

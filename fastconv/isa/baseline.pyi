@@ -1,38 +1,117 @@
 """The functions of every compiled module; avx2 and avx512 are the same for their processors.
 
-Arrays are C-contiguous, aligned and of one dtype (float32 or float64), which Cython checks, and of
-matching shapes, which nobody checks. `window` is (stride_h, stride_w, dilation_h, dilation_w, top,
-left). `bias` has no element where there is no bias. Each call computes the units [first, last) of
-its result: rows of y or dx, single weights of dw, elements of db. The orders that are serial take
-`threads` as well, so that all are called alike, and leave it.
+Arrays are C-contiguous, aligned and of one dtype (float32 or float64), and of matching shapes,
+which nobody checks. Each call computes the units [first, last) of its result: rows of y or dx,
+single weights of dw, elements of db. The orders that are serial take `threads` as well, so that all
+are called alike, and leave it. Any may raise KeyboardInterrupt, its result then half written.
 """
 
-from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
+import numpy as np
 import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[Any]
-Window: TypeAlias = tuple[int, int, int, int, int, int]
+
+# What is read of the objects that a problem is described by, each attribute once. A larger object
+# that has them will do.
+
+class Axis(Protocol):
+    """Rows or columns: output i and tap r meet at i·stride + r·dilation - before."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def kernel(self) -> int: ...
+    @property
+    def stride(self) -> int: ...
+    @property
+    def dilation(self) -> int: ...
+    @property
+    def before(self) -> int: ...
+    @property
+    def outputs(self) -> int: ...
+
+class Problem(Protocol):
+    """A convolution, its padding with zeros."""
+
+    @property
+    def batch(self) -> int: ...
+    @property
+    def groups(self) -> int: ...
+    @property
+    def in_channels_per_group(self) -> int: ...
+    @property
+    def out_channels_per_group(self) -> int: ...
+    @property
+    def rows(self) -> Axis: ...
+    @property
+    def columns(self) -> Axis: ...
+    @property
+    def activation(self) -> str | None: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+# Images(description), for kernels "gemm_filters", "gemm_pixels", "stencil_rows",
+# "stencil_channels", "stencil_slide" and "stencil_spread", reads:
+#
+#     description.kernel, .piece, .blocks
+#     piece.problem       of which the piece is the result; for "stencil_spread" the convolution
+#                         whose input gradient is computed
+#     piece.weights       None: as they lie. Else .first, .group, .filter, .channel, .row, .column,
+#                         .plane, .end: struct Taps of kernels/description.pxi
+#     piece.output        None: everything. Else .height, .width, .first_row, .first_column,
+#                         .row_step, .column_step: struct Output
+#     blocks              .images, .rows, .channels, .filters
+#
+# Weights(description), for "weights_filters", "weights_pixels" and "weights_slide", reads:
+#
+#     description.kernel, .problem, .blocks
+#     blocks              .rows, .channels, .filters, .parts
+
+class Compiled:
+    units: int
+    scratch_bytes: int  # of one thread, at any address
+
+class Images(Compiled):
+    """Images made of an image: a piece of a problem, laid out for a kernel."""
+
+    def __init__(self, description: Any) -> None: ...
+    def run(
+        self, x: Array, w: Array, panels: Array | None, bias: Array | None, y: Array,
+        scratch: Array, first: int, last: int, threads: int,
+    ) -> None: ...  # fmt: skip
+
+class Weights(Compiled):
+    """Weights made of two images: the weight gradient of a problem, laid out for a kernel.
+
+    `dw` has room for `blocks.parts` copies of the weights, which are to be added up.
+    """
+
+    def __init__(self, description: Any) -> None: ...
+    def run(
+        self, grad: Array, x: Array, dw: Array, scratch: Array, first: int, last: int, threads: int
+    ) -> None: ...
 
 class LoopForward(Protocol):
     def __call__(
-        self, x: Array, w: Array, bias: Array, y: Array, window: Window, groups: int,
-        activation: int, first: int, last: int, threads: int,
+        self, x: Array, w: Array, bias: Array, y: Array, problem: Problem, first: int, last: int,
+        threads: int,
     ) -> None: ...  # fmt: skip
 
 class WeightGradLoop(Protocol):
     def __call__(
-        self, grad: Array, x: Array, dw: Array, window: Window, groups: int,
-        first: int, last: int, threads: int,
+        self, grad: Array, x: Array, dw: Array, problem: Problem, first: int, last: int,
+        threads: int,
     ) -> None: ...  # fmt: skip
 
 class InputGrad(Protocol):
     def __call__(
-        self, grad: Array, w: Array, dx: Array, window: Window, groups: int,
-        first: int, last: int, threads: int,
+        self, grad: Array, w: Array, dx: Array, problem: Problem, first: int, last: int,
+        threads: int,
     ) -> None: ...  # fmt: skip
 
+# `bias` has no element where there is no bias.
 forward_literal: LoopForward
 forward_rows: LoopForward
 forward_parallel: LoopForward
@@ -43,51 +122,12 @@ input_grad_literal: InputGrad
 input_grad_rows: InputGrad
 input_grad_parallel: InputGrad
 
-class Forward:
-    """The forward pass of one problem, cut into blocks; see algorithms/blocks.py."""
-
-    units: int
-    scratch_values: int
-
-    def __init__(
-        self, is_double: bool, method: int, batch: int, groups: int, channels: int, filters: int,
-        height: int, width: int, kernel_h: int, kernel_w: int, out_height: int, out_width: int,
-        window: Window, activation: int, block_images: int, rows: int, block_channels: int,
-        block_filters: int, order: tuple[int, ...] | None, target: tuple[int, ...] | None,
-        empty: Callable[[int], Array],
-    ) -> None: ...  # fmt: skip
-    def run(
-        self, x: Array, w: Array, panels: Array | None, bias: Array | None, y: Array,
-        scratch: Array, first: int, last: int, threads: int,
-    ) -> None: ...  # fmt: skip
-
-class WeightGrad:
-    """The weight gradient of one problem, cut into blocks; see algorithms/weight_grad.py."""
-
-    units: int
-    scratch_values: int
-
-    def __init__(
-        self, is_double: bool, method: int, batch: int, groups: int, channels: int, filters: int,
-        height: int, width: int, kernel_h: int, kernel_w: int, out_height: int, out_width: int,
-        window: Window, rows: int, block_channels: int, block_filters: int, parts: int,
-        slides: bool, empty: Callable[[int], Array],
-    ) -> None: ...  # fmt: skip
-    def run(
-        self, grad: Array, x: Array, dw: Array, scratch: Array, first: int, last: int, threads: int
-    ) -> None: ...
-
-def band_values(
-    window: Window, kernel_h: int, kernel_w: int, out_width: int, rows: int, vector: int
-) -> int: ...
-def vector_values(itemsize: int) -> int: ...
-def panel_filters(itemsize: int, lanes_are_pixels: bool) -> int: ...
-def packed_values(filters: int, taps: int, itemsize: int, lanes_are_pixels: bool) -> int: ...
-def pack_weights(
-    is_double: bool, w: Array, panels: Array, groups: int, filters: int, taps: int,
-    lanes_are_pixels: bool,
-) -> None: ...  # fmt: skip
 def bias_grad_parallel(grad: Array, db: Array, first: int, last: int, threads: int) -> None: ...
+def vector_values(itemsize: int) -> int: ...
+def band_values(problem: Problem, rows: int, vector: int = 1) -> int: ...
+def panel_filters(kernel: str, itemsize: int) -> int: ...
+def packed_values(kernel: str, problem: Problem) -> int: ...
+def pack_weights(kernel: str, problem: Problem, w: Array, panels: Array) -> None: ...
 def has_openmp() -> bool: ...
 def max_threads() -> int: ...
 def fma_peak(dtype: str, iterations: int) -> int: ...

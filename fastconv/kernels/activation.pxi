@@ -1,6 +1,8 @@
-# The activation of one value. Its number is its place in fastconv.activation.ACTIVATIONS.
+# The activation of one value. Its number is its place among the names.
 
 from libc.math cimport exp, expf, tanh, tanhf
+
+cdef tuple ACTIVATIONS = (None, "relu", "sigmoid", "tanh")
 
 cdef enum Activation:
     IDENTITY = 0

@@ -1,28 +1,44 @@
-# Every kernel body, in the order in which they build on each other. A new one is included here.
+# Every kernel body, in the order in which they build on each other; a new one is included here.
+# README.md, beside it, says what the words mean and draws the tiles.
 
-include "types.pxi"
+include "facts.pxi"
 include "openmp.pxi"
+include "interrupt.pxi"
 include "activation.pxi"
+include "buffers.pxi"
+include "description.pxi"
+
+# plain loops
+include "vectors.pxi"
 include "rows.pxi"
 include "loops_literal.pxi"
 include "loops_units.pxi"
 include "loops_rows.pxi"
 include "loops_parallel.pxi"
-include "buffers.pxi"
+
+# what the kernels are made of
+include "kernel.pxi"
 include "transpose.pxi"
 include "panels.pxi"
-include "weights.pxi"
-include "tile.pxi"
+include "units.pxi"
+include "taps.pxi"
 include "band.pxi"
-include "task.pxi"
+include "banded.pxi"
 include "strip.pxi"
+
+# images of an image
 include "gemm_filters.pxi"
 include "gemm_pixels.pxi"
 include "stencil_slide.pxi"
 include "stencil_spread.pxi"
 include "stencil_rows.pxi"
 include "stencil_channels.pxi"
-include "forward.pxi"
-include "weight_slide.pxi"
-include "weight_grad.pxi"
+include "images.pxi"
+
+# weights of two images
+include "weights_filters.pxi"
+include "weights_pixels.pxi"
+include "weights_slide.pxi"
+include "weights.pxi"
+
 include "peak.pxi"

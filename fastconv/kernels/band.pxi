@@ -16,8 +16,6 @@
 
 
 cdef struct Band:
-    Py_ssize_t rows         # output rows
-    Py_ssize_t channels     # of one block
     Py_ssize_t phases_h     # phases that some tap lies in
     Py_ssize_t phases_w
     Py_ssize_t height       # of one phase
@@ -40,27 +38,24 @@ cdef Py_ssize_t count_phases(
     return period
 
 
-cdef Band plan_band(
-    const Window* win, Py_ssize_t kernel_h, Py_ssize_t kernel_w, Py_ssize_t out_width,
-    Py_ssize_t rows, Py_ssize_t channels, Py_ssize_t vector,
-) noexcept nogil:
-    """Lay out the scratch of a band of `rows` output rows and so many channels.
+cdef Band plan_band(const Problem* problem, Py_ssize_t rows, Py_ssize_t vector) noexcept nogil:
+    """Lay out the band of one channel that so many output rows read.
 
     With a `vector` above 1 rows are whole vectors and the image's pixels begin at one: twice as
     fast to write, and more to store.
     """
+    cdef const Axis* down = &problem.rows
+    cdef const Axis* across = &problem.columns
     cdef Band band
-    band.rows = rows
-    band.channels = channels
-    band.phases_h = count_phases(kernel_h, win.stride_h, win.dilation_h)
-    band.phases_w = count_phases(kernel_w, win.stride_w, win.dilation_w)
-    band.height = rows + (kernel_h - 1) * win.dilation_h // win.stride_h
-    band.columns = out_width + (kernel_w - 1) * win.dilation_w // win.stride_w
+    band.phases_h = count_phases(down.kernel, down.stride, down.dilation)
+    band.phases_w = count_phases(across.kernel, across.stride, across.dilation)
+    band.height = rows + (down.kernel - 1) * down.dilation // down.stride
+    band.columns = across.outputs + (across.kernel - 1) * across.dilation // across.stride
     band.width = band.columns
     band.shift = 0
     if vector > 1:
         # where copy_phase finds the first pixel of the image, in the phase of tap 0
-        band.shift = first_inside(-win.left, win.stride_w) % vector
+        band.shift = first_inside(-across.before, across.stride) % vector
         band.shift = (vector - band.shift) % vector
         band.width = (band.shift + band.columns + vector - 1) // vector * vector
     band.channel = band.phases_h * band.phases_w * band.height * band.width
@@ -68,22 +63,32 @@ cdef Band plan_band(
 
 
 cdef void find_offsets(
-    Py_ssize_t* offsets, const Band* band, const Window* win, Py_ssize_t kernel_h,
-    Py_ssize_t kernel_w,
+    Py_ssize_t* offsets, const Band* band, const Problem* problem, Py_ssize_t channels
 ) noexcept nogil:
     """Fill in, for each tap (c, r, s) of a block of channels, where its pixels begin."""
+    cdef const Axis* down = &problem.rows
+    cdef const Axis* across = &problem.columns
     cdef Py_ssize_t c, r, s, phase, row, col
     cdef Py_ssize_t t = 0
-    for c in range(band.channels):
-        for r in range(kernel_h):
-            for s in range(kernel_w):
+    for c in range(channels):
+        for r in range(down.kernel):
+            for s in range(across.kernel):
                 phase = r % band.phases_h * band.phases_w + s % band.phases_w
-                row = r * win.dilation_h // win.stride_h
-                col = s * win.dilation_w // win.stride_w
+                row = r * down.dilation // down.stride
+                col = s * across.dilation // across.stride
                 offsets[t] = (
                     c * band.channel + (phase * band.height + row) * band.width + col
                 )
                 t += 1
+
+
+# Where one phase of a band comes from: its row i and column j are row + i·down of the image and
+# column + j·across.
+cdef struct Phase:
+    Py_ssize_t row
+    Py_ssize_t down
+    Py_ssize_t column
+    Py_ssize_t across
 
 
 cdef inline void zero(real* target, Py_ssize_t n) noexcept nogil:
@@ -93,89 +98,88 @@ cdef inline void zero(real* target, Py_ssize_t n) noexcept nogil:
 
 
 cdef inline void copy_columns(
-    real* target, const real* image, Py_ssize_t height, Py_ssize_t width, const Band* band,
-    Py_ssize_t rows, Py_ssize_t row, Py_ssize_t row_stride, Py_ssize_t col, Py_ssize_t col_stride,
+    real* target, const real* image, const Band* band, const Problem* problem, const Phase* phase,
     Py_ssize_t first, Py_ssize_t last,
 ) noexcept nogil:
-    """Copy the columns [first, last) of a phase, which begins at `row` and `col` of the image.
+    """Copy the columns [first, last) of a phase.
 
     A column at a time, for the few that are padding or left over beside whole runs.
     """
-    cdef Py_ssize_t i, j, here
+    cdef Py_ssize_t height = problem.rows.size
+    cdef Py_ssize_t width = problem.columns.size
+    cdef Py_ssize_t i, j, row, column
     for j in range(first, last):
-        if 0 <= j * col_stride + col < width:
-            for i in range(rows):
-                here = row + i * row_stride
+        column = phase.column + j * phase.across
+        if 0 <= column < width:
+            for i in range(band.height):
+                row = phase.row + i * phase.down
                 target[i * band.width + j] = (
-                    image[here * width + j * col_stride + col] if 0 <= here < height else 0
+                    image[row * width + column] if 0 <= row < height else 0
                 )
         else:
-            for i in range(rows):
+            for i in range(band.height):
                 target[i * band.width + j] = 0
 
 
 cdef inline void copy_phase(
-    real* target, const real* image, Py_ssize_t height, Py_ssize_t width, const Band* band,
-    Py_ssize_t row, Py_ssize_t row_stride, Py_ssize_t col, Py_ssize_t col_stride,
+    real* target, const real* image, const Band* band, const Problem* problem, const Phase* phase
 ) noexcept nogil:
-    """Copy one phase: from `row` and `col` of the image on, zeros where they are outside."""
-    cdef Py_ssize_t rows = band.height
+    """Copy one phase, zeros where it is outside of the image."""
+    cdef Py_ssize_t height = problem.rows.size
+    cdef Py_ssize_t width = problem.columns.size
     cdef Py_ssize_t columns = band.columns
-    cdef Py_ssize_t first = min(first_inside(col, col_stride), columns)
-    cdef Py_ssize_t last = max(first, last_inside(col, col_stride, width, columns))
+    cdef Py_ssize_t across = phase.across
+    cdef Py_ssize_t row = phase.row
+    cdef Py_ssize_t first = min(first_inside(phase.column, across), columns)
+    cdef Py_ssize_t last = max(first, last_inside(phase.column, across, width, columns))
     cdef Py_ssize_t i, j
     cdef const real* source
-    copy_columns(
-        target, image, height, width, band, rows, row, row_stride, col, col_stride, 0, first
-    )
-    copy_columns(
-        target, image, height, width, band, rows, row, row_stride, col, col_stride, last, columns
-    )
+    copy_columns(target, image, band, problem, phase, 0, first)
+    copy_columns(target, image, band, problem, phase, last, columns)
     target = target + first
-    for i in range(rows):
+    for i in range(band.height):
         if 0 <= row < height:
-            source = image + row * width + first * col_stride + col
-            if col_stride == 1:
+            source = image + row * width + first * across + phase.column
+            if across == 1:
                 copy_run(target, source, last - first)
             else:
                 for j in range(last - first):
-                    target[j] = source[j * col_stride]
+                    target[j] = source[j * across]
         else:
             zero(target, last - first)
-        row = row + row_stride
+        row = row + phase.down
         target = target + band.width
 
 
 cdef inline void copy_pairs(
-    real* target, const real* image, Py_ssize_t height, Py_ssize_t width, const Band* band,
-    const Window* win, Py_ssize_t row,
+    real* target, const real* image, const Band* band, const Problem* problem, Py_ssize_t row
 ) noexcept nogil:
     """Copy all phases where those of the columns are two: pixels next to each other are dealt out.
 
     Row by row of the image, in the order of memory, which is what the processor reads ahead in.
     """
-    cdef Py_ssize_t col = -win.left
+    cdef Py_ssize_t height = problem.rows.size
+    cdef Py_ssize_t width = problem.columns.size
+    cdef Py_ssize_t stride = problem.rows.stride
+    cdef Py_ssize_t dilation = problem.rows.dilation
+    cdef Py_ssize_t col = -problem.columns.before
     cdef Py_ssize_t columns = band.columns
     cdef Py_ssize_t first = min(columns, max(0, (1 - col) // 2))    # of the pairs that are whole
     cdef Py_ssize_t last = max(first, min(columns, (width - col) // 2))
     cdef Py_ssize_t plane = band.height * band.width
-    cdef Py_ssize_t i, phase, here
+    cdef Py_ssize_t i, n, here
+    cdef Phase phase
     cdef real* pairs
-    for phase in range(2 * band.phases_h):
-        here = row + phase // 2 * win.dilation_h % win.stride_h
-        copy_columns(
-            target + phase * plane, image, height, width, band, band.height, here, win.stride_h,
-            col + phase % 2, 2, 0, first,
-        )
-        copy_columns(
-            target + phase * plane, image, height, width, band, band.height, here, win.stride_h,
-            col + phase % 2, 2, last, columns,
-        )
+    phase.down, phase.across = stride, 2
+    for n in range(2 * band.phases_h):
+        phase.row, phase.column = row + n // 2 * dilation % stride, col + n % 2
+        copy_columns(target + n * plane, image, band, problem, &phase, 0, first)
+        copy_columns(target + n * plane, image, band, problem, &phase, last, columns)
     target = target + first
     for i in range(band.height):
-        for phase in range(band.phases_h):
-            here = row + i * win.stride_h + phase * win.dilation_h % win.stride_h
-            pairs = target + 2 * phase * plane + i * band.width
+        for n in range(band.phases_h):
+            here = row + i * stride + n * dilation % stride
+            pairs = target + 2 * n * plane + i * band.width
             if 0 <= here < height:
                 deal_run(
                     pairs, pairs + plane, image + here * width + col + 2 * first, last - first
@@ -186,30 +190,29 @@ cdef inline void copy_pairs(
 
 
 cdef void copy_band(
-    real* target, const real* image, Py_ssize_t height, Py_ssize_t width, const Band* band,
-    const Window* win, Py_ssize_t first_row,
+    real* target, const real* image, const Band* band, const Problem* problem,
+    Py_ssize_t first_row,
 ) noexcept nogil:
     """Copy the band of one channel that output rows from `first_row` on read."""
-    cdef Py_ssize_t row = first_row * win.stride_h - win.top
+    cdef const Axis* down = &problem.rows
+    cdef const Axis* across = &problem.columns
+    cdef Py_ssize_t row = first_row * down.stride - down.before
+    cdef Phase phase
     cdef Py_ssize_t i, j
     target = target + band.shift
-    if win.stride_w == 2 and band.phases_w == 2 and win.dilation_w == 1:
-        copy_pairs(target, image, height, width, band, win, row)
+    if across.stride == 2 and band.phases_w == 2 and across.dilation == 1:
+        copy_pairs(target, image, band, problem, row)
         return
+    phase.down, phase.across = down.stride, across.stride
     for i in range(band.phases_h):
+        phase.row = row + i * down.dilation % down.stride
         for j in range(band.phases_w):
-            copy_phase(
-                target, image, height, width, band,
-                row + i * win.dilation_h % win.stride_h, win.stride_h,
-                j * win.dilation_w % win.stride_w - win.left, win.stride_w,
-            )
+            phase.column = j * across.dilation % across.stride - across.before
+            copy_phase(target, image, band, problem, &phase)
             target = target + band.height * band.width
 
 
-def band_values(
-    tuple window, Py_ssize_t kernel_h, Py_ssize_t kernel_w, Py_ssize_t out_width, Py_ssize_t rows,
-    Py_ssize_t vector
-):
+def band_values(problem, Py_ssize_t rows, Py_ssize_t vector=1):
     """Return how many values the band of one channel takes; `vector` is that of `plan_band`."""
-    cdef Window win = as_window(window)
-    return plan_band(&win, kernel_h, kernel_w, out_width, rows, 1, vector).channel
+    cdef Problem read = read_problem(problem)
+    return plan_band(&read, rows, vector).channel

@@ -9,99 +9,195 @@
 # Between two blocks of channels, and until the last one turns them over into the planes of y, the
 # sums wait in the scratch, per panel as [vectors][pixels][vector].
 
+cdef extern from *:
+    """
+    /* Vectors of a panel, and how many pixels a tile has beside 4, 3, 2 and 1 of them: with 32
+       registers 7 x 4, with 16 of them 3 x 4, or 6 x 2 where vectors are long. */
+    #define PANEL_VECTORS (REGISTERS == 16 && VECTOR_BYTES > 16 ? 2 : 4)
+    #define PIXELS_4 (REGISTERS == 32 ? 7 : 3)
+    #define PIXELS_3 (REGISTERS == 32 ? 7 : 4)
+    #define PIXELS_2 (REGISTERS == 32 ? 7 : 6)
+    #define PIXELS_1 (REGISTERS == 32 ? 7 : 8)
+    /* And at the end of a row, beside any. */
+    #define SMALL_PIXELS (VECTOR_BYTES > 16 ? 4 : 2)
+    """
+    enum: PANEL_VECTORS
+    enum: PIXELS_4
+    enum: PIXELS_3
+    enum: PIXELS_2
+    enum: PIXELS_1
+    enum: SMALL_PIXELS
+
+
+cdef struct GemmFilters:
+    Banded banded
+    Py_ssize_t sums             # where in the scratch they wait,
+    Py_ssize_t panel            # and where a panel is packed
+    Py_ssize_t* positions       # of the pixels of all images of a unit
+
+
+# How the columns of the product are found in the band, without being written: their number at a
+# pixel and a tap lies at the one's position + the other's offset. (For a weight gradient pixels and
+# taps change places.)
+cdef struct Columns:
+    Py_ssize_t pixels           # of a unit
+    Py_ssize_t row              # of one of its rows
+    Py_ssize_t taps
+    const Py_ssize_t* positions
+    const Py_ssize_t* offsets
+
+
+# What a tile's sums are: begun from the bias, gone on with, or, from zero, added as a whole to
+# those that there are.
+cdef enum Sums:
+    BEGUN = 0
+    CONTINUED = 1
+    ADDED = 2
+
 
 cdef inline Py_ssize_t padded_pixels(Py_ssize_t pixels) noexcept nogil:
     """Return how many pixels the tiles of a unit reach at the most."""
     return pixels + PIXELS_1
 
 
-cdef inline void multiply_tile(
-    const bint begins, const bint adds, const int pixels, const int vectors, Py_ssize_t taps,
-    const real* panel, const real* image, const Py_ssize_t* offsets, const Py_ssize_t* positions,
-    real* sums, Py_ssize_t stride, const real* bias,
+cdef int lay_out_gemm_filters(const Description* given, Made* made, list memory) except -1:
+    cdef GemmFilters* layout = <GemmFilters*>allot(memory, sizeof(GemmFilters))
+    cdef Py_ssize_t vector = VECTOR_BYTES // given.problem.itemsize
+    cdef Py_ssize_t width = given.problem.columns.outputs
+    cdef Py_ssize_t pixels = given.blocks.images * given.blocks.rows * width
+    cdef Py_ssize_t n, i, j, pixel = 0
+    lay_out_band(&layout.banded, given, made, memory, 1)
+    layout.sums = book(made, padded_pixels(pixels) * packed_filters(
+        given.blocks.filters, vector, FILTERS_IN_LANES
+    ))
+    layout.panel = book(made, panel_values(given, FILTERS_IN_LANES))
+    layout.positions = allot_table(memory, padded_pixels(pixels))
+    for n in range(given.blocks.images):
+        for i in range(given.blocks.rows):
+            for j in range(width):
+                layout.positions[pixel] = (
+                    n * layout.banded.image_values + i * layout.banded.band.width + j
+                )
+                pixel = pixel + 1
+    made.layout = layout
+    made.units = count_units(given)
+    return 0
+
+
+cdef inline void multiply_pixels(
+    const int kind, const bint run, const int pixels, const int vectors, const Columns* columns,
+    Py_ssize_t here, const real* panel, const real* image, real* sums, const real* bias,
 ) noexcept nogil:
-    if not adds and positions[pixels - 1] - positions[0] == pixels - 1:
-        multiply_pixels(
-            begins, False, True, pixels, vectors, taps, panel, image, offsets, positions, sums,
-            stride, bias,
-        )
+    """Do sums[v][p][n] += image[positions[p] + offsets[t]] · panel[t][v][n], for all t in order.
+
+    For so many pixels p from `here` on. Those of a `run` lie next to each other: a single pointer
+    for all of them, where one for each would not fit the registers.
+    """
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef int lanes = vectors * vector
+    cdef Py_ssize_t taps = columns.taps
+    cdef const Py_ssize_t* offsets = columns.offsets
+    cdef const Py_ssize_t* positions = columns.positions + here
+    cdef Py_ssize_t vector_stride = padded_pixels(columns.pixels) * vector
+    cdef real tile[MOST_TILE_VALUES]
+    cdef const real* pixel[PIXELS_1]
+    cdef real taken
+    cdef Py_ssize_t t = 0
+    cdef int p, v, n
+    sums = sums + here * vector
+    for p in range(pixels):
+        pixel[p] = image + positions[p]
+        if kind == ADDED:
+            for n in range(lanes):
+                tile[p * lanes + n] = 0
+        elif kind == BEGUN:
+            for n in range(lanes):
+                tile[p * lanes + n] = bias[n]
+        else:
+            for v in range(vectors):
+                for n in range(vector):
+                    tile[p * lanes + v * vector + n] = sums[v * vector_stride + p * vector + n]
+    while True:  # at least once, which spares the sums a way through memory: see README.md
+        for p in range(pixels):
+            if run:
+                taken = pixel[0][offsets[t] + p]
+            else:
+                taken = pixel[p][offsets[t]]
+            for n in range(lanes):
+                tile[p * lanes + n] += taken * panel[t * lanes + n]
+        t = t + 1
+        if t >= taps:
+            break
+    for p in range(pixels):
+        for v in range(vectors):
+            for n in range(vector):
+                if kind == ADDED:
+                    sums[v * vector_stride + p * vector + n] += tile[p * lanes + v * vector + n]
+                else:
+                    sums[v * vector_stride + p * vector + n] = tile[p * lanes + v * vector + n]
+
+
+cdef inline void multiply_tile(
+    const int kind, const int pixels, const int vectors, const Columns* columns, Py_ssize_t here,
+    const real* panel, const real* image, real* sums, const real* bias,
+) noexcept nogil:
+    cdef const Py_ssize_t* positions = columns.positions + here
+    if kind != ADDED and positions[pixels - 1] - positions[0] == pixels - 1:
+        multiply_pixels(kind, True, pixels, vectors, columns, here, panel, image, sums, bias)
     else:
-        multiply_pixels(
-            begins, adds, False, pixels, vectors, taps, panel, image, offsets, positions, sums,
-            stride, bias,
-        )
+        multiply_pixels(kind, False, pixels, vectors, columns, here, panel, image, sums, bias)
 
 
 cdef inline void multiply_tiles(
-    const bint begins, const bint adds, const int large, const int small, const int vectors,
-    Py_ssize_t pixels, Py_ssize_t row, Py_ssize_t taps, const real* panel, const real* image,
-    const Py_ssize_t* offsets, const Py_ssize_t* positions, real* sums, const real* bias,
+    const int kind, const int large, const int small, const int vectors, const Columns* columns,
+    const real* panel, const real* image, real* sums, const real* bias,
 ) noexcept nogil:
-    """Cover the pixels, rows of so many, with large tiles and small ones; the last may hang over.
+    """Cover the pixels with large tiles and small ones; the last may hang over.
 
     Small ones where that lets tiles end with the row: 28 pixels are 6 + 6 + 6 + 6 + 4.
     """
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef Py_ssize_t stride = padded_pixels(pixels) * vector
     cdef Py_ssize_t here = 0
-    cdef Py_ssize_t left = row
-    while here < pixels:
-        if pixels - here > small and (
-            adds or left < small or left == large or left >= large + small
+    cdef Py_ssize_t left = columns.row
+    while here < columns.pixels:
+        if columns.pixels - here > small and (
+            kind == ADDED or left < small or left == large or left >= large + small
         ):
-            multiply_tile(
-                begins, adds, large, vectors, taps, panel, image, offsets, positions + here,
-                sums + here * vector, stride, bias,
-            )
+            multiply_tile(kind, large, vectors, columns, here, panel, image, sums, bias)
             here = here + large
             left = left - large
         else:
-            multiply_tile(
-                begins, adds, small, vectors, taps, panel, image, offsets, positions + here,
-                sums + here * vector, stride, bias,
-            )
+            multiply_tile(kind, small, vectors, columns, here, panel, image, sums, bias)
             here = here + small
             left = left - small
-        while left <= 0 and not adds:
-            left = left + row
+        while left <= 0 and kind != ADDED:
+            left = left + columns.row
 
 
 cdef inline void multiply_panel(
-    const bint begins, const bint adds, Py_ssize_t vectors, Py_ssize_t pixels, Py_ssize_t row,
-    Py_ssize_t taps, const real* panel, const real* image, const Py_ssize_t* offsets,
-    const Py_ssize_t* positions, real* sums, const real* bias,
+    const int kind, Py_ssize_t vectors, const Columns* columns, const real* panel,
+    const real* image, real* sums, const real* bias,
 ) noexcept nogil:
     """Multiply a panel, as wide as it is, with all pixels of a unit."""
     if PANEL_VECTORS >= 4 and vectors == 4:
-        multiply_tiles(
-            begins, adds, PIXELS_4, SMALL_PIXELS, 4, pixels, row, taps, panel, image, offsets,
-            positions, sums, bias,
-        )
-    elif PANEL_VECTORS >= 3 and vectors == 3:
-        multiply_tiles(
-            begins, adds, PIXELS_3, SMALL_PIXELS, 3, pixels, row, taps, panel, image, offsets,
-            positions, sums, bias,
-        )
+        multiply_tiles(kind, PIXELS_4, SMALL_PIXELS, 4, columns, panel, image, sums, bias)
+    elif PANEL_VECTORS >= 4 and vectors == 3:
+        multiply_tiles(kind, PIXELS_3, SMALL_PIXELS, 3, columns, panel, image, sums, bias)
     elif vectors == 2:
-        multiply_tiles(
-            begins, adds, PIXELS_2, SMALL_PIXELS, 2, pixels, row, taps, panel, image, offsets,
-            positions, sums, bias,
-        )
+        multiply_tiles(kind, PIXELS_2, SMALL_PIXELS, 2, columns, panel, image, sums, bias)
     else:
-        multiply_tiles(
-            begins, adds, PIXELS_1, SMALL_PIXELS, 1, pixels, row, taps, panel, image, offsets,
-            positions, sums, bias,
-        )
+        multiply_tiles(kind, PIXELS_1, SMALL_PIXELS, 1, columns, panel, image, sums, bias)
 
 
 cdef void finish_panel(
-    const real* sums, Py_ssize_t filters, real* y, const Task* task, const Unit* unit,
-    Py_ssize_t filter,
+    const real* sums, real* y, const Problem* problem, const Unit* unit, Py_ssize_t filter,
+    Py_ssize_t filters,
 ) noexcept nogil:
     """Turn the sums of a panel over, [pixels][vector] into [filters][pixels], f applied."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
-    cdef Py_ssize_t plane = unit.target_filter
-    cdef Py_ssize_t run = unit.rows * task.out_width  # pixels of one image, neighbours in y
+    cdef Py_ssize_t plane = unit.next_filter
+    # pixels of one image, neighbours in y
+    cdef Py_ssize_t run = unit.rows * problem.columns.outputs
+    cdef int activation = problem.activation
     cdef Py_ssize_t v, n, p, rows
     cdef const real* source
     cdef real* target
@@ -113,46 +209,74 @@ cdef void finish_panel(
             p = 0
             while p + vector <= run:
                 transpose_square(
-                    source + p * vector, vector, vector, target + p, plane, rows, task.activation
+                    source + p * vector, vector, vector, target + p, plane, rows, activation
                 )
                 p = p + vector
             transpose_part(
-                source + p * vector, vector, target + p, plane, run - p, rows, task.activation
+                source + p * vector, vector, target + p, plane, run - p, rows, activation
             )
 
 
 cdef void multiply_filter_lanes(
-    const real* w, const real* panels, const real* bias, real* y, const Task* task,
-    const Unit* unit, const real* image, const Py_ssize_t* offsets, const Py_ssize_t* positions,
-    real* sums, real* panel_scratch,
+    const GemmFilters* layout, const Operands* operands, const Unit* unit, real* scratch, real* y,
+    Watch* watch,
 ) noexcept nogil:
     """Add a block of channels to a unit of the result."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
-    cdef Py_ssize_t pixels = unit.images * unit.rows * task.out_width
+    cdef const Description* given = &layout.banded.given
+    cdef const Problem* problem = &given.problem
+    cdef const real* bias = <const real*>operands.bias
     cdef Py_ssize_t k = unit.first_filter
     cdef Py_ssize_t width, filters, i
     cdef real lane_bias[PANEL_VECTORS * FLOATS]
+    cdef real* sums = scratch + layout.sums
     cdef const real* panel
+    cdef Columns columns
+    columns.row = problem.columns.outputs
+    columns.pixels = unit.images * unit.rows * columns.row
+    columns.taps = unit.taps
+    columns.positions, columns.offsets = layout.positions, layout.banded.offsets
     while k < unit.last_filter:
-        width = panel_width(unit.last_filter - k, vector, False)
+        width = panel_width(unit.last_filter - k, vector, FILTERS_IN_LANES)
         filters = min(width, unit.last_filter - k)
+        if not goes_on(watch, columns.pixels * width * columns.taps):
+            return
         for i in range(width):
             lane_bias[i] = 0
         if bias != NULL:
             for i in range(filters):
-                lane_bias[i] = bias[unit.group * task.filters + k + i]
-        panel = find_panel(w, panels, panel_scratch, task, unit, k, filters, width)
-        if unit.begins:
+                lane_bias[i] = bias[unit.group * problem.filters + k + i]
+        panel = find_panel(
+            operands, scratch + layout.panel, given, unit, FILTERS_IN_LANES, k, width
+        )
+        if begins(unit):
             multiply_panel(
-                True, False, width // vector, pixels, task.out_width,
-                unit.channels * task.taps, panel, image, offsets, positions, sums, lane_bias,
+                BEGUN, width // vector, &columns, panel, scratch, sums, lane_bias
             )
         else:
             multiply_panel(
-                False, False, width // vector, pixels, task.out_width,
-                unit.channels * task.taps, panel, image, offsets, positions, sums, lane_bias,
+                CONTINUED, width // vector, &columns, panel, scratch, sums, lane_bias
             )
-        if unit.ends:
-            finish_panel(sums, filters, y, task, unit, k)
-        sums = sums + width * padded_pixels(pixels)
+        if ends(unit, problem):
+            finish_panel(sums, y, problem, unit, k, filters)
+        sums = sums + width * padded_pixels(columns.pixels)
         k = k + width
+
+
+cdef void gemm_filters_unit(
+    const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
+) noexcept nogil:
+    cdef const GemmFilters* layout = <const GemmFilters*>made
+    cdef const Banded* banded = &layout.banded
+    cdef Unit unit = find_unit(&banded.given, number)
+    cdef real* y = results_of(operands, scratch, banded)
+    while next_channels(&banded.given, &unit) and not stopped(watch):
+        copy_bands(<const real*>operands.image, scratch, banded, &unit)
+        multiply_filter_lanes(layout, operands, &unit, scratch, y, watch)
+    if not stopped(watch):
+        bring_results(operands, scratch, banded, &unit)
+
+
+enter(
+    "gemm_filters", lay_out_gemm_filters, gemm_filters_unit[float], gemm_filters_unit[double]
+)

@@ -9,13 +9,73 @@
 # Rows of the band follow each other without a gap, so a tile runs on from row to row; what it
 # computes in the columns between OW and the band's width is thrown away.
 
+cdef extern from *:
+    """
+    /* Filters x vectors of pixels: a tall tile, which loads the fewest pixels for its work, and a
+       long one for the filters that are left over. */
+    #define TALL_ROWS (REGISTERS == 32 ? 8 : 4)
+    #define LONG_ROWS (REGISTERS == 32 ? 4 : 2)
+    """
+    enum: TALL_ROWS
+    enum: LONG_ROWS
+
+cdef enum:
+    TALL_VECTORS = 3
+    LONG_VECTORS = 6
+
+
+cdef struct GemmPixels:
+    Banded banded
+    Py_ssize_t panel        # where in the scratch it is packed
+
+
+cdef int lay_out_gemm_pixels(const Description* given, Made* made, list memory) except -1:
+    cdef GemmPixels* layout = <GemmPixels*>allot(memory, sizeof(GemmPixels))
+    lay_out_band(&layout.banded, given, made, memory, 1)
+    layout.panel = book(made, panel_values(given, PIXELS_IN_LANES))
+    made.layout = layout
+    made.units = count_units(given)
+    return 0
+
+
+cdef inline void multiply_filters(
+    const bint begins, const int filters, const int vectors, Py_ssize_t taps, const real* panel,
+    const real* stretch, const Py_ssize_t* offsets, real* sums, Py_ssize_t filter_stride,
+    const real* bias,
+) noexcept nogil:
+    """Do sums[m][n] += panel[t][m] · stretch[offsets[t] + n], for all t in order."""
+    cdef int lanes = vectors * (VECTOR_BYTES // <int>sizeof(real))
+    cdef real tile[MOST_TILE_VALUES]
+    cdef const real* row
+    cdef Py_ssize_t t = 0
+    cdef int m, n
+    for m in range(filters):
+        if begins:
+            for n in range(lanes):
+                tile[m * lanes + n] = bias[m]
+        else:
+            for n in range(lanes):
+                tile[m * lanes + n] = sums[m * filter_stride + n]
+    while True:
+        row = stretch + offsets[t]
+        for m in range(filters):
+            for n in range(lanes):
+                tile[m * lanes + n] += panel[t * filters + m] * row[n]
+        t = t + 1
+        if t >= taps:
+            break
+    for m in range(filters):
+        for n in range(lanes):
+            sums[m * filter_stride + n] = tile[m * lanes + n]
+
 
 cdef inline void move_runs(
-    const int filters, const int lanes, real* tile, real* y, Py_ssize_t plane,
-    Py_ssize_t position, Py_ssize_t end, const Task* task, bint store,
+    const int filters, const int lanes, const Banded* banded, Py_ssize_t plane,
+    Py_ssize_t position, Py_ssize_t end, real* tile, real* y, bint store,
 ) noexcept nogil:
     """Load or store the runs of positions that are outputs: columns below OW of each row."""
-    cdef Py_ssize_t width = task.band.width
+    cdef Py_ssize_t width = banded.band.width
+    cdef Py_ssize_t out_width = banded.given.problem.columns.outputs
     cdef Py_ssize_t here = position
     cdef Py_ssize_t run, n, column
     cdef int m
@@ -23,10 +83,10 @@ cdef inline void move_runs(
     cdef real* outside
     while here < end:
         column = here % width
-        run = min(task.out_width - column, end - here)
+        run = min(out_width - column, end - here)
         for m in range(filters):
             inside = tile + m * lanes + (here - position)
-            outside = y + m * plane + here // width * task.out_width + column
+            outside = y + m * plane + here // width * out_width + column
             if store:
                 for n in range(run):
                     outside[n] = inside[n]
@@ -37,137 +97,155 @@ cdef inline void move_runs(
 
 
 cdef inline void one_tile(
-    const bint begins, const int filters, const int vectors, Py_ssize_t taps, const real* panel,
-    const real* bias, const real* image, const Py_ssize_t* offsets, real* y, Py_ssize_t position,
-    Py_ssize_t positions, const Task* task, const Unit* unit,
+    const bint begun, const int filters, const int vectors, const Banded* banded,
+    const Unit* unit, const real* panel, const real* bias, const real* image, real* y,
+    Py_ssize_t position,
 ) noexcept nogil:
     """Add a block of channels to `filters` planes of y, at `vectors` vectors of positions."""
     cdef int lanes = vectors * (VECTOR_BYTES // <int>sizeof(real))
-    cdef Py_ssize_t plane = unit.target_filter
-    cdef Py_ssize_t width = task.band.width
+    cdef Py_ssize_t plane = unit.next_filter
+    cdef Py_ssize_t width = banded.band.width
+    cdef Py_ssize_t out_width = banded.given.problem.columns.outputs
+    cdef Py_ssize_t positions = (unit.rows - 1) * width + out_width
     cdef Py_ssize_t end = min(position + lanes, positions)
+    cdef int activation = banded.given.problem.activation
     cdef real tile[MOST_TILE_VALUES]
     cdef real* target = tile
     cdef Py_ssize_t stride = lanes
     cdef Py_ssize_t column = 0
     cdef int m, n
     cdef bint whole
-    if width == task.out_width:  # rows follow each other in y as well
+    if width == out_width:  # rows follow each other in y as well
         whole = position + lanes <= positions
         if whole:
             target = y + position
     else:
         column = position % width
-        whole = column + lanes <= task.out_width
+        whole = column + lanes <= out_width
         if whole:
-            target = y + position // width * task.out_width + column
+            target = y + position // width * out_width + column
     if whole:
         stride = plane
-    elif not begins:
-        move_runs(filters, lanes, tile, y, plane, position, end, task, False)
+    elif not begun:
+        move_runs(filters, lanes, banded, plane, position, end, tile, y, False)
     multiply_filters(
-        begins, filters, vectors, taps, panel, image + position, offsets, target, stride, bias
+        begun, filters, vectors, unit.taps, panel, image + position, banded.offsets, target,
+        stride, bias,
     )
-    if unit.ends and task.activation != IDENTITY:
+    if activation != IDENTITY and ends(unit, &banded.given.problem):
         for m in range(filters):
             for n in range(lanes):
-                target[m * stride + n] = activate(task.activation, target[m * stride + n])
+                target[m * stride + n] = activate(activation, target[m * stride + n])
     if not whole:
-        move_runs(filters, lanes, tile, y, plane, position, end, task, True)
-
-
-cdef inline void tiles_of_rows(
-    const bint begins, const int filters, const int vectors, Py_ssize_t taps, const real* panel,
-    const real* bias, const real* image, const Py_ssize_t* offsets, real* y, Py_ssize_t position,
-    Py_ssize_t end, Py_ssize_t positions, const Task* task, const Unit* unit,
-) noexcept nogil:
-    """Cover a stretch of positions: tiles of `vectors` vectors, narrower ones at its end."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    while position < end:
-        if end - position > (vectors - vectors // 3) * vector:
-            one_tile(
-                begins, filters, vectors, taps, panel, bias, image, offsets, y, position, positions,
-                task, unit,
-            )
-            position = position + vectors * vector
-        elif end - position > vectors // 3 * vector:
-            one_tile(
-                begins, filters, vectors - vectors // 3, taps, panel, bias, image, offsets, y,
-                position, positions, task, unit,
-            )
-            position = position + (vectors - vectors // 3) * vector
-        else:
-            one_tile(
-                begins, filters, vectors // 3, taps, panel, bias, image, offsets, y, position,
-                positions, task, unit,
-            )
-            position = position + vectors // 3 * vector
+        move_runs(filters, lanes, banded, plane, position, end, tile, y, True)
 
 
 cdef inline void multiply_planes(
-    const bint begins, const int filters, const int vectors, const real* panel, const real* bias,
-    real* y, const Task* task, const Unit* unit, Py_ssize_t filter, const real* images,
-    const Py_ssize_t* offsets,
+    const bint begun, const int filters, const int vectors, const Banded* banded,
+    const Unit* unit, Py_ssize_t filter, const real* panel, const real* bias, const real* images,
+    real* y, Watch* watch,
 ) noexcept nogil:
-    """Multiply a panel of so many filters with all positions of the unit's images."""
-    cdef Py_ssize_t positions = (unit.rows - 1) * task.band.width + task.out_width
-    cdef Py_ssize_t n
+    """Multiply a panel of so many filters with all positions of the unit's images.
+
+    By tiles of `vectors` vectors, narrower ones at the end of an image.
+    """
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef Py_ssize_t end = (
+        (unit.rows - 1) * banded.band.width + banded.given.problem.columns.outputs
+    )
+    cdef Py_ssize_t work = filters * vectors * vector * unit.taps
+    cdef Py_ssize_t n, position
+    cdef const real* image
+    cdef real* planes
     for n in range(unit.images):
-        tiles_of_rows(
-            begins, filters, vectors, unit.channels * task.taps, panel, bias,
-            images + n * task.image_values, offsets, y + output_index(unit, n, filter),
-            0, positions, positions, task, unit,
-        )
+        image = images + n * banded.image_values
+        planes = y + output_index(unit, n, filter)
+        position = 0
+        while position < end and goes_on(watch, work):
+            if end - position > (vectors - vectors // 3) * vector:
+                one_tile(
+                    begun, filters, vectors, banded, unit, panel, bias, image, planes, position
+                )
+                position = position + vectors * vector
+            elif end - position > vectors // 3 * vector:
+                one_tile(
+                    begun, filters, vectors - vectors // 3, banded, unit, panel, bias, image,
+                    planes, position,
+                )
+                position = position + (vectors - vectors // 3) * vector
+            else:
+                one_tile(
+                    begun, filters, vectors // 3, banded, unit, panel, bias, image, planes,
+                    position,
+                )
+                position = position + vectors // 3 * vector
 
 
 cdef inline void multiply_heights(
-    const bint begins, Py_ssize_t filters, const real* panel, const real* bias, real* y,
-    const Task* task, const Unit* unit, Py_ssize_t filter, const real* images,
-    const Py_ssize_t* offsets,
+    const bint begun, Py_ssize_t filters, const Banded* banded, const Unit* unit,
+    Py_ssize_t filter, const real* panel, const real* bias, const real* images, real* y,
+    Watch* watch,
 ) noexcept nogil:
-    """Pick the tile of so many filters."""
-    if filters == TALL_ROWS:
+    """Pick the tile of so many filters, as many as a panel has."""
+    if filters >= TALL_ROWS:
         multiply_planes(
-            begins, TALL_ROWS, TALL_VECTORS, panel, bias, y, task, unit, filter, images, offsets
+            begun, TALL_ROWS, TALL_VECTORS, banded, unit, filter, panel, bias, images, y, watch
         )
-    elif filters == LONG_ROWS:
+    elif filters >= LONG_ROWS:
         multiply_planes(
-            begins, LONG_ROWS, LONG_VECTORS, panel, bias, y, task, unit, filter, images, offsets
+            begun, LONG_ROWS, LONG_VECTORS, banded, unit, filter, panel, bias, images, y, watch
         )
-    elif filters == 2:
+    elif filters >= 2:
         multiply_planes(
-            begins, 2, LONG_VECTORS, panel, bias, y, task, unit, filter, images, offsets
+            begun, 2, LONG_VECTORS, banded, unit, filter, panel, bias, images, y, watch
         )
     else:
         multiply_planes(
-            begins, 1, LONG_VECTORS, panel, bias, y, task, unit, filter, images, offsets
+            begun, 1, LONG_VECTORS, banded, unit, filter, panel, bias, images, y, watch
         )
 
 
 cdef void multiply_pixel_lanes(
-    const real* w, const real* panels, const real* bias, real* y, const Task* task,
-    const Unit* unit, const real* images, const Py_ssize_t* offsets, real* panel_scratch,
+    const GemmPixels* layout, const Operands* operands, const Unit* unit, real* scratch, real* y,
+    Watch* watch,
 ) noexcept nogil:
     """Add a block of channels to a unit of the result."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    cdef const Banded* banded = &layout.banded
+    cdef const real* bias = <const real*>operands.bias
     cdef Py_ssize_t k = unit.first_filter
     cdef Py_ssize_t width, i
     cdef real filter_bias[TALL_ROWS]
     cdef const real* panel
-    while k < unit.last_filter:
-        width = panel_width(unit.last_filter - k, vector, True)
-        panel = find_panel(w, panels, panel_scratch, task, unit, k, width, width)
+    while k < unit.last_filter and not stopped(watch):
+        width = panel_width(unit.last_filter - k, vector, PIXELS_IN_LANES)
+        panel = find_panel(
+            operands, scratch + layout.panel, &banded.given, unit, PIXELS_IN_LANES, k, width
+        )
         for i in range(width):
             filter_bias[i] = 0
         if bias != NULL:
             for i in range(width):
-                filter_bias[i] = bias[unit.group * task.filters + k + i]
-        if unit.begins:
-            multiply_heights(
-                True, width, panel, filter_bias, y, task, unit, k, images, offsets
-            )
+                filter_bias[i] = bias[unit.group * banded.given.problem.filters + k + i]
+        if begins(unit):
+            multiply_heights(True, width, banded, unit, k, panel, filter_bias, scratch, y, watch)
         else:
-            multiply_heights(
-                False, width, panel, filter_bias, y, task, unit, k, images, offsets
-            )
+            multiply_heights(False, width, banded, unit, k, panel, filter_bias, scratch, y, watch)
         k = k + width
+
+
+cdef void gemm_pixels_unit(
+    const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
+) noexcept nogil:
+    cdef const GemmPixels* layout = <const GemmPixels*>made
+    cdef const Banded* banded = &layout.banded
+    cdef Unit unit = find_unit(&banded.given, number)
+    cdef real* y = results_of(operands, scratch, banded)
+    while next_channels(&banded.given, &unit) and not stopped(watch):
+        copy_bands(<const real*>operands.image, scratch, banded, &unit)
+        multiply_pixel_lanes(layout, operands, &unit, scratch, y, watch)
+    if not stopped(watch):
+        bring_results(operands, scratch, banded, &unit)
+
+
+enter("gemm_pixels", lay_out_gemm_pixels, gemm_pixels_unit[float], gemm_pixels_unit[double])

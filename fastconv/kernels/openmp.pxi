@@ -1,5 +1,7 @@
 # OpenMP where the compiler has it; the same names, for one thread, where it has not.
 
+from cython.parallel cimport prange, threadid
+
 cdef extern from *:
     """
     #ifdef _OPENMP
@@ -8,10 +10,19 @@ cdef extern from *:
     #else
     #define FASTCONV_OPENMP 0
     static int omp_get_max_threads(void) { return 1; }
+    static int omp_get_thread_num(void) { return 0; }
     #endif
     """
     const int FASTCONV_OPENMP
     int omp_get_max_threads() noexcept nogil
+    int omp_get_thread_num() noexcept nogil
+
+
+cdef inline Py_ssize_t share(
+    Py_ssize_t first, Py_ssize_t last, int part, int parts
+) noexcept nogil:
+    """Return where the range of thread `part` begins, and that of the one before it ends."""
+    return first + (last - first) * part // parts
 
 
 def has_openmp():

@@ -10,13 +10,19 @@
 #
 #     lanes of filters    up to PANEL_VECTORS whole vectors, missing filters zeros
 #     lanes of pixels     as many filters as a tile has: TALL_ROWS, then fewer for the rest
+#
+# The weight gradient turns the output's gradient into panels too, pixels in place of taps.
+
+cdef enum Lanes:
+    FILTERS_IN_LANES = 0
+    PIXELS_IN_LANES = 1
 
 
 cdef inline Py_ssize_t panel_width(
-    Py_ssize_t filters, Py_ssize_t vector, bint lanes_are_pixels
+    Py_ssize_t filters, Py_ssize_t vector, Lanes lanes
 ) noexcept nogil:
     """Return the width of the next panel where so many filters are left."""
-    if not lanes_are_pixels:
+    if lanes == FILTERS_IN_LANES:
         return min(PANEL_VECTORS * vector, (filters + vector - 1) // vector * vector)
     if filters >= TALL_ROWS:
         return TALL_ROWS
@@ -26,10 +32,10 @@ cdef inline Py_ssize_t panel_width(
 
 
 cdef inline Py_ssize_t packed_filters(
-    Py_ssize_t filters, Py_ssize_t vector, bint lanes_are_pixels
+    Py_ssize_t filters, Py_ssize_t vector, Lanes lanes
 ) noexcept nogil:
     """Return the width of all panels of a group."""
-    return filters if lanes_are_pixels else (filters + vector - 1) // vector * vector
+    return filters if lanes == PIXELS_IN_LANES else (filters + vector - 1) // vector * vector
 
 
 cdef void pack_panel(
@@ -59,51 +65,53 @@ cdef void pack_panel(
         k = k + vector
 
 
-def packed_values(
-    Py_ssize_t filters, Py_ssize_t taps, Py_ssize_t itemsize, bint lanes_are_pixels
-):
-    """Return how many values the panels of one group take."""
-    return packed_filters(filters, VECTOR_BYTES // itemsize, lanes_are_pixels) * taps
-
-
 cdef void pack_groups(
-    const real* w, real* panels, Py_ssize_t groups, Py_ssize_t filters, Py_ssize_t taps,
-    bint lanes_are_pixels,
+    const real* w, real* panels, const Problem* problem, Lanes lanes
 ) noexcept nogil:
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    cdef Py_ssize_t filters = problem.filters
+    cdef Py_ssize_t taps = problem.channels * problem.taps
     cdef Py_ssize_t group, k, width
-    for group in range(groups):
+    for group in range(problem.groups):
         k = 0
         while k < filters:
-            width = panel_width(filters - k, vector, lanes_are_pixels)
+            width = panel_width(filters - k, vector, lanes)
             pack_panel(w + k * taps, taps, min(filters - k, width), taps, panels, width)
             panels = panels + width * taps
             k = k + width
         w = w + filters * taps
 
 
-def pack_weights(
-    bint is_double, w, panels, Py_ssize_t groups, Py_ssize_t filters, Py_ssize_t taps,
-    bint lanes_are_pixels,
-):
+cdef Lanes lanes_of(str kernel) except *:
+    return {
+        "gemm_filters": FILTERS_IN_LANES, "weights_filters": FILTERS_IN_LANES,
+        "gemm_pixels": PIXELS_IN_LANES,
+    }[kernel]
+
+
+def panel_filters(str kernel, Py_ssize_t itemsize):
+    """Return how many filters a kernel's widest panel or tile has."""
+    if kernel == "weights_pixels":
+        return RUN_FILTERS
+    return panel_width(2**30, VECTOR_BYTES // itemsize, lanes_of(kernel))
+
+
+def packed_values(str kernel, problem):
+    """Return how many values the panels of all groups take."""
+    cdef Problem read = read_problem(problem)
+    return (
+        packed_filters(read.filters, VECTOR_BYTES // read.itemsize, lanes_of(kernel))
+        * read.groups * read.channels * read.taps
+    )
+
+
+def pack_weights(str kernel, problem, w, panels):
     """Bring the weights of all groups into panels."""
+    cdef Problem read = read_problem(problem)
+    cdef Lanes lanes = lanes_of(kernel)
     cdef const void* source = address_of(w)
     cdef void* target = writable_address_of(panels)
-    if is_double:
-        pack_groups[double](
-            <const double*>source, <double*>target, groups, filters, taps, lanes_are_pixels
-        )
+    if read.itemsize == sizeof(double):
+        pack_groups(<const double*>source, <double*>target, &read, lanes)
     else:
-        pack_groups[float](
-            <const float*>source, <float*>target, groups, filters, taps, lanes_are_pixels
-        )
-
-
-def vector_values(Py_ssize_t itemsize):
-    """Return how many values a vector has."""
-    return VECTOR_BYTES // itemsize
-
-
-def panel_filters(Py_ssize_t itemsize, bint lanes_are_pixels):
-    """Return how many filters the widest panel has."""
-    return panel_width(2**30, VECTOR_BYTES // itemsize, lanes_are_pixels)
+        pack_groups(<const float*>source, <float*>target, &read, lanes)

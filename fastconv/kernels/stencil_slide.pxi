@@ -13,6 +13,50 @@
 # overlap its neighbour and compute some pixels twice.
 
 
+cdef struct StencilSlide:
+    Description given
+    Py_ssize_t row_blocks   # of a plane
+    Py_ssize_t zeros        # where in the scratch a row of zeros begins,
+    Py_ssize_t weights      # the taps of a filter that do not lie in order,
+    Py_ssize_t copied       # and rows that are copied
+
+
+cdef int lay_out_stencil_slide(const Description* given, Made* made, list memory) except -1:
+    cdef StencilSlide* layout = <StencilSlide*>allot(memory, sizeof(StencilSlide))
+    cdef const Problem* problem = &given.problem
+    layout.given = given[0]
+    layout.row_blocks = ceil_div(problem.rows.outputs, given.blocks.rows)
+    layout.zeros = book(made, STRIP_VALUES)
+    layout.weights = book(made, problem.taps)
+    layout.copied = book(made, secured_values(
+        slide_rows(&problem.rows, given.blocks.rows), problem.columns.size
+    ))
+    made.layout = layout
+    made.units = ceil_div(problem.batch * problem.groups, given.blocks.images) * layout.row_blocks
+    return 0
+
+
+# Where a strip lies in a plane of the image and of the result, for the stencils that slide and
+# spread. A plane's strips differ in the last three only.
+cdef struct Strip:
+    Py_ssize_t height       # of the image
+    Py_ssize_t width
+    Py_ssize_t row          # of the image, that its first row sees first
+    Py_ssize_t rows         # of the result
+    Py_ssize_t out_width
+    Py_ssize_t column       # of the image, that its first column sees first
+    Py_ssize_t second       # where its second vector begins, after the first
+    Py_ssize_t count        # columns of the result
+
+
+# What to look out for: nothing, for the ends of the image's rows, or, being less than a vector
+# wide, for those of the result as well.
+cdef enum Ends:
+    INSIDE = 0
+    AT_EDGE = 1
+    NARROW = 2
+
+
 cdef inline void add_row_of_taps(
     const int vectors, const int kernel, const real* weights, const real* taken, real* sums
 ) noexcept nogil:
@@ -40,19 +84,25 @@ cdef inline void add_row(
 
 
 cdef inline void slide_strip(
-    const bint narrow, const bint edges, const int stride, const int vectors, const int kernel,
-    const real* w, const real* image, Py_ssize_t height, Py_ssize_t width, Py_ssize_t row,
-    Py_ssize_t column, real bias, real* y, Py_ssize_t y_width, Py_ssize_t second, Py_ssize_t rows,
-    const real* zeros,
+    const int ends, const int stride, const int vectors, const int kernel, const Strip* strip,
+    const real* w, const real* image, real bias, real* y, const real* zeros,
 ) noexcept nogil:
     """Do y[i][n] = bias + sum of w[r][s] · image[row + i·stride + r][column + n·stride + s].
 
     The sum is over r and s. For all rows i, and n in the vector at 0 and, where there are two, in
-    the one at `second`. If `narrow`, for n < vector + second, `second` being negative.
+    the one at `second`. If NARROW, for n < vector + second, `second` being negative.
     """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef int lanes = vectors * vector
     cdef int depth = (kernel - 1) // stride + 1     # output rows that see the same row of the image
+    cdef bint edges = ends != INSIDE
+    cdef Py_ssize_t height = strip.height
+    cdef Py_ssize_t width = strip.width
+    cdef Py_ssize_t row = strip.row
+    cdef Py_ssize_t column = strip.column
+    cdef Py_ssize_t second = strip.second
+    cdef Py_ssize_t rows = strip.rows
+    cdef Py_ssize_t y_width = strip.out_width
     cdef real sums[7 * 2 * FLOATS]      # sums[m]: of the output row m below the next one to store
     cdef real taken[7 * 2 * FLOATS]
     cdef real weights[7 * 7]    # local, so that storing to y does not make them be loaded again
@@ -72,7 +122,7 @@ cdef inline void slide_strip(
             second, low, high, taken,
         )
         add_row(0, stride, vectors, kernel, q, weights, taken, sums)
-    while True:  # at least once, as in tile.pxi
+    while True:  # at least once: see README.md
         if stride == 2:
             q = kernel - 2
             take_row(
@@ -88,10 +138,10 @@ cdef inline void slide_strip(
         add_row_of_taps(vectors, kernel, weights + q * kernel, taken, sums)
         # The complete row is stored before the others take their taps: behind a store the compiler
         # keeps what was taken in registers, else it would load it for each again.
-        if narrow and (rows - i) * y_width < vector:
+        if ends == NARROW and (rows - i) * y_width < vector:
             copy_run(y, sums, vector + second)
         else:
-            # if narrow, into the rows below as well, which come next
+            # if NARROW, into the rows below as well, which come next
             for v in range(vectors):
                 for n in range(vector):
                     y[v * second + n] = sums[v * vector + n]
@@ -108,129 +158,133 @@ cdef inline void slide_strip(
 
 
 cdef inline void activate_strip(
-    const Task* task, real* y, Py_ssize_t rows, Py_ssize_t count
+    const Problem* problem, real* y, Py_ssize_t rows, Py_ssize_t count
 ) noexcept nogil:
+    cdef int activation = problem.activation
+    cdef Py_ssize_t width = problem.columns.outputs
     cdef Py_ssize_t i, j
-    if task.activation != IDENTITY:
+    if activation != IDENTITY:
         for i in range(rows):
             for j in range(count):
-                y[i * task.out_width + j] = activate(task.activation, y[i * task.out_width + j])
+                y[i * width + j] = activate(activation, y[i * width + j])
 
 
 cdef inline void slide_columns(
-    const int stride, const int vectors, const int kernel, const real* w, const real* image,
-    real bias, const Task* task, Py_ssize_t row, Py_ssize_t j, Py_ssize_t count, real* y,
-    Py_ssize_t rows, const real* zeros,
+    const int stride, const int vectors, const int kernel, const Problem* problem, Strip* strip,
+    Py_ssize_t j, const real* w, const real* image, real bias, real* y, const real* zeros,
 ) noexcept nogil:
     """Compute `count` columns of y from column j on: less than a vector, one, or up to two."""
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef Py_ssize_t column = j * stride - task.win.left
-    if vectors == 1 and count < vector:
-        slide_strip(
-            True, True, stride, 1, kernel, w, image, task.height, task.width, row, column, bias, y,
-            task.out_width, count - vector, rows, zeros,
-        )
-    elif is_inside(stride, kernel, column, task.width, count):
-        slide_strip(
-            False, False, stride, vectors, kernel, w, image, task.height, task.width, row, column,
-            bias, y, task.out_width, count - vector, rows, zeros,
-        )
+    strip.column = j * stride - problem.columns.before
+    strip.second = strip.count - vector
+    y = y + j
+    if vectors == 1 and strip.count < vector:
+        slide_strip(NARROW, stride, 1, kernel, strip, w, image, bias, y, zeros)
+    elif is_inside(stride, kernel, strip.column, strip.width, strip.count):
+        slide_strip(INSIDE, stride, vectors, kernel, strip, w, image, bias, y, zeros)
     else:
-        slide_strip(
-            False, True, stride, vectors, kernel, w, image, task.height, task.width, row, column,
-            bias, y, task.out_width, count - vector, rows, zeros,
-        )
-    activate_strip(task, y, rows, count)
+        slide_strip(AT_EDGE, stride, vectors, kernel, strip, w, image, bias, y, zeros)
+    activate_strip(problem, y, strip.rows, strip.count)
 
 
 cdef inline void slide_plane(
-    const int stride, const int kernel, const real* w, const real* image, real bias,
-    const Task* task, Py_ssize_t row, real* y, Py_ssize_t rows, const real* zeros,
+    const int stride, const int kernel, const Problem* problem, Strip* strip, const real* w,
+    const real* image, real bias, real* y, const real* zeros,
 ) noexcept nogil:
-    """Compute so many rows of a plane of y, the first of which sees `row` of the image first."""
+    """Compute the strip's rows of a plane of y."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
-    cdef Py_ssize_t width = task.out_width
+    cdef Py_ssize_t width = strip.out_width
     cdef Py_ssize_t j = 0
     while j < width:
         if width - j > vector:
-            slide_columns(
-                stride, 2, kernel, w, image, bias, task, row, j, min(2 * vector, width - j), y + j,
-                rows, zeros,
-            )
+            strip.count = min(2 * vector, width - j)
+            slide_columns(stride, 2, kernel, problem, strip, j, w, image, bias, y, zeros)
             j = j + 2 * vector
         else:
             j = max(0, min(j, width - vector))
-            slide_columns(
-                stride, 1, kernel, w, image, bias, task, row, j, width - j, y + j, rows, zeros
-            )
+            strip.count = width - j
+            slide_columns(stride, 1, kernel, problem, strip, j, w, image, bias, y, zeros)
             j = width
 
 
 cdef void slide_any_plane(
-    const real* w, const real* image, real bias, const Task* task, Py_ssize_t row, real* y,
-    Py_ssize_t rows, const real* zeros,
+    const Problem* problem, Py_ssize_t row, Py_ssize_t rows, const real* w, const real* image,
+    real bias, real* y, const real* zeros,
 ) noexcept nogil:
-    """Pick the kernel and the stride."""
-    if task.win.stride_w == 1:
-        if task.square == 3:
-            slide_plane(1, 3, w, image, bias, task, row, y, rows, zeros)
-        elif task.square == 5:
-            slide_plane(1, 5, w, image, bias, task, row, y, rows, zeros)
+    """Compute so many rows, the first of which sees `row` first: pick the kernel and the stride."""
+    cdef Py_ssize_t kernel = problem.rows.kernel
+    cdef Strip strip
+    strip.height, strip.width = problem.rows.size, problem.columns.size
+    strip.row, strip.rows, strip.out_width = row, rows, problem.columns.outputs
+    strip.column = strip.second = strip.count = 0
+    if problem.rows.stride == 1:
+        if kernel == 3:
+            slide_plane(1, 3, problem, &strip, w, image, bias, y, zeros)
+        elif kernel == 5:
+            slide_plane(1, 5, problem, &strip, w, image, bias, y, zeros)
         else:
-            slide_plane(1, 7, w, image, bias, task, row, y, rows, zeros)
-    elif task.square == 3:
-        slide_plane(2, 3, w, image, bias, task, row, y, rows, zeros)
-    elif task.square == 5:
-        slide_plane(2, 5, w, image, bias, task, row, y, rows, zeros)
+            slide_plane(1, 7, problem, &strip, w, image, bias, y, zeros)
+    elif kernel == 3:
+        slide_plane(2, 3, problem, &strip, w, image, bias, y, zeros)
+    elif kernel == 5:
+        slide_plane(2, 5, problem, &strip, w, image, bias, y, zeros)
     else:
-        slide_plane(2, 7, w, image, bias, task, row, y, rows, zeros)
+        slide_plane(2, 7, problem, &strip, w, image, bias, y, zeros)
 
 
 cdef void stencil_slide(
-    const real* x, const real* w, const real* bias, real* y, const Task* task, real* scratch,
-    Py_ssize_t number,
+    const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
 ) noexcept nogil:
     """Compute one unit: number = (block of planes)·(blocks of rows) + block of rows.
 
-    A plane's number is image·groups + group. The scratch is a row of zeros, the taps of a filter,
-    and rows that are copied.
+    A plane's number is image·groups + group.
     """
-    cdef Py_ssize_t blocks = (task.out_height + task.band.rows - 1) // task.band.rows
-    cdef Py_ssize_t first_row = number % blocks * task.band.rows
-    cdef Py_ssize_t rows = min(task.band.rows, task.out_height - first_row)
-    cdef Py_ssize_t row = first_row * task.win.stride_h - task.win.top
-    cdef Py_ssize_t first = max(0, min(row, task.height))       # of the image's rows that are read
-    cdef Py_ssize_t last = max(
-        first, min(task.height, row + (rows - 1) * task.win.stride_h + task.square)
+    cdef const StencilSlide* layout = <const StencilSlide*>made
+    cdef const Problem* problem = &layout.given.problem
+    cdef const Taps* view = &layout.given.taps
+    cdef const Blocks* blocks = &layout.given.blocks
+    cdef Py_ssize_t out_height = problem.rows.outputs
+    cdef Py_ssize_t out_width = problem.columns.outputs
+    cdef Py_ssize_t first_row = number % layout.row_blocks * blocks.rows
+    cdef Py_ssize_t rows = min(blocks.rows, out_height - first_row)
+    cdef Py_ssize_t row = first_row * problem.rows.stride - problem.rows.before
+    cdef Py_ssize_t planes = problem.batch * problem.groups
+    cdef Py_ssize_t plane = number // layout.row_blocks * blocks.images
+    cdef Py_ssize_t end = min(planes, plane + blocks.images)
+    cdef Rows read = rows_read(
+        problem.rows.size, problem.columns.size, row,
+        (rows - 1) * problem.rows.stride + problem.rows.kernel,
     )
-    cdef Py_ssize_t size = task.height * task.width
-    cdef Py_ssize_t planes = task.batch * task.groups
-    cdef Py_ssize_t plane = number // blocks * task.block_images
-    cdef Py_ssize_t end = min(planes, plane + task.block_images)
-    cdef real* weights = scratch + STRIP_VALUES
-    cdef real* copied = weights + STRIP_VALUES
+    cdef const real* w = <const real*>operands.weights
+    cdef const real* bias = <const real*>operands.bias
+    cdef real* y = <real*>operands.result
+    cdef real* zeros = scratch + layout.zeros
+    cdef real* weights = scratch + layout.weights
     cdef Py_ssize_t k, filter, group
     cdef const real* image
     cdef const real* taps
-    fill_row(scratch, <real>0, STRIP_VALUES)
+    fill_row(zeros, <real>0, STRIP_VALUES)
     while plane < end:
-        group = plane % task.groups
+        group = plane % problem.groups
         image = secure_rows(
-            x + plane * size, plane * size + first * task.width,
-            (planes - plane) * size - last * task.width, task.width, first, last, copied,
+            <const real*>operands.image, plane, planes, &read, scratch + layout.copied
         )
-        for k in range(task.filters):
-            filter = group * task.filters + k
-            taps = w + filter * task.taps
-            if not task.order.plain:
+        for k in range(problem.filters):
+            filter = group * problem.filters + k
+            if not goes_on(watch, rows * out_width * problem.taps):
+                return
+            taps = w + filter * problem.taps
+            if not view.plain:
                 gather_part(
-                    w + task.order.first + group * task.order.group + k * task.order.filter,
-                    &task.order, 0, 1, 1, weights, 1,
+                    w + view.first + group * view.group + k * view.filter, view, 0, 1, 1, weights,
+                    1,
                 )
                 taps = weights
             slide_any_plane(
-                taps, image, bias[filter] if bias != NULL else <real>0, task, row,
-                y + ((plane * task.filters + k) * task.out_height + first_row) * task.out_width,
-                rows, scratch,
+                problem, row, rows, taps, image, bias[filter] if bias != NULL else <real>0,
+                y + ((plane * problem.filters + k) * out_height + first_row) * out_width, zeros,
             )
         plane = plane + 1
+
+
+enter("stencil_slide", lay_out_stencil_slide, stencil_slide[float], stencil_slide[double])

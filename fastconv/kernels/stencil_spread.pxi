@@ -12,6 +12,37 @@
 # Down a strip of one vector of columns of the gradient: a row of it serves all rows of dx that see
 # it. Even and odd columns are interleaved in registers, so that dx is written in whole vectors,
 # each row once.
+#
+# The problem is the convolution whose input gradient this is: the image here is its outputs'
+# gradient, and the result has the size of its image.
+
+
+cdef struct StencilSpread:
+    Description given
+    Py_ssize_t row_blocks   # of a plane of dx
+    Py_ssize_t zeros        # where in the scratch a row of zeros begins,
+    Py_ssize_t copied       # and rows that are copied
+
+
+cdef int lay_out_stencil_spread(const Description* given, Made* made, list memory) except -1:
+    """A block has an even number of rows, unless it is the last."""
+    cdef StencilSpread* layout = <StencilSpread*>allot(memory, sizeof(StencilSpread))
+    cdef const Problem* problem = &given.problem
+    layout.given = given[0]
+    layout.row_blocks = ceil_div(problem.rows.size, given.blocks.rows)
+    layout.zeros = book(made, STRIP_VALUES)
+    layout.copied = book(made, secured_values(
+        min(problem.rows.outputs, spread_rows(problem, given.blocks.rows)),
+        problem.columns.outputs,
+    ))
+    made.layout = layout
+    made.units = ceil_div(problem.batch * problem.groups, given.blocks.images) * layout.row_blocks
+    return 0
+
+
+cdef inline Py_ssize_t spread_rows(const Problem* problem, Py_ssize_t rows) noexcept nogil:
+    """Return how many rows of the gradient so many rows of dx see."""
+    return (rows + 1) // 2 + (problem.rows.kernel - 1) // 2
 
 
 cdef inline void spread_row(
@@ -54,9 +85,8 @@ cdef inline void store_pairs(
 
 
 cdef inline void spread_strip(
-    const bint edges, const int odd, const int kernel, const real* w, const real* grad,
-    Py_ssize_t height, Py_ssize_t width, Py_ssize_t row, Py_ssize_t column, real bias, real* y,
-    Py_ssize_t y_width, Py_ssize_t rows, Py_ssize_t count, const real* zeros,
+    const bint edges, const int odd, const int kernel, const Strip* strip, const real* w,
+    const real* grad, real bias, real* y, const real* zeros,
 ) noexcept nogil:
     """Compute two vectors of columns of so many rows of dx, or `count` of them.
 
@@ -65,6 +95,13 @@ cdef inline void spread_strip(
     """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef int depth = (kernel + 1) // 2
+    cdef Py_ssize_t height = strip.height
+    cdef Py_ssize_t width = strip.width
+    cdef Py_ssize_t row = strip.row
+    cdef Py_ssize_t column = strip.column
+    cdef Py_ssize_t rows = strip.rows
+    cdef Py_ssize_t count = strip.count
+    cdef Py_ssize_t y_width = strip.out_width
     cdef real sums[4 * 4 * FLOATS]
     cdef real taken[4 * FLOATS]
     cdef real weights[7 * 7]
@@ -78,7 +115,7 @@ cdef inline void spread_strip(
         weights[n] = w[n]
     for n in range(depth * 4 * vector):
         sums[n] = bias
-    while True:  # at least once, as in tile.pxi
+    while True:  # at least once: see README.md
         take_row(
             edges, 1, 1, depth, find_row(grad, height, width, row, column, zeros), 0, low, high,
             taken,
@@ -103,94 +140,100 @@ cdef inline void spread_strip(
 
 
 cdef inline void spread_columns(
-    const int odd, const int kernel, const real* w, const real* grad, real bias, const Task* task,
-    Py_ssize_t row, Py_ssize_t pair, real* y, Py_ssize_t rows, const real* zeros,
+    const int odd, const int kernel, const Problem* problem, Strip* strip, Py_ssize_t pair,
+    const real* w, const real* grad, real bias, real* y, const real* zeros,
 ) noexcept nogil:
     """Compute the strip that begins at column 2·pair of dx."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
-    cdef Py_ssize_t column = pair + (task.win.left + odd - (kernel - 1)) // 2
-    cdef Py_ssize_t count = min(2 * vector, task.out_width - 2 * pair)
-    if is_inside(1, (kernel + 1) // 2, column, task.width, vector):
-        spread_strip(
-            False, odd, kernel, w, grad, task.height, task.width, row, column, bias, y + 2 * pair,
-            task.out_width, rows, count, zeros,
-        )
+    strip.column = pair + (problem.columns.before + odd - (kernel - 1)) // 2
+    strip.count = min(2 * vector, strip.out_width - 2 * pair)
+    y = y + 2 * pair
+    if is_inside(1, (kernel + 1) // 2, strip.column, strip.width, vector):
+        spread_strip(False, odd, kernel, strip, w, grad, bias, y, zeros)
     else:
-        spread_strip(
-            True, odd, kernel, w, grad, task.height, task.width, row, column, bias, y + 2 * pair,
-            task.out_width, rows, count, zeros,
-        )
+        spread_strip(True, odd, kernel, strip, w, grad, bias, y, zeros)
 
 
 cdef inline void spread_plane(
-    const int odd, const int kernel, const real* w, const real* grad, real bias, const Task* task,
-    Py_ssize_t row, real* y, Py_ssize_t rows, const real* zeros,
+    const int odd, const int kernel, const Problem* problem, Strip* strip, const real* w,
+    const real* grad, real bias, real* y, const real* zeros,
 ) noexcept nogil:
-    """Compute so many rows of a plane of dx: the last strip first, which may hang over."""
+    """Compute the strip's rows of a plane of dx: the last strip first, which may hang over."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
-    cdef Py_ssize_t last = max(0, (task.out_width + 1) // 2 - vector)
+    cdef Py_ssize_t last = max(0, (strip.out_width + 1) // 2 - vector)
     cdef Py_ssize_t pair = 0
-    spread_columns(odd, kernel, w, grad, bias, task, row, last, y, rows, zeros)
+    spread_columns(odd, kernel, problem, strip, last, w, grad, bias, y, zeros)
     while pair < last:
-        spread_columns(odd, kernel, w, grad, bias, task, row, pair, y, rows, zeros)
+        spread_columns(odd, kernel, problem, strip, pair, w, grad, bias, y, zeros)
         pair = pair + vector
 
 
 cdef void spread_any_plane(
-    const real* w, const real* grad, real bias, const Task* task, Py_ssize_t row, real* y,
-    Py_ssize_t rows, const real* zeros,
+    const Problem* problem, Py_ssize_t row, Py_ssize_t rows, const real* w, const real* grad,
+    real bias, real* y, const real* zeros,
 ) noexcept nogil:
     """Pick the kernel, and whether the padding is odd."""
-    if task.win.left % 2 == 0:
-        if task.square == 3:
-            spread_plane(0, 3, w, grad, bias, task, row, y, rows, zeros)
-        elif task.square == 5:
-            spread_plane(0, 5, w, grad, bias, task, row, y, rows, zeros)
+    cdef Py_ssize_t kernel = problem.rows.kernel
+    cdef Strip strip
+    strip.height, strip.width = problem.rows.outputs, problem.columns.outputs
+    strip.row, strip.rows, strip.out_width = row, rows, problem.columns.size
+    strip.column = strip.second = strip.count = 0
+    if problem.columns.before % 2 == 0:
+        if kernel == 3:
+            spread_plane(0, 3, problem, &strip, w, grad, bias, y, zeros)
+        elif kernel == 5:
+            spread_plane(0, 5, problem, &strip, w, grad, bias, y, zeros)
         else:
-            spread_plane(0, 7, w, grad, bias, task, row, y, rows, zeros)
-    elif task.square == 3:
-        spread_plane(1, 3, w, grad, bias, task, row, y, rows, zeros)
-    elif task.square == 5:
-        spread_plane(1, 5, w, grad, bias, task, row, y, rows, zeros)
+            spread_plane(0, 7, problem, &strip, w, grad, bias, y, zeros)
+    elif kernel == 3:
+        spread_plane(1, 3, problem, &strip, w, grad, bias, y, zeros)
+    elif kernel == 5:
+        spread_plane(1, 5, problem, &strip, w, grad, bias, y, zeros)
     else:
-        spread_plane(1, 7, w, grad, bias, task, row, y, rows, zeros)
+        spread_plane(1, 7, problem, &strip, w, grad, bias, y, zeros)
 
 
 cdef void stencil_spread(
-    const real* grad, const real* w, const real* bias, real* y, const Task* task, real* scratch,
-    Py_ssize_t number,
+    const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
 ) noexcept nogil:
-    """Compute one unit: number = (block of planes)·(blocks of rows) + block of rows.
-
-    A block has an even number of rows, unless it is the last. The task's image is the gradient, its
-    output dx. The scratch is a row of zeros and rows that are copied.
-    """
-    cdef Py_ssize_t blocks = (task.out_height + task.band.rows - 1) // task.band.rows
-    cdef Py_ssize_t first_row = number % blocks * task.band.rows
-    cdef Py_ssize_t rows = min(task.band.rows, task.out_height - first_row)
+    """Compute one unit: number = (block of planes)·(blocks of rows) + block of rows."""
+    cdef const StencilSpread* layout = <const StencilSpread*>made
+    cdef const Problem* problem = &layout.given.problem
+    cdef const Blocks* blocks = &layout.given.blocks
+    cdef Py_ssize_t height = problem.rows.size
+    cdef Py_ssize_t width = problem.columns.size
+    cdef Py_ssize_t before = problem.rows.before
+    cdef Py_ssize_t first_row = number % layout.row_blocks * blocks.rows
+    cdef Py_ssize_t rows = min(blocks.rows, height - first_row)
     cdef Py_ssize_t row = (
-        first_row // 2 + (task.win.top + task.win.top % 2 - (task.square - 1)) // 2
+        first_row // 2 + (before + before % 2 - (problem.rows.kernel - 1)) // 2
     )
-    cdef Py_ssize_t first = max(0, min(row, task.height))
-    cdef Py_ssize_t last = max(
-        first, min(task.height, row + (rows + 1) // 2 + (task.square - 1) // 2)
+    cdef Py_ssize_t planes = problem.batch * problem.groups
+    cdef Py_ssize_t plane = number // layout.row_blocks * blocks.images
+    cdef Py_ssize_t end = min(planes, plane + blocks.images)
+    cdef Rows read = rows_read(
+        problem.rows.outputs, problem.columns.outputs, row, spread_rows(problem, rows)
     )
-    cdef Py_ssize_t size = task.height * task.width
-    cdef Py_ssize_t planes = task.batch * task.groups
-    cdef Py_ssize_t plane = number // blocks * task.block_images
-    cdef Py_ssize_t end = min(planes, plane + task.block_images)
+    cdef const real* w = <const real*>operands.weights
+    cdef const real* bias = <const real*>operands.bias
+    cdef real* y = <real*>operands.result
+    cdef real* zeros = scratch + layout.zeros
     cdef Py_ssize_t group
-    cdef const real* image
-    fill_row(scratch, <real>0, STRIP_VALUES)
+    cdef const real* grad
+    fill_row(zeros, <real>0, STRIP_VALUES)
     while plane < end:
-        group = plane % task.groups
-        image = secure_rows(
-            grad + plane * size, plane * size + first * task.width,
-            (planes - plane) * size - last * task.width, task.width, first, last,
-            scratch + STRIP_VALUES,
+        group = plane % problem.groups
+        if not goes_on(watch, rows * width * problem.taps):
+            return
+        grad = secure_rows(
+            <const real*>operands.image, plane, planes, &read, scratch + layout.copied
         )
         spread_any_plane(
-            w + group * task.taps, image, bias[group] if bias != NULL else <real>0, task, row,
-            y + (plane * task.out_height + first_row) * task.out_width, rows, scratch,
+            problem, row, rows, w + group * problem.taps, grad,
+            bias[group] if bias != NULL else <real>0, y + (plane * height + first_row) * width,
+            zeros,
         )
         plane = plane + 1
+
+
+enter("stencil_spread", lay_out_stencil_spread, stencil_spread[float], stencil_spread[double])

@@ -98,17 +98,50 @@ cdef inline const real* find_row(
     return zeros
 
 
-cdef inline const real* secure_rows(
-    const real* plane, Py_ssize_t before, Py_ssize_t after, Py_ssize_t width, Py_ssize_t first,
-    Py_ssize_t last, real* copied,
-) noexcept nogil:
-    """Return the plane, or a copy of its rows [first, last) if strips could leave the tensor.
+# Rows of a plane that strips read, and how far they are from its ends.
+cdef struct Rows:
+    Py_ssize_t height       # of the plane
+    Py_ssize_t width
+    Py_ssize_t first
+    Py_ssize_t last
 
-    `before` and `after` say how many values the tensor has to either side of these rows. The copy
-    takes their values and STRIP_VALUES more, here too to either side.
+
+cdef inline Rows rows_read(
+    Py_ssize_t height, Py_ssize_t width, Py_ssize_t row, Py_ssize_t count
+) noexcept nogil:
+    """Return those of so many rows from `row` on that there are."""
+    cdef Rows rows
+    rows.height, rows.width = height, width
+    rows.first = max(0, min(row, height))
+    rows.last = max(rows.first, min(height, row + count))
+    return rows
+
+
+cdef inline const real* secure_rows(
+    const real* tensor, Py_ssize_t plane, Py_ssize_t planes, const Rows* rows, real* copied
+) noexcept nogil:
+    """Return a plane of a tensor, or a copy of the rows if strips could leave the tensor.
+
+    The copy takes `secured_values`.
     """
-    if before >= STRIP_VALUES and after >= STRIP_VALUES:
-        return plane
+    cdef Py_ssize_t size = rows.height * rows.width
+    cdef Py_ssize_t first = rows.first * rows.width
+    cdef Py_ssize_t last = rows.last * rows.width
+    tensor = tensor + plane * size
+    if (
+        plane * size + first >= STRIP_VALUES and (planes - plane) * size - last >= STRIP_VALUES
+    ):
+        return tensor
     copied = copied + STRIP_VALUES
-    copy_row(copied, plane + first * width, 1, (last - first) * width)
-    return copied - first * width
+    copy_row(copied, tensor + first, 1, last - first)
+    return copied - first
+
+
+cdef inline Py_ssize_t secured_values(Py_ssize_t rows, Py_ssize_t width) noexcept nogil:
+    """Return what a copy of rows takes, with room for strips to either side."""
+    return STRIP_VALUES + rows * width + STRIP_VALUES
+
+
+cdef inline Py_ssize_t slide_rows(const Axis* axis, Py_ssize_t rows) noexcept nogil:
+    """Return how many rows of the image so many output rows see at the most, undilated."""
+    return min(axis.size, (rows - 1) * axis.stride + axis.kernel)

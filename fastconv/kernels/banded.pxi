@@ -1,0 +1,86 @@
+# What the kernels share that read the image from a band: gemm_filters, gemm_pixels, stencil_rows,
+# weights_filters and weights_pixels. The loops of one that makes images, outermost first:
+#
+#     unit       a group, a block of images or of output rows, a block of filters (for threads)
+#     channels   as many as fit the scratch: copy their band of the image (band.pxi)
+#     panel      of the unit's filters; packed here unless a plan has done so (panels.pxi)
+#     pixels     a tile's at a time
+#     taps       in the register tile
+#
+# Every output is the sum bias + tap 0 + tap 1 + ... in just this order, whatever the blocks, the
+# tile and its orientation. So the bits depend on neither threads nor batch.
+
+
+# Behind a band and its taps, what the last tile reads and throws away: more than any tile has.
+cdef enum:
+    HANGING_VECTORS = 7
+    HANGING_TAPS = 9
+
+
+cdef struct Banded:
+    Description given
+    Band band
+    Py_ssize_t image_values     # of the scratch, which begins with them: the band of one image
+    Py_ssize_t results          # where in the scratch the results of a unit that is not dense are
+    Py_ssize_t* offsets         # of the taps of a block of channels
+
+
+cdef int lay_out_band(
+    Banded* banded, const Description* given, Made* made, list memory, Py_ssize_t vector
+) except -1:
+    """Lay out the band of a unit; `vector` as in `plan_band`."""
+    cdef Py_ssize_t lanes = VECTOR_BYTES // given.problem.itemsize
+    banded.given = given[0]
+    banded.band = plan_band(&given.problem, given.blocks.rows, vector)
+    # behind it, what a tile reads that hangs over
+    banded.image_values = (
+        given.blocks.channels * banded.band.channel + HANGING_VECTORS * lanes
+    ) // lanes * lanes
+    book(made, given.blocks.images * banded.image_values)
+    banded.results = made.scratch
+    if not given.output.dense:
+        book(made, (
+            given.blocks.images * given.blocks.rows * given.problem.columns.outputs
+            * given.blocks.filters
+        ))
+    banded.offsets = allot_table(
+        memory, given.blocks.channels * given.problem.taps + HANGING_TAPS
+    )
+    find_offsets(banded.offsets, &banded.band, &given.problem, given.blocks.channels)
+    return 0
+
+
+cdef void copy_bands(
+    const real* x, real* scratch, const Banded* banded, const Unit* unit
+) noexcept nogil:
+    """Copy the unit's block of channels of all its images; zeros where a tile may hang over."""
+    cdef const Problem* problem = &banded.given.problem
+    cdef Py_ssize_t n, c, channel
+    cdef real* target
+    for n in range(unit.images):
+        target = scratch + n * banded.image_values
+        channel = (
+            ((unit.image + n) * problem.groups + unit.group) * problem.channels + unit.channel
+        )
+        for c in range(unit.channels):
+            copy_band(
+                target, x + (channel + c) * problem.rows.size * problem.columns.size,
+                &banded.band, problem, unit.first_row,
+            )
+            target = target + banded.band.channel
+        fill_row(target, <real>0, scratch + (n + 1) * banded.image_values - target)
+
+
+cdef inline real* results_of(
+    const Operands* operands, real* scratch, const Banded* banded
+) noexcept nogil:
+    """Return what the places of a unit are counted from: the result, or scratch if not dense."""
+    return <real*>operands.result if banded.given.output.dense else scratch + banded.results
+
+
+cdef inline void bring_results(
+    const Operands* operands, const real* scratch, const Banded* banded, const Unit* unit
+) noexcept nogil:
+    """Bring the results of a unit from the scratch to where they belong, if they are not there."""
+    if not banded.given.output.dense:
+        spread_unit(scratch + banded.results, <real*>operands.result, &banded.given, unit)

@@ -1,0 +1,143 @@
+# What a kernel is told: structs, filled in once from the Python objects of the same attributes, by
+# name. Their extents are given; nobody here computes one again.
+
+cdef struct Axis:           # rows or columns:
+    Py_ssize_t size         # of the image
+    Py_ssize_t kernel       # taps
+    Py_ssize_t stride
+    Py_ssize_t dilation
+    Py_ssize_t before       # padding; negative where the first ones are not read
+    Py_ssize_t outputs      # output i and tap r meet at i·stride + r·dilation - before
+
+
+cdef struct Problem:
+    Py_ssize_t batch
+    Py_ssize_t groups
+    Py_ssize_t channels     # of a group, as are the filters
+    Py_ssize_t filters
+    Axis rows
+    Axis columns
+    Py_ssize_t taps         # of a channel
+    Py_ssize_t itemsize
+    int activation
+
+
+# Which weight a tap is. A forward pass reads the weights as they lie, all of them, or of a part of
+# the image those that do not fall into the padding; the input gradient is a convolution of the
+# output's gradient with the same weights seen from the other side,
+#
+#     forward           w [group][filter][channel][r][s]
+#     input gradient    w [group][channel][filter][r][s], r and s backwards, every `stride`-th tap
+#                       at most: those that one phase of the image's pixels sees
+#
+# where "filter" is always what is computed and "channel" what is summed over.
+cdef struct Taps:
+    bint plain              # a whole forward pass: a filter's taps follow each other
+    Py_ssize_t rows         # of them
+    Py_ssize_t columns
+    Py_ssize_t first        # where the first tap of everything lies
+    Py_ssize_t group        # from one to the next
+    Py_ssize_t filter
+    Py_ssize_t channel
+    Py_ssize_t row
+    Py_ssize_t column
+    Py_ssize_t plane        # R·S, of which these taps are some
+    Py_ssize_t end          # values of all weights
+
+
+# Where the outputs of a piece lie in the result: all of it, or every row_step-th row and
+# column_step-th column.
+cdef struct Output:
+    bint dense              # planes of rows.outputs x columns.outputs
+    Py_ssize_t height
+    Py_ssize_t width
+    Py_ssize_t first_row
+    Py_ssize_t first_column
+    Py_ssize_t row_step
+    Py_ssize_t column_step
+
+
+# How much of a problem a unit computes, and of how many channels at a time.
+cdef struct Blocks:
+    Py_ssize_t images       # planes, where a stencil slides
+    Py_ssize_t rows
+    Py_ssize_t channels
+    Py_ssize_t filters
+    Py_ssize_t parts        # of a weight gradient: what the pixels are cut into
+
+
+cdef struct Description:
+    Problem problem
+    Taps taps
+    Output output
+    Blocks blocks
+
+
+cdef Axis read_axis(axis) except *:
+    return Axis(
+        size=axis.size, kernel=axis.kernel, stride=axis.stride, dilation=axis.dilation,
+        before=axis.before, outputs=axis.outputs,
+    )
+
+
+cdef Problem read_problem(problem) except *:
+    cdef Problem read
+    read.batch, read.groups = problem.batch, problem.groups
+    read.channels = problem.in_channels_per_group
+    read.filters = problem.out_channels_per_group
+    read.rows, read.columns = read_axis(problem.rows), read_axis(problem.columns)
+    read.taps = read.rows.kernel * read.columns.kernel
+    read.itemsize = problem.dtype.itemsize
+    read.activation = ACTIVATIONS.index(problem.activation)
+    return read
+
+
+cdef Taps read_taps(weights, const Problem* problem) except *:
+    cdef Taps taps = Taps(
+        plain=weights is None, rows=problem.rows.kernel, columns=problem.columns.kernel,
+        first=0, group=0, filter=0, channel=0, row=0, column=0, plane=problem.taps, end=0,
+    )
+    if not taps.plain:
+        taps.first, taps.group, taps.filter = weights.first, weights.group, weights.filter
+        taps.channel, taps.row, taps.column = weights.channel, weights.row, weights.column
+        taps.plane, taps.end = weights.plane, weights.end
+    return taps
+
+
+cdef Output read_output(output) except *:
+    if output is None:
+        return Output(
+            dense=True, height=0, width=0, first_row=0, first_column=0, row_step=1, column_step=1
+        )
+    return Output(
+        dense=False, height=output.height, width=output.width, first_row=output.first_row,
+        first_column=output.first_column, row_step=output.row_step, column_step=output.column_step,
+    )
+
+
+cdef Description read_images(description) except *:
+    """Read the description of images made from an image."""
+    cdef Description read
+    piece, blocks = description.piece, description.blocks
+    read.problem = read_problem(piece.problem)
+    read.taps = read_taps(piece.weights, &read.problem)
+    read.output = read_output(piece.output)
+    read.blocks = Blocks(
+        images=blocks.images, rows=blocks.rows, channels=blocks.channels, filters=blocks.filters,
+        parts=1,
+    )
+    return read
+
+
+cdef Description read_weights(description) except *:
+    """Read the description of weights made from two images."""
+    cdef Description read
+    blocks = description.blocks
+    read.problem = read_problem(description.problem)
+    read.taps = read_taps(None, &read.problem)
+    read.output = read_output(None)
+    read.blocks = Blocks(
+        images=1, rows=blocks.rows, channels=blocks.channels, filters=blocks.filters,
+        parts=blocks.parts,
+    )
+    return read

@@ -1,0 +1,185 @@
+# Reading weights that do not lie as a panel's taps follow each other: those of a part or of an
+# input gradient, told by struct Taps (description.pxi).
+
+
+cdef void gather_part(
+    const real* w, const Taps* view, Py_ssize_t filter_stride, Py_ssize_t filters,
+    Py_ssize_t lanes, real* panel, Py_ssize_t width,
+) noexcept nogil:
+    """Do panel[t·width + k] = w[tap t of filter k], of one channel; zeros from `filters` on."""
+    cdef Py_ssize_t i, j, k
+    for i in range(view.rows):
+        for j in range(view.columns):
+            for k in range(filters):
+                panel[k] = w[k * filter_stride + i * view.row + j * view.column]
+            for k in range(filters, lanes):
+                panel[k] = 0
+            panel = panel + width
+
+
+cdef inline void gather_square(
+    const real* w, const Taps* view, real* panel, Py_ssize_t width
+) noexcept nogil:
+    """Do the same for a vector's worth of filters.
+
+    `w` is where the plane of the first filter begins, of which tap `view.first` is the first.
+    """
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef real square[FLOATS * FLOATS]
+    cdef Py_ssize_t begin = 0
+    cdef Py_ssize_t i, j, tap
+    while begin < view.plane:
+        if view.rows * view.columns == view.plane and view.column < 0:
+            # all of them, from the last to the first
+            transpose_square(
+                w + begin, view.filter, vector, panel + (view.plane - 1 - begin) * width, -width,
+                min(vector, view.plane - begin), IDENTITY,
+            )
+        else:
+            transpose_square(w + begin, view.filter, vector, square, vector, vector, IDENTITY)
+            for i in range(view.rows):
+                for j in range(view.columns):
+                    tap = view.first + i * view.row + j * view.column - begin
+                    if 0 <= tap < vector:
+                        copy_values(
+                            vector, panel + (i * view.columns + j) * width, square + tap * vector
+                        )
+        begin = begin + vector
+
+
+# The taps of a part: whole planes in vectors, and what is needed of them moved together, is faster
+# than picking it. Of so many taps at a time at the most, so that a part of a large kernel needs no
+# scratch for all of it; of a plane that is larger, taps are picked one by one.
+cdef enum:
+    PART_TAPS = 1024
+
+
+cdef inline Py_ssize_t part_channels(const Taps* view, Py_ssize_t channels) noexcept nogil:
+    """Return of how many channels whole planes are packed at once, 0 if none are."""
+    cdef Py_ssize_t most = PART_TAPS // view.plane
+    if most >= FLOATS:  # no square of a vector by a vector is left incomplete
+        most = most // FLOATS * FLOATS
+    return min(channels, most)
+
+
+cdef inline Py_ssize_t spare_taps(const Taps* view, Py_ssize_t channels) noexcept nogil:
+    """Return how many taps a panel needs room for besides its own."""
+    if view.plain or view.column < 0:
+        return 0
+    return part_channels(view, channels) * (view.plane - view.rows * view.columns)
+
+
+cdef void pack_part(
+    const real* w, const Taps* view, Py_ssize_t filters, Py_ssize_t channels, real* panel,
+    Py_ssize_t width,
+) noexcept nogil:
+    """Pack the panel of a part; `w` is where the plane of the first filter and channel begins."""
+    cdef Py_ssize_t taps = view.rows * view.columns
+    cdef Py_ssize_t most = part_channels(view, channels)
+    cdef Py_ssize_t c = 0
+    cdef Py_ssize_t count
+    while c < channels:
+        if most == 0:
+            count = 1
+            gather_part(
+                w + c * view.plane + view.first, view, view.filter, filters, width,
+                panel + c * taps * width, width,
+            )
+        else:
+            count = min(most, channels - c)
+            pack_panel(
+                w + c * view.plane, view.filter, filters, count * view.plane,
+                panel + c * taps * width, width,
+            )
+            keep_taps(panel + c * taps * width, view, count, width)
+        c = c + count
+
+
+cdef void keep_taps(
+    real* panel, const Taps* view, Py_ssize_t channels, Py_ssize_t width
+) noexcept nogil:
+    """Move the taps of a part together, in a panel that has all taps of its channels."""
+    cdef real* target = panel
+    cdef Py_ssize_t c, i, j
+    for c in range(channels):
+        for i in range(view.rows):
+            for j in range(view.columns):
+                copy_run(
+                    target,
+                    panel + (c * view.plane + view.first + i * view.row + j) * width, width,
+                )
+                target = target + width
+
+
+cdef void pack_turned_panel(
+    const real* w, Py_ssize_t start, const Taps* view, Py_ssize_t filters,
+    Py_ssize_t channels, real* panel, Py_ssize_t width,
+) noexcept nogil:
+    """Pack a panel in any order but the plain one: `start` is its first filter's first plane.
+
+    A plane is a filter's R·S taps of one channel; vectors of filters are turned over like a plain
+    panel's. That reads whole vectors of taps, so the last planes of w are gathered one by one.
+    """
+    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    cdef Py_ssize_t taps = view.rows * view.columns
+    cdef Py_ssize_t reach = (
+        (vector - 1) * view.filter + (view.plane + vector - 1) // vector * vector
+    )
+    cdef Py_ssize_t c, k, here
+    for c in range(channels):
+        here = start + c * view.channel
+        if view.plane == 1 and view.filter == 1 and filters == width:
+            copy_run(panel, w + here, width)
+            panel = panel + width
+            continue
+        k = 0
+        while k < width:
+            if k + vector <= filters and here + reach <= view.end:
+                gather_square(w + here, view, panel + k, width)
+            else:
+                gather_part(
+                    w + here + view.first, view, view.filter,
+                    max(0, min(vector, filters - k)), min(vector, width - k), panel + k, width,
+                )
+            here = here + vector * view.filter
+            k = k + vector
+        panel = panel + taps * width
+
+
+cdef const real* find_panel(
+    const Operands* operands, real* scratch, const Description* given, const Unit* unit,
+    Lanes lanes, Py_ssize_t filter, Py_ssize_t width,
+) noexcept nogil:
+    """Return the panel from a filter on, of the unit's channels; packed here if no plan has."""
+    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    cdef const real* w = <const real*>operands.weights
+    cdef const Problem* problem = &given.problem
+    cdef const Taps* view = &given.taps
+    cdef Py_ssize_t filters = min(width, unit.last_filter - filter)
+    cdef Py_ssize_t taps = problem.channels * problem.taps
+    cdef Py_ssize_t first_tap = unit.channel * problem.taps
+    cdef Py_ssize_t plane = (
+        unit.group * view.group + filter * view.filter + unit.channel * view.channel
+    )
+    if operands.panels != NULL:
+        filter = filter + unit.group * packed_filters(problem.filters, vector, lanes)
+        return <const real*>operands.panels + filter * taps + first_tap * width
+    if view.plain:
+        pack_panel(
+            w + (unit.group * problem.filters + filter) * taps + first_tap, taps, filters,
+            unit.taps, scratch, width,
+        )
+    elif view.column > 0:
+        pack_part(w + plane, view, filters, unit.channels, scratch, width)
+    else:
+        pack_turned_panel(w, plane, view, filters, unit.channels, scratch, width)
+    return scratch
+
+
+cdef Py_ssize_t panel_values(const Description* given, Lanes lanes) noexcept nogil:
+    """Return how many values `find_panel` needs of the scratch."""
+    cdef Py_ssize_t channels = given.blocks.channels
+    cdef Py_ssize_t vector = VECTOR_BYTES // given.problem.itemsize
+    return panel_width(given.problem.filters, vector, lanes) * (
+        channels * given.problem.taps + spare_taps(&given.taps, channels)
+    )

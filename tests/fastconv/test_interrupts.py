@@ -1,0 +1,49 @@
+"""Every call answers Ctrl-C within a second, however long one of its units takes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fastconv import isa
+
+pytestmark = pytest.mark.skipif(isa.kernels is None, reason="compiled kernels")
+
+# Units of half a minute and more on one of today's cores. Zeros, for which no memory is touched.
+LONG = {
+    "weight gradient": """
+x, w = np.zeros((64, 8, 256, 256), np.float32), np.zeros((64, 8, 101, 101), np.float32)
+dy = np.zeros((64, 64, 256, 256), np.float32)
+fastconv.conv2d_backward(dy, x, w, padding=50, needs=(False, True, False))
+""",
+    "large kernel": """
+x, w = np.zeros((1, 250, 256, 256), np.float32), np.zeros((64, 250, 201, 201), np.float32)
+fastconv.conv2d(x, w, padding=100)
+""",
+    "large kernel, one filter": """
+x, w = np.zeros((1, 4096, 300, 300), np.float32), np.zeros((1, 4096, 201, 201), np.float32)
+fastconv.conv2d(x, w, padding=100)
+""",
+    "loops": """
+x, w = np.zeros((1, 4096, 300, 300), np.float32), np.zeros((1, 4096, 201, 201), np.float32)
+fastconv.conv2d(x, w, padding=100, stride=2, backend="loops")
+""",
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_ctrl_c_ends_a_call_within_a_second(name):
+    code = f"import numpy as np, fastconv\nprint('start', flush=True)\n{LONG[name]}"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=dict(os.environ),
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == "start\n"
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=8)
+    assert process.returncode != 0
+    assert "KeyboardInterrupt" in errors
