@@ -30,6 +30,7 @@ cdef double SECONDS = 0.05
 cdef struct Call:
     volatile int stop
     double asked            # when the signals were last asked for; 0 for never
+    Py_ssize_t left         # of the first thread, between units that are handed out one by one
 
 
 # Of a thread.
@@ -40,15 +41,24 @@ cdef struct Watch:
 
 cdef inline Call begin_call() noexcept:
     cdef Call call
-    call.stop, call.asked = 0, 0
+    call.stop, call.asked, call.left = 0, 0, LOOK_AFTER
     return call
 
 
-cdef inline Watch watch_of(Call* call, Py_ssize_t look_after) noexcept nogil:
+cdef inline Watch watch_of(Call* call) noexcept nogil:
+    """Go on with the count of the first thread; the others only have to see that they shall stop."""
     cdef Watch watch
     watch.call = call
-    watch.left = look_after
+    watch.left = call.left if omp_get_thread_num() == 0 else LOOK_AFTER
+    if call.stop:
+        watch.left = 0
     return watch
+
+
+cdef inline void keep_count(const Watch* watch) noexcept nogil:
+    """Keep the first thread's count for its next range of units."""
+    if omp_get_thread_num() == 0:
+        watch.call.left = watch.left
 
 
 cdef inline bint goes_on(Watch* watch, Py_ssize_t work) noexcept nogil:

@@ -83,18 +83,19 @@ cdef struct Run:
 
 
 cdef void run_range(
-    const Run* run, real* scratch, Py_ssize_t first, Py_ssize_t last, Py_ssize_t look_after
+    const Run* run, real* scratch, Py_ssize_t first, Py_ssize_t last
 ) noexcept nogil:
     """Compute some units by one thread."""
-    cdef Watch watch = watch_of(run.call, look_after)
+    cdef Watch watch = watch_of(run.call)
     cdef Py_ssize_t number
     for number in range(first, last):
         if not goes_on(&watch, UNIT_WORK):
-            return
+            break
         if real is float:
             run.float_unit(run.layout, run.operands, scratch, number, &watch)
         else:
             run.double_unit(run.layout, run.operands, scratch, number, &watch)
+    keep_count(&watch)
 
 
 cdef void run_team(
@@ -103,20 +104,17 @@ cdef void run_team(
     cdef Py_ssize_t number
     cdef int part
     if threads == 1:
-        run_range(run, scratch, first, last, LOOK_AFTER)
+        run_range(run, scratch, first, last)
     elif one_by_one:
-        # a look at each, lest units of little work never come to it
         for number in prange(first, last, num_threads=threads, schedule="dynamic"):
-            run_range(
-                run, scratch + threadid() * run.scratch_values, number, number + 1, UNIT_WORK
-            )
+            run_range(run, scratch + threadid() * run.scratch_values, number, number + 1)
     else:
         # A range for each: it finds again what it had in its cache the last time. Handing units out
         # one by one was slower by a fifth for depthwise layers, and no faster for any.
         for part in prange(threads, num_threads=threads, schedule="static"):
             run_range(
                 run, scratch + part * run.scratch_values, share(first, last, part, threads),
-                share(first, last, part + 1, threads), LOOK_AFTER,
+                share(first, last, part + 1, threads),
             )
 
 

@@ -19,7 +19,7 @@ def forward_literal(
     cdef Axis down = read.rows
     cdef Axis across = read.columns
     cdef Call call = begin_call()
-    cdef Watch watch = watch_of(&call, LOOK_AFTER)
+    cdef Watch watch = watch_of(&call)
     cdef bint has_bias = bias.shape[0] > 0
     cdef Py_ssize_t channels = w.shape[1]
     cdef Py_ssize_t filters = read.filters
@@ -65,7 +65,7 @@ def weight_grad_literal(
     cdef Axis down = read.rows
     cdef Axis across = read.columns
     cdef Call call = begin_call()
-    cdef Watch watch = watch_of(&call, LOOK_AFTER)
+    cdef Watch watch = watch_of(&call)
     cdef Py_ssize_t channels = dw.shape[1]
     cdef Py_ssize_t filters = read.filters
     cdef Py_ssize_t unit, n, k, i, j, c, r, s, row, col, channel
@@ -109,7 +109,7 @@ def input_grad_literal(
     cdef Axis down = read.rows
     cdef Axis across = read.columns
     cdef Call call = begin_call()
-    cdef Watch watch = watch_of(&call, LOOK_AFTER)
+    cdef Watch watch = watch_of(&call)
     cdef Py_ssize_t channels = w.shape[1]
     cdef Py_ssize_t filters = read.filters
     cdef Py_ssize_t unit, n, channel, c, k, r, s, row, col, i, j, base

@@ -17,7 +17,7 @@ cdef void forward_units(
     cdef Axis across = problem.columns
     cdef Py_ssize_t filters = problem.filters
     cdef Py_ssize_t unit, n, k, base, i, j, c, r, s, row, col, first, last
-    cdef Watch watch = watch_of(call, LOOK_AFTER)
+    cdef Watch watch = watch_of(call)
     for unit in range(begin, end):
         n = unit // y.shape[2] // w.shape[0]
         k = unit // y.shape[2] % w.shape[0]
@@ -60,7 +60,7 @@ cdef void weight_grad_units(
     cdef Py_ssize_t filters = problem.filters
     cdef Py_ssize_t unit, n, k, c, r, s, channel, i, row, col, first, last
     cdef double total
-    cdef Watch watch = watch_of(call, LOOK_AFTER)
+    cdef Watch watch = watch_of(call)
     for unit in range(begin, end):
         s = unit % dw.shape[3]
         r = unit // dw.shape[3] % dw.shape[2]
@@ -96,7 +96,7 @@ cdef void input_grad_units(
     cdef Axis across = problem.columns
     cdef Py_ssize_t filters = problem.filters
     cdef Py_ssize_t unit, n, channel, row, c, base, k, r, s, i, col, first, last
-    cdef Watch watch = watch_of(call, LOOK_AFTER)
+    cdef Watch watch = watch_of(call)
     for unit in range(begin, end):
         n = unit // dx.shape[2] // dx.shape[1]
         channel = unit // dx.shape[2] % dx.shape[1]
@@ -130,7 +130,7 @@ cdef void bias_grad_units(
     """Compute the elements db[k]: the sum of all of channel k of the gradient."""
     cdef Py_ssize_t k, n, i
     cdef double total
-    cdef Watch watch = watch_of(call, LOOK_AFTER)
+    cdef Watch watch = watch_of(call)
     for k in range(begin, end):
         total = 0
         for n in range(grad.shape[0]):
