@@ -3,31 +3,28 @@
 The way of a call, which is also the way to read the package::
 
     conv2d(x, weight, bias, ...)                    conv.py
-      │   dtypes                                    operands.py
+      │   dtypes                                    problem/operands.py
       ▼
-    find_call: seen before, or else                 call.py
-      │  ConvProblem: shapes and options, checked   problem.py   (arguments, padding, activation)
-      │  choose: first able and suited backend      registry.py
+    find_calls: seen before, or else                call.py
+      │   ConvProblem: shapes and options, checked  problem/      two Axis and the channels
+      │   choose → implementation.plan → Plan       planning.py → algorithms/     (tuning.py)
+      │             a decomposition asks choose for its pieces in turn
       ▼
-    Call: `out` checked or allocated, operands      operands.py
-      │   made contiguous, image padded             padding.py
-      │   backend.forward(problem, threads), kept   algorithms/  (threads.py)
+    Call: `out` checked or allocated, operands made contiguous, image padded, scratch allocated
+      │
       ▼
-    run(x, weight, packed, bias, y)                 algorithms/  im2col.py   gemm.py, depthwise.py,
-      │                                                            │         loops.py
-      ▼                                                            │           │ (blocks.py)
-    NumPy: columns, then a matrix product           columns.py  ◄──┘           │
-    compiled loops, without the GIL                 isa/  ◄────────────────────┘
-      └── one shell per instruction set around the same bodies in kernels/
+    plan.run(first, second, prepared, bias, result, scratch)
+      │                                             algorithms/
+      ├── im2col.py: NumPy, columns, then a matrix product                columns.py
+      ├── by_stride.py, by_padding.py: piece by piece                     decomposition.py
+      └── gemm.py, scatter.py, slide.py, stencil.py, weights.py, loops.py
+            compiled loops without the GIL          isa/ → kernels/
+              └── one shell per instruction set around the same bodies
 
-conv2d_backward goes the same way, with gradients.py in the place of call.py: a backend for the
-gradient of x, and one for that of the weights. phases.py says how the former is a few convolutions,
-parts.py how a convolution that is mostly padding is.
+conv2d_backward goes the same way, once for the gradient of x and once for that of the weights, and
+so does conv_transpose2d, by the convolution that it transposes: one Call serves them all.
 
-conv_transpose2d (conv_transpose.py) makes a TransposedProblem (transposed.py), finds in it the
-convolution that it transposes, and has a backend compute the gradient of that one's input.
-
-Beside the way stand `explain` (explaining.py) and `show_config` (config.py).
+Beside the way stand `explain` (explaining.py), `show_config` (config.py) and threads.py.
 """
 
 from .columns import col2im, im2col
@@ -35,8 +32,8 @@ from .config import show_config
 from .conv import Conv2dGrads, Conv2dPlan, conv2d, conv2d_backward, plan_conv2d
 from .conv_transpose import conv_transpose2d, conv_transpose2d_backward
 from .explaining import Explanation, explain
+from .planning import backends
 from .problem import ConvProblem
-from .registry import backends
 from .threads import get_num_threads, num_threads, set_num_threads
 
 __all__ = [

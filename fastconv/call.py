@@ -1,85 +1,189 @@
-"""Call: a problem, the backend that was chosen for it, and how to run it on arrays.
+"""Call: an operation of a problem, planned, and how to run it on arrays.
 
-    shapes and options  →  ConvProblem  →  choose  →  Call  →  call(x, weight, bias, out)  →  y
+    shapes and options  →  problem  →  plan  →  Call  →  call(first, second, ...)  →  result
 
-Everything that depends on shapes and options alone is done once, when the Call is made; calls that
-come again find theirs in a small cache, which holds no user's data.
+Everything that depends on shapes and options alone is done once; calls that come again find theirs
+in a small cache, which holds no user's data. All operations go this way, and the transposed
+convolution by the convolution that it transposes:
+
+                     operation       first    second    result        its counterpart, transposed
+    conv2d           forward         x        weight    y             dx, from dy
+    dx               input-grad      dy       weight    dx            y, from x
+    dw               weight-grad     dy       x         dw            dw, from x and dy
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+import math
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
-from .algorithms.backend import Backend, Run
-from .operands import Array, check_out, is_prepared, prepare
-from .problem import ConvProblem
-from .registry import choose
+from .algorithms.implementation import Operation, Plan, Run
+from .planning import check_name, plan
+from .problem import ConvProblem, TransposedProblem
+from .problem.operands import Array, check_out, is_prepared, prepare
+from .problem.padding import pad_bytes
 from .threads import threads_for
 
-__all__ = ["Call", "find_call", "is_plain"]
+__all__ = ["Call", "Calls", "find_calls", "find_transposed", "forget_calls"]
 
 
 class Call:
-    """A convolution ready to be called with the arrays that its problem describes."""
+    """One operation of one problem, ready to be called with the arrays it describes.
 
-    __slots__ = ("_flops", "_given_4d", "_runs", "_shape", "_task", "backend", "problem")
+    Raises ValueError when it is made, where the backend that was asked for by name cannot do it.
+    """
 
-    def __init__(self, problem: ConvProblem, backend: Backend, *, given_4d: bool) -> None:
+    def __init__(
+        self, operation: Operation, problem: ConvProblem, backend: str, *, given_4d: bool
+    ) -> None:
+        self.operation = operation
         self.problem = problem
-        self.backend = backend
+        self._backend = backend
         self._task = problem.unpadded
         self._flops = problem.flops
+        x, weight, y = problem.x_shape, problem.weight_shape, problem.output_shape
+        self._shapes = {
+            "forward": (x, weight, y), "input-grad": (y, weight, x), "weight-grad": (y, x, weight),
+        }[operation]  # fmt: skip
         self._given_4d = given_4d
-        self._shape = problem.output_shape if given_4d else problem.output_shape[1:]
-        self._runs: dict[int, Run] = {}
+        whole = self._shapes[2]
+        self._shape = whole if given_4d or operation == "weight-grad" else whole[1:]
+        self._plans: dict[int, Plan] = {}
+        self._runs: dict[int, tuple[Run, int]] = {}  # what of a plan every call needs
+        self.plan()
+
+    def plan(self) -> Plan:
+        """Return the plan for as many threads as the call may use now."""
+        threads = threads_for(self._flops)
+        found = self._plans.get(threads)
+        if found is None:
+            found = plan(self.operation, self._task, self._backend, threads)
+            self._plans[threads] = found
+        return found
+
+    def _ready(self) -> tuple[Run, int]:
+        found = self.plan()
+        ready = self._runs[threads_for(self._flops)] = found.run, found.scratch_bytes
+        return ready
+
+    @property
+    def result_bytes(self) -> int:
+        """Bytes of the result."""
+        return math.prod(self._shape) * self.problem.dtype.itemsize
+
+    def held_bytes(self) -> int:
+        """Return what a call holds besides its operands and result, as they usually lie."""
+        problem = self.problem
+        if problem.is_empty:
+            return 0
+        scratch = self.plan().scratch_bytes
+        if self._task is problem:
+            return scratch
+        itemsize = problem.dtype.itemsize
+        padded = math.prod(self._task.x_shape) * itemsize
+        if self.operation == "input-grad":
+            return padded + scratch
+        return padded + max(scratch, pad_bytes(problem.x_shape, problem.padding, itemsize))
 
     def __call__(
-        self, x: Array, weight: Array, packed: Array | None, bias: Array | None, out: Array | None
-    ) -> Array:
+        self, first: Array, second: Array, prepared: Array | None = None, bias: Array | None = None,
+        out: Array | None = None,
+    ) -> Array:  # fmt: skip
         """Compute into `out`, or into a new array.
+
+        All that it takes is allocated before the first value is written.
 
         Parameters
         ----------
-        x, weight, bias
+        first, second, bias
             Checked, but not yet prepared for a kernel.
-        packed
-            The weights as `pack` returns them, or None.
+        prepared
+            The weights as the plan's `prepare` returns them, or None.
         out
-            Not yet checked.
+            Not yet checked. Only what is computed from x and weight has one.
         """
         problem = self.problem
         if out is None:
             y = result = np.empty(self._shape, problem.dtype)
         else:
-            check_out(out, self._shape, problem.dtype, x=x, weight=weight, bias=bias)
+            check_out(out, self._shape, problem.dtype, x=first, weight=second, bias=bias)
             result = out
             y = out if is_prepared(out) else np.empty(self._shape, problem.dtype)
         if problem.batch:
-            threads = threads_for(self._flops)
-            run = self._runs.get(threads)
-            if run is None:
-                run = self._runs[threads] = self.backend.forward(self._task, threads)
-            image, whole = prepare(x), y
-            if not self._given_4d:
-                image, whole = image.reshape(problem.x_shape), y.reshape(problem.output_shape)
-            if self._task is not problem:
-                image = problem.pad(image)
-            run(image, prepare(weight), packed, None if bias is None else prepare(bias), whole)
+            self._fill(y, prepare(first), prepare(second), prepared, bias)
+        elif self.operation == "weight-grad":
+            y[...] = 0
         if result is not y:
             result[...] = y
         return result
 
-    def pack(self, weight: Array) -> Array | None:
-        """Return weights as the backend reads them fastest; None if that is as they are."""
-        pack = self.backend.pack
-        return None if pack is None else pack(self._task, weight)
+    def _fill(
+        self, y: Array, first: Array, second: Array, prepared: Array | None, bias: Array | None
+    ) -> None:
+        run, scratch_bytes = self._runs.get(threads_for(self._flops)) or self._ready()
+        if bias is not None:
+            bias = prepare(bias)
+        if not self._given_4d:
+            first, second, y = map(np.reshape, (first, second, y), self._shapes)
+        target = y
+        if self._task is not self.problem:
+            if self.operation == "forward":
+                first = self.problem.pad(first)
+            elif self.operation == "weight-grad":
+                second = self.problem.pad(second)
+            else:
+                target = np.empty(self._task.x_shape, self.problem.dtype)
+        scratch = np.empty(scratch_bytes, np.uint8) if scratch_bytes else None
+        run(first, second, prepared, bias, target, scratch)
+        if target is not y:
+            with np.errstate(all="ignore"):  # infinities and NaN flow through
+                y[...] = self.problem.fold(target)
 
 
-def find_call(*key: Any) -> Call:
-    """Return the call for shapes and options, from the cache where they are plain enough.
+class Calls:
+    """A problem's calls, each planned when it is first asked for.
+
+    Attributes
+    ----------
+    problem : ConvProblem
+    transposed : TransposedProblem or None
+        Whose convolution the problem is.
+    """
+
+    def __init__(
+        self, problem: ConvProblem, backend: str, *, given_4d: bool,
+        transposed: TransposedProblem | None = None,
+    ) -> None:  # fmt: skip
+        check_name(backend)
+        self.problem = problem
+        self.transposed = transposed
+        self._backend = backend
+        self._given_4d = given_4d
+
+    def _make(self, operation: Operation) -> Call:
+        return Call(operation, self.problem, self._backend, given_4d=self._given_4d)
+
+    @cached_property
+    def forward(self) -> Call:
+        """The call that fills y."""
+        return self._make("forward")
+
+    @cached_property
+    def input_grad(self) -> Call:
+        """The call that fills dx."""
+        return self._make("input-grad")
+
+    @cached_property
+    def weight_grad(self) -> Call:
+        """The call that fills dw."""
+        return self._make("weight-grad")
+
+
+def find_calls(*key: Any) -> Calls:
+    """Return the calls for shapes and options, from the cache where they are plain enough.
 
     Parameters
     ----------
@@ -93,29 +197,63 @@ def find_call(*key: Any) -> Call:
         As `conv2d`.
     """
     # True and 1.0 would find what 1 has left in the cache, and so go unnoticed.
-    if all(map(is_plain, key[4:])):
-        return _cached_call(*key)
-    return _make_call(*key)
+    return (_cached if all(map(_is_plain, key[4:])) else _make)(*key)
 
 
-def is_plain(option: object) -> bool:
+def find_transposed(*key: Any) -> Calls:
+    """Return the calls of the convolution that a transposed convolution transposes.
+
+    Parameters
+    ----------
+    key
+        x_shape, weight_shape, bias_shape, dtype, stride, padding, output_padding, dilation, groups,
+        backend.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `conv_transpose2d`.
+    """
+    return (_cached_transposed if all(map(_is_plain, key[4:])) else _make_transposed)(*key)
+
+
+def forget_calls() -> None:
+    """Plan everything anew: after a change of tuning.py's numbers or the environment."""
+    _cached.cache_clear()
+    _cached_transposed.cache_clear()
+
+
+def _is_plain(option: object) -> bool:
     """Whether an option may be part of a key: nothing that equals another option but is not it."""
     kind = type(option)
     if kind is tuple:
-        return all(map(is_plain, option))  # type: ignore[call-overload]
+        return all(map(_is_plain, option))  # type: ignore[call-overload]
     return kind is int or kind is str or option is None
 
 
-def _make_call(
+def _make(
     x_shape: tuple[int, ...], weight_shape: tuple[int, ...], bias_shape: tuple[int, ...] | None,
     dtype: np.dtype[Any], stride: Any, padding: Any, dilation: Any, groups: Any,
     padding_mode: Any, activation: Any, backend: str,
-) -> Call:  # fmt: skip
+) -> Calls:  # fmt: skip
     problem = ConvProblem.create(
         x_shape, weight_shape, bias_shape, dtype=dtype, stride=stride, padding=padding,
         dilation=dilation, groups=groups, padding_mode=padding_mode, activation=activation,
     )  # fmt: skip
-    return Call(problem, choose(problem.unpadded, backend), given_4d=len(x_shape) == 4)
+    return Calls(problem, backend, given_4d=len(x_shape) == 4)
 
 
-_cached_call = lru_cache(maxsize=256)(_make_call)
+def _make_transposed(
+    x_shape: tuple[int, ...], weight_shape: tuple[int, ...], bias_shape: tuple[int, ...] | None,
+    dtype: np.dtype[Any], stride: Any, padding: Any, output_padding: Any, dilation: Any,
+    groups: Any, backend: str,
+) -> Calls:  # fmt: skip
+    transposed = TransposedProblem.create(
+        x_shape, weight_shape, bias_shape, dtype=dtype, stride=stride, padding=padding,
+        output_padding=output_padding, dilation=dilation, groups=groups,
+    )  # fmt: skip
+    return Calls(transposed.convolution, backend, given_4d=len(x_shape) == 4, transposed=transposed)
+
+
+_cached = lru_cache(maxsize=256)(_make)
+_cached_transposed = lru_cache(maxsize=256)(_make_transposed)

@@ -25,10 +25,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import Pair, parse_pair
-from .operands import Array, check_array, prepare
-from .padding import Padding
-from .problem import ConvProblem, check_size
+from .problem.arguments import Pair, parse_pair
+from .problem.convolution import ConvProblem, check_size
+from .problem.operands import Array, check_array, prepare
+from .problem.padding import Padding
 
 __all__ = ["Tile", "add_columns", "col2im", "fill_columns", "im2col", "whole"]
 

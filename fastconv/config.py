@@ -10,7 +10,7 @@ import numpy as np
 
 from . import isa
 from .algorithms.im2col import column_buffer_limit
-from .registry import BACKENDS, usable_backends
+from .planning import FAMILIES, usable_families
 from .threads import get_num_threads
 
 __all__ = ["show_config"]
@@ -52,7 +52,7 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
         "openmp": isa.kernels is not None and isa.kernels.has_openmp(),
         "threads": get_num_threads(),
         "im2col buffer limit": column_buffer_limit(),
-        "backends": {backend.name: backend.summary for backend in usable_backends()},
+        "backends": {family.name: family.summary for family in usable_families()},
         "environment": {
             name: value
             for name, value in sorted(os.environ.items())
@@ -79,7 +79,7 @@ def _page(config: dict[str, Any]) -> str:
     shown["instruction sets available"] = ", ".join(config["instruction sets available"]) or "none"
     shown["openmp"] = "yes" if config["openmp"] else "no"
     shown["im2col buffer limit"] = f"{config['im2col buffer limit'] / 2**20:g} MiB"
-    missing = [backend.name for backend in BACKENDS if backend.name not in config["backends"]]
+    missing = [family.name for family in FAMILIES if family.name not in config["backends"]]
     lines = []
     for name, value in shown.items():
         if isinstance(value, dict):

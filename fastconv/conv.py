@@ -8,21 +8,17 @@ from typing import Any, NamedTuple, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from .activation import Activation, multiply_derivative
+from . import tuning
 from .algorithms.bias_grad import bias_grad
-from .arguments import Pair, parse_needs
-from .call import Call, find_call
-from .gradients import find_gradients
-from .operands import Array, check_array, check_dtypes_agree, prepare
-from .padding import Padding, PaddingMode
+from .call import Call, find_calls
+from .planning import check_usable
 from .problem import ConvProblem
-from .registry import choose
+from .problem.activation import Activation, multiply_derivative
+from .problem.arguments import Pair, parse_needs
+from .problem.operands import Array, check_array, check_dtypes_agree, prepare
+from .problem.padding import Padding, PaddingMode
 
 __all__ = ["Conv2dGrads", "Conv2dPlan", "conv2d", "conv2d_backward", "plan_conv2d"]
-
-
-# So many sizes of image does a plan remember.
-_MOST_IMAGE_SIZES = 64
 
 
 class Conv2dGrads(NamedTuple):
@@ -129,11 +125,11 @@ def conv2d(
     x_array = check_array("x", x)
     w_array = check_array("weight", weight)
     b_array = None if bias is None else check_array("bias", bias)
-    call = find_call(
+    call = find_calls(
         x_array.shape, w_array.shape, None if b_array is None else b_array.shape,
         check_dtypes_agree(x=x_array, weight=w_array, bias=b_array),
         stride, padding, dilation, groups, padding_mode, activation, backend,
-    )  # fmt: skip
+    ).forward  # fmt: skip
     return call(x_array, w_array, None, b_array, out)
 
 
@@ -204,12 +200,12 @@ def conv2d_backward(
     x_array = check_array("x", x)
     w_array = check_array("weight", weight)
     y_array = None if output is None else check_array("output", output)
-    gradients = find_gradients(
-        x_array.shape, w_array.shape,
+    calls = find_calls(
+        x_array.shape, w_array.shape, None,
         check_dtypes_agree(x=x_array, weight=w_array, grad_output=g_array, output=y_array),
         stride, padding, dilation, groups, padding_mode, activation, backend,
     )  # fmt: skip
-    problem, task = gradients.problem, gradients.task
+    problem = calls.problem
     shape = problem.output_shape if x_array.ndim == 4 else problem.output_shape[1:]
     if g_array.shape != shape:
         raise ValueError(f"grad_output must have the output's shape {shape}, not {g_array.shape}")
@@ -218,41 +214,37 @@ def conv2d_backward(
     if y_array is not None and y_array.shape != shape:
         raise ValueError(f"output must have shape {shape}, not {y_array.shape}")
     wants_x, wants_weight, wants_bias = parse_needs(needs)
-
-    input_grad = gradients.input_grad() if wants_x else None
-    weight_grad = gradients.weight_grad() if wants_weight else None
-    dtype = problem.dtype
-    dx = np.empty(task.x_shape, dtype) if wants_x else None
-    dw = np.empty(problem.weight_shape, dtype) if wants_weight else None
-    db = np.empty(problem.out_channels, dtype) if wants_bias else None
-    if problem.is_empty:
-        for sum_over_images in (dw, db):
-            if sum_over_images is not None:
-                sum_over_images[...] = 0
-    elif any((wants_x, wants_weight, wants_bias)):
-        grad = g_array
-        if y_array is not None:
-            with np.errstate(all="ignore"):  # infinities and NaN flow through
-                grad = multiply_derivative(activation, g_array, y_array)
-        grad = prepare(grad).reshape(problem.output_shape)
-        if dx is not None and input_grad is not None:
-            input_grad(grad, prepare(w_array), None, None, dx)
-        if dw is not None and weight_grad is not None:
-            image = problem.pad(prepare(x_array).reshape(problem.x_shape))
-            weight_grad(grad, image, dw)
-        if db is not None:
-            bias_grad(grad, db)
-    if dx is not None:
-        with np.errstate(all="ignore"):
-            dx = problem.fold(dx).reshape(x_array.shape)
+    # All that are wanted are planned, and may be refused, before the first is computed.
+    input_grad = calls.input_grad if wants_x else None
+    weight_grad = calls.weight_grad if wants_weight else None
+    grad = g_array
+    if y_array is not None and (wants_x or wants_weight or wants_bias):
+        with np.errstate(all="ignore"):  # infinities and NaN flow through
+            grad = multiply_derivative(activation, g_array, y_array)
+    dx = dw = db = None
+    if input_grad is not None:
+        dx = input_grad(grad, w_array)
+    if weight_grad is not None:
+        dw = weight_grad(grad, x_array)
+    if wants_bias:
+        db = sums_of_channels(grad, problem.output_shape)
     return Conv2dGrads(dx, dw, db)
+
+
+def sums_of_channels(grad: Array, shape: tuple[int, int, int, int]) -> Array:
+    """Return the gradient of a bias, (K,), from that of an output of such a shape."""
+    db = np.zeros(shape[1], grad.dtype.newbyteorder("="))
+    if shape[0]:
+        bias_grad(prepare(grad).reshape(shape), db)
+    return db
 
 
 class Conv2dPlan:
     """A convolution layer with its weights, to be called on many images.
 
     Made by `plan_conv2d`, which checked whatever does not depend on the image. At the first call
-    the weights are brought into the form that the chosen backend reads fastest, and kept.
+    the weights are brought into the form that the chosen backend reads fastest, and kept. It may be
+    shared among threads, and pickled: what is pickled is what it was made of.
     """
 
     def __init__(
@@ -263,7 +255,7 @@ class Conv2dPlan:
         self._backend = backend
         self._options = options
         self._calls: dict[tuple[int, ...], tuple[Call, Array | None]] = {}
-        self._packed: dict[str, Array | None] = {}
+        self._prepared: dict[str, Array | None] = {}
 
     def __call__(self, x: npt.ArrayLike, out: Array | None = None) -> Array:
         """Convolve `x`.
@@ -288,22 +280,27 @@ class Conv2dPlan:
         found = self._calls.get(x_array.shape)
         if found is None or x_array.dtype is not self._weight.dtype:
             found = self._find(x_array)
-        call, packed = found
-        return call(x_array, self._weight, packed, self._bias, out)
+        call, prepared = found
+        return call(x_array, self._weight, prepared, self._bias, out)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what it was given: all else is made again, where it is unpickled."""
+        return Conv2dPlan, (self._weight, self._bias, self._backend, self._options)
 
     def _find(self, x: Array) -> tuple[Call, Array | None]:
-        """Return the call for such an image, and the weights packed for its backend."""
+        """Return the call for such an image, and the weights prepared for its implementation."""
         weight, bias = self._weight, self._bias
-        call = find_call(
+        call = find_calls(
             x.shape, weight.shape, None if bias is None else bias.shape,
             check_dtypes_agree(x=x, weight=weight), *self._options.values(), self._backend,
-        )  # fmt: skip
-        name = call.backend.name
-        if name not in self._packed:
-            self._packed[name] = call.pack(weight)
-        if len(self._calls) >= _MOST_IMAGE_SIZES:
+        ).forward  # fmt: skip
+        plan = call.plan()
+        name = plan.implementation.name
+        if name not in self._prepared:
+            self._prepared[name] = None if plan.prepare is None else plan.prepare(weight)
+        if len(self._calls) >= tuning.MOST_IMAGE_SIZES:
             self._calls.clear()
-        found = self._calls[x.shape] = call, self._packed[name]
+        found = self._calls[x.shape] = call, self._prepared[name]
         return found
 
     def __repr__(self) -> str:
@@ -360,10 +357,10 @@ def plan_conv2d(
         "padding_mode": padding_mode,
         "activation": activation,
     }
-    probe = ConvProblem.create_for_any_image(
+    ConvProblem.create_for_any_image(
         w_array.shape, None if b_array is None else b_array.shape, dtype=dtype, **options
     )
-    choose(probe.unpadded, backend)
+    check_usable(backend)
     # Copies, all of them: what a plan computes does not change with the caller's variables.
     return Conv2dPlan(
         prepare(w_array).copy(),

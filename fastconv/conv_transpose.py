@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import SupportsIndex
 
-import numpy as np
 import numpy.typing as npt
 
-from .algorithms.bias_grad import bias_grad
-from .arguments import Pair, parse_needs
-from .conv import Conv2dGrads
-from .gradients import find_transposed
-from .operands import Array, check_array, check_dtypes_agree, check_out, is_prepared, prepare
-from .padding import PaddingInNumbers
+from .call import find_transposed
+from .conv import Conv2dGrads, sums_of_channels
+from .problem.arguments import Pair, parse_needs
+from .problem.operands import Array, check_array, check_dtypes_agree
+from .problem.padding import PaddingInNumbers
 
 __all__ = ["conv_transpose2d", "conv_transpose2d_backward"]
 
@@ -90,6 +88,10 @@ def conv_transpose2d(
     Every result is within (T + 3)·u·(Σ|W||X| + |b|) of the exact sum of its T ≤ C/groups·R·S
     products and the bias, where u is half the spacing of numbers at 1.
 
+    That is of finite numbers. Where a weight or a pixel is infinite or NaN, every backend but the
+    loops may multiply it with the zeros around the image, and get NaN for results near the border
+    that do not see it.
+
     References
     ----------
     V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning", 2016, chapter 4;
@@ -108,31 +110,12 @@ def conv_transpose2d(
     x_array = check_array("x", x)
     w_array = check_array("weight", weight)
     b_array = None if bias is None else check_array("bias", bias)
-    problem, gradients = find_transposed(
+    call = find_transposed(
         x_array.shape, w_array.shape, None if b_array is None else b_array.shape,
         check_dtypes_agree(x=x_array, weight=w_array, bias=b_array),
         stride, padding, output_padding, dilation, groups, backend,
-    )  # fmt: skip
-    run = gradients.input_grad()
-
-    shape = problem.output_shape if x_array.ndim == 4 else problem.output_shape[1:]
-    if out is None:
-        y = result = np.empty(shape, problem.dtype)
-    else:
-        check_out(out, shape, problem.dtype, x=x_array, weight=w_array, bias=b_array)
-        result = out
-        y = out if is_prepared(out) else np.empty(shape, problem.dtype)
-    if not gradients.problem.is_empty:
-        run(
-            prepare(x_array).reshape(problem.x_shape),
-            prepare(w_array),
-            None,
-            None if b_array is None else prepare(b_array),
-            y.reshape(problem.output_shape),
-        )
-    if result is not y:
-        result[...] = y
-    return result
+    ).input_grad  # fmt: skip
+    return call(x_array, w_array, None, b_array, out)
 
 
 def conv_transpose2d_backward(
@@ -191,32 +174,23 @@ def conv_transpose2d_backward(
     g_array = check_array("grad_output", grad_output)
     x_array = check_array("x", x)
     w_array = check_array("weight", weight)
-    problem, gradients = find_transposed(
+    calls = find_transposed(
         x_array.shape, w_array.shape, None,
         check_dtypes_agree(x=x_array, weight=w_array, grad_output=g_array),
         stride, padding, output_padding, dilation, groups, backend,
     )  # fmt: skip
-    shape = problem.output_shape if x_array.ndim == 4 else problem.output_shape[1:]
+    convolution = calls.problem  # from the output to x
+    shape = convolution.x_shape if x_array.ndim == 4 else convolution.x_shape[1:]
     if g_array.shape != shape:
         raise ValueError(f"grad_output must have the output's shape {shape}, not {g_array.shape}")
     wants_x, wants_weight, wants_bias = parse_needs(needs)
-
-    convolution = gradients.problem
-    forward = gradients.forward() if wants_x else None
-    weight_grad = gradients.weight_grad() if wants_weight else None
-    dx = np.empty(x_array.shape, problem.dtype) if wants_x else None
-    dw = np.empty(problem.weight_shape, problem.dtype) if wants_weight else None
-    db = np.empty(convolution.in_channels, problem.dtype) if wants_bias else None
-    if convolution.is_empty:
-        for sum_over_images in (dw, db):
-            if sum_over_images is not None:
-                sum_over_images[...] = 0
-        return Conv2dGrads(dx, dw, db)
-    grad = prepare(g_array).reshape(problem.output_shape)
-    if dx is not None and forward is not None:
-        forward(grad, prepare(w_array), None, None, dx.reshape(problem.x_shape))
-    if dw is not None and weight_grad is not None:
-        weight_grad(prepare(x_array).reshape(problem.x_shape), grad, dw)
-    if db is not None:
-        bias_grad(grad, db)
+    forward = calls.forward if wants_x else None
+    weight_grad = calls.weight_grad if wants_weight else None
+    dx = dw = db = None
+    if forward is not None:
+        dx = forward(g_array, w_array)
+    if weight_grad is not None:
+        dw = weight_grad(x_array, g_array)
+    if wants_bias:
+        db = sums_of_channels(g_array, convolution.x_shape)
     return Conv2dGrads(dx, dw, db)

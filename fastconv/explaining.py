@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import fill
 from typing import SupportsIndex
@@ -11,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from . import isa
-from .activation import Activation
 from .algorithms.im2col import column_buffer_bytes, column_buffer_limit
-from .arguments import Pair
-from .padding import Padding, PaddingMode
+from .algorithms.implementation import Accuracy, Operation, Plan
+from .call import Call
+from .planning import check_name, refusals
 from .problem import ConvProblem
-from .registry import Direction, choose, refusals
+from .problem.activation import Activation, mask_bytes
+from .problem.arguments import Pair, shown
+from .problem.padding import Padding, PaddingMode
 from .threads import threads_for
 
 __all__ = ["Explanation", "explain"]
@@ -32,22 +35,35 @@ class Explanation:
         With ``flops``, ``bytes``, ``im2col_bytes``, ``output_shape``.
     direction : {"forward", "input-grad", "weight-grad"}
     backend : str
-        The one chosen.
+        The one chosen; of a problem that is cut into pieces, that of the largest.
+    kernel : str
+        The implementation that runs: a backend has one or several.
+    blocks : dict of str to int
+        How much of the problem is one unit of the kernel's work.
+    pieces : tuple of str
+        Where the problem is cut up, what each piece is and which kernel it runs on.
     refusals : dict of str to str
         For each other backend, why not.
     scratch_bytes : int
-        What the chosen backend holds in a call besides operands and result.
+        What a call holds besides operands and result, if these lie as NumPy makes them: scratch of
+        the threads, a padded copy of the image, the activation's derivative.
     threads : int or None
         How many threads the chosen backend would use on this problem now; None where NumPy's BLAS
         decides.
+    accuracy : Accuracy
+        What is promised of every sum: ``growth``, ``componentwise``, ``exact_on_integers``.
     """
 
     problem: ConvProblem
-    direction: Direction
+    direction: Operation
     backend: str
+    kernel: str
+    blocks: dict[str, int]
+    pieces: tuple[str, ...]
     refusals: dict[str, str]
     scratch_bytes: int
     threads: int | None
+    accuracy: Accuracy
 
     def __str__(self) -> str:
         """Return a page for reading."""
@@ -73,7 +89,14 @@ class Explanation:
             ("backend", f"{self.backend}, "
              + ("in NumPy, on as many threads as its BLAS takes" if self.threads is None else
                 f"instruction set {isa.name}, {_count(self.threads, 'thread')}")),
+            ("kernel", self.kernel + (
+                ", a unit is " + ", ".join(f"{n} {name}" for name, n in self.blocks.items())
+                if self.blocks else ""
+            )),
+            *(("piece", piece) for piece in self.pieces),
             ("scratch", _binary(self.scratch_bytes)),
+            ("accuracy", f"within {self.accuracy.growth:g}·(n + 2)·u·Σ|z| of a sum of n products z"
+             + (", exact on integers" if self.accuracy.exact_on_integers else "")),
             *((f"not {name}", reason) for name, reason in self.refusals.items()),
         ]  # fmt: skip
         margin = max(len(label) for label, _ in lines) + 2
@@ -98,7 +121,7 @@ def explain(
     activation: Activation = None,
     dtype: npt.DTypeLike = np.float32,
     backend: str = "auto",
-    direction: Direction = "forward",
+    direction: Operation = "forward",
 ) -> Explanation:
     """Explain what `conv2d`, or one of its gradients, would do with operands of these shapes.
 
@@ -118,7 +141,8 @@ def explain(
     -------
     Explanation
         Prints as a page: the problem, its work and traffic, im2col's buffer, the backend chosen,
-        and for each other backend why not.
+        its kernel and, where the problem is cut up, those of the pieces, and for each other backend
+        why not.
 
     Raises
     ------
@@ -144,22 +168,42 @@ def explain(
         padding_mode=padding_mode,
         activation=activation,
     )
-    task = problem.unpadded
     if direction not in ("forward", "input-grad", "weight-grad"):
         raise ValueError(
-            f"direction must be 'forward', 'input-grad' or 'weight-grad', not {direction!r}"
+            f"direction must be 'forward', 'input-grad' or 'weight-grad', not {shown(direction)}"
         )
-    chosen = choose(task, backend, direction)
-    threads = {"openmp": threads_for(problem.flops), "blas": None, "none": 1}[chosen.threading]
-    count_bytes = {
-        "forward": chosen.scratch_bytes,
-        "input-grad": chosen.input_grad_bytes,
-        "weight-grad": chosen.weight_grad_bytes,
-    }[direction]
-    scratch = 0 if task.is_empty else count_bytes(task, threads or 1)
+    check_name(backend)
+    call = Call(direction, problem, backend, given_4d=True)
+    plan = call.plan()
+    held = call.held_bytes()
+    if direction != "forward" and problem.activation is not None:
+        values = math.prod(problem.output_shape)
+        # the mask is gone before the result is there
+        mask = mask_bytes(problem.activation, values) - call.result_bytes
+        held = values * problem.dtype.itemsize + max(held, mask)
+    leaf = plan.leaf
+    threads = threads_for(problem.flops)
     return Explanation(
-        problem, direction, chosen.name, refusals(task, backend, direction), scratch, threads
+        problem,
+        direction,
+        plan.family,
+        leaf.implementation.name,
+        {} if leaf.blocks is None else leaf.blocks._asdict(),
+        tuple(_leaves(plan)) if plan.pieces else (),
+        refusals(direction, problem.unpadded, backend, threads, plan),
+        held,
+        plan.threads,
+        plan.accuracy,
     )
+
+
+def _leaves(plan: Plan) -> Iterator[str]:
+    """Yield a line for every piece, and for the pieces of pieces."""
+    for piece in plan.pieces:
+        if piece.pieces:
+            yield from _leaves(piece)
+        else:
+            yield f"{piece.piece.problem}: {piece.implementation.name}"
 
 
 def _binary(count: float) -> str:

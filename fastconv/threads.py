@@ -20,13 +20,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 
-from . import isa
-from .arguments import parse_int
+from . import isa, tuning
+from .problem.arguments import parse_int
 
 __all__ = ["get_num_threads", "num_threads", "set_num_threads", "threads_for", "worth_waking"]
-
-# Below this a second thread costs more to wake than it saves: about 20 µs of a plain loop's work.
-_FLOPS_WORTH_A_THREAD = 200_000
 
 _of_process: int | None = None
 _of_context: ContextVar[int | None] = ContextVar("fastconv_num_threads", default=None)
@@ -106,9 +103,9 @@ def _limited_to(n: int) -> Iterator[None]:
 
 def threads_for(flops: int) -> int:
     """Return how many threads work of this size is worth waking."""
-    return 1 if flops < 2 * _FLOPS_WORTH_A_THREAD else worth_waking(get_num_threads(), flops)
+    return 1 if flops < 2 * tuning.FLOPS_WORTH_A_THREAD else worth_waking(get_num_threads(), flops)
 
 
 def worth_waking(threads: int, flops: int) -> int:
     """Return how many of so many threads a piece of work keeps busy, at least 1."""
-    return max(1, min(threads, flops // _FLOPS_WORTH_A_THREAD))
+    return max(1, min(threads, flops // tuning.FLOPS_WORTH_A_THREAD))

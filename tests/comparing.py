@@ -43,7 +43,7 @@ def assert_within_bounds(
     terms
         The most products in one sum.
     growth
-        What the algorithm states of itself: `Backend.error_growth`.
+        What the algorithm states of itself: `Accuracy.growth`.
     name
         What `actual` is, for the message.
 

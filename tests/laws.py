@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import pytest
 
 import fastconv
-from tests.support import DTYPES, Backend, Direction, is_able, usable_backends
+from fastconv.algorithms.implementation import Operation
+from tests.support import DTYPES, Backend, contenders, is_able
 
 
 class AnyCase(Protocol):
@@ -29,7 +30,7 @@ Law = Callable[[Any, Backend, str], None]
 
 def on_each_able_backend(
     cases: Iterable[AnyCase],
-    *directions: Direction,
+    *directions: Operation,
     able: Callable[[Iterable[bool]], bool] = all,
     among: Iterable[str] | None = None,
     dtypes: Iterable[str] = DTYPES,
@@ -66,7 +67,7 @@ def on_each_able_backend(
         @functools.wraps(law)
         def test(case: AnyCase) -> None:
             __tracebackhide__ = True
-            backends = [backend for backend in usable_backends() if is_tried(backend, case)]
+            backends = [backend for backend in contenders() if is_tried(backend, case)]
             assert backends or among, "no backend computes it"
             failures = {}
             for backend in backends:
@@ -80,7 +81,7 @@ def on_each_able_backend(
                 raise AssertionError(message) from next(iter(failures.values()))
 
         def on(case: str, backend: str, dtype: str) -> None:
-            law(by_name[case], next(b for b in usable_backends() if b.name == backend), dtype)
+            law(by_name[case], next(b for b in contenders() if b.name == backend), dtype)
 
         test.on = on  # type: ignore[attr-defined]
         test.__signature__ = inspect.Signature(  # type: ignore[attr-defined]

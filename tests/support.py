@@ -6,7 +6,7 @@ What is no part of fastconv's interface, tests of more than one file reach throu
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import Any
@@ -19,10 +19,8 @@ import pytest
 import fastconv
 import reference
 from benchmarks.problems.layers import LAYERS
-from fastconv import call, gradients
-from fastconv.algorithms import depthwise, gemm, sliding, weight_grad
-from fastconv.algorithms.backend import Backend
-from fastconv.registry import Direction, refusal, usable_backends
+from fastconv import call, planning, tuning
+from fastconv.algorithms.implementation import Operation, Plan
 
 Array = npt.NDArray[Any]
 
@@ -119,14 +117,50 @@ def problem_of(case: Case) -> fastconv.ConvProblem:
     return fastconv.ConvProblem.create(case.x_shape, case.weight_shape, **case.options)
 
 
-def is_able(backend: Backend, task: fastconv.ConvProblem, direction: Direction) -> bool:
-    return refusal(backend, task, direction) is None
+@dataclass(frozen=True)
+class Backend:
+    """What ``backend=`` may be, and what it promises of its sums."""
+
+    name: str
+    error_growth: float
+
+
+@cache
+def families() -> tuple[Backend, ...]:
+    """Return what `backends()` lists here, in order of choice."""
+    return tuple(Backend(f.name, f.accuracy.growth) for f in planning.usable_families())
+
+
+@cache
+def contenders() -> tuple[Backend, ...]:
+    """Return the families, and every kernel that is not all of its family.
+
+    A law is tried on each kernel by itself: as one of a family it would be left out wherever
+    another one of the family is the better choice.
+    """
+    found = {backend.name: backend for backend in families()}
+    for implementations in planning.IMPLEMENTATIONS.values():
+        for implementation in implementations:
+            if set(implementation.families) & set(fastconv.backends()):
+                name, growth = implementation.name, implementation.accuracy.growth
+                found.setdefault(name, Backend(name, growth))
+    return tuple(found.values())
+
+
+def plan_of(backend: str, task: fastconv.ConvProblem, operation: Operation) -> Plan | None:
+    """Return how a backend would compute a problem without padding modes, None if it cannot."""
+    answer = planning.ask(operation, task, backend, threads=2)
+    return answer if isinstance(answer, Plan) else None
+
+
+def is_able(backend: Backend, task: fastconv.ConvProblem, operation: Operation) -> bool:
+    return plan_of(backend.name, task, operation) is not None
 
 
 # The backends that compute all there is, forward and backward; what else there is, the tables show.
 GENERAL_BACKENDS = [
     backend
-    for backend in usable_backends()
+    for backend in families()
     if all(
         is_able(backend, case.task, direction)
         for case in CASES
@@ -205,18 +239,21 @@ def _truth(case: Case, data: Operands) -> tuple[Array, reference.Conv2dGrads]:
 @contextmanager
 def forget_calls() -> Iterator[None]:
     """Make no use inside of what was laid out before, nor afterwards of what is laid out inside."""
-    caches = (
-        call._cached_call, gradients._cached, gradients._cached_transposed, gemm._forward,
-        gemm._phase_forward, depthwise._forward, depthwise._phase_forward, sliding.make_spread,
-        weight_grad._make,
-    )  # fmt: skip
-    for cache_of_calls in caches:
-        cache_of_calls.cache_clear()
+    call.forget_calls()
     try:
         yield
     finally:
-        for cache_of_calls in caches:
-            cache_of_calls.cache_clear()
+        call.forget_calls()
+
+
+@contextmanager
+def tuned(**numbers: float) -> Iterator[None]:
+    """Change numbers of tuning.py inside, so that small problems cross what only large ones do."""
+    with ExitStack() as stack:
+        for name, number in numbers.items():
+            stack.enter_context(mock.patch.object(tuning, name, number))
+        stack.enter_context(forget_calls())
+        yield
 
 
 def views_of(x: Array) -> Iterator[tuple[str, Any]]:

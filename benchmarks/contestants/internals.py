@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
-from fastconv import isa, registry
+from fastconv import isa, planning
+from fastconv.algorithms.implementation import Operation, Plan, Refusal
 from fastconv.problem import ConvProblem
 
-# What the registry calls a direction, or the parts of it.
-_PARTS: Mapping[Direction, tuple[registry.Direction, ...]] = {
+# The operations that a direction is made of.
+_PARTS: Mapping[Direction, tuple[Operation, ...]] = {
     "forward": ("forward",),
     "input-grad": ("input-grad",),
     "weight-grad": ("weight-grad",),
@@ -24,7 +25,7 @@ _PARTS: Mapping[Direction, tuple[registry.Direction, ...]] = {
 
 @dataclass(frozen=True)
 class Backend:
-    """One backend of the registry; its errors may grow this much faster than a plain sum's."""
+    """One of fastconv's backends; its errors may grow this much faster than a plain sum's."""
 
     name: str
     summary: str
@@ -34,32 +35,35 @@ class Backend:
 def backends() -> list[Backend]:
     """Return the backends that are usable on this machine, in order of choice."""
     return [
-        Backend(backend.name, backend.summary, backend.error_growth)
-        for backend in registry.usable_backends()
+        Backend(family.name, family.summary, family.accuracy.growth)
+        for family in planning.usable_families()
     ]
 
 
 def refusal(name: str, layer: Layer, direction: Direction) -> str | None:
     """Return why a backend does not do all of a problem, or None."""
-    (backend,) = (b for b in registry.usable_backends() if b.name == name)
-    reasons = (registry.refusal(backend, _problem(layer), part) for part in _PARTS[direction])
-    return next((reason for reason in reasons if reason is not None), None)
+    problem = _problem(layer)
+    for part in _PARTS[direction]:
+        answer = planning.ask(part, problem, name, threads=1)
+        if isinstance(answer, Refusal):
+            return answer.reason
+    return None
 
 
 def choices(layer: Layer, direction: Direction) -> tuple[str, ...]:
     """Return the backend that ``backend="auto"`` takes, for each part of the direction."""
     problem = _problem(layer)
-    return tuple(registry.choose(problem, "auto", part).name for part in _PARTS[direction])
+    return tuple(planning.plan(part, problem, "auto", 1).family for part in _PARTS[direction])
 
 
 def scratch_bytes(layer: Layer, threads: int) -> dict[str, int]:
     """Return what each backend that can do the layer holds besides operands and result."""
     problem = _problem(layer)
-    return {
-        backend.name: backend.scratch_bytes(problem.unpadded, threads)
-        for backend in registry.usable_backends()
-        if registry.refusal(backend, problem) is None
+    plans = {
+        family.name: planning.ask("forward", problem, family.name, threads)
+        for family in planning.usable_families()
     }
+    return {name: plan.scratch_bytes for name, plan in plans.items() if isinstance(plan, Plan)}
 
 
 def columns_bytes(layer: Layer) -> int:

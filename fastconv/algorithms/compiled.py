@@ -1,65 +1,172 @@
-"""What the wrappers of all compiled kernels need: how to find a kernel, and how to call it.
+"""What the implementations around compiled kernels share: how a kernel is found, described and run.
 
-Each call is cut into pieces of units that take a fraction of a second, so that Ctrl-C ends a long
-one between two of them.
+A kernel is told of a problem by one object with names, a `Description`, which it reads once. What
+it returns knows its units and its scratch. It is run on ranges of units that take some ten
+milliseconds, between which Python looks for Ctrl-C; where a single unit is more than that, the
+kernel asks inside it (kernels/interrupt.pxi).
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
-from .. import isa
-from ..problem import ConvProblem
+import numpy as np
 
-__all__ = ["described", "in_pieces", "kernel", "not_built", "pieces"]
+from .. import isa, tuning
+from ..problem import ConvProblem, Piece
+from ..problem.operands import Array
+from .implementation import Chooser, Implementation, Plan, Refusal, Request, Run
 
-_FLOPS_PER_PIECE = 100_000_000
+__all__ = [
+    "NOT_BUILT",
+    "Description",
+    "Kernel",
+    "at_line",
+    "beyond_limit",
+    "kernel",
+    "not_built",
+    "scratch_of_threads",
+    "steps",
+    "vector_values",
+]
 
 
-def not_built() -> str | None:
+class Description(NamedTuple):
+    """All that a compiled kernel is told.
+
+    Attributes
+    ----------
+    kernel : str
+        Its name in the table of kernels/.
+    piece : Piece
+    blocks : tuple
+        How much of the piece is a unit, by name.
+    """
+
+    kernel: str
+    piece: Piece
+    blocks: Any
+
+    @property
+    def problem(self) -> ConvProblem:
+        """The piece's."""
+        return self.piece.problem
+
+
+NOT_BUILT = "it needs the compiled kernels, and this is pure Python (see show_config)"
+
+
+def not_built() -> Refusal | None:
     """Return why no compiled kernel can run here, or None."""
     if isa.kernels is None:
-        return "it needs the compiled kernels, and this is pure Python (see show_config)"
+        return Refusal(NOT_BUILT)
     return None
 
 
-def kernel(name: str) -> Callable[..., Any]:
-    """Return a function of the compiled module for this processor; isa/baseline.pyi lists them."""
-    function: Callable[..., Any] = getattr(isa.kernels, name)
-    return function
+# kernel(name) returns a function of the compiled module for this processor; isa/baseline.pyi lists
+# them. Not a function of its own, since planning asks it for a vector's length again and again.
+kernel: Callable[[str], Callable[..., Any]] = partial(getattr, isa.kernels)
 
 
-def described(problem: ConvProblem) -> Any:
-    """Return what the compiled side reads of a problem."""
-    (top, bottom), (left, right) = problem.padding
-    rows = SimpleNamespace(
-        size=problem.height, kernel=problem.kernel_height, stride=problem.stride[0],
-        dilation=problem.dilation[0], before=top, after=bottom, outputs=problem.out_height,
-    )  # fmt: skip
-    columns = SimpleNamespace(
-        size=problem.width, kernel=problem.kernel_width, stride=problem.stride[1],
-        dilation=problem.dilation[1], before=left, after=right, outputs=problem.out_width,
-    )  # fmt: skip
-    return SimpleNamespace(
-        batch=problem.batch, groups=problem.groups, rows=rows, columns=columns,
-        in_channels_per_group=problem.in_channels_per_group,
-        out_channels_per_group=problem.out_channels_per_group,
-        activation=problem.activation, dtype=problem.dtype,
-    )  # fmt: skip
+def vector_values(problem: ConvProblem) -> int:
+    """Return how many values of the problem's dtype a vector has."""
+    values: int = kernel("vector_values")(problem.dtype.itemsize)
+    return values
 
 
-def pieces(units: int, flops: int, threads: int, flops_per_piece: int) -> list[tuple[int, int]]:
-    """Return the ranges of units to call a kernel for: a bounded amount of work in each."""
-    piece = max(1, flops_per_piece * units // max(flops, 1))
-    piece += -piece % threads  # so that no thread of a piece goes without
-    return [(first, min(first + piece, units)) for first in range(0, units, piece)]
+def beyond_limit(what: str, needed: int) -> str | None:
+    """Return the refusal of what needs more scratch than a thread may take, or None."""
+    most = tuning.MOST_SCRATCH_BYTES
+    if needed <= most:
+        return None
+    return f"{what} {needed / 2**20:.1f} MiB, where the limit is {most // 2**20} MiB"
 
 
-def in_pieces(
-    function: Callable[..., None], units: int, flops: int, threads: int, *arguments: Any
-) -> None:
-    """Call a kernel for all units of its result, a piece at a time."""
-    for first, last in pieces(units, flops, threads, _FLOPS_PER_PIECE):
-        function(*arguments, first, last, threads)
+def steps(units: int, flops: int, threads: int, flops_per_step: int) -> int:
+    """Return of how many units a call of a kernel shall be: a bounded amount of work."""
+    step = max(1, flops_per_step * units // max(flops, 1))
+    return step + -step % threads  # so that no thread goes without
+
+
+class Kernel(Implementation):
+    """An implementation that is one compiled kernel: what it can, what suits it, its blocks.
+
+    Attributes
+    ----------
+    operation : str
+        The one that it is asked for.
+    compiled : str
+        The class of the compiled module that it is run by: "Images" or "Weights".
+    """
+
+    operation = "forward"
+    compiled = "Images"
+
+    def plan(self, request: Request, choose: Chooser) -> Plan | Refusal:
+        """Return the kernel, cut into blocks and ready to run, or why not."""
+        missing = not_built()
+        if missing is not None:
+            return missing
+        reason = self.unable(request.piece)
+        if reason is not None:
+            return Refusal(reason)
+        if not request.forced:
+            reason = self.unsuited(request.piece)
+            if reason is not None:
+                return Refusal(reason, able=True)
+        blocks = self.blocks(request.piece, request.threads)
+        description = Description(self.name, request.piece, blocks)
+        made = kernel(self.compiled)(description)
+        run, scratch_bytes = self.make_run(made, description, request.threads)
+        return Plan(
+            self, request.piece, request.threads, run, scratch_bytes, blocks,
+            self.make_prepare(request.piece),
+        )  # fmt: skip
+
+    @abstractmethod
+    def unable(self, piece: Piece) -> str | None:
+        """Return why it cannot compute a piece, or None."""
+
+    @abstractmethod
+    def unsuited(self, piece: Piece) -> str | None:
+        """Return why another is the better choice, or None."""
+
+    @abstractmethod
+    def blocks(self, piece: Piece, threads: int) -> tuple[Any, ...]:
+        """Return how much of a piece is one unit."""
+
+    def make_run(self, made: Any, description: Description, threads: int) -> tuple[Run, int]:
+        """Return the function that runs the compiled object, and the scratch that it wants."""
+        run_units, units = made.run, made.units
+        step = steps(units, description.problem.flops, threads, tuning.FLOPS_PER_STEP)
+
+        if units <= step:  # as usual: a call takes microseconds
+            return (lambda *arrays: run_units(*arrays, 0, units, threads)), scratch_of_threads(
+                made, threads
+            )
+
+        def run(*arrays: Array | None) -> None:
+            for first in range(0, units, step):
+                run_units(*arrays, first, min(first + step, units), threads)
+
+        return run, scratch_of_threads(made, threads)
+
+    def make_prepare(self, piece: Piece) -> Callable[[Array], Array] | None:
+        """Return the function for `Plan.prepare`."""
+        return None
+
+
+def scratch_of_threads(made: Any, threads: int) -> int:
+    """Return the bytes that a compiled object wants for so many threads."""
+    return int(made.scratch_bytes) * threads
+
+
+def at_line(size: int) -> Array:
+    """Return so many bytes that begin at a cache line."""
+    line = 64
+    memory = np.empty(size + line, np.uint8)
+    start = -memory.ctypes.data % line
+    return memory[start : start + size]

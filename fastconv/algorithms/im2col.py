@@ -22,19 +22,19 @@ from __future__ import annotations
 import itertools
 import math
 import os
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from ..activation import activate
+from .. import tuning
 from ..columns import Tile, add_columns, fill_columns
-from ..operands import Array
 from ..problem import ConvProblem
-from .backend import Backend, Run, WeightRun
+from ..problem.activation import activate
+from ..problem.operands import Array
+from .implementation import Chooser, Implementation, Plan, Refusal, Request
 
 __all__ = ["IM2COL", "column_buffer_bytes", "column_buffer_limit"]
-
-_DEFAULT_LIMIT_MIB = 64
 
 
 def column_buffer_limit() -> int:
@@ -47,7 +47,7 @@ def column_buffer_limit() -> int:
     """
     text = os.environ.get("FASTCONV_IM2COL_MIB")
     if not text:
-        return _DEFAULT_LIMIT_MIB * 2**20
+        return tuning.IM2COL_BYTES
     try:
         limit = float(text) * 2**20
     except ValueError:
@@ -90,7 +90,7 @@ def _loop_extents(problem: ConvProblem) -> tuple[int, ...]:
     )  # fmt: skip
 
 
-def _tile_sizes(problem: ConvProblem, limit: int) -> list[int]:
+def _tile_sizes(problem: ConvProblem, limit: int) -> tuple[int, ...]:
     """Return how much of each loop a tile takes, outermost first."""
     room = max(1, limit // problem.dtype.itemsize)
     sizes = []
@@ -99,16 +99,7 @@ def _tile_sizes(problem: ConvProblem, limit: int) -> list[int]:
         # A loop that is cut leaves no room for those outside it: tiles stay runs of pixels.
         room = room // size if size == extent else 1
         sizes.append(size)
-    return sizes[::-1]
-
-
-def _tiles(problem: ConvProblem, limit: int) -> tuple[list[_Outputs], list[_Taps]]:
-    ranges = [
-        [slice(start, min(start + size, extent)) for start in range(0, extent, size)]
-        for extent, size in zip(_loop_extents(problem), _tile_sizes(problem, limit), strict=True)
-    ]
-    outputs = [_Outputs(*tile) for tile in itertools.product(*ranges[:4])]
-    return outputs, [_Taps(*tile) for tile in itertools.product(*ranges[4:])]
+    return tuple(sizes[::-1])
 
 
 def column_buffer_bytes(problem: ConvProblem) -> int:
@@ -118,49 +109,101 @@ def column_buffer_bytes(problem: ConvProblem) -> int:
     return math.prod(_tile_sizes(problem, column_buffer_limit())) * problem.dtype.itemsize
 
 
-class _Columns:
-    """The tiles of the columns of one image array, all in the same buffer, one at a time."""
+class _Tiling:
+    """How the columns of a problem are cut into tiles, and the buffers that takes.
 
-    def __init__(self, problem: ConvProblem, image: Array) -> None:
+    Attributes
+    ----------
+    columns : int
+        Values of the largest tile of columns; none where the image is its own column matrix.
+    product : int
+        Values of the largest product that has to be added to an earlier one.
+    """
+
+    def __init__(self, problem: ConvProblem, request: Request) -> None:
+        self.problem = problem
+        self.sizes = _tile_sizes(problem, column_buffer_limit())
+        images, groups, i, j, c, r, s = self.sizes
+        self.columns = 0 if problem.is_pointwise else math.prod(self.sizes)
+        taps, pixels = c * r * s, i * j
+        filters = groups * problem.out_channels_per_group
+        if request.operation == "forward":
+            self.product = images * filters * pixels if taps < problem.taps else 0
+        elif request.operation == "weight-grad":
+            self.product = filters * taps
+        else:
+            self.product = 0
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all buffers."""
+        return (self.columns + self.product) * self.problem.dtype.itemsize
+
+    def outputs(self) -> Iterator[_Outputs]:
+        """Yield the tiles of the output: lazily, there may be a million."""
+        return itertools.starmap(_Outputs, itertools.product(*self._ranges(0, 4)))
+
+    def taps(self) -> Iterator[_Taps]:
+        """Yield the tiles of the products that make an output, usually one."""
+        return itertools.starmap(_Taps, itertools.product(*self._ranges(4, 7)))
+
+    def _ranges(self, begin: int, end: int) -> list[list[slice]]:
+        """Return how each of some loops is cut."""
+        extents = _loop_extents(self.problem)[begin:end]
+        return [
+            [slice(start, min(start + size, extent)) for start in range(0, extent, size)]
+            for extent, size in zip(extents, self.sizes[begin:end], strict=True)
+        ]
+
+
+class _Buffers:
+    """The columns of one image array, a tile at a time, and a product, in a call's scratch."""
+
+    def __init__(self, tiling: _Tiling, image: Array, scratch: Array | None) -> None:
+        problem = tiling.problem
         self._problem = problem
         # n, group, c, h, w: the same memory
         self._image = image.reshape(
             problem.batch, problem.groups, -1, problem.height, problem.width
         )
-        size = column_buffer_bytes(problem) // problem.dtype.itemsize
-        self._buffer = np.empty(size, problem.dtype)
+        empty = np.empty(0, problem.dtype)
+        values = empty if scratch is None else scratch.view(problem.dtype)
+        self._columns = values[: tiling.columns]
+        self._product = values[tiling.columns :]
 
     def read(self, outputs: _Outputs, taps: _Taps) -> Array:
         """Return the columns of a tile as matrices (images, groups, taps, pixels)."""
         if self._problem.is_pointwise:
-            # The image is its own column matrix, but for the flattening of rows.
-            flat = self._image.reshape(*self._image.shape[:3], -1)
-            return flat[outputs.n, outputs.group, taps.c, outputs.pixels(self._problem)]
+            return self.pixels(outputs, taps)
         columns = self._place(outputs, taps)
         part = self._image[outputs.n, outputs.group, taps.c]
         fill_columns(self._problem, part, columns, Tile(taps.r, taps.s, outputs.i, outputs.j))
         return _as_matrices(columns)
 
-    def add_product(self, outputs: _Outputs, taps: _Taps, left: Array, right: Array) -> None:
-        """Add the columns `left @ right` of a tile back onto the image."""
+    def pixels(self, outputs: _Outputs, taps: _Taps) -> Array:
+        """Return the image itself as such matrices: its own columns, where it is pointwise."""
+        flat = self._image.reshape(*self._image.shape[:3], -1)
+        return flat[outputs.n, outputs.group, taps.c, outputs.pixels(self._problem)]
+
+    def place(self, outputs: _Outputs, taps: _Taps) -> Array:
+        """Return room for the columns of a tile as matrices."""
+        return _as_matrices(self._place(outputs, taps))
+
+    def add(self, outputs: _Outputs, taps: _Taps) -> None:
+        """Add the columns that were put into `place` back onto the image."""
         part = self._image[outputs.n, outputs.group, taps.c]
         tile = Tile(taps.r, taps.s, outputs.i, outputs.j)
-        if self._problem.is_pointwise:
-            columns = (left @ right).reshape(self._shape(outputs, taps))
-        else:
-            columns = self._place(outputs, taps)
-            np.matmul(left, right, out=_as_matrices(columns))
-        add_columns(self._problem, columns, part, tile)
+        add_columns(self._problem, self._place(outputs, taps), part, tile)
+
+    def product(self, shape: tuple[int, ...]) -> Array:
+        """Return room for a product."""
+        return self._product[: math.prod(shape)].reshape(shape)
 
     def _place(self, outputs: _Outputs, taps: _Taps) -> Array:
         """Return the buffer in the shape of a tile: n, group, c, r, s, i, j."""
-        shape = self._shape(outputs, taps)
-        return self._buffer[: math.prod(shape)].reshape(shape)
-
-    @staticmethod
-    def _shape(outputs: _Outputs, taps: _Taps) -> list[int]:
         ranges = outputs.n, outputs.group, *taps, outputs.i, outputs.j
-        return [part.stop - part.start for part in ranges]
+        shape = [part.stop - part.start for part in ranges]
+        return self._columns[: math.prod(shape)].reshape(shape)
 
 
 def _as_matrices(columns: Array) -> Array:
@@ -169,13 +212,27 @@ def _as_matrices(columns: Array) -> Array:
     return columns.reshape(images, groups, c * r * s, i * j)
 
 
+def _multiply(left: Array, right: Array, out: Array) -> None:
+    """Do out = left @ right, some rows at a time, so that Ctrl-C need not wait for all of them."""
+    rows = left.shape[-2]
+    flops = 2 * rows * math.prod(np.broadcast_shapes(left.shape[:-2], right.shape[:-2]))
+    flops *= right.shape[-2] * right.shape[-1]
+    step = max(1, rows * tuning.PRODUCT_FLOPS_PER_STEP // max(flops, 1))
+    for first in range(0, rows, step):
+        some = slice(first, first + step)
+        np.matmul(left[..., some, :], right, out=out[..., some, :])
+
+
 def _grouped_weight(problem: ConvProblem, weight: Array) -> Array:
     """Return weight as (groups, K/groups, C/groups, R, S), the same memory."""
     return weight.reshape(problem.groups, -1, *weight.shape[1:])
 
 
 def _weight_matrices(grouped: Array, group: slice, taps: _Taps) -> Array:
-    """Return the taps of grouped weights as matrices (groups, K/groups, taps)."""
+    """Return the taps of grouped weights as matrices (groups, K/groups, taps), the same memory.
+
+    A tile of taps is a run of them, filled from the innermost loop, so that no copy is needed.
+    """
     part = grouped[group, :, taps.c, taps.r, taps.s]
     return part.reshape(*part.shape[:2], -1)
 
@@ -185,91 +242,100 @@ def _planes(problem: ConvProblem, y: Array) -> Array:
     return y.reshape(problem.batch, problem.groups, problem.out_channels_per_group, -1)
 
 
-def forward(problem: ConvProblem, _threads: int) -> Run:
-    """Return the function that fills y; how many threads it takes is the BLAS's business."""
-
-    def run(x: Array, weight: Array, _packed: Array | None, bias: Array | None, y: Array) -> None:
-        _fill(problem, x, weight, bias, y)
-
-    return run
-
-
 # Infinities and NaN in the data are the caller's; they flow through without a warning.
 @np.errstate(all="ignore")
-def _fill(problem: ConvProblem, x: Array, weight: Array, bias: Array | None, y: Array) -> None:
+def _forward(
+    tiling: _Tiling, x: Array, weight: Array, bias: Array | None, y: Array, scratch: Array | None
+) -> None:
     """Fill y, a tile of outputs at a time."""
-    outputs, taps = _tiles(problem, column_buffer_limit())
-    columns = _Columns(problem, x)
+    problem = tiling.problem
+    buffers = _Buffers(tiling, x, scratch)
     planes = _planes(problem, y)
     grouped = _grouped_weight(problem, weight)
     grouped_bias = None if bias is None else bias.reshape(problem.groups, -1, 1)
-    for tile in outputs:
+    for tile in tiling.outputs():
         block = planes[tile.n, tile.group, :, tile.pixels(problem)]
-        first = _weight_matrices(grouped, tile.group, taps[0])
-        np.matmul(first, columns.read(tile, taps[0]), out=block)
-        for more in taps[1:]:
-            block += _weight_matrices(grouped, tile.group, more) @ columns.read(tile, more)
+        for number, taps in enumerate(tiling.taps()):
+            matrices = _weight_matrices(grouped, tile.group, taps)
+            if number == 0:
+                _multiply(matrices, buffers.read(tile, taps), block)
+            else:
+                product = buffers.product(block.shape)
+                _multiply(matrices, buffers.read(tile, taps), product)
+                block += product
         if grouped_bias is not None:
             block += grouped_bias[tile.group]
         activate(problem.activation, block)
 
 
-def input_grad(problem: ConvProblem, _threads: int) -> Run:
-    def run(
-        grad: Array, weight: Array, _packed: Array | None, bias: Array | None, dx: Array
-    ) -> None:
-        _fill_input_grad(problem, grad, weight, dx)
-        if bias is not None:
-            with np.errstate(all="ignore"):
-                dx += bias[:, None, None]
-
-    return run
-
-
 @np.errstate(all="ignore")
-def _fill_input_grad(problem: ConvProblem, grad: Array, weight: Array, dx: Array) -> None:
-    outputs, taps = _tiles(problem, column_buffer_limit())
+def _input_grad(
+    tiling: _Tiling, grad: Array, weight: Array, bias: Array | None, dx: Array,
+    scratch: Array | None,
+) -> None:  # fmt: skip
+    """Fill dx: the columns' gradient, a tile at a time, added back onto the image."""
+    problem = tiling.problem
+    buffers = _Buffers(tiling, dx, scratch)
     planes = _planes(problem, grad)
-    columns = _Columns(problem, dx)
     grouped = _grouped_weight(problem, weight)
     dx[...] = 0
-    for tile, tap in itertools.product(outputs, taps):
-        transposed = _weight_matrices(grouped, tile.group, tap).swapaxes(-1, -2)
+    for tile in tiling.outputs():
         block = planes[tile.n, tile.group, :, tile.pixels(problem)]
-        columns.add_product(tile, tap, transposed, block)
-
-
-def weight_grad(problem: ConvProblem, _threads: int) -> WeightRun:
-    return lambda grad, x, dw: _fill_weight_grad(problem, grad, x, dw)
+        for taps in tiling.taps():
+            transposed = _weight_matrices(grouped, tile.group, taps).swapaxes(-1, -2)
+            if problem.is_pointwise:
+                _multiply(transposed, block, buffers.pixels(tile, taps))
+            else:
+                _multiply(transposed, block, buffers.place(tile, taps))
+                buffers.add(tile, taps)
+    if bias is not None:
+        dx += bias[:, None, None]
 
 
 @np.errstate(all="ignore")
-def _fill_weight_grad(problem: ConvProblem, grad: Array, x: Array, dw: Array) -> None:
-    outputs, taps = _tiles(problem, column_buffer_limit())
+def _weight_grad(
+    tiling: _Tiling, grad: Array, x: Array, _bias: Array | None, dw: Array, scratch: Array | None
+) -> None:
+    """Fill dw, summing over images and tiles."""
+    problem = tiling.problem
+    buffers = _Buffers(tiling, x, scratch)
     planes = _planes(problem, grad)
-    columns = _Columns(problem, x)
     grouped = _grouped_weight(problem, dw)
     grouped[...] = 0
-    for tile, tap in itertools.product(outputs, taps):
-        block = grouped[tile.group, :, tap.c, tap.r, tap.s]
-        matrices = columns.read(tile, tap)
-        for matrix, plane in zip(matrices, planes[tile.n], strict=True):
-            product = plane[tile.group, :, tile.pixels(problem)] @ matrix.swapaxes(-1, -2)
-            block += product.reshape(block.shape)
+    for tile in tiling.outputs():
+        for taps in tiling.taps():
+            block = _weight_matrices(grouped, tile.group, taps)
+            product = buffers.product(block.shape)
+            matrices = buffers.read(tile, taps)
+            for matrix, plane in zip(matrices, planes[tile.n], strict=True):
+                pixels = plane[tile.group, :, tile.pixels(problem)]
+                _multiply(pixels, matrix.swapaxes(-1, -2), product)
+                block += product
 
 
-def _scratch(problem: ConvProblem, _threads: int) -> int:
-    return column_buffer_bytes(problem)
+_RUNS = {"forward": _forward, "input-grad": _input_grad, "weight-grad": _weight_grad}
 
 
-IM2COL = Backend(
-    "im2col",
-    "NumPy: the image rearranged into columns, tile by tile, then a matrix product",
-    forward,
-    input_grad,
-    weight_grad,
-    threading="blas",
-    scratch_bytes=_scratch,
-    input_grad_bytes=_scratch,
-    weight_grad_bytes=_scratch,
-)
+class _Im2col(Implementation):
+    """All three operations, on any installation; how many threads is the BLAS's business."""
+
+    name = "im2col"
+    families = ("im2col",)
+
+    def plan(self, request: Request, choose: Chooser) -> Plan | Refusal:
+        """Return the tiles of the columns; only pieces of a problem are refused."""
+        if not request.piece.is_whole:
+            return Refusal("it computes whole results only")
+        tiling = _Tiling(request.problem, request)
+        fill = _RUNS[request.operation]
+
+        def run(
+            first: Array, second: Array, _prepared: Array | None, bias: Array | None,
+            result: Array, scratch: Array | None,
+        ) -> None:  # fmt: skip
+            fill(tiling, first, second, bias, result, scratch)
+
+        return Plan(self, request.piece, None, run, tiling.bytes)
+
+
+IM2COL = _Im2col()

@@ -12,108 +12,87 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..operands import Array
+from .. import tuning
 from ..problem import ConvProblem
-from .backend import Backend, Forward, Run, WeightGrad, WeightRun
-from .compiled import described, in_pieces, kernel, not_built
+from ..problem.operands import Array
+from .compiled import kernel, not_built, steps
+from .implementation import Chooser, Implementation, Operation, Plan, Refusal, Request, Run
 
 __all__ = ["LOOPS", "LOOPS_LITERAL", "LOOPS_ROWS"]
 
-# im2col writes every tap of an image once and uses it for K/groups filters; loops read the image
-# anew for every filter. Measured over shapes between, loops are ahead up to these counts.
-_FEW_FILTERS = 2
-_MOST_FILTERS, _FEW_TAPS = 8, 64
 
+class _Loops(Implementation):
+    """One loop order, for all three operations."""
 
-def _columns_pay_off(problem: ConvProblem) -> str | None:
-    filters = problem.out_channels_per_group
-    if filters <= _FEW_FILTERS or (filters <= _MOST_FILTERS and problem.taps <= _FEW_TAPS):
-        return None
-    return (
-        f"with {filters} filters per group of {problem.taps} taps a matrix product is faster; "
-        f"loops are ahead up to {_FEW_FILTERS} filters, or {_MOST_FILTERS} of {_FEW_TAPS} taps"
-    )
+    def __init__(self, name: str, order: str) -> None:
+        self.name = name
+        self.families = (name,)
+        self._order = order
 
+    def plan(self, request: Request, choose: Chooser) -> Plan | Refusal:
+        """Return the loops over the units of the result, or why others are better."""
+        missing = not_built()
+        if missing is not None:
+            return missing
+        if not request.piece.is_whole:
+            return Refusal("it computes whole results only")
+        reason = None if request.forced else self.unsuited(request.problem)
+        if reason is not None:
+            return Refusal(reason, able=True)
+        threads = request.threads if self._order == "parallel" else 1
+        return Plan(
+            self,
+            request.piece,
+            threads,
+            self._make_run(request.operation, request.problem, threads),
+        )
 
-def _study_only(_problem: ConvProblem) -> str:
-    return "it is a rung of the study; 'loops' does the same faster"
+    def unsuited(self, problem: ConvProblem) -> str | None:
+        """Return why "auto" passes it over, or None."""
+        filters, taps = problem.out_channels_per_group, problem.taps
+        few, most, few_taps = (
+            tuning.LOOPS_FEW_FILTERS, tuning.LOOPS_MOST_FILTERS, tuning.LOOPS_FEW_TAPS,
+        )  # fmt: skip
+        if filters <= few or (filters <= most and taps <= few_taps):
+            return None
+        return (
+            f"with {filters} filters per group of {taps} taps a matrix product is faster; "
+            f"loops are ahead up to {few} filters, or {most} of {few_taps} taps"
+        )
 
+    def _make_run(self, operation: Operation, problem: ConvProblem, threads: int) -> Run:
+        loop = kernel(f"{operation.replace('-', '_')}_{self._order}")
+        units = {
+            "forward": problem.batch * problem.out_channels * problem.out_height,
+            "input-grad": problem.batch * problem.in_channels * problem.height,
+            "weight-grad": problem.out_channels * problem.taps,
+        }[operation]
+        step = steps(units, problem.flops, threads, tuning.LOOP_FLOPS_PER_STEP)
 
-def _loops(order: str) -> tuple[Forward, Forward, WeightGrad]:
-    """Return (forward, input_grad, weight_grad) over the kernels of one loop order."""
-
-    def forward(problem: ConvProblem, threads: int) -> Run:
-        units = problem.batch * problem.out_channels * problem.out_height
-        options = (described(problem),)
         no_bias = np.empty(0, problem.dtype)
-        threads = threads if order == "parallel" else 1
 
         def run(
-            x: Array, weight: Array, _packed: Array | None, bias: Array | None, y: Array
-        ) -> None:
-            in_pieces(
-                kernel(f"forward_{order}"), units, problem.flops, threads,
-                x, weight, no_bias if bias is None else bias, y, *options,
-            )  # fmt: skip
+            first: Array, second: Array, _prepared: Array | None, bias: Array | None,
+            result: Array, _scratch: Array | None,
+        ) -> None:  # fmt: skip
+            operands = [first, second, result, problem]
+            if operation == "forward":  # the only one that starts its sums from a bias
+                operands.insert(2, no_bias if bias is None else bias)
+            for unit in range(0, units, step):
+                loop(*operands, unit, min(unit + step, units), threads)
+            if bias is not None and operation == "input-grad":
+                result += bias[:, None, None]
 
         return run
 
-    def input_grad(problem: ConvProblem, threads: int) -> Run:
-        units = problem.batch * problem.in_channels * problem.height
-        options = (described(problem),)
-        threads = threads if order == "parallel" else 1
 
-        def run(
-            grad: Array, weight: Array, _packed: Array | None, bias: Array | None, dx: Array
-        ) -> None:
-            in_pieces(
-                kernel(f"input_grad_{order}"), units, problem.flops, threads,
-                grad, weight, dx, *options,
-            )  # fmt: skip
-            if bias is not None:
-                dx += bias[:, None, None]
+class _Study(_Loops):
+    """A loop order on one thread."""
 
-        return run
-
-    def weight_grad(problem: ConvProblem, threads: int) -> WeightRun:
-        options = (described(problem),)
-        threads = threads if order == "parallel" else 1
-
-        def run(grad: Array, x: Array, dw: Array) -> None:
-            in_pieces(
-                kernel(f"weight_grad_{order}"), dw.size, problem.flops, threads,
-                grad, x, dw, *options,
-            )  # fmt: skip
-
-        return run
-
-    return forward, input_grad, weight_grad
+    def unsuited(self, problem: ConvProblem) -> str | None:
+        return "it is a rung of the study; 'loops' does the same faster"
 
 
-LOOPS = Backend(
-    "loops",
-    "typed loops along the image rows, parallel over images, channels and rows",
-    *_loops("parallel"),
-    unavailable=not_built,
-    unsuited=_columns_pay_off,
-    weight_grad_unsuited=_columns_pay_off,
-    threading="openmp",
-)
-
-LOOPS_ROWS = Backend(
-    "loops_rows",
-    "typed loops along the image rows, one thread",
-    *_loops("rows"),
-    unavailable=not_built,
-    unsuited=_study_only,
-    weight_grad_unsuited=_study_only,
-)
-
-LOOPS_LITERAL = Backend(
-    "loops_literal",
-    "typed loops in the order of the definition, one thread",
-    *_loops("literal"),
-    unavailable=not_built,
-    unsuited=_study_only,
-    weight_grad_unsuited=_study_only,
-)
+LOOPS = _Loops("loops", "parallel")
+LOOPS_ROWS = _Study("loops_rows", "rows")
+LOOPS_LITERAL = _Study("loops_literal", "literal")

@@ -151,6 +151,13 @@ BAD_CALLS = [
     conv(TypeError, "stride must be", "{1: 2, 2: 1}", stride={1: 2, 2: 1}),
     conv(TypeError, "stride must be", "True", stride=True),
     conv(ValueError, "stride must be at most 2147483647", str(2**31), stride=2**31),
+    # whose digits Python refuses to print
+    conv(ValueError, "stride must be at most 2147483647", "2**16609 or more", stride=10**5000),
+    conv(ValueError, "stride must be at least 1", "-2**16609 or less", stride=-(10**5000)),
+    conv(ValueError, "stride must be an int or a pair", "very large", stride=(10**5000,) * 3),
+    conv(ValueError, "padding must be", "2**16609", padding=((10**5000, 0), (0, 0))),
+    bad("explain", ValueError, "x", "larger than any array", x_shape=(1, 1, 10**5000, 3)),
+    bad("explain", ValueError, "direction must be", "2**16609", direction=10**5000),
     conv(ValueError, "stride must be at most", str(2**70), stride=2**70),
     # dilation
     conv(ValueError, "dilation must be at least 1, not 0", dilation=0),

@@ -1,5 +1,8 @@
 """Calls that are kept: what they may share, and what must not be mistaken for each other."""
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -40,10 +43,10 @@ def test_one_image_and_a_batch_of_one_have_calls_of_their_own():
 
 
 def test_the_cache_is_bounded_and_holds_no_arrays():
-    call._cached_call.cache_clear()
+    call.forget_calls()
     for height in range(3, 303):
         fastconv.conv2d(np.ones((1, 1, height, 3), np.float32), WEIGHT[:1, :1])
-    info = call._cached_call.cache_info()
+    info = call._cached.cache_info()
     assert info.currsize == info.maxsize == 256
 
 
@@ -72,3 +75,37 @@ def test_a_plan_takes_any_layout_of_the_image():
     backwards = np.ascontiguousarray(x[:, :, ::-1])[:, :, ::-1]
     for image in (x, swapped, strided, backwards, x.tolist() and np.asfortranarray(x)):
         np.testing.assert_array_equal(plan(image), expected)
+
+
+def test_a_plan_can_be_pickled_before_and_after_it_is_called():
+    """As joblib, multiprocessing and dask do; it pickles what it was given and nothing else."""
+    rng = np.random.default_rng(0)
+    x, weight = (rng.standard_normal(array.shape).astype(np.float32) for array in (X, WEIGHT))
+    plan = fastconv.plan_conv2d(weight, np.ones(3, np.float32), padding=1, activation="relu")
+    before = pickle.dumps(plan)
+    expected = plan(x)
+    after = pickle.dumps(plan)
+    assert len(after) == len(before)
+    for pickled in (before, after):
+        copied = pickle.loads(pickled)
+        np.testing.assert_array_equal(copied(x), expected)
+        assert repr(copied) == repr(plan)
+
+
+def test_a_plan_may_be_shared_among_threads():
+    plan = fastconv.plan_conv2d(WEIGHT, padding=1)
+    sizes = [(2, height, width) for height in range(1, 12) for width in range(1, 12)]
+    images = [np.ones(size, np.float32) for size in sizes]
+    expected = [fastconv.conv2d(image, WEIGHT, padding=1) for image in images]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            for found, wanted in zip(pool.map(plan, images), expected, strict=True):
+                np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_plan_takes_whatever_image_the_call_takes():
+    """What a backend can do depends on the image: a plan is not refused for one it may not see."""
+    weight = np.ones((1, 1, 3, 3), np.float32)
+    for backend in fastconv.backends():
+        plan = fastconv.plan_conv2d(weight, padding=400, dilation=400, backend=backend)
+        assert plan(np.ones((1, 1, 1), np.float32)).item() == 1

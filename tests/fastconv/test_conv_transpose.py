@@ -9,7 +9,7 @@ import pytest
 
 import fastconv
 import reference
-from fastconv.transposed import TransposedProblem
+from fastconv.problem import TransposedProblem
 from tests.comparing import assert_equal, assert_within_bounds
 from tests.laws import on_each_able_backend
 from tests.random_problems import random_case

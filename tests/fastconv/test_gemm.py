@@ -1,26 +1,21 @@
 """gemm and gemm_pixels: their blocks, their scratch, and the shapes at the edges of their tiles."""
 
-from contextlib import contextmanager
-from unittest import mock
-
 import numpy as np
 import pytest
 
 import fastconv
 from benchmarks.problems.layers import LAYERS
-from fastconv import isa, threads
-from fastconv.algorithms import gemm
+from fastconv import isa, planning, tuning
 from tests.comparing import assert_equal
 from tests.laws import on_each_able_backend
 from tests.support import (
     DTYPES,
     EXACT_CASES,
     Case,
-    forget_calls,
     integer_operands,
     integer_truth,
     is_able,
-    usable_backends,
+    tuned,
 )
 
 pytestmark = pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
@@ -28,16 +23,12 @@ pytestmark = pytest.mark.skipif(isa.kernels is None, reason="a pure-Python insta
 on_both = pytest.mark.parametrize("name", ["gemm", "gemm_pixels"])
 
 
-@contextmanager
 def small_blocks():
     """Cut everything that can be cut, so that small problems meet every border between blocks."""
-    small = {"_BAND_BYTES": 2000, "_SUMS_BYTES": 3000, "_TAPS": 4, "_MOST_PIXELS": 24}
-    with (
-        mock.patch.multiple(gemm, **small),
-        mock.patch.object(threads, "_FLOPS_WORTH_A_THREAD", 1),
-        forget_calls(),
-    ):
-        yield
+    return tuned(
+        GEMM_BAND_BYTES=2000, GEMM_SUMS_BYTES=3000, GEMM_TAPS=4, GEMM_MOST_PIXELS=24,
+        FLOPS_WORTH_A_THREAD=1,
+    )  # fmt: skip
 
 
 @on_each_able_backend(EXACT_CASES, among=["gemm", "gemm_pixels"])
@@ -95,16 +86,16 @@ def test_every_length_of_row_is_covered_by_tiles(width, name):
 @on_both
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 def test_scratch_is_bounded_per_thread(layer, name):
-    backend = next(backend for backend in usable_backends() if backend.name == name)
-    panel = 64 * (gemm._TAPS + 121) * 4  # the widest panel, of a whole number of channels
+    panel = 64 * (tuning.GEMM_TAPS + 121) * 4  # the widest panel, of a whole number of channels
     slack = 64 * 1024  # overhanging tiles
-    most = gemm._BAND_BYTES + gemm._SUMS_BYTES + panel + slack
+    most = tuning.GEMM_BAND_BYTES + tuning.GEMM_SUMS_BYTES + panel + slack
     for dtype in DTYPES:
         problem = fastconv.ConvProblem.create(
             layer.x_shape, layer.weight_shape, dtype=dtype, **layer.conv_kwargs()
         )
         for count in (1, 2, 8):
-            assert backend.scratch_bytes(problem, count) <= count * most, (dtype, count)
+            plan = planning.plan("forward", problem, name, count)
+            assert plan.scratch_bytes <= count * most, (dtype, count)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +105,6 @@ def test_scratch_is_bounded_per_thread(layer, name):
         ((1, 1, 1, 400_000), (65, 1, 1, 3), {}),
         ((1, 1, 300, 300), (65, 1, 290, 290), {}),
     ],
-    ids=["far padding", "long row", "large kernel"],
 )
 def test_what_needs_too_much_scratch_is_refused_and_computed_by_another(
     x_shape, weight_shape, options

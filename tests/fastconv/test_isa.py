@@ -11,7 +11,7 @@ import pytest
 
 import fastconv
 from fastconv import isa
-from fastconv.registry import BACKENDS
+from fastconv.planning import FAMILIES
 
 SAME_EVERYWHERE = """
 import numpy as np, fastconv
@@ -127,7 +127,7 @@ def test_pure_python_works_and_says_so():
     assert process.returncode == 0, process.stderr
     assert "pure: yes" in process.stdout
     assert "instruction set: none" in process.stdout
-    compiled = [b.name for b in BACKENDS if b.threading != "blas"]
+    compiled = [b.name for b in FAMILIES if b.threading != "blas"]
     assert f"backends not available: {', '.join(compiled)}" in process.stdout
     assert process.stdout.strip().endswith("['im2col']")
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 import fastconv
 from benchmarks.problems.layers import LAYERS
 from fastconv import ConvProblem
-from fastconv.padding import PADDING_MODES, sources
-from tests.support import is_able, usable_backends
+from fastconv.problem.padding import PADDING_MODES, sources
+from tests.support import contenders, is_able
 
 small = st.integers(1, 12)
 step = st.integers(1, 4)
@@ -187,10 +187,10 @@ def test_any_valid_problem_is_computed_alike_by_every_backend(problem, data):
         "dilation": problem.dilation,
         "groups": problem.groups,
     }
-    names = [b.name for b in usable_backends() if is_able(b, problem, "forward")]
+    names = [b.name for b in contenders() if is_able(b, problem, "forward")]
     with_gradients = [
         b.name
-        for b in usable_backends()
+        for b in contenders()
         if is_able(b, problem, "input-grad") and is_able(b, problem, "weight-grad")
     ]
     first = with_gradients[0]

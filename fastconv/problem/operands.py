@@ -5,6 +5,7 @@ Checking and preparing are apart, so that nothing is copied before everything ha
 
 from __future__ import annotations
 
+import sys
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -46,11 +47,17 @@ def check_dtype(name: str, dtype: npt.DTypeLike) -> np.dtype[Any]:
     raise TypeError(f"{name} has dtype {given}, fastconv computes in float32 or float64{advice}")
 
 
+def _is_masked(value: object) -> bool:
+    """Whether it is a masked array; NumPy loads them late, and there is none before."""
+    masked = sys.modules.get("numpy.ma")
+    return masked is not None and isinstance(value, masked.MaskedArray)
+
+
 def check_array(name: str, value: object) -> Array:
     """Return `value` as an array of an accepted dtype, neither copied nor prepared."""
     if type(value) is np.ndarray and (value.dtype is _FLOAT32 or value.dtype is _FLOAT64):
         return value  # as nearly always, and a tenth of the cost of what follows
-    if isinstance(value, np.ma.MaskedArray):
+    if _is_masked(value):
         raise TypeError(f"{name} is a masked array, whose mask would be lost: fill it first")
     try:
         array = np.asarray(value)
@@ -99,7 +106,7 @@ def check_out(
     """Refuse an `out` that cannot take the result without loss or without spoiling an operand."""
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a NumPy array, not {type(out).__name__}")
-    if isinstance(out, np.ma.MaskedArray):
+    if _is_masked(out):
         raise TypeError("out is a masked array, whose mask would hide the result: give its data")
     if out.shape != shape:
         raise ValueError(f"out must have shape {shape}, not {out.shape}")

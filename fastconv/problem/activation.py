@@ -14,7 +14,14 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ACTIVATIONS", "Activation", "activate", "check_activation", "multiply_derivative"]
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "activate",
+    "check_activation",
+    "mask_bytes",
+    "multiply_derivative",
+]
 
 Activation: TypeAlias = Literal["relu", "sigmoid", "tanh"] | None
 
@@ -46,11 +53,23 @@ def activate(activation: Activation, z: npt.NDArray[Any]) -> None:
 def multiply_derivative(
     activation: Activation, grad_output: npt.NDArray[Any], output: npt.NDArray[Any]
 ) -> npt.NDArray[Any]:
-    """Return ∂E/∂Z = ∂E/∂Y · f′(Z), from ∂E/∂Y and the output Y = f(Z)."""
+    """Return ∂E/∂Z = ∂E/∂Y · f′(Z), from ∂E/∂Y and the output Y = f(Z), in a single new array."""
+    if activation is None:
+        return grad_output
     if activation == "relu":
-        return np.where(output <= 0, grad_output.dtype.type(0), grad_output)  # NaN lets it pass
+        product = grad_output.astype(grad_output.dtype.newbyteorder("="), order="C")
+        np.copyto(product, 0, where=output <= 0)  # NaN lets it pass
+        return product
     if activation == "sigmoid":
-        return grad_output * (output * (1 - output))
-    if activation == "tanh":
-        return grad_output * (1 - output * output)
-    return grad_output
+        derivative = np.subtract(1, output, order="C")
+        derivative *= output
+    else:
+        derivative = np.multiply(output, output, order="C")
+        np.subtract(1, derivative, out=derivative)
+    derivative *= grad_output
+    return derivative
+
+
+def mask_bytes(activation: Activation, values: int) -> int:
+    """Return the most bytes that `multiply_derivative` holds besides its result."""
+    return values if activation == "relu" else 0  # a mask of a byte each

@@ -8,7 +8,7 @@ from typing import Any, SupportsIndex, TypeAlias, cast
 
 import numpy as np
 
-__all__ = ["Pair", "is_sequence", "parse_int", "parse_needs", "parse_pair"]
+__all__ = ["Pair", "is_sequence", "parse_int", "parse_needs", "parse_pair", "shown"]
 
 Pair: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 
@@ -19,16 +19,27 @@ LARGEST_INT = 2**31 - 1
 def parse_int(name: str, value: object, minimum: int, form: str = "an int") -> int:
     """Return `value` as an int of at least `minimum`, or say what `name` may be."""
     if isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be {form}, not {value!r}")
+        raise TypeError(f"{name} must be {form}, not {shown(value)}")
     try:
         number = operator.index(cast(Any, value))
     except TypeError:
-        raise TypeError(f"{name} must be {form}, not {value!r}") from None
+        raise TypeError(f"{name} must be {form}, not {shown(value)}") from None
     if number < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, not {number}")
+        raise ValueError(f"{name} must be at least {minimum}, not {shown(number)}")
     if number > LARGEST_INT:
-        raise ValueError(f"{name} must be at most {LARGEST_INT}, not {number}")
+        raise ValueError(f"{name} must be at most {LARGEST_INT}, not {shown(number)}")
     return number
+
+
+def shown(value: object) -> str:
+    """Return a value for a message; Python refuses to print the digits of very large ints."""
+    if isinstance(value, int) and value.bit_length() > 256:
+        power = f"2**{value.bit_length() - 1}"
+        return f"-{power} or less" if value < 0 else f"{power} or more"
+    try:
+        return repr(value)
+    except ValueError:
+        return f"a {type(value).__name__} of very large numbers"
 
 
 def parse_pair(
@@ -40,7 +51,7 @@ def parse_pair(
         return number, number
     items = list(cast("Sequence[object]", value))
     if len(items) != 2:
-        raise ValueError(f"{name} must be {form}, not {value!r}")
+        raise ValueError(f"{name} must be {form}, not {shown(value)}")
     return parse_int(name, items[0], minimum, form), parse_int(name, items[1], minimum, form)
 
 

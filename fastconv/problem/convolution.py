@@ -26,13 +26,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .activation import Activation, check_activation
-from .arguments import parse_int, parse_pair
+from .arguments import parse_int, parse_pair, shown
+from .axis import Axis
 from .operands import Array, check_dtype
 from .padding import PaddingMode, Pads, check_mode, fold_image, pad_image, parse_padding
 
 __all__ = ["ConvProblem", "check_size", "dilated", "parse_shape"]
 
-_NO_PADS: Pads = ((0, 0), (0, 0))
 _FLOAT32 = np.dtype(np.float32)
 _LARGEST_ARRAY = 2**63 - 1  # bytes
 
@@ -45,14 +45,10 @@ class ConvProblem:
 
     Attributes
     ----------
-    batch, in_channels, height, width : int
-        The image, N, C, H, W.
-    out_channels, kernel_height, kernel_width : int
-        The weights, K, R, S.
-    stride, dilation : (int, int)
-        Vertical, horizontal.
-    padding : ((int, int), (int, int))
-        ((top, bottom), (left, right)).
+    batch, in_channels, out_channels : int
+        N, C, K.
+    rows, columns : Axis
+        H under R taps, W under S taps, with stride, dilation and padding.
     groups : int
         Both channel counts are cut into this many parts that do not see each other.
     padding_mode : {"zeros", "reflect", "replicate", "circular"}
@@ -64,14 +60,9 @@ class ConvProblem:
 
     batch: int
     in_channels: int
-    height: int
-    width: int
     out_channels: int
-    kernel_height: int
-    kernel_width: int
-    stride: tuple[int, int] = (1, 1)
-    padding: Pads = _NO_PADS
-    dilation: tuple[int, int] = (1, 1)
+    rows: Axis
+    columns: Axis
     groups: int = 1
     padding_mode: PaddingMode = "zeros"
     activation: Activation = None
@@ -123,9 +114,14 @@ class ConvProblem:
         check_mode(padding_mode, pads, (height, width))
         check_activation(activation)
 
+        rows, columns = (
+            Axis(size, taps, step, apart, before, after)
+            for size, taps, step, apart, (before, after) in zip(
+                (height, width), (kernel_height, kernel_width), stride, dilation, pads, strict=True
+            )
+        )
         problem = cls(
-            batch, channels, height, width, out_channels, kernel_height, kernel_width,
-            stride, pads, dilation, groups, padding_mode, activation,
+            batch, channels, out_channels, rows, columns, groups, padding_mode, activation,
             check_dtype("dtype", dtype), bias_shape is not None,
         )  # fmt: skip
         problem._check_window_fits()
@@ -141,17 +137,22 @@ class ConvProblem:
         padding: object = 0,
         dilation: object = 1,
         groups: object = 1,
+        padding_mode: PaddingMode = "zeros",
         **options: Any,
     ) -> ConvProblem:
         """Check weights and options before any image is known.
 
-        Returns the problem of an image just large enough for them.
+        Returns the problem of the smallest image that they take.
         """
         weight_shape = parse_shape("weight", weight_shape, (4,), "(K, C/groups, R, S)")
         groups = parse_int("groups", groups, 1)
         window = dilated(weight_shape[2:], parse_pair("dilation", dilation, 1))
         pads = parse_padding(padding, (1, 1), (1, 1), (1, 1))
-        height, width = (n + max(pad) for n, pad in zip(window, pads, strict=True))
+        copied = {"reflect": 1, "circular": 0}.get(str(padding_mode))  # pixels beside its copies
+        height, width = (
+            max(1, span - sum(pad), 0 if copied is None else max(pad) + copied)
+            for span, pad in zip(window, pads, strict=True)
+        )
         return cls.create(
             (1, weight_shape[1] * groups, height, width),
             weight_shape,
@@ -159,35 +160,71 @@ class ConvProblem:
             padding=padding,
             dilation=dilation,
             groups=groups,
+            padding_mode=padding_mode,
             **options,
         )
 
     @cached_property
-    def window(self) -> tuple[int, int]:
-        """Rows and columns of the image that the dilated kernel spans."""
-        return dilated((self.kernel_height, self.kernel_width), self.dilation)
+    def height(self) -> int:
+        """H."""
+        return self.rows.size
 
     @cached_property
-    def padded_size(self) -> tuple[int, int]:
-        """Height and width of the padded image."""
-        return self.height + sum(self.padding[0]), self.width + sum(self.padding[1])
+    def width(self) -> int:
+        """W."""
+        return self.columns.size
+
+    @cached_property
+    def kernel_height(self) -> int:
+        """R."""
+        return self.rows.kernel
+
+    @cached_property
+    def kernel_width(self) -> int:
+        """S."""
+        return self.columns.kernel
 
     @cached_property
     def out_height(self) -> int:
         """OH."""
-        return (self.padded_size[0] - self.window[0]) // self.stride[0] + 1
+        return self.rows.outputs
 
     @cached_property
     def out_width(self) -> int:
         """OW."""
-        return (self.padded_size[1] - self.window[1]) // self.stride[1] + 1
+        return self.columns.outputs
+
+    @cached_property
+    def stride(self) -> tuple[int, int]:
+        """Vertical, horizontal."""
+        return self.rows.stride, self.columns.stride
+
+    @cached_property
+    def dilation(self) -> tuple[int, int]:
+        """Vertical, horizontal."""
+        return self.rows.dilation, self.columns.dilation
+
+    @cached_property
+    def padding(self) -> Pads:
+        """((top, bottom), (left, right))."""
+        return (self.rows.before, self.rows.after), (self.columns.before, self.columns.after)
 
     @property
+    def window(self) -> tuple[int, int]:
+        """Rows and columns of the image that the dilated kernel spans."""
+        return self.rows.span, self.columns.span
+
+    @property
+    def padded_size(self) -> tuple[int, int]:
+        """Height and width of the padded image."""
+        return self.rows.padded, self.columns.padded
+
+    @cached_property
     def x_shape(self) -> tuple[int, int, int, int]:
         """(N, C, H, W)."""
         return self.batch, self.in_channels, self.height, self.width
 
-    @property
+    @cached_property
     def weight_shape(self) -> tuple[int, int, int, int]:
         """(K, C/groups, R, S)."""
         return (
@@ -197,27 +234,27 @@ class ConvProblem:
             self.kernel_width,
         )
 
-    @property
+    @cached_property
     def output_shape(self) -> tuple[int, int, int, int]:
         """(N, K, OH, OW)."""
         return self.batch, self.out_channels, self.out_height, self.out_width
 
-    @property
+    @cached_property
     def in_channels_per_group(self) -> int:
         """C / groups."""
         return self.in_channels // self.groups
 
-    @property
+    @cached_property
     def out_channels_per_group(self) -> int:
         """K / groups."""
         return self.out_channels // self.groups
 
-    @property
+    @cached_property
     def taps(self) -> int:
         """Products that make one output: C/groups · R · S."""
         return self.in_channels_per_group * self.kernel_height * self.kernel_width
 
-    @property
+    @cached_property
     def flops(self) -> int:
         """Floating-point operations of one forward pass.
 
@@ -243,14 +280,10 @@ class ConvProblem:
         rows = self.in_channels * self.kernel_height * self.kernel_width
         return self.batch * rows * self.out_height * self.out_width * self.dtype.itemsize
 
-    @property
+    @cached_property
     def is_pointwise(self) -> bool:
         """Whether the image itself already is its own column matrix (1x1, stride 1, no padding)."""
-        return (
-            self.kernel_height == self.kernel_width == 1
-            and self.stride == (1, 1)
-            and self.padding == _NO_PADS
-        )
+        return self.rows == Axis(self.height, 1) and self.columns == Axis(self.width, 1)
 
     @property
     def is_empty(self) -> bool:
@@ -262,8 +295,10 @@ class ConvProblem:
         """The problem that is left for a backend: padding, where there is any, is with zeros."""
         if self.padding_mode == "zeros":
             return self
-        height, width = self.padded_size
-        return replace(self, height=height, width=width, padding=_NO_PADS, padding_mode="zeros")
+        rows, columns = (
+            replace(axis, size=axis.padded, before=0, after=0) for axis in (self.rows, self.columns)
+        )
+        return replace(self, rows=rows, columns=columns, padding_mode="zeros")
 
     def pad(self, x: Array) -> Array:
         """Return x as `unpadded` wants it: itself, or a padded copy."""
@@ -283,7 +318,7 @@ class ConvProblem:
         options = [
             f"{self.kernel_height}×{self.kernel_width}",
             self.stride != (1, 1) and f"stride {self.stride}",
-            self.padding != _NO_PADS and f"padding (({top}, {bottom}), ({left}, {right}))",
+            self.padding != ((0, 0), (0, 0)) and f"padding (({top}, {bottom}), ({left}, {right}))",
             self.padding_mode != "zeros" and self.padding_mode,
             self.dilation != (1, 1) and f"dilation {self.dilation}",
             self.groups != 1 and f"{self.groups} groups",
@@ -346,9 +381,14 @@ def parse_shape(
 
 def _parse_ints(name: str, shape: Sequence[int]) -> tuple[int, ...]:
     try:
-        return tuple(map(operator.index, shape))
+        parsed = tuple(map(operator.index, shape))
     except TypeError:
-        raise TypeError(f"the shape of {name} must be a tuple of ints, not {shape!r}") from None
+        raise TypeError(
+            f"the shape of {name} must be a tuple of ints, not {shown(shape)}"
+        ) from None
+    if any(abs(extent) > _LARGEST_ARRAY for extent in parsed):
+        raise ValueError(f"{name} would have shape {shown(parsed)}: larger than any array can be")
+    return parsed
 
 
 def _check_groups(

@@ -25,9 +25,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .arguments import parse_int, parse_pair
+from .axis import Axis
+from .convolution import ConvProblem, check_size, dilated, parse_shape
 from .operands import check_dtype
 from .padding import Pads, parse_padding_in_numbers
-from .problem import ConvProblem, check_size, dilated, parse_shape
 
 __all__ = ["TransposedProblem"]
 
@@ -136,17 +137,16 @@ class TransposedProblem:
         which may get negative: rows and columns at the end that no window reads.
         """
         batch, channels, height, width = self.output_shape
-        out_channels, _, kernel_height, kernel_width = self.weight_shape
-        vertical, horizontal = (
-            (before, after - more // stride * stride)
-            for (before, after), more, stride in zip(
-                self.padding, self.output_padding, self.stride, strict=True
+        rows, columns = (
+            Axis(size, taps, stride, apart, before, after - more // stride * stride)
+            for size, taps, stride, apart, (before, after), more in zip(
+                (height, width), self.weight_shape[2:], self.stride, self.dilation, self.padding,
+                self.output_padding, strict=True,
             )
-        )
-        return ConvProblem(
-            batch, channels, height, width, out_channels, kernel_height, kernel_width,
-            self.stride, (vertical, horizontal), self.dilation, self.groups, dtype=self.dtype,
         )  # fmt: skip
+        return ConvProblem(
+            batch, channels, self.weight_shape[0], rows, columns, self.groups, dtype=self.dtype
+        )
 
     def _check_output_padding(self) -> None:
         for axis, more, stride, dilation in zip(

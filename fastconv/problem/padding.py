@@ -19,7 +19,7 @@ from typing import Any, Literal, SupportsIndex, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import Pair, is_sequence, parse_pair
+from .arguments import Pair, is_sequence, parse_pair, shown
 
 __all__ = [
     "PADDING_MODES",
@@ -29,6 +29,7 @@ __all__ = [
     "Pads",
     "check_mode",
     "fold_image",
+    "pad_bytes",
     "pad_image",
     "parse_padding",
     "parse_padding_in_numbers",
@@ -80,13 +81,13 @@ def parse_padding(
 def parse_padding_in_numbers(value: object, forms: str = _FORMS_IN_NUMBERS) -> Pads:
     """Return padding as ((top, bottom), (left, right)), or say which `forms` it may have."""
     if isinstance(value, str):
-        raise ValueError(f"padding must be {forms}, not {value!r}")
+        raise ValueError(f"padding must be {forms}, not {shown(value)}")
     if is_sequence(value):
         axes = list(cast("Sequence[object]", value))
         sides = [is_sequence(axis) for axis in axes]
         if any(sides):
             if len(axes) != 2 or not all(sides):
-                raise ValueError(f"padding must be {forms}, not {value!r}")
+                raise ValueError(f"padding must be {forms}, not {shown(value)}")
             return (
                 parse_pair("padding", axes[0], 0, forms),
                 parse_pair("padding", axes[1], 0, forms),
@@ -126,25 +127,49 @@ def sources(extent: int, pad: tuple[int, int], mode: str) -> npt.NDArray[np.intp
 
 
 def pad_image(x: npt.NDArray[Any], pads: Pads, mode: str) -> npt.NDArray[Any]:
-    """Return a C-contiguous copy of x (N, C, H, W), padded by a mode other than zeros."""
-    rows = sources(x.shape[2], pads[0], mode)
-    columns = sources(x.shape[3], pads[1], mode)
-    return cast("npt.NDArray[Any]", x.take(rows, axis=2).take(columns, axis=3))
+    """Return a C-contiguous copy of x (N, C, H, W), padded by a mode other than zeros.
+
+    The columns beside the image are copied from it, then whole rows from those that lie between.
+    Nothing else of a size is held but copies of the padding itself.
+    """
+    height, width = x.shape[2:]
+    (top, bottom), (left, right) = pads
+    padded = np.empty((*x.shape[:2], top + height + bottom, left + width + right), x.dtype)
+    image_rows = padded[:, :, top : top + height]
+    image_rows[..., left : left + width] = x
+    columns = sources(width, pads[1], mode)
+    image_rows[..., :left] = x[..., columns[:left]]
+    image_rows[..., left + width :] = x[..., columns[left + width :]]
+    rows = sources(height, pads[0], mode)
+    padded[:, :, :top] = image_rows[:, :, rows[:top]]
+    padded[:, :, top + height :] = image_rows[:, :, rows[top + height :]]
+    return padded
+
+
+def pad_bytes(shape: Sequence[int], pads: Pads, itemsize: int) -> int:
+    """Return the most bytes that `pad_image` holds besides its result, for an image's shape."""
+    height, width = shape[2:]
+    copied = max(height * max(pads[1]), max(pads[0]) * (width + sum(pads[1])))
+    return shape[0] * shape[1] * copied * itemsize
 
 
 def fold_image(padded: npt.NDArray[Any], pads: Pads, mode: str) -> npt.NDArray[Any]:
-    """Sum each padded pixel's gradient onto the pixel it copied: the adjoint of `pad_image`."""
-    rows_folded = _fold_rows(padded, pads[0], mode)
-    columns_folded = _fold_rows(rows_folded.swapaxes(2, 3), pads[1], mode)
-    return np.ascontiguousarray(columns_folded.swapaxes(2, 3))
+    """Sum each padded pixel's gradient onto the pixel it copied: the adjoint of `pad_image`.
+
+    `padded` is used up: its rows are summed up in place, then its columns. The result is the view
+    of it that is the image.
+    """
+    rows = _fold_rows(padded, pads[0], mode)
+    columns = _fold_rows(rows.swapaxes(2, 3), pads[1], mode)
+    return columns.swapaxes(2, 3)
 
 
 def _fold_rows(padded: npt.NDArray[Any], pad: tuple[int, int], mode: str) -> npt.NDArray[Any]:
-    """Fold along axis 2: the image itself as one block, then its padding row by row."""
+    """Fold along axis 2: the padding onto the image, row by row. Return the image's rows."""
     before, after = pad
     extent = padded.shape[2] - before - after
-    folded = padded[:, :, before : before + extent].copy()
+    image = padded[:, :, before : before + extent]
     source = sources(extent, pad, mode)
     for position in (*range(before), *range(before + extent, len(source))):
-        folded[:, :, source[position]] += padded[:, :, position]
-    return folded
+        image[:, :, source[position]] += padded[:, :, position]
+    return image

@@ -1,0 +1,72 @@
+"""What decompositions share: pieces that are planned, and run one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from ..problem import Piece
+from ..problem.activation import Activation, activate
+from ..problem.operands import Array
+from ..threads import worth_waking
+from .implementation import Chooser, Implementation, Plan, Refusal, Request, Run
+
+__all__ = ["Bare", "plan_pieces"]
+
+
+class Bare(NamedTuple):
+    """Pixels of the result that no tap reaches: zero, or the bias, the activation applied."""
+
+    rows: slice
+    columns: slice
+
+
+def plan_pieces(
+    implementation: Implementation, request: Request, choose: Chooser, pieces: list[Piece],
+    bare: tuple[Bare, ...],
+) -> Plan | Refusal:  # fmt: skip
+    """Return the plan of a decomposition, or the refusal of the first piece that has one.
+
+    A piece is a forward pass whatever the operation, on as many threads as it is worth to wake.
+    """
+    plans: list[Plan] = []
+    for piece in pieces:
+        answer = choose(
+            replace(
+                request,
+                operation="forward",
+                piece=piece,
+                threads=worth_waking(request.threads, piece.problem.flops),
+                siblings=request.siblings * len(pieces),
+            )
+        )
+        if isinstance(answer, Refusal):
+            return answer
+        plans.append(answer)
+    plans.sort(key=lambda plan: plan.piece.problem.taps, reverse=True)
+    activation = request.problem.activation if request.operation == "forward" else None
+    return Plan(
+        implementation,
+        request.piece,
+        request.threads,
+        _make_run([plan.run for plan in plans], bare, activation),
+        max((plan.scratch_bytes for plan in plans), default=0),
+        pieces=tuple(plans),
+    )
+
+
+def _make_run(runs: list[Run], bare: tuple[Bare, ...], activation: Activation) -> Run:
+    """Return the function that runs all pieces: of prepared weights they make no use."""
+
+    def run(
+        x: Array, weight: Array, _prepared: Array | None, bias: Array | None, y: Array,
+        scratch: Array | None,
+    ) -> None:  # fmt: skip
+        for part in bare:
+            pixels = y[:, :, part.rows, part.columns]
+            pixels[...] = 0 if bias is None else bias[:, None, None]
+            activate(activation, pixels)
+        for run_piece in runs:
+            run_piece(x, weight, None, bias, y, scratch)
+
+    return run

@@ -1,0 +1,184 @@
+"""What an algorithm is here: one object whose one method answers everything.
+
+    implementation.plan(request, choose)  →  Plan      its kernel, blocks, scratch; how to run it
+                                             Refusal   unable or unsuited, in a sentence
+
+What accepts a problem is what runs and explains it, so these cannot disagree. Planning touches no
+data and may be asked about any size. A decomposition plans the pieces that it makes with the
+chooser it is handed, and is an implementation like any other.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from ..problem import ConvProblem, Piece
+from ..problem.operands import Array
+
+__all__ = [
+    "Accuracy",
+    "Chooser",
+    "Implementation",
+    "Operation",
+    "Plan",
+    "Refusal",
+    "Request",
+    "Run",
+]
+
+# What is computed from what:     forward       y  from x and the weights
+#                                 input-grad    dx from the gradient of y and the weights
+#                                 weight-grad   dw from the gradient of y and x
+Operation: TypeAlias = Literal["forward", "input-grad", "weight-grad"]
+
+# run(first, second, prepared, bias, result, scratch) fills the result: `first` and `second` as the
+# operation lists them, `prepared` what the plan's `prepare` made of the weights or None, `bias` for
+# the result's channels or None, `scratch` as many bytes as the plan wants, None if it wants none.
+Run: TypeAlias = Callable[[Array, Array, Array | None, Array | None, Array, Array | None], None]
+
+
+class Accuracy(NamedTuple):
+    """What an implementation promises of its sums: its contract with whoever calls or tests it.
+
+    Attributes
+    ----------
+    growth : float
+        A sum of n products z is within ``growth · (n + 2) · u · Σ|z|`` of its exact value, before
+        an activation, with u half the spacing of floating-point numbers at 1 (Higham, Accuracy and
+        Stability of Numerical Algorithms, chapter 3); 1 for any order of summation. For an output,
+        n is the taps and the bias.
+    componentwise : bool
+        Whether that holds of every single result with its own Σ|z|; if not, only with the largest.
+    exact_on_integers : bool
+        Whether sums of integers that fit the significand come out exactly.
+    """
+
+    growth: float = 1.0
+    componentwise: bool = True
+    exact_on_integers: bool = True
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of an implementation.
+
+    Attributes
+    ----------
+    operation : {"forward", "input-grad", "weight-grad"}
+    piece : Piece
+        For the gradients, the convolution whose gradient it is, whole. Its padding is with zeros,
+        and not in the image; its batch is never empty.
+    threads : int
+        At the most.
+    backend : str
+        "auto", a family, or an implementation's name: which ones may be chosen.
+    forced : bool
+        Whether an implementation shall plan what it is able to, suited or not.
+    siblings : int
+        Of how many pieces this is one. Cutting it further multiplies them.
+    """
+
+    operation: Operation
+    piece: Piece
+    threads: int
+    backend: str = "auto"
+    forced: bool = False
+    siblings: int = 1
+
+    @property
+    def problem(self) -> ConvProblem:
+        """The piece's."""
+        return self.piece.problem
+
+
+class Refusal(NamedTuple):
+    """Why an implementation does not do it: unable to, or merely unsuited for it."""
+
+    reason: str
+    able: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an implementation will do it.
+
+    Attributes
+    ----------
+    implementation : Implementation
+    piece : Piece
+    threads : int or None
+        None where NumPy's BLAS decides.
+    run : callable
+        See `Run`. It allocates nothing; all buffers are the scratch. Safe to call from many threads
+        at once with scratches of their own.
+    scratch_bytes : int
+        Of all threads.
+    blocks : named tuple or None
+        How the work is cut into units, by name.
+    prepare : callable or None
+        Given the weights, these as `run` reads them fastest, whatever the image; None where that is
+        as they are.
+    pieces : tuple of Plan
+        Of a decomposition, what has the most taps first.
+    """
+
+    implementation: Implementation
+    piece: Piece
+    threads: int | None
+    run: Run
+    scratch_bytes: int = 0
+    blocks: Any = None
+    prepare: Callable[[Array], Array] | None = None
+    pieces: tuple[Plan, ...] = field(default=())
+
+    @property
+    def leaf(self) -> Plan:
+        """The plan that does most of the work: this one, or that of the first piece."""
+        return self.pieces[0].leaf if self.pieces else self
+
+    @property
+    def family(self) -> str:
+        """What `backend=` calls it."""
+        return self.leaf.implementation.families[0]
+
+    @property
+    def accuracy(self) -> Accuracy:
+        """The contract of the least accurate of what runs."""
+        contracts = [piece.accuracy for piece in self.pieces] or [self.implementation.accuracy]
+        return Accuracy(
+            max(contract.growth for contract in contracts),
+            all(contract.componentwise for contract in contracts),
+            all(contract.exact_on_integers for contract in contracts),
+        )
+
+
+Chooser: TypeAlias = Callable[[Request], "Plan | Refusal"]
+
+
+class Implementation(ABC):
+    """One algorithm with one kernel, or one way to cut a problem up.
+
+    Attributes
+    ----------
+    name : str
+        Its own.
+    families : tuple of str
+        The names by which ``backend=`` finds it, its own family first; of a decomposition none,
+        since it does with any family what its pieces can be done with.
+    accuracy : Accuracy
+    """
+
+    name: str
+    families: tuple[str, ...] = ()
+    accuracy = Accuracy()
+
+    @abstractmethod
+    def plan(self, request: Request, choose: Chooser) -> Plan | Refusal:
+        """Return how it would do what is asked, or why not."""
+
+    def __repr__(self) -> str:
+        """Return its name."""
+        return f"<{self.name}>"

@@ -1,0 +1,114 @@
+"""Stencils of depthwise layers that slide down strips of the image in place.
+
+kernels/strip.pxi           how a strip is read
+kernels/stencil_slide.pxi   forward, and the input gradient of stride 1
+kernels/stencil_spread.pxi  the input gradient of stride 2
+kernels/weight_slide.pxi    the weight gradient (algorithms/weights.py)
+"""
+
+from __future__ import annotations
+
+from .. import tuning
+from ..problem import ConvProblem, Piece
+from .blocks import Blocks, ceil_div, cut_rows, planes_of_unit
+from .compiled import Kernel, vector_values
+
+__all__ = ["SLIDE", "SPREAD", "cannot_slide", "rows_bytes"]
+
+
+def cannot_slide(problem: ConvProblem) -> str | None:
+    """Return why strips of the image cannot be read in place, or None.
+
+    Rows may be padded by any number. Columns by less than the kernel: so far a strip reaches into
+    the neighbouring rows at the most.
+    """
+    size = problem.rows.kernel
+    if problem.in_channels_per_group != 1:
+        return f"it takes one channel per group, here are {problem.in_channels_per_group}"
+    if problem.columns.kernel != size or size not in (3, 5, 7):
+        return f"it has kernels of 3×3, 5×5 and 7×7, not {size}×{problem.columns.kernel}"
+    if problem.stride not in ((1, 1), (2, 2)) or problem.dilation != (1, 1):
+        return "it has strides 1 and 2 in both directions, without dilation"
+    if max(problem.columns.before, problem.columns.after) >= size:
+        return f"columns are padded by as much as the kernel, {size}"
+    if rows_bytes(problem, 1) > tuning.MOST_SCRATCH_BYTES:
+        return "the rows of the image that one row sees are too long to be copied at its end"
+    return None
+
+
+def rows_bytes(problem: ConvProblem, rows: int) -> int:
+    """Return what the rows of a channel take that so many output rows see."""
+    seen = (rows - 1) * problem.rows.stride + problem.rows.kernel
+    return min(problem.height, seen) * problem.width * problem.dtype.itemsize
+
+
+class _Slide(Kernel):
+    """Forward: a row of the image is loaded once for all rows of the output that see it."""
+
+    name = "stencil_slide"
+    families = ("depthwise",)
+
+    def unable(self, piece: Piece) -> str | None:
+        if piece.output is not None:
+            return "it writes whole rows of the result"
+        return cannot_slide(piece.problem)
+
+    def unsuited(self, piece: Piece) -> str | None:
+        problem = piece.problem
+        filters = problem.out_channels_per_group
+        if filters <= tuning.SLIDE_MOST_FILTERS:
+            return None
+        return f"it reads the image once for each filter, and a group has {filters}"
+
+    def blocks(self, piece: Piece, threads: int) -> Blocks:
+        problem = piece.problem
+        filters = problem.out_channels_per_group
+        rows = cut_rows(problem, threads, problem.out_height, rows_bytes)
+        planes = 1
+        if rows == problem.out_height:
+            planes = planes_of_unit(problem, threads, rows * problem.out_width * filters)
+        return Blocks(planes, rows, 1, filters)
+
+
+class _Spread(Kernel):
+    """The input gradient of stride 2: all phases of the image in one go."""
+
+    name = "stencil_spread"
+    families = ("depthwise",)
+    operation = "input-grad"
+
+    def unable(self, piece: Piece) -> str | None:
+        problem = piece.problem
+        reason = cannot_slide(problem)
+        if reason is not None:
+            return reason
+        if problem.stride != (2, 2) or problem.out_channels_per_group != 1:
+            return "it has stride 2 and one filter per group"
+        if problem.rows.before % 2 != problem.columns.before % 2:
+            return "rows and columns are padded by an odd and an even number"
+        return None
+
+    def unsuited(self, piece: Piece) -> str | None:
+        problem = piece.problem
+        vector = vector_values(problem)
+        if problem.width > vector:
+            return None
+        return f"a row of {problem.width} pixels does not fill a vector of {vector}"
+
+    def blocks(self, piece: Piece, threads: int) -> Blocks:
+        problem = piece.problem
+        rows = cut_rows(problem, threads, problem.height, _spread_bytes, least=2)
+        planes = 1
+        if rows == problem.height:
+            planes = planes_of_unit(problem, threads, rows * problem.width)
+        return Blocks(planes, rows + rows % 2, 1, 1)
+
+
+def _spread_bytes(problem: ConvProblem, rows: int) -> int:
+    """Return what the rows of a plane of the gradient take that so many rows of dx see."""
+    seen = ceil_div(rows, 2) + (problem.rows.kernel - 1) // 2
+    return min(problem.out_height, seen) * problem.out_width * problem.dtype.itemsize
+
+
+SLIDE = _Slide()
+SPREAD = _Spread()

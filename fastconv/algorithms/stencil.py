@@ -1,0 +1,94 @@
+"""Stencils of depthwise layers that do not slide (see slide.py).
+
+kernels/stencil_rows.pxi        pixels in the lanes, four rows of the output at a time, from a band
+kernels/stencil_channels.pxi    channels in the lanes, for planes too narrow for that
+"""
+
+from __future__ import annotations
+
+from .. import tuning
+from ..problem import ConvProblem, Piece
+from .blocks import Blocks, band_bytes, ceil_div, cut_rows
+from .compiled import Kernel, beyond_limit, vector_values
+from .slide import cannot_slide
+
+__all__ = ["STENCIL_CHANNELS", "STENCIL_ROWS"]
+
+
+class _Rows(Kernel):
+    """Any kernel, stride and number of channels."""
+
+    name = "stencil_rows"
+    families = ("depthwise",)
+
+    def unable(self, piece: Piece) -> str | None:
+        problem = piece.problem
+        return beyond_limit(
+            f"one row of a group reads {problem.in_channels_per_group} channels of "
+            f"{problem.rows.span} rows of the padded image:",
+            _group_bytes(problem, 1),
+        )
+
+    def unsuited(self, piece: Piece) -> str | None:
+        problem = piece.problem
+        filters = problem.out_channels_per_group
+        if filters <= tuning.STENCIL_MOST_FILTERS:
+            return None
+        return f"it reads the image once for each filter, and a group has {filters}"
+
+    def blocks(self, piece: Piece, threads: int) -> Blocks:
+        problem = piece.problem
+        filters = problem.out_channels_per_group
+        rows = cut_rows(problem, threads, problem.out_height, _group_bytes)
+        if piece.output is not None:  # the results of a unit wait to be spread
+            most_results = tuning.MOST_SCRATCH_BYTES // problem.dtype.itemsize
+            while filters > 1 and rows * problem.out_width * filters > most_results:
+                filters = ceil_div(filters, 2)
+        return Blocks(1, rows, problem.in_channels_per_group, filters)
+
+
+def _group_bytes(problem: ConvProblem, rows: int) -> int:
+    return band_bytes(problem, rows, problem.in_channels_per_group, vector_values(problem))
+
+
+class _Channels(Kernel):
+    """One channel and one filter per group, a vector of planes turned over."""
+
+    name = "stencil_channels"
+    families = ("depthwise",)
+
+    def unable(self, piece: Piece) -> str | None:
+        problem = piece.problem
+        if not problem.in_channels_per_group == problem.out_channels_per_group == 1:
+            return "it takes one channel and one filter per group"
+        if min(problem.rows.before, problem.columns.before) < 0:
+            return "it cannot leave out the first rows or columns of an image"
+        return beyond_limit("a vector of planes, twice, takes", 2 * _planes_bytes(problem))
+
+    def unsuited(self, piece: Piece) -> str | None:
+        problem = piece.problem
+        vector = vector_values(problem)
+        if problem.groups < vector // 2:
+            return f"{problem.groups} groups would leave most of a vector's {vector} lanes idle"
+        if problem.out_width > tuning.CHANNELS_NARROW * vector:
+            return f"rows of {problem.out_width} pixels are long enough for vectors of pixels"
+        if _planes_bytes(problem) > tuning.CHANNELS_MOST_PLANE_BYTES:
+            return "a vector of planes would not stay in the caches"
+        columns = tuning.CHANNELS_FEW_COLUMNS
+        slides = piece.output is None and cannot_slide(problem) is None
+        if slides and problem.out_width > columns:
+            return f"with more than {columns} columns sliding is faster"
+        return None
+
+    def blocks(self, piece: Piece, threads: int) -> Blocks:
+        return Blocks(1, 1, 1, 1)
+
+
+def _planes_bytes(problem: ConvProblem) -> int:
+    """Return about what a vector of planes takes, padded or, where pads are negative, whole."""
+    height, width = (max(axis.padded, axis.size) for axis in (problem.rows, problem.columns))
+    return height * width * vector_values(problem) * problem.dtype.itemsize
+
+
+STENCIL_ROWS = _Rows()
+STENCIL_CHANNELS = _Channels()

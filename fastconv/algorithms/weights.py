@@ -1,0 +1,235 @@
+"""The gradient of the weights: a matrix product summed over the pixels of all images.
+
+    dw [K/groups x T]  =  sum over images of  grad [K/groups x pixels]  @  columns' [pixels x T]
+
+    weights_filters    filters in the lanes                            kernels/weights_filters.pxi
+    weights_pixels     pixels in the lanes, for few filters            kernels/weights_pixels.pxi
+    weights_slide      one channel and filter per group, in place      kernels/weights_slide.pxi
+
+The blocks, and with them the order of every sum, depend on the problem alone, never on how many
+threads there are.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import tuning
+from ..problem import ConvProblem, Piece
+from ..problem.operands import Array
+from .blocks import band_bytes, ceil_div, even
+from .compiled import (
+    Description,
+    Kernel,
+    beyond_limit,
+    kernel,
+    scratch_of_threads,
+    steps,
+    vector_values,
+)
+from .implementation import Run
+from .slide import cannot_slide, rows_bytes
+
+__all__ = ["WEIGHTS_FILTERS", "WEIGHTS_PIXELS", "WEIGHTS_SLIDE"]
+
+# The filters of a tile with pixels in the lanes, RUN_FILTERS of every instruction set.
+_PIXEL_FILTERS = 4
+
+
+class _Blocks(NamedTuple):
+    """What a unit computes, and in how many parts the pixels are cut."""
+
+    rows: int
+    channels: int
+    filters: int
+    parts: int
+
+
+class _Weights(Kernel):
+    """What the three have in common."""
+
+    operation = "weight-grad"
+    compiled = "Weights"
+
+    def make_run(self, made: Any, description: Description, threads: int) -> tuple[Run, int]:
+        """Return the function that runs the compiled object, and the scratch that it wants.
+
+        Where pixels are cut into parts, each has its copy of dw, at the end of the scratch.
+        """
+        problem, parts = description.problem, description.blocks.parts
+        run_units, units = made.run, made.units
+        step = steps(units, problem.flops, threads, tuning.FLOPS_PER_STEP)
+        of_threads = scratch_of_threads(made, threads)
+        copies = parts if parts > 1 else 0
+        shape = copies, *problem.weight_shape
+        size = copies * problem.out_channels * problem.taps * problem.dtype.itemsize
+
+        def run(
+            grad: Array, x: Array, _prepared: Array | None, _bias: Array | None, dw: Array,
+            scratch: Array | None,
+        ) -> None:  # fmt: skip
+            assert scratch is not None  # as many bytes as the plan says, which are some
+            target = dw
+            if copies:
+                target = scratch[of_threads:].view(problem.dtype).reshape(shape)
+            for first in range(0, units, step):
+                run_units(grad, x, target, scratch, first, min(first + step, units), threads)
+            if copies:
+                with np.errstate(all="ignore"):  # infinities and NaN flow through
+                    np.add.reduce(target, axis=0, out=dw)
+
+        return run, of_threads + size
+
+    def unable(self, piece: Piece) -> str | None:
+        """Refuse what would need more than a few MiB of scratch for its smallest blocks.
+
+        These are a single row of the output and of a single channel: its band, the gradient of the
+        fewest filters there, and their sums.
+        """
+        problem = piece.problem
+        needed = band_bytes(problem, 1, 1) + self._row_values(problem) * problem.dtype.itemsize
+        return beyond_limit(
+            f"one row of a channel reads {problem.rows.span} rows of the padded image and with its "
+            "gradient and sums needs a scratch of",
+            needed,
+        )
+
+    def _row_values(self, problem: ConvProblem) -> int:
+        """Return the values of the gradient of the fewest filters in a row, and of their sums."""
+        raise NotImplementedError
+
+    def _panel_filters(self, problem: ConvProblem) -> int:
+        return _PIXEL_FILTERS
+
+    def _first_rows(self, problem: ConvProblem) -> int:
+        return min(problem.out_height, max(1, tuning.WEIGHTS_MOST_PIXELS // problem.out_width))
+
+    def _lanes(self, problem: ConvProblem, filters: int) -> int:
+        """Return how many sums a tap has of so many filters."""
+        return filters * vector_values(problem)
+
+    def blocks(self, piece: Piece, threads: int) -> _Blocks:
+        problem = piece.problem
+        kernel_taps = problem.rows.kernel * problem.columns.kernel
+        itemsize = problem.dtype.itemsize
+        panel = self._panel_filters(problem)
+        most_filters = max(panel, tuning.WEIGHTS_MOST_FILTERS // panel * panel)
+        most_taps = tuning.WEIGHTS_MOST_TAPS
+        filters = min(problem.out_channels_per_group, most_filters)
+        channels = min(problem.in_channels_per_group, max(1, most_taps // kernel_taps))
+        rows = self._first_rows(problem)
+
+        def sums() -> int:
+            return self._lanes(problem, filters) * channels * kernel_taps * itemsize
+
+        def too_large() -> bool:
+            return band_bytes(problem, rows, channels) > tuning.WEIGHTS_BAND_BYTES
+
+        while filters > panel and sums() > tuning.WEIGHTS_SUMS_BYTES:
+            filters = ceil_div(ceil_div(filters, 2), panel) * panel
+        while channels > 1 and (sums() > tuning.WEIGHTS_SUMS_BYTES or too_large()):
+            channels = ceil_div(channels, 2)
+        while rows > 1 and too_large():
+            rows = ceil_div(rows, 2)
+
+        def missing() -> bool:
+            units = (
+                problem.groups * ceil_div(problem.out_channels_per_group, filters)
+                * ceil_div(problem.in_channels_per_group, channels)
+            )  # fmt: skip
+            return units < tuning.WEIGHTS_FEWEST_UNITS
+
+        is_work = problem.flops > tuning.WEIGHTS_FEWEST_FLOPS
+        while is_work and filters > panel and missing():
+            filters = ceil_div(ceil_div(filters, 2), panel) * panel
+        while is_work and channels > 1 and channels * kernel_taps > most_taps // 4 and missing():
+            channels = ceil_div(channels, 2)
+        rows = even(problem.out_height, rows)
+        channels = even(problem.in_channels_per_group, channels)
+        parts = self._parts(problem, rows, channels, filters) if is_work and missing() else 1
+        return _Blocks(rows, channels, filters, parts)
+
+    def _parts(self, problem: ConvProblem, rows: int, channels: int, filters: int) -> int:
+        """Return in how many parts pixels are cut where there are too few units."""
+        units = (
+            problem.groups * ceil_div(problem.out_channels_per_group, filters)
+            * ceil_div(problem.in_channels_per_group, channels)
+        )  # fmt: skip
+        copy = problem.out_channels * problem.taps * problem.dtype.itemsize
+        return max(
+            1,
+            min(
+                ceil_div(tuning.WEIGHTS_FEWEST_UNITS, units),
+                problem.batch * ceil_div(problem.out_height, rows),
+                tuning.WEIGHTS_MOST_COPIES_BYTES // copy,
+            ),
+        )
+
+
+class _Filters(_Weights):
+    """Filters in the lanes: a step is a pixel, the tile's rows are taps."""
+
+    name = "weights_filters"
+    families = ("gemm",)
+
+    def unsuited(self, piece: Piece) -> str | None:
+        filters = piece.problem.out_channels_per_group
+        vector = vector_values(piece.problem)
+        if filters > max(vector // 2, tuning.STENCIL_MOST_FILTERS):
+            return None
+        return f"{filters} filters would leave most of a vector's {vector} lanes idle"
+
+    def _panel_filters(self, problem: ConvProblem) -> int:
+        count: int = kernel("panel_filters")(self.name, problem.dtype.itemsize)
+        return count
+
+    def _row_values(self, problem: ConvProblem) -> int:
+        taps = problem.rows.kernel * problem.columns.kernel
+        return self._panel_filters(problem) * (problem.out_width + taps)
+
+    def _lanes(self, problem: ConvProblem, filters: int) -> int:
+        vector = vector_values(problem)
+        return ceil_div(filters, vector) * vector
+
+
+class _Pixels(_Weights):
+    """Pixels in the lanes: a sum of products along the pixels for every filter and tap."""
+
+    name = "weights_pixels"
+    families: tuple[str, ...] = ("gemm_pixels", "depthwise")
+
+    def unsuited(self, piece: Piece) -> str | None:
+        return None
+
+    def _row_values(self, problem: ConvProblem) -> int:
+        taps = vector_values(problem) * problem.rows.kernel * problem.columns.kernel
+        filters = min(problem.out_channels_per_group, _PIXEL_FILTERS)
+        return filters * (problem.columns.padded + taps)
+
+
+class _Slide(_Pixels):
+    """The same for one channel and filter, down strips of image and gradient in place."""
+
+    name = "weights_slide"
+    families = ("depthwise",)
+
+    def unable(self, piece: Piece) -> str | None:
+        problem = piece.problem
+        if problem.out_channels_per_group != 1:
+            return f"it takes one filter per group, here are {problem.out_channels_per_group}"
+        if problem.rows.kernel == 7:
+            return "it has kernels of 3×3 and 5×5, not 7×7"
+        return cannot_slide(problem) or super().unable(piece)
+
+    def _first_rows(self, problem: ConvProblem) -> int:
+        rows = problem.out_height
+        while rows > 1 and rows_bytes(problem, rows) > tuning.WEIGHTS_ROWS_BYTES:
+            rows = ceil_div(rows, 2)
+        return rows
+
+
+WEIGHTS_FILTERS = _Filters()
+WEIGHTS_PIXELS = _Pixels()
+WEIGHTS_SLIDE = _Slide()

@@ -1,0 +1,243 @@
+"""The list of implementations, and the choice among them.
+
+For each operation the first in its list that is able and suited wins; every other can say why it
+did not. To add an algorithm, write its file in algorithms/ and enter it here: tests, benchmarks,
+`backends()` and `explain()` find it in this list.
+
+    request  →  choose  →  implementation.plan(request, choose)  →  Plan
+                  ▲                                   │
+                  └── the pieces of a decomposition ──┘
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+from . import isa
+from .algorithms.by_padding import BY_PADDING
+from .algorithms.by_stride import BY_STRIDE
+from .algorithms.compiled import NOT_BUILT
+from .algorithms.gemm import GEMM_FILTERS, GEMM_PIXELS
+from .algorithms.im2col import IM2COL
+from .algorithms.implementation import (
+    Accuracy,
+    Implementation,
+    Operation,
+    Plan,
+    Refusal,
+    Request,
+)
+from .algorithms.loops import LOOPS, LOOPS_LITERAL, LOOPS_ROWS
+from .algorithms.slide import SLIDE, SPREAD
+from .algorithms.stencil import STENCIL_CHANNELS, STENCIL_ROWS
+from .algorithms.weights import WEIGHTS_FILTERS, WEIGHTS_PIXELS, WEIGHTS_SLIDE
+from .problem import ConvProblem, Piece
+from .problem.arguments import shown
+
+__all__ = [
+    "FAMILIES",
+    "IMPLEMENTATIONS",
+    "Family",
+    "ask",
+    "backends",
+    "check_name",
+    "check_usable",
+    "choose",
+    "plan",
+    "refusals",
+    "usable_families",
+]
+
+# By operation, in the order in which they are asked.
+IMPLEMENTATIONS: dict[Operation, tuple[Implementation, ...]] = {
+    "forward": (
+        BY_PADDING, STENCIL_CHANNELS, SLIDE, STENCIL_ROWS, GEMM_FILTERS, GEMM_PIXELS,
+        LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
+    ),
+    "input-grad": (SPREAD, BY_STRIDE, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL),
+    "weight-grad": (
+        WEIGHTS_SLIDE, WEIGHTS_FILTERS, WEIGHTS_PIXELS, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
+    ),
+}  # fmt: skip
+
+
+class Family(NamedTuple):
+    """What a user can ask for by ``backend=``: implementations of one idea.
+
+    Attributes
+    ----------
+    name : str
+    summary : str
+        One line for people.
+    threading : {"openmp", "blas", "none"}
+        Whose threads it runs on: fastconv's own, those of NumPy's BLAS, only the caller's.
+    """
+
+    name: str
+    summary: str
+    threading: Literal["openmp", "blas", "none"]
+
+    @property
+    def accuracy(self) -> Accuracy:
+        """The contract of the least accurate of its implementations."""
+        contracts = [
+            implementation.accuracy
+            for implementations in IMPLEMENTATIONS.values()
+            for implementation in implementations
+            if self.name in implementation.families
+        ]
+        return Accuracy(
+            max(contract.growth for contract in contracts),
+            all(contract.componentwise for contract in contracts),
+            all(contract.exact_on_integers for contract in contracts),
+        )
+
+
+FAMILIES = (
+    Family(
+        "depthwise", "stencils that read each pixel once for several rows of the output", "openmp"
+    ),
+    Family(
+        "gemm",
+        "a matrix product that reads the image in place, filters in the lanes of the vectors",
+        "openmp",
+    ),
+    Family(
+        "gemm_pixels",
+        "the same product with pixels in the lanes: for few filters or few taps",
+        "openmp",
+    ),
+    Family(
+        "loops",
+        "typed loops along the image rows, parallel over images, channels and rows",
+        "openmp",
+    ),
+    Family(
+        "im2col",
+        "NumPy: the image rearranged into columns, tile by tile, then a matrix product",
+        "blas",
+    ),
+    Family("loops_rows", "typed loops along the image rows, one thread", "none"),
+    Family("loops_literal", "typed loops in the order of the definition, one thread", "none"),
+)
+
+
+def usable_families() -> list[Family]:
+    """Return the families that this installation can run, in order of choice."""
+    return [family for family in FAMILIES if family.threading == "blas" or isa.kernels is not None]
+
+
+def backends() -> list[str]:
+    """Return the names that ``backend=`` accepts here besides "auto", in order of choice.
+
+    Returns
+    -------
+    list of str
+    """
+    return [family.name for family in usable_families()]
+
+
+def choose(request: Request) -> Plan | Refusal:
+    """Return the plan of the first implementation that is able and suited.
+
+    Where it is `forced`, of the first that is able if none is suited. The refusal is that of the
+    one which was asked for by its own name, else of the last, the most general of its family.
+    """
+    refusal = Refusal(f"it computes no {request.operation}")
+    named = None
+    for forced in (False, True) if request.forced else (False,):
+        asked = replace(request, forced=forced)
+        for implementation in IMPLEMENTATIONS[request.operation]:
+            if not _is_asked_for(implementation, request.backend):
+                continue
+            answer = implementation.plan(asked, choose)
+            if isinstance(answer, Plan):
+                return answer
+            refusal = answer
+            if implementation.name == request.backend:
+                named = answer
+    return named or refusal
+
+
+def _is_asked_for(implementation: Implementation, backend: str) -> bool:
+    return (
+        backend in ("auto", implementation.name)
+        or not implementation.families  # a decomposition asks for its pieces in turn
+        or backend in implementation.families
+    )
+
+
+def ask(
+    operation: Operation, problem: ConvProblem, backend: str, threads: int, *, forced: bool = True
+) -> Plan | Refusal:
+    """Return how a backend would do it, suited or not, or why it cannot.
+
+    Parameters
+    ----------
+    problem
+        Its padding is with zeros (`ConvProblem.unpadded`). An empty batch is planned as one image.
+    backend
+        "auto", a family, or the name of an implementation.
+    """
+    if problem.is_empty:
+        problem = replace(problem, batch=1)
+    forced = forced and backend != "auto"
+    return choose(Request(operation, Piece(problem), threads, backend, forced))
+
+
+def plan(operation: Operation, problem: ConvProblem, backend: str, threads: int) -> Plan:
+    """Return how it is done; see `ask`.
+
+    Raises
+    ------
+    ValueError
+        For a backend that does not exist, or cannot compute the problem.
+    """
+    check_name(backend)
+    answer = ask(operation, problem, backend, threads)
+    if isinstance(answer, Refusal):
+        raise ValueError(f"backend {backend!r} cannot compute {problem}: {answer.reason}")
+    return answer
+
+
+def check_name(name: object) -> None:
+    """Refuse what is neither "auto", the name of a family, nor that of an implementation."""
+    families = ["auto", *(family.name for family in FAMILIES)]
+    kernels = sorted(
+        {
+            implementation.name
+            for implementations in IMPLEMENTATIONS.values()
+            for implementation in implementations
+            if implementation.families and implementation.name not in families
+        }
+    )
+    if not isinstance(name, str) or name not in (*families, *kernels):
+        raise ValueError(
+            f"backend must be one of {families}, or one of their kernels {kernels}, "
+            f"not {shown(name)}"
+        )
+
+
+def check_usable(backend: str) -> None:
+    """Refuse a name as `check_name` does, and one that this installation cannot run at all."""
+    check_name(backend)
+    if isa.kernels is None and backend not in ("auto", *backends()):
+        raise ValueError(f"backend {backend!r} cannot be used: {NOT_BUILT}")
+
+
+def refusals(
+    operation: Operation, problem: ConvProblem, backend: str, threads: int, chosen: Plan
+) -> dict[str, str]:
+    """Return, for every family but that of the plan that was chosen, why it was not."""
+    passed_over = (
+        f"'{chosen.family}' comes before it"
+        if backend == "auto"
+        else f"'{backend}' was asked for by name"
+    )
+    reasons = {}
+    for family in FAMILIES:
+        if family.name != chosen.family:
+            answer = ask(operation, problem, family.name, threads, forced=False)
+            reasons[family.name] = answer.reason if isinstance(answer, Refusal) else passed_over
+    return reasons

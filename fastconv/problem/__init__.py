@@ -1,0 +1,18 @@
+"""What is asked, before anything is computed: shapes, options and operands, checked once.
+
+axis.py           one axis under a kernel, and how it is cut
+convolution.py    ConvProblem: two axes and the channels
+transposed.py     TransposedProblem, told by the convolution that it transposes
+piece.py          Piece: a part of a problem, with a view of the weights and one of the output
+arguments.py      ints, pairs and choices as users give them
+operands.py       which arrays are taken, and what `out` may be
+padding.py        the forms of padding, and the modes that need a padded copy
+activation.py     relu, sigmoid, tanh and their derivatives
+"""
+
+from .axis import Axis
+from .convolution import ConvProblem
+from .piece import OutputView, Piece, WeightsView
+from .transposed import TransposedProblem
+
+__all__ = ["Axis", "ConvProblem", "OutputView", "Piece", "TransposedProblem", "WeightsView"]

@@ -1,0 +1,94 @@
+"""Every number that was measured rather than derived, in one place.
+
+Sizes are bytes, work is floating-point operations. Where nothing else is said, the number comes
+from benchmarks/STUDY.md's machine (Zen 4, 32 KiB of first-level and 1 MiB of second-level cache a
+core) and was confirmed on the layers of the benchmark. None of them changes a result by a bit but
+those marked so. Tests override them here, so that small problems cross every one.
+"""
+
+KIB, MIB = 1024, 2**20
+
+# ── threads and calls ──────────────────────────────────────────────────────────────────────────
+# Below it a second thread costs more to wake than it saves: about 20 µs of a plain loop's work.
+FLOPS_WORTH_A_THREAD = 200_000
+# Some ten milliseconds of a compiled kernel, after which Python looks for Ctrl-C.
+FLOPS_PER_STEP = 1_000_000_000
+# The same of plain loops, a tenth as fast.
+LOOP_FLOPS_PER_STEP = 100_000_000
+# And of a matrix product of NumPy's, by whatever BLAS it has: a tenth of a second of a good one.
+PRODUCT_FLOPS_PER_STEP = 4_000_000_000
+# Units of a stencil for every thread, so that they come out even.
+UNITS_PER_THREAD = 4
+# So many sizes of image does a plan remember.
+MOST_IMAGE_SIZES = 64
+
+# ── scratch of a thread ────────────────────────────────────────────────────────────────────────
+# What the smallest blocks of a problem may take; results that wait to be spread over the columns
+# of a gradient may take as much again. Beyond it a kernel refuses the problem.
+MOST_SCRATCH_BYTES = 4 * MIB
+
+# ── gemm, gemm_pixels ──────────────────────────────────────────────────────────────────────────
+# A unit's band and sums lie in the second-level cache, next to the weights passing through it.
+GEMM_BAND_BYTES = 384 * KIB
+GEMM_SUMS_BYTES = 448 * KIB
+# So many taps per block make the loading and storing of a tile's sums a small part of its work. Of
+# narrow panels only as many as fit half the first-level cache, from where they are read then.
+GEMM_TAPS = 512
+GEMM_FEWEST_TAPS = 192
+GEMM_PANEL_BYTES = 16 * KIB
+# More pixels or filters to a unit save nothing any more.
+GEMM_MOST_PIXELS = 896
+GEMM_MOST_FILTERS = 256
+
+# ── depthwise ──────────────────────────────────────────────────────────────────────────────────
+# The rows that a stencil's unit reads lie in the first-level cache where that leaves it enough.
+STENCIL_ROWS_BYTES = 24 * KIB
+STENCIL_FEWEST_ROWS = 8
+# Planes so small that these pixels are several together are one unit, or finding units would take a
+# part of the time.
+SLIDE_UNIT_PIXELS = 4096
+# A plane this narrow, in vectors, is turned over, unless it can be slid down and has more columns
+# than these, or is so large that a vector of planes leaves the caches.
+CHANNELS_NARROW = 1.0
+CHANNELS_FEW_COLUMNS = 8
+CHANNELS_MOST_PLANE_BYTES = 512 * KIB
+# Sliding down the one channel of a group is ahead of the tiles up to so many filters; a stencil
+# from bands up to fewer.
+SLIDE_MOST_FILTERS = 8
+STENCIL_MOST_FILTERS = 2
+
+# ── gradients of the weights: these decide how sums are cut, and so their bits ─────────────────
+# A unit's band, its panel of the gradient and its sums lie in the second-level cache. With more
+# pixels or taps than these at a time, loading and storing of sums is a small part of the work.
+WEIGHTS_BAND_BYTES = 192 * KIB
+WEIGHTS_SUMS_BYTES = 256 * KIB
+WEIGHTS_MOST_PIXELS = 448
+WEIGHTS_MOST_TAPS = 576
+WEIGHTS_MOST_FILTERS = 128
+# Strips read in place: the rows that a block sees lie in the first-level cache.
+WEIGHTS_ROWS_BYTES = 24 * KIB
+# So many units keep a few threads busy; below that pixels are cut into parts, if there are enough
+# of them and the copies of dw stay small.
+WEIGHTS_FEWEST_UNITS = 8
+WEIGHTS_FEWEST_FLOPS = 4_000_000
+WEIGHTS_MOST_COPIES_BYTES = MIB
+
+# ── cutting into pieces ────────────────────────────────────────────────────────────────────────
+# Cutting by padding pays where so much of the work is multiplying it; below, small pieces and
+# packing their weights cost more.
+PADDING_SHARE = 0.3
+# Each piece has some ten microseconds of its own.
+MOST_PIECES = 64
+
+# An input gradient that gathers multiplies zeros where outputs are few and far between: up to so
+# many times the products that it needs, it is still the faster way.
+MOST_GATHERED = 4
+
+# ── loops, im2col ──────────────────────────────────────────────────────────────────────────────
+# im2col writes every tap of an image once and uses it for K/groups filters; loops read the image
+# anew for every filter. Measured over shapes between, loops are ahead up to these counts.
+LOOPS_FEW_FILTERS = 2
+LOOPS_MOST_FILTERS = 8
+LOOPS_FEW_TAPS = 64
+# Columns at a time, unless FASTCONV_IM2COL_MIB says otherwise.
+IM2COL_BYTES = 64 * MIB

@@ -1,0 +1,192 @@
+"""The choice of a backend, and what explain, backends and show_config say of it."""
+
+import numpy as np
+import pytest
+
+import fastconv
+from benchmarks.problems.layers import LAYERS
+from fastconv import isa, planning
+from fastconv.problem import Piece
+from tests.support import contenders, plan_of
+
+DEPTHWISE = ((1, 32, 56, 56), (32, 1, 3, 3))
+
+
+DIRECTIONS = ("forward", "input-grad", "weight-grad")
+
+
+def _problem(layer):
+    return fastconv.ConvProblem.create(layer.x_shape, layer.weight_shape, **layer.conv_kwargs())
+
+
+def test_names_are_unique_and_listed_in_order():
+    names = [family.name for family in planning.FAMILIES]
+    assert len(set(names)) == len(names)
+    assert fastconv.backends() == [name for name in names if name in fastconv.backends()]
+    assert "im2col" in fastconv.backends()
+    assert "auto" not in names
+    for operation, implementations in planning.IMPLEMENTATIONS.items():
+        kernels = [implementation.name for implementation in implementations]
+        assert len(set(kernels)) == len(kernels), operation
+        for implementation in implementations:
+            assert set(implementation.families) <= set(names)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_auto_takes_the_first_that_is_able_and_suited(layer, direction):
+    request = planning.Request(direction, Piece(_problem(layer)), 2)
+    chosen = planning.choose(request)
+    for implementation in planning.IMPLEMENTATIONS[direction]:
+        answer = implementation.plan(request, planning.choose)
+        if implementation is chosen.implementation:
+            assert answer.leaf.implementation is chosen.leaf.implementation
+            break
+        assert isinstance(answer, planning.Refusal)
+        assert answer.reason
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_every_other_backend_says_why_not(layer, direction):
+    explanation = fastconv.explain(
+        layer.x_shape, layer.weight_shape, direction=direction, **layer.conv_kwargs()
+    )
+    assert len(explanation.refusals) == len(planning.FAMILIES) - 1
+    assert all(explanation.refusals.values())
+
+
+@pytest.mark.parametrize("family", planning.FAMILIES, ids=lambda family: family.name)
+def test_a_backend_can_be_forced_by_name(family):
+    """It then is that backend which runs, in every piece: neither chosen away nor mixed."""
+    found = 0
+    for layer in LAYERS:
+        for direction in DIRECTIONS:
+            plan = plan_of(family.name, _problem(layer), direction)
+            for leaf in _leaves(plan):
+                assert family.name in leaf.implementation.families
+                found += 1
+    assert bool(found) == (family.name in fastconv.backends())
+
+
+@pytest.mark.parametrize("name", [backend.name for backend in contenders()])
+def test_a_kernel_can_be_asked_for_by_its_own_name(name):
+    operands = [np.ones(shape, np.float32) for shape in DEPTHWISE]
+    operations = [
+        operation
+        for operation, implementations in planning.IMPLEMENTATIONS.items()
+        if any(name in (one.name, *one.families) for one in implementations)
+    ]
+    assert operations
+    for operation in operations:
+        for leaf in _leaves(plan_of(name, _problem_of_depthwise(), operation)):
+            assert name in (leaf.implementation.name, *leaf.implementation.families)
+    if "forward" in operations and name in fastconv.backends():
+        y = fastconv.conv2d(*operands, groups=32, padding=1, backend=name)
+        assert y[0, 0, 1, 1] == 9
+
+
+def _problem_of_depthwise():
+    return fastconv.ConvProblem.create(*DEPTHWISE, groups=32, padding=1, stride=2)
+
+
+def _leaves(plan):
+    if plan is None:
+        return []
+    return [leaf for piece in plan.pieces for leaf in _leaves(piece)] or [plan]
+
+
+def test_explain_prints_all_that_was_asked_for():
+    page = str(fastconv.explain((2, 64, 56, 56), (64, 64, 3, 3), (64,), padding=1))
+    assert "2×64×56×56 → 2×64×56×56" in page
+    assert "462.42 MFLOP" in page
+    assert "3.2 MiB at least" in page  # 2·(2·64·56·56) values and the weights, of 4 bytes
+    assert "13.8 MiB whole" in page  # the column matrix
+    for name in (family.name for family in planning.FAMILIES):
+        assert name in page
+
+
+def test_explain_has_attributes_for_programs():
+    explanation = fastconv.explain(*DEPTHWISE, groups=32, padding=1, dtype=np.float64)
+    assert explanation.problem.dtype == np.float64
+    assert explanation.problem.output_shape == (1, 32, 56, 56)
+    assert explanation.backend in fastconv.backends()
+    assert explanation.backend not in explanation.refusals
+    assert repr(explanation) == str(explanation)
+
+
+def test_explain_says_what_conv2d_does():
+    """Both ask the same plan: what it says its kernel is, it runs."""
+    for shapes, options in ((DEPTHWISE, {"groups": 32}), (((1, 8, 9, 9), (8, 8, 3, 3)), {})):
+        explanation = fastconv.explain(*shapes, **options)
+        x, weight = (np.ones(shape, np.float32) for shape in shapes)
+        plan = fastconv.plan_conv2d(weight, **options)
+        plan(x)
+        ((call_found, _),) = plan._calls.values()
+        leaf = call_found.plan().leaf
+        assert leaf.implementation.name == explanation.kernel
+        assert explanation.backend in leaf.implementation.families
+        assert (leaf.blocks._asdict() if leaf.blocks else {}) == explanation.blocks
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
+def test_explain_shows_the_pieces():
+    strided = fastconv.explain(
+        (1, 64, 56, 56), (64, 64, 3, 3), stride=2, padding=1, direction="input-grad"
+    )
+    assert len(strided.pieces) == 4
+    assert all("gemm" in piece for piece in strided.pieces)
+    assert str(strided).count("\npiece") == 4
+    dilated = fastconv.explain((1, 64, 28, 28), (64, 64, 3, 3), dilation=12, padding=12)
+    assert len(dilated.pieces) == 9
+
+
+def test_explain_names_no_buffer_where_the_image_is_its_own_matrix():
+    page = str(fastconv.explain((1, 64, 56, 56), (64, 64, 1, 1)))
+    assert "none needed" in page
+
+
+def test_explain_of_an_empty_batch():
+    explanation = fastconv.explain((0, 4, 6, 7), (6, 4, 3, 3))
+    assert explanation.problem.flops == 0
+    assert "0 FLOP" in str(explanation)
+
+
+def test_explain_of_a_forced_backend():
+    explanation = fastconv.explain((1, 4, 6, 7), (6, 4, 3, 3), backend="im2col")
+    assert explanation.backend == "im2col"
+    assert explanation.threads is None
+    assert "BLAS" in str(explanation)
+    assert "instruction set" not in str(explanation)
+    assert "comes before it" not in " ".join(explanation.refusals.values())
+
+
+def test_show_config_as_dictionary_and_as_page(capsys):
+    config = fastconv.show_config(mode="dicts")
+    assert config["fastconv"] == fastconv.__version__
+    assert config["numpy"] == np.__version__
+    assert list(config["backends"]) == fastconv.backends()
+    assert config["threads"] == fastconv.get_num_threads()
+    assert fastconv.show_config() is None
+    page = capsys.readouterr().out
+    for backend in fastconv.backends():
+        assert backend in page
+    assert f"numpy: {np.__version__}" in page
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
+def test_explain_of_the_gradients():
+    """Few channels and many filters, and the other way round: each direction has its own lanes."""
+    shapes = (1, 3, 112, 112), (64, 3, 7, 7)
+    chosen = {
+        direction: fastconv.explain(*shapes, stride=2, padding=3, direction=direction)
+        for direction in ("input-grad", "weight-grad")
+    }
+    assert chosen["weight-grad"].backend == "gemm"
+    if isa.name == "avx512":  # three channels fill three lanes of four, but not of sixteen
+        assert chosen["input-grad"].backend == "gemm_pixels"
+    for direction, explanation in chosen.items():
+        assert direction in str(explanation)
+        assert 0 < explanation.scratch_bytes < 8 * 2**20
+    with pytest.raises(ValueError, match=r"direction must be .*, not 'backward'"):
+        fastconv.explain(*shapes, direction="backward")
