@@ -5,9 +5,17 @@ the worst fault so far, a weight gradient that never returned, hid behind a thre
 problem crosses.
 """
 
+import time
+
+import numpy as np
 import pytest
 
 import fastconv
+from fastconv import isa, planning
+from tests.large_problems import random_problem
+
+DIRECTIONS = ("forward", "input-grad", "weight-grad")
+MIB = 2**20
 
 # A unit of these weight gradients has a single channel whose kernel alone is beyond what a block
 # of taps should be: there is nothing left to halve.
@@ -19,6 +27,33 @@ KERNELS_BEYOND_A_BLOCK = {
     "depthwise": ((2, 4, 64, 64), (4, 1, 31, 31), {"groups": 4, "padding": 15}),
 }
 
+# Where planning once walked over what may be millions: strides, rows, empty batches.
+WALKS = {
+    "kernel as wide as the stride": ((1, 1, 800, 800), (1, 1, 400, 400), {"stride": 400}),
+    "a stride of a million": ((1, 1, 10**6, 10**6), (1, 1, 1, 1), {"stride": 10**6}),
+    "the largest stride": ((1, 1, 7, 7), (1, 1, 3, 3), {"stride": 2**31 - 1}),
+    "many sizes at stride 32": ((1, 8, 640, 640), (8, 8, 3, 3), {"stride": 32}),
+    "a million dilated rows": ((1, 1, 10**6, 3), (1, 1, 3, 3), {"dilation": 2, "padding": 2}),
+    "the largest dilation": (
+        (0, 1, 1, 1), (1, 1, 2, 2), {"dilation": 2**31 - 1, "padding": 2**31 - 1}
+    ),
+    "a long dilated kernel": (
+        (1, 1, 1, 9), (1, 1, 1, 10**6), {"dilation": 3, "padding": 3 * 10**6}
+    ),
+}  # fmt: skip
+
+
+def _seconds(call):
+    """Return the processor time of a call: the least of three, as others share the machine."""
+    times = []
+    for _ in range(3):
+        start = time.process_time()
+        call()
+        times.append(time.process_time() - start)
+        if times[-1] < 0.05:
+            break
+    return min(times)
+
 
 @pytest.mark.parametrize("name", KERNELS_BEYOND_A_BLOCK)
 @pytest.mark.parametrize("backend", ["auto", *fastconv.backends()])
@@ -27,4 +62,73 @@ def test_the_weight_gradient_of_a_large_kernel_is_planned(name, backend):
     explanation = fastconv.explain(
         x_shape, weight_shape, direction="weight-grad", backend=backend, **options
     )
-    assert explanation.scratch_bytes < 64 * 2**20
+    assert explanation.scratch_bytes < 66 * MIB
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("name", WALKS)
+def test_planning_does_not_walk(name, direction):
+    x_shape, weight_shape, options = WALKS[name]
+    taken = _seconds(
+        lambda: fastconv.explain(x_shape, weight_shape, direction=direction, **options)
+    )
+    assert taken < 0.25  # all seven backends are asked
+
+
+def _limit(problem, plan, threads):
+    """Return what a plan's scratch may be at the most: documented in tuning.py and README."""
+    if plan.threads is None:  # im2col: its columns, and a product of the size of the weights
+        weights = problem.out_channels * problem.taps * problem.dtype.itemsize
+        return 64 * MIB + max(weights, problem.out_channels * problem.dtype.itemsize)
+    # The smallest blocks, results that are spread, what hangs over; copies of a weight gradient.
+    return threads * (4 + 4 + 0.5) * MIB + 2 * MIB
+
+
+@pytest.mark.parametrize("threads", [1, 2, 64])
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("block", range(4))
+def test_every_size_is_planned_at_once_and_within_the_limits(block, direction, threads):
+    """Each thread count and direction sees its own problems: 15,000 in all."""
+    first = (DIRECTIONS.index(direction) * 3 + [1, 2, 64].index(threads)) * 1700 + block * 425
+    for seed in range(first, first + 425):
+        problem = random_problem(seed)
+        found = []
+
+        def ask(problem=problem, found=found):
+            found.append(planning.plan(direction, problem, "auto", threads))
+
+        taken = _seconds(ask)
+        assert taken < 0.05, f"{problem} ({direction}, seed {seed}) took {taken:.3f} s"
+        plan = found[-1]
+        assert plan.scratch_bytes <= _limit(problem, plan, threads), (problem, seed, plan.leaf)
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
+def test_the_random_problems_are_of_every_size():
+    problems = [random_problem(seed) for seed in range(5000)]
+
+    def count(condition):
+        return sum(map(condition, problems))
+
+    assert count(lambda p: p.in_channels > 1000) > 100
+    assert count(lambda p: p.width > 500_000) > 100
+    assert count(lambda p: min(p.height, p.width) > 2000) > 20
+    assert count(lambda p: p.kernel_width > 500) > 30
+    assert count(lambda p: max(p.stride) > 100) > 100
+    assert count(lambda p: max(p.dilation) > 30) > 100
+    chosen = {planning.plan(d, p, "auto", 2).leaf.implementation.name
+              for p in problems[:1000] for d in DIRECTIONS}  # fmt: skip
+    every = {
+        implementation.name
+        for implementations in planning.IMPLEMENTATIONS.values()
+        for implementation in implementations
+        if implementation.families and implementation.name not in ("loops_rows", "loops_literal")
+    }
+    assert chosen >= every - {"stencil_spread", "weights_slide", "stencil_slide"}, every - chosen
+
+
+def test_what_is_planned_for_an_empty_batch_holds_nothing():
+    explanation = fastconv.explain((0, 3, 64, 64), (8, 3, 3, 3), padding_mode="reflect", padding=1)
+    assert explanation.scratch_bytes == 0
+    y = fastconv.conv2d(np.empty((0, 3, 64, 64)), np.ones((8, 3, 3, 3)))
+    assert y.shape == (0, 8, 62, 62)

@@ -1,0 +1,97 @@
+"""Problems of real size, exact on integers: what small ones cannot show.
+
+Blocks, parts, pieces and rows longer than any cache come into play only here. Each problem has a
+time limit, since the fault to look for next to a wrong sum is a call that does not return.
+"""
+
+import faulthandler
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv import planning
+from tests.large_problems import computable_problem
+
+PROBLEMS = 200
+OPERATIONS = ("forward", "input-grad", "weight-grad")
+SECONDS = 60  # hundreds of times what the largest takes
+
+
+@pytest.fixture(autouse=True)
+def _time_limit():
+    faulthandler.dump_traceback_later(SECONDS, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+def _integers(rng, shape, problem):
+    """Return integers whose sums of products all fit the significand of float32."""
+    return rng.integers(-2, 3, shape, dtype=np.int8).astype(problem.dtype)
+
+
+def _options(problem):
+    return {
+        "stride": problem.stride, "padding": problem.padding, "dilation": problem.dilation,
+        "groups": problem.groups,
+    }  # fmt: skip
+
+
+def _assert_equal(actual, expected, problem, what):
+    if np.array_equal(actual, expected):
+        return
+    at = tuple(int(i) for i in np.argwhere(actual != expected)[0])
+    raise AssertionError(
+        f"{what} of {problem}: {np.sum(actual != expected)} of {actual.size} differ, "
+        f"the first at {at}: {actual[at]}, not {expected[at]}"
+    )
+
+
+@pytest.mark.parametrize("seed", range(PROBLEMS))
+def test_integers_come_out_exactly(seed):
+    """All three operations by `auto` on one and two threads, and by another that is able.
+
+    The truth is NumPy's, in float64. That it is one, whoever computes, the adjoint identities say.
+    """
+    problem = computable_problem(seed)
+    assert 1e7 < problem.flops < 2e9
+    rng = np.random.default_rng(seed)
+    x = _integers(rng, problem.x_shape, problem)
+    weight = _integers(rng, problem.weight_shape, problem)
+    grad = _integers(rng, problem.output_shape, problem)
+    y, dx, dw = _compute(problem, *(a.astype(np.float64) for a in (x, weight, grad)), "im2col")
+    product = np.vdot(y, grad)
+    assert np.vdot(x, dx) == product
+    assert np.vdot(weight, dw) == product
+    for threads in (1, 2):
+        with fastconv.num_threads(threads):
+            for backend in ("auto", *(_another(problem, seed) if threads == 2 else ())):
+                results = _compute(problem, x, weight, grad, backend)
+                for name, actual, expected in zip(
+                    ("y", "dx", "dw"), results, (y, dx, dw), strict=True
+                ):
+                    what = f"{name} by {backend!r} on {threads} threads"
+                    _assert_equal(actual, expected, problem, what)
+
+
+def _compute(problem, x, weight, grad, backend):
+    options = {**_options(problem), "backend": backend}
+    y = fastconv.conv2d(x, weight, **options)
+    needs = (True, True, False)
+    dx, dw, _ = fastconv.conv2d_backward(grad, x, weight, needs=needs, **options)
+    return y, dx, dw
+
+
+def _another(problem, seed):
+    """Return a compiled backend that is able to do all three, another one for every seed."""
+    able = []
+    for name in ("depthwise", "gemm", "gemm_pixels"):
+        plans = [planning.ask(way, problem, name, 2) for way in OPERATIONS]
+        if all(isinstance(plan, planning.Plan) and _work(plan) < 3e9 for plan in plans):
+            able.append(name)
+    return able[seed % len(able) :][:1] if able else []
+
+
+def _work(plan):
+    """Return the products that a plan computes: of pieces of a gradient, padding included."""
+    return sum(map(_work, plan.pieces)) if plan.pieces else plan.piece.problem.flops
