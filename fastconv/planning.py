@@ -29,6 +29,7 @@ from .algorithms.implementation import (
     Request,
 )
 from .algorithms.loops import LOOPS, LOOPS_LITERAL, LOOPS_ROWS
+from .algorithms.scatter import GEMM_SCATTER
 from .algorithms.slide import SLIDE, SPREAD
 from .algorithms.stencil import STENCIL_CHANNELS, STENCIL_ROWS
 from .algorithms.weights import WEIGHTS_FILTERS, WEIGHTS_PIXELS, WEIGHTS_SLIDE
@@ -55,7 +56,7 @@ IMPLEMENTATIONS: dict[Operation, tuple[Implementation, ...]] = {
         BY_PADDING, STENCIL_CHANNELS, SLIDE, STENCIL_ROWS, GEMM_FILTERS, GEMM_PIXELS,
         LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
     ),
-    "input-grad": (SPREAD, BY_STRIDE, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL),
+    "input-grad": (SPREAD, GEMM_SCATTER, BY_STRIDE, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL),
     "weight-grad": (
         WEIGHTS_SLIDE, WEIGHTS_FILTERS, WEIGHTS_PIXELS, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
     ),

@@ -80,6 +80,18 @@ PADDING_SHARE = 0.3
 # Each piece has some ten microseconds of its own.
 MOST_PIECES = 64
 
+# An input gradient whose columns are added into the result: from so many phases on, and as long as
+# no more windows overlap, it is ahead of the phases (benchmarks/STUDY.md). Few channels leave the
+# lanes of the phases idle: then up to more windows.
+SCATTER_FEWEST_PHASES = 16
+SCATTER_MOST_OVERLAP = 2
+SCATTER_FEW_CHANNELS = 4
+SCATTER_MOST_OVERLAP_OF_FEW = 8
+# What a unit reads, and its columns and weights; its result; and the taps of its panels, by which
+# sums are ordered, and so their bits.
+SCATTER_BYTES = 512 * KIB
+SCATTER_RESULT_BYTES = 256 * KIB
+SCATTER_TAPS = 1024
 # An input gradient that gathers multiplies zeros where outputs are few and far between: up to so
 # many times the products that it needs, it is still the faster way.
 MOST_GATHERED = 4

@@ -29,6 +29,7 @@ include "strip.pxi"
 # images of an image
 include "gemm_filters.pxi"
 include "gemm_pixels.pxi"
+include "gemm_scatter.pxi"
 include "stencil_slide.pxi"
 include "stencil_spread.pxi"
 include "stencil_rows.pxi"

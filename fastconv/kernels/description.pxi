@@ -61,6 +61,7 @@ cdef struct Output:
 cdef struct Blocks:
     Py_ssize_t images       # planes, where a stencil slides
     Py_ssize_t rows
+    Py_ssize_t columns      # where a unit is not of whole rows, else 0
     Py_ssize_t channels
     Py_ssize_t filters
     Py_ssize_t parts        # of a weight gradient: what the pixels are cut into
@@ -123,8 +124,8 @@ cdef Description read_images(description) except *:
     read.taps = read_taps(piece.weights, &read.problem)
     read.output = read_output(piece.output)
     read.blocks = Blocks(
-        images=blocks.images, rows=blocks.rows, channels=blocks.channels, filters=blocks.filters,
-        parts=1,
+        images=blocks.images, rows=blocks.rows, columns=getattr(blocks, "columns", 0),
+        channels=blocks.channels, filters=blocks.filters, parts=1,
     )
     return read
 
@@ -137,7 +138,7 @@ cdef Description read_weights(description) except *:
     read.taps = read_taps(None, &read.problem)
     read.output = read_output(None)
     read.blocks = Blocks(
-        images=1, rows=blocks.rows, channels=blocks.channels, filters=blocks.filters,
+        images=1, rows=blocks.rows, columns=0, channels=blocks.channels, filters=blocks.filters,
         parts=blocks.parts,
     )
     return read

@@ -85,7 +85,7 @@ cdef void pack_groups(
 cdef Lanes lanes_of(str kernel) except *:
     return {
         "gemm_filters": FILTERS_IN_LANES, "weights_filters": FILTERS_IN_LANES,
-        "gemm_pixels": PIXELS_IN_LANES,
+        "gemm_scatter": FILTERS_IN_LANES, "gemm_pixels": PIXELS_IN_LANES,
     }[kernel]
 
 

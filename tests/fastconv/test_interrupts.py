@@ -27,6 +27,18 @@ fastconv.conv2d(x, w, padding=100)
 x, w = np.zeros((1, 4096, 300, 300), np.float32), np.zeros((1, 4096, 201, 201), np.float32)
 fastconv.conv2d(x, w, padding=100)
 """,
+    "scattered": """
+x, w = np.zeros((64, 1024, 1, 4096), np.float32), np.zeros((1024, 16, 1, 1024), np.float32)
+fastconv.conv_transpose2d(x, w, stride=(1, 256))
+""",
+    "im2col": """
+x, w = np.zeros((4, 3000, 64, 64), np.float32), np.zeros((3000, 3000, 3, 3), np.float32)
+fastconv.conv2d(x, w, padding=1, backend="im2col")
+""",
+    "im2col, gradients": """
+x, w = np.zeros((4, 3000, 64, 64), np.float32), np.zeros((3000, 3000, 3, 3), np.float32)
+fastconv.conv2d_backward(x, x, w, padding=1, backend="im2col")
+""",
     "loops": """
 x, w = np.zeros((1, 4096, 300, 300), np.float32), np.zeros((1, 4096, 201, 201), np.float32)
 fastconv.conv2d(x, w, padding=100, stride=2, backend="loops")

@@ -69,6 +69,7 @@ FILTER_TILES = {  # PIXELS_4 .. PIXELS_1, and with SMALL_PIXELS
 # one kind.
 TILES = {
     "multiply_filter_lanes": FILTER_TILES,
+    "multiply_taps": FILTER_TILES,  # of gemm_scatter: only from zero
     "add_filter_lanes": FILTER_TILES,
     # RUN_FILTERS x RUN_TAPS, 2 x RUN_TAPS_2, 1 x RUN_TAPS_1
     "add_pixel_lanes|weights_pixels_unit": {

@@ -1,0 +1,141 @@
+"""The input gradient without phases: a matrix product whose columns are added into the result.
+
+kernels/gemm_scatter.pxi    taps in the lanes, a tile of the result at a time
+
+by_stride.py gathers, and does no more products than there are only where every pixel of the image
+is reached by as many outputs. Where windows lie next to each other (patches, upsampling, the
+inverse of a short-time Fourier transform) phases are many and their taps few, and where outputs are
+far apart most of what is gathered is padding.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from .. import tuning
+from ..problem import Axis, ConvProblem, Piece
+from .blocks import ceil_div, even
+from .compiled import Kernel, beyond_limit, kernel
+
+__all__ = ["GEMM_SCATTER"]
+
+
+class _Blocks(NamedTuple):
+    """What a unit computes.
+
+    Attributes
+    ----------
+    rows, columns : int
+        Of the gradient: what these pixels begin of the result is a unit's.
+    channels : int
+        Of the group, of the result.
+    images, filters : int
+        One image; all filters of the group, which are summed over.
+    """
+
+    rows: int
+    columns: int
+    channels: int
+    images: int
+    filters: int
+
+
+def _reach(axis: Axis) -> int:
+    """Return how many pixels of the gradient before a unit's own reach into its result."""
+    return (axis.span - 1) // axis.stride
+
+
+def _stretch(axis: Axis, length: int) -> int:
+    """Return how many pixels of the gradient a unit of `length` of them sees."""
+    return min(axis.outputs, length + _reach(axis))
+
+
+def _pixels(problem: ConvProblem, rows: int, columns: int) -> int:
+    return _stretch(problem.rows, rows) * _stretch(problem.columns, columns)
+
+
+def _values(problem: ConvProblem, pixels: int) -> int:
+    """Return the values of the gradient at so many pixels, and of a panel of taps and columns."""
+    lanes: int = kernel("panel_filters")("gemm_scatter", problem.dtype.itemsize)
+    return problem.out_channels_per_group * (pixels + lanes) + lanes * pixels
+
+
+class _Scatter(Kernel):
+    name = "gemm_scatter"
+    families = ("gemm",)
+    operation = "input-grad"
+
+    def unable(self, piece: Piece) -> str | None:
+        problem = piece.problem
+        values = _values(problem, _pixels(problem, 1, 1))
+        return beyond_limit(
+            "what reaches a single pixel's window needs, with its columns and weights, a scratch "
+            "of",
+            values * problem.dtype.itemsize,
+        )
+
+    def unsuited(self, piece: Piece) -> str | None:
+        problem = piece.problem
+        phases = problem.rows.most_phases * problem.columns.most_phases
+        if phases > tuning.MOST_PIECES or _gathered(problem) > tuning.MOST_GATHERED:
+            return None
+        if phases < tuning.SCATTER_FEWEST_PHASES:
+            return f"of {phases} phases, convolutions by themselves are as fast"
+        overlap = problem.rows.kernel * problem.columns.kernel / phases
+        few = problem.in_channels_per_group <= tuning.SCATTER_FEW_CHANNELS
+        most = tuning.SCATTER_MOST_OVERLAP_OF_FEW if few else tuning.SCATTER_MOST_OVERLAP
+        if overlap > most:
+            return f"{overlap:.0f} windows overlap, whose columns would all be added"
+        return None
+
+    def blocks(self, piece: Piece, threads: int) -> _Blocks:
+        problem = piece.problem
+        itemsize = problem.dtype.itemsize
+        kernel_taps = problem.rows.kernel * problem.columns.kernel
+        # By the problem alone: where panels begin decides the order of sums.
+        channels = even(
+            problem.in_channels_per_group,
+            min(problem.in_channels_per_group, max(1, tuning.SCATTER_TAPS // kernel_taps)),
+        )
+        window = problem.rows.stride * problem.columns.stride * channels * itemsize
+        rows, columns = problem.out_height, problem.out_width
+
+        def is_too_large() -> bool:
+            pixels = _pixels(problem, rows, columns)
+            return (
+                pixels > tuning.GEMM_MOST_PIXELS
+                or _values(problem, pixels) * itemsize > tuning.SCATTER_BYTES
+                or rows * columns * window > tuning.SCATTER_RESULT_BYTES
+            )
+
+        while max(rows, columns) > 1 and is_too_large():
+            rows, columns = (ceil_div(rows, 2), columns) if rows > 1 else (1, ceil_div(columns, 2))
+        units = problem.batch * problem.groups * ceil_div(problem.in_channels_per_group, channels)
+
+        def has_too_few() -> bool:
+            tiles = ceil_div(problem.out_height, rows) * ceil_div(problem.out_width, columns)
+            return threads > 1 and units * tiles < tuning.UNITS_PER_THREAD * threads
+
+        # as long as a tile is far larger than what reaches into it
+        while has_too_few() and rows > 4 * (1 + _reach(problem.rows)):
+            rows = ceil_div(rows, 2)
+        while has_too_few() and columns > 4 * (1 + _reach(problem.columns)):
+            columns = ceil_div(columns, 2)
+        return _Blocks(
+            even(problem.out_height, rows), even(problem.out_width, columns), channels, 1,
+            problem.out_channels_per_group,
+        )  # fmt: skip
+
+
+def _gathered(problem: ConvProblem) -> float:
+    """Return how many times the products there are a gradient by phases would compute.
+
+    It takes all pixels by the taps of their phase, size / stride · kernel on an axis, instead of
+    all outputs by all taps.
+    """
+    pixels = problem.height * problem.width
+    return pixels / (math.prod(problem.stride) * problem.out_height * problem.out_width)
+
+
+GEMM_SCATTER = _Scatter()
