@@ -57,17 +57,20 @@ class Call:
 
     def plan(self) -> Plan:
         """Return the plan for as many threads as the call may use now."""
-        threads = threads_for(self._flops)
+        return self._plan_for(threads_for(self._flops))
+
+    def _plan_for(self, threads: int) -> Plan:
         found = self._plans.get(threads)
         if found is None:
             found = plan(self.operation, self._task, self._backend, threads)
+            # the run first: a thread that finds the plan shall find it
+            self._runs[threads] = found.run, found.scratch_bytes
             self._plans[threads] = found
         return found
 
-    def _ready(self) -> tuple[Run, int]:
-        found = self.plan()
-        ready = self._runs[threads_for(self._flops)] = found.run, found.scratch_bytes
-        return ready
+    def _run_for(self, threads: int) -> tuple[Run, int]:
+        self._plan_for(threads)
+        return self._runs[threads]
 
     @property
     def result_bytes(self) -> int:
@@ -123,7 +126,8 @@ class Call:
     def _fill(
         self, y: Array, first: Array, second: Array, prepared: Array | None, bias: Array | None
     ) -> None:
-        run, scratch_bytes = self._runs.get(threads_for(self._flops)) or self._ready()
+        threads = threads_for(self._flops)
+        run, scratch_bytes = self._runs.get(threads) or self._run_for(threads)
         if bias is not None:
             bias = prepare(bias)
         if not self._given_4d:
