@@ -148,22 +148,11 @@ class Call:
 
 
 class Calls:
-    """A problem's calls, each planned when it is first asked for.
+    """A problem's calls, each planned when it is first asked for."""
 
-    Attributes
-    ----------
-    problem : ConvProblem
-    transposed : TransposedProblem or None
-        Whose convolution the problem is.
-    """
-
-    def __init__(
-        self, problem: ConvProblem, backend: str, *, given_4d: bool,
-        transposed: TransposedProblem | None = None,
-    ) -> None:  # fmt: skip
+    def __init__(self, problem: ConvProblem, backend: str, *, given_4d: bool) -> None:
         check_name(backend)
         self.problem = problem
-        self.transposed = transposed
         self._backend = backend
         self._given_4d = given_4d
 
@@ -256,7 +245,7 @@ def _make_transposed(
         x_shape, weight_shape, bias_shape, dtype=dtype, stride=stride, padding=padding,
         output_padding=output_padding, dilation=dilation, groups=groups,
     )  # fmt: skip
-    return Calls(transposed.convolution, backend, given_4d=len(x_shape) == 4, transposed=transposed)
+    return Calls(transposed.convolution, backend, given_4d=len(x_shape) == 4)
 
 
 _cached = lru_cache(maxsize=256)(_make)
