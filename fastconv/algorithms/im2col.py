@@ -214,10 +214,11 @@ def _as_matrices(columns: Array) -> Array:
 
 def _multiply(left: Array, right: Array, out: Array) -> None:
     """Do out = left @ right, some rows at a time, so that Ctrl-C need not wait for all of them."""
-    rows = left.shape[-2]
-    flops = 2 * rows * math.prod(np.broadcast_shapes(left.shape[:-2], right.shape[:-2]))
-    flops *= right.shape[-2] * right.shape[-1]
-    step = max(1, rows * tuning.PRODUCT_FLOPS_PER_STEP // max(flops, 1))
+    rows, flops = out.shape[-2], 2 * out.size * left.shape[-1]
+    if flops <= tuning.PRODUCT_FLOPS_PER_STEP:
+        np.matmul(left, right, out=out)
+        return
+    step = max(1, rows * tuning.PRODUCT_FLOPS_PER_STEP // flops)
     for first in range(0, rows, step):
         some = slice(first, first + step)
         np.matmul(left[..., some, :], right, out=out[..., some, :])

@@ -119,6 +119,7 @@ def test_a_kernel_of_many_taps_is_not_cut_into_thousands():
     assert not any(_is_cut(backend, problem) for backend in contenders())
 
 
+@pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
 def test_phases_are_not_cut_into_thousands_either():
     """64 pieces at the most, whether of one cut or of two."""
     problem = ConvProblem.create(

@@ -49,7 +49,7 @@ def _assert_equal(actual, expected, problem, what):
 
 @pytest.mark.parametrize("seed", range(PROBLEMS))
 def test_integers_come_out_exactly(seed):
-    """All three operations by `auto` on one and two threads, and by another that is able.
+    """All three operations by `auto` on one and two threads, some by another that is able.
 
     The truth is NumPy's, in float64. That it is one, whoever computes, the adjoint identities say.
     """
@@ -65,7 +65,10 @@ def test_integers_come_out_exactly(seed):
     assert np.vdot(weight, dw) == product
     for threads in (1, 2):
         with fastconv.num_threads(threads):
-            for backend in ("auto", *(_another(problem, seed) if threads == 2 else ())):
+            for backend in (
+                "auto",
+                *(_another(problem, seed) if threads == 2 and seed % 3 == 0 else ()),
+            ):
                 results = _compute(problem, x, weight, grad, backend)
                 for name, actual, expected in zip(
                     ("y", "dx", "dw"), results, (y, dx, dw), strict=True
@@ -89,7 +92,7 @@ def _another(problem, seed):
         plans = [planning.ask(way, problem, name, 2) for way in OPERATIONS]
         if all(isinstance(plan, planning.Plan) and _work(plan) < 3e9 for plan in plans):
             able.append(name)
-    return able[seed % len(able) :][:1] if able else []
+    return able[seed // 3 % len(able) :][:1] if able else []
 
 
 def _work(plan):
