@@ -15,6 +15,7 @@ import pytest
 
 # More would wait for the longest file; and each has as many OpenMP threads as there are cores.
 MOST_PROCESSES = 4
+LONGEST_FILES = ("test_packaging.py", "test_real_sizes.py", "test_bench_run.py")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -59,6 +60,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Start what takes longest first: the wheel, beside all else."""
+    """Start the files that take longest first, so that none is left to a process at the end."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: item.path.name != "test_packaging.py")
+        items.sort(key=lambda item: item.path.name not in LONGEST_FILES)

@@ -46,7 +46,7 @@ cdef inline Call begin_call() noexcept:
 
 
 cdef inline Watch watch_of(Call* call) noexcept nogil:
-    """Go on with the count of the first thread; the others only have to see that they shall stop."""
+    """Go on with the count of the first thread; the others need only see that they shall stop."""
     cdef Watch watch
     watch.call = call
     watch.left = call.left if omp_get_thread_num() == 0 else LOOK_AFTER

@@ -59,7 +59,9 @@ def test_a_call_holds_what_explain_says(case, direction):
     """Within 1 MiB, by every implementation that is able."""
     tried = 0
     for backend in contenders():
-        if backend.name == "loops_literal" or not is_able(backend, case.task, direction):
+        if backend.name in ("loops_literal", "loops_rows"):  # as `loops`, in much more time
+            continue
+        if not is_able(backend, case.task, direction):
             continue
         explanation = fastconv.explain(
             case.x_shape, case.weight_shape, direction=direction, backend=backend.name,
