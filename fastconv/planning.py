@@ -149,7 +149,10 @@ def choose(request: Request) -> Plan | Refusal:
     named = None
     for forced in (False, True) if request.forced else (False,):
         asked = replace(request, forced=forced)
-        for implementation in IMPLEMENTATIONS[request.operation]:
+        implementations = IMPLEMENTATIONS[request.operation]
+        if forced:  # then pieces, which any kernel of a family may be right for, come first
+            implementations = tuple(sorted(implementations, key=lambda one: bool(one.families)))
+        for implementation in implementations:
             if not _is_asked_for(implementation, request.backend):
                 continue
             answer = implementation.plan(asked, choose)

@@ -114,6 +114,13 @@ def test_overlapping_windows_are_left_to_the_phases():
     assert explanation.kernel != "gemm_scatter"
 
 
+def test_a_backend_asked_for_by_name_takes_it_only_where_it_is_suited():
+    """Filters that leave lanes idle are no reason to add columns: `gemm` then is gemm_filters."""
+    shapes = (1, 2, 20, 20), (3, 2, 3, 3)
+    explanation = fastconv.explain(*shapes, direction="input-grad", backend="gemm")
+    assert explanation.kernel == "gemm_filters"
+
+
 def test_a_window_too_large_for_the_scratch_is_refused():
     with pytest.raises(ValueError, match="where the limit is 4 MiB"):
         fastconv.explain(
