@@ -82,16 +82,11 @@ class Family(NamedTuple):
     @property
     def accuracy(self) -> Accuracy:
         """The contract of the least accurate of its implementations."""
-        contracts = [
+        return Accuracy.of_all(
             implementation.accuracy
             for implementations in IMPLEMENTATIONS.values()
             for implementation in implementations
             if self.name in implementation.families
-        ]
-        return Accuracy(
-            max(contract.growth for contract in contracts),
-            all(contract.componentwise for contract in contracts),
-            all(contract.exact_on_integers for contract in contracts),
         )
 
 

@@ -10,11 +10,21 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from .. import tuning
-from ..problem import ConvProblem
+from ..problem import ConvProblem, Piece
 from ..problem.axis import ceil_div
 from .compiled import kernel
 
-__all__ = ["Blocks", "band_bytes", "ceil_div", "cut_rows", "even", "planes_of_unit", "wanted_units"]
+__all__ = [
+    "Blocks",
+    "band_bytes",
+    "ceil_div",
+    "cut_rows",
+    "even",
+    "filters_at_once",
+    "many_filters",
+    "planes_of_unit",
+    "wanted_units",
+]
 
 
 class Blocks(NamedTuple):
@@ -36,6 +46,25 @@ class Blocks(NamedTuple):
     rows: int
     channels: int
     filters: int
+
+
+def many_filters(piece: Piece, most: int) -> str | None:
+    """Return why a stencil is unsuited for more filters of a group than so many, or None."""
+    filters = piece.problem.out_channels_per_group
+    if filters <= most:
+        return None
+    return f"it reads the image once for each filter, and a group has {filters}"
+
+
+def filters_at_once(piece: Piece, pixels: int, filters: int) -> int:
+    """Return of how many filters a unit of so many pixels is: fewer if results wait to be spread.
+
+    They do where a piece's output is not dense, in a scratch of their own.
+    """
+    most_values = tuning.MOST_SCRATCH_BYTES // piece.problem.dtype.itemsize
+    while piece.output is not None and filters > 1 and pixels * filters > most_values:
+        filters = ceil_div(filters, 2)
+    return filters
 
 
 def even(total: int, part: int) -> int:

@@ -96,13 +96,10 @@ class Kernel(Implementation):
 
     Attributes
     ----------
-    operation : str
-        The one that it is asked for.
     compiled : str
         The class of the compiled module that it is run by: "Images" or "Weights".
     """
 
-    operation = "forward"
     compiled = "Images"
 
     def plan(self, request: Request, choose: Chooser) -> Plan | Refusal:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from .. import tuning
 from ..problem import ConvProblem, Piece
 from ..problem.operands import Array
-from .blocks import Blocks, band_bytes, ceil_div, even
+from .blocks import Blocks, band_bytes, ceil_div, even, filters_at_once
 from .compiled import Kernel, at_line, beyond_limit, kernel, vector_values
 
 __all__ = ["GEMM_FILTERS", "GEMM_PIXELS"]
@@ -81,10 +81,7 @@ class _Product(Kernel):
             images, rows, block_filters = self._shares(
                 problem, threads, images, rows, ceil_div(block_filters, panel), panel
             )
-        if piece.output is not None:  # the results of a unit wait to be spread
-            most_results = tuning.MOST_SCRATCH_BYTES // itemsize
-            while block_filters > 1 and images * rows * width * block_filters > most_results:
-                block_filters = ceil_div(block_filters, 2)
+        block_filters = filters_at_once(piece, images * rows * width, block_filters)
         return Blocks(
             even(problem.batch, images), even(height, rows),
             even(problem.in_channels_per_group, channels), min(filters, block_filters),

@@ -11,7 +11,7 @@ chooser it is handed, and is an implementation like any other.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -59,6 +59,12 @@ class Accuracy(NamedTuple):
     growth: float = 1.0
     componentwise: bool = True
     exact_on_integers: bool = True
+
+    @classmethod
+    def of_all(cls, contracts: Iterable[Accuracy]) -> Accuracy:
+        """Return what holds of all of them."""
+        growths, componentwise, exact = zip(*contracts, strict=True)
+        return cls(max(growths), all(componentwise), all(exact))
 
 
 @dataclass(frozen=True)
@@ -147,12 +153,8 @@ class Plan:
     @property
     def accuracy(self) -> Accuracy:
         """The contract of the least accurate of what runs."""
-        contracts = [piece.accuracy for piece in self.pieces] or [self.implementation.accuracy]
-        return Accuracy(
-            max(contract.growth for contract in contracts),
-            all(contract.componentwise for contract in contracts),
-            all(contract.exact_on_integers for contract in contracts),
-        )
+        pieces = [piece.accuracy for piece in self.pieces]
+        return Accuracy.of_all(pieces or [self.implementation.accuracy])
 
 
 Chooser: TypeAlias = Callable[[Request], "Plan | Refusal"]

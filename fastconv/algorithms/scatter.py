@@ -64,7 +64,6 @@ def _values(problem: ConvProblem, pixels: int) -> int:
 class _Scatter(Kernel):
     name = "gemm_scatter"
     families = ("gemm",)
-    operation = "input-grad"
 
     def unable(self, piece: Piece) -> str | None:
         problem = piece.problem

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .. import tuning
 from ..problem import ConvProblem, Piece
-from .blocks import Blocks, ceil_div, cut_rows, planes_of_unit
+from .blocks import Blocks, ceil_div, cut_rows, many_filters, planes_of_unit
 from .compiled import Kernel, vector_values
 
 __all__ = ["SLIDE", "SPREAD", "cannot_slide", "rows_bytes"]
@@ -54,11 +54,7 @@ class _Slide(Kernel):
         return cannot_slide(piece.problem)
 
     def unsuited(self, piece: Piece) -> str | None:
-        problem = piece.problem
-        filters = problem.out_channels_per_group
-        if filters <= tuning.SLIDE_MOST_FILTERS:
-            return None
-        return f"it reads the image once for each filter, and a group has {filters}"
+        return many_filters(piece, tuning.SLIDE_MOST_FILTERS)
 
     def blocks(self, piece: Piece, threads: int) -> Blocks:
         problem = piece.problem
@@ -75,7 +71,6 @@ class _Spread(Kernel):
 
     name = "stencil_spread"
     families = ("depthwise",)
-    operation = "input-grad"
 
     def unable(self, piece: Piece) -> str | None:
         problem = piece.problem

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .. import tuning
 from ..problem import ConvProblem, Piece
-from .blocks import Blocks, band_bytes, ceil_div, cut_rows
+from .blocks import Blocks, band_bytes, cut_rows, filters_at_once, many_filters
 from .compiled import Kernel, beyond_limit, vector_values
 from .slide import cannot_slide
 
@@ -30,20 +30,12 @@ class _Rows(Kernel):
         )
 
     def unsuited(self, piece: Piece) -> str | None:
-        problem = piece.problem
-        filters = problem.out_channels_per_group
-        if filters <= tuning.STENCIL_MOST_FILTERS:
-            return None
-        return f"it reads the image once for each filter, and a group has {filters}"
+        return many_filters(piece, tuning.STENCIL_MOST_FILTERS)
 
     def blocks(self, piece: Piece, threads: int) -> Blocks:
         problem = piece.problem
-        filters = problem.out_channels_per_group
         rows = cut_rows(problem, threads, problem.out_height, _group_bytes)
-        if piece.output is not None:  # the results of a unit wait to be spread
-            most_results = tuning.MOST_SCRATCH_BYTES // problem.dtype.itemsize
-            while filters > 1 and rows * problem.out_width * filters > most_results:
-                filters = ceil_div(filters, 2)
+        filters = filters_at_once(piece, rows * problem.out_width, problem.out_channels_per_group)
         return Blocks(1, rows, problem.in_channels_per_group, filters)
 
 

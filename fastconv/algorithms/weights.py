@@ -50,7 +50,6 @@ class _Blocks(NamedTuple):
 class _Weights(Kernel):
     """What the three have in common."""
 
-    operation = "weight-grad"
     compiled = "Weights"
 
     def make_run(self, made: Any, description: Description, threads: int) -> tuple[Run, int]:
