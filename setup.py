@@ -62,6 +62,9 @@ LOOP_FLAGS = [
     "-fpeel-loops",
     "--param=max-completely-peeled-insns=20000",
     "--param=max-completely-peel-times=64",
+    # A loop of 130 bytes that begins 4 bytes before a cache line takes a line more: where another
+    # process shares the core, tiles with the same instructions were up to 15 % slower so.
+    "-falign-loops=64",
     # rows are short: a call of memcpy or memset would cost more than it saves
     "-fno-tree-loop-distribute-patterns",
     # A tile that is not inlined does not know its extents. No heuristic, then: inline means inline.
