@@ -80,12 +80,21 @@ cdef inline void multiply_runs(
     for n in range(filters * taps * vector):
         tile[n] = 0
     while True:  # at least once: see README.md
-        for t in range(taps):
+        # What the inner loop goes through stays in registers, beside the sums: the fewer of both.
+        if taps < filters:
             for m in range(filters):
-                for n in range(vector):
-                    tile[(m * taps + t) * vector + n] += (
-                        grad[m * grad_stride + p + n] * tap[t][p + n]
-                    )
+                for t in range(taps):
+                    for n in range(vector):
+                        tile[(m * taps + t) * vector + n] += (
+                            grad[m * grad_stride + p + n] * tap[t][p + n]
+                        )
+        else:
+            for t in range(taps):
+                for m in range(filters):
+                    for n in range(vector):
+                        tile[(m * taps + t) * vector + n] += (
+                            grad[m * grad_stride + p + n] * tap[t][p + n]
+                        )
         p = p + vector
         if p >= values:
             break

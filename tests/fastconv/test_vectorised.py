@@ -106,6 +106,37 @@ def test_every_register_tile_is_unrolled_into_vectors(function, dtype, name):
     assert scalars == 0
 
 
+def _loops(body: str) -> list[str]:
+    """Return the innermost loops of a function: from where a jump goes back to, to the jump."""
+    lines = re.findall(r"^\s*([0-9a-f]+):\s+(\S+)[ \t]*(.*)$", body, flags=re.MULTILINE)
+    places = {address: place for place, (address, _, _) in enumerate(lines)}
+    loops = []
+    for last, (_, operation, operands) in enumerate(lines):
+        first = places.get(operands.partition(" ")[0], last + 1)
+        inner = lines[first:last]
+        if operation.startswith("j") and first <= last and not any(o[0] == "j" for _, o, _ in inner):
+            loops.append("\n".join(f"{name} {arguments}" for _, name, arguments in inner))
+    return loops
+
+
+@pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@pytest.mark.parametrize("name", ["avx2", "avx512"])
+@pytest.mark.parametrize("dtype", SPECIALISATIONS)
+def test_the_sums_along_the_pixels_stay_in_registers(dtype, name):
+    """One that went through memory, for want of a register, made all others wait: 15 % on AVX2."""
+    prefix, suffix = SPECIALISATIONS[dtype]
+    bodies = [
+        body for symbol, body in _functions(name).items()
+        if symbol.startswith(prefix) and re.search("add_pixel_lanes|weights_pixels_unit", symbol)
+    ]  # fmt: skip
+    tiles = [
+        loop for body in bodies for loop in _loops(body) if _vector_multiplies(name, loop, suffix)
+    ]
+    assert len(tiles) == 3
+    for tile in tiles:
+        assert not re.search(rf"v?mov\S+ %{REGISTERS[name]}\d+,.*\(", tile), tile
+
+
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
 @pytest.mark.parametrize("name", BUILT)
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
