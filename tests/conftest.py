@@ -1,4 +1,4 @@
-"""How the tests are spread over the processor's cores, where pytest-xdist is installed.
+"""How the tests are spread over the processor's cores, where pytest-xdist is installed; no deadlines.
 
 Whole folders are run by a process per core; a file or a single test, which is done before another
 process has started, is run in pytest's own. So are the benchmarks, which are not in this folder.
@@ -12,6 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# An example may take longer on a busy machine, or in a build with sanitizers.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # More would wait for the longest file; and each has as many OpenMP threads as there are cores.
 MOST_PROCESSES = 4

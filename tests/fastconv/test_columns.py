@@ -76,7 +76,7 @@ def test_a_convolution_is_the_product_with_the_columns():
     padding=st.tuples(*[st.tuples(st.integers(0, 5), st.integers(0, 5))] * 2),
     channels=st.integers(1, 3),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_col2im_is_the_adjoint_of_im2col(size, kernel, stride, dilation, padding, channels):
     """⟨im2col(x), c⟩ = ⟨x, col2im(c)⟩, in exact integers."""
     fits = all(
