@@ -1,4 +1,4 @@
-"""How the tests are spread over the processor's cores, where pytest-xdist is installed; no deadlines.
+"""How the tests are spread over the processor's cores, where pytest-xdist is installed.
 
 Whole folders are run by a process per core; a file or a single test, which is done before another
 process has started, is run in pytest's own. So are the benchmarks, which are not in this folder.

@@ -114,7 +114,8 @@ def _loops(body: str) -> list[str]:
     for last, (_, operation, operands) in enumerate(lines):
         first = places.get(operands.partition(" ")[0], last + 1)
         inner = lines[first:last]
-        if operation.startswith("j") and first <= last and not any(o[0] == "j" for _, o, _ in inner):
+        innermost = first <= last and not any(name[0] == "j" for _, name, _ in inner)
+        if operation.startswith("j") and innermost:
             loops.append("\n".join(f"{name} {arguments}" for _, name, arguments in inner))
     return loops
 
