@@ -123,6 +123,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     suffixes = {Path(name).suffix for name in names if name.startswith("fastconv/")}
     assert suffixes <= {".py", ".pyi", ".so", ".pyd", ".typed", ""}
     assert "fastconv/py.typed" in names
+    # Asked by name: where this is installed in editable form, what a wheel lacks is found there.
+    modules = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("fastconv/**/*.py")}
+    assert modules <= set(names)
     for name in isa.available():
         assert f"fastconv/isa/{name}.pyi" in names
         assert [n for n in names if n.startswith(f"fastconv/isa/{name}.") and ".so" in n]
