@@ -27,6 +27,7 @@ so does conv_transpose2d, by the convolution that it transposes: one Call serves
 Beside the way stand `explain` (explaining.py), `show_config` (config.py) and threads.py.
 """
 
+from . import filters
 from .columns import col2im, im2col
 from .config import show_config
 from .conv import Conv2dGrads, Conv2dPlan, conv2d, conv2d_backward, plan_conv2d
@@ -48,6 +49,7 @@ __all__ = [
     "conv_transpose2d",
     "conv_transpose2d_backward",
     "explain",
+    "filters",
     "get_num_threads",
     "im2col",
     "num_threads",

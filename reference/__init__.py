@@ -19,6 +19,7 @@ out its own output sizes, so that one mistake cannot hide in both.
 
     convolution.py     (f * g)[n] = sum_m f[m] g[n - m]          what the word means in a textbook,
                                                                  and the correlation layers compute
+    filters.py         masks laid over photographs, as textbooks print them
     tutorial.py        the usual NumPy im2col lesson, without its usual mistakes
 
 ``conv2d``, ``conv2d_backward``, ``conv_transpose2d``, ``conv_transpose2d_backward``, ``im2col`` and
@@ -26,7 +27,7 @@ out its own output sizes, so that one mistake cannot hide in both.
 the same names inside its own module: ``reference.tutorial.conv2d``.
 """
 
-from reference import tutorial
+from reference import filters, tutorial
 from reference.columns import col2im, im2col
 from reference.conv import conv2d
 from reference.conv_backward import Conv2dGrads, conv2d_backward
@@ -44,6 +45,7 @@ __all__ = [
     "convolve2d",
     "correlate1d",
     "correlate2d",
+    "filters",
     "im2col",
     "tutorial",
 ]
