@@ -33,6 +33,7 @@ from .config import show_config
 from .conv import Conv2dGrads, Conv2dPlan, conv2d, conv2d_backward, plan_conv2d
 from .conv_transpose import conv_transpose2d, conv_transpose2d_backward
 from .explaining import Explanation, explain
+from .images import FilteringExplanation, convolve2d, correlate2d, explain_convolve2d
 from .planning import backends
 from .problem import ConvProblem
 from .threads import get_num_threads, num_threads, set_num_threads
@@ -42,13 +43,17 @@ __all__ = [
     "Conv2dPlan",
     "ConvProblem",
     "Explanation",
+    "FilteringExplanation",
     "backends",
     "col2im",
     "conv2d",
     "conv2d_backward",
     "conv_transpose2d",
     "conv_transpose2d_backward",
+    "convolve2d",
+    "correlate2d",
     "explain",
+    "explain_convolve2d",
     "filters",
     "get_num_threads",
     "im2col",
