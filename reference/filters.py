@@ -5,16 +5,8 @@
     Y[i,j] = sum_r sum_s  M[r,s] X[i + r - R//2, j + s - S//2]
 
 The masks are written out below as they are laid over the image, not flipped.  Beyond the image
-stands what `boundary` says, by the names of ``scipy.ndimage``; on ``a b c d``, three positions
-either side::
-
-    reflect     c b a | a b c d | d c b
-    mirror      d c b | a b c d | c b a
-    nearest     a a a | a b c d | d d d
-    wrap        b c d | a b c d | a b c
-    constant    k k k | a b c d | k k k
-
-reflected and wrapped as often as a mask reaches.  Sums are in float64 and rounded once.
+stands what `reference.boundaries` says, as often as a mask reaches it, or `cval`.  Sums are in
+float64 and rounded once.
 
 Source: R. C. Gonzalez and R. E. Woods, "Digital Image Processing", sections 3.5 and 3.6, for the
 masks; scikit-image for the divisors of sobel, scharr and prewitt.
@@ -23,11 +15,13 @@ masks; scikit-image for the divisors of sobel, scharr and prewitt.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from reference.boundaries import source_at
 
 Image = NDArray[Any]
 Mask = Sequence[Sequence[float]]
@@ -202,7 +196,7 @@ def lay(
     result = np.empty(planes.shape, result_dtype(image))
     *stack, H, W = planes.shape
     R, S = len(mask), len(mask[0])
-    source = SOURCES[boundary]
+    source = source_at(boundary)
     for plane in np.ndindex(*stack):
         X = planes[plane].astype(np.float64).tolist()
         for i in range(H):
@@ -216,44 +210,6 @@ def lay(
                             y += mask[r][s] * (cval if h is None or w is None else X[h][w])
                 result[plane][i, j] = y
     return result if channel_axis is None else np.moveaxis(result, -3, channel_axis)
-
-
-def reflect(position: int, size: int) -> int:
-    """The image and its mirror image in turns; edges stand twice."""
-    place = position % (2 * size)
-    return min(place, 2 * size - 1 - place)
-
-
-def mirror(position: int, size: int) -> int:
-    """The image and its mirror image in turns; edges stand once."""
-    if size == 1:
-        return 0
-    place = position % (2 * size - 2)
-    return min(place, 2 * size - 2 - place)
-
-
-def nearest(position: int, size: int) -> int:
-    """The pixel at the edge."""
-    return min(max(position, 0), size - 1)
-
-
-def wrap(position: int, size: int) -> int:
-    """The image again and again."""
-    return position % size
-
-
-def constant(position: int, size: int) -> int | None:
-    """No pixel: what is there is `cval`."""
-    return position if 0 <= position < size else None
-
-
-SOURCES: dict[str, Callable[[int, int], int | None]] = {
-    "reflect": reflect,
-    "mirror": mirror,
-    "nearest": nearest,
-    "wrap": wrap,
-    "constant": constant,
-}
 
 
 def result_dtype(image: Image) -> np.dtype[Any]:

@@ -10,7 +10,7 @@
     photograph.py    what comes in, as planes of floats; a pass along an axis; what goes out
         │
         ▼
-    correlate2d      every plane by itself
+    image/           one pass or two over every plane by itself
 
 All of them take a grey image (H, W), a stack of them (..., H, W), or with ``channel_axis=-1`` a
 colour photograph (H, W, C), and return an array of the same shape. No channel ever reaches another.
@@ -29,6 +29,8 @@ Beyond the image, `boundary` says what there is, by the names of ``scipy.ndimage
     nearest     a a a | a b c d | d d d
     wrap        b c d | a b c d | a b c
     constant    k k k | a b c d | k k k      with cval = k
+
+or by those of ``scipy.signal``: "symm" is "reflect", "fill" is "constant".
 
 An image of one colour stays that colour, exactly, whatever the number, and every derivative of it
 is exactly 0. That does not follow from weights which sum to one or zero: the products are rounded.

@@ -14,14 +14,21 @@ stays within (T + 3)·u·(Σ w·|x| + |z|) of the exact one, T the number of tap
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ..image.boundary import check_boundary
+from ..image.operands import check_real
+from ..image.running import direct, separable
+from ..image.separable import Factors
+from ..image.shapes import Filtering
+from ..problem import Axis
 from ..problem.arguments import parse_int
-from ..problem.operands import Array, is_masked, prepare
-from ..standin import BOUNDARIES, correlate2d
+from ..problem.convolution import check_size
+from ..problem.operands import Array, prepare
 from .numbers import parse_real
 
 __all__ = ["Photograph", "Weights", "open_photograph"]
@@ -34,7 +41,8 @@ class Photograph(NamedTuple):
 
     planes: Array
     """(..., H, W) of float32 or float64; perhaps the caller's own array, never written to."""
-    boundary: str
+    kind: str
+    """What lies beyond, as `image.boundary` names it."""
     cval: float
     channel_axis: int | None
 
@@ -51,26 +59,32 @@ class Photograph(NamedTuple):
 
     def smoothed(self, vertical: Weights, horizontal: Weights) -> Array:
         """Return the planes smoothed with weights that sum to one, along both axes."""
-        if self.boundary == "constant" and self.planes.ndim > 2:
+        constant = self.kind == "fill"
+        if constant and self.planes.ndim > 2:
             # What lies beyond is at another height above the level of each plane.
             result = np.empty_like(self.planes)
             for index in np.ndindex(self.planes.shape[:-2]):
                 one = self._replace(planes=self.planes[index])
                 result[index] = one.smoothed(vertical, horizontal)
             return result
-        level = _level(self.planes, self.cval if self.boundary == "constant" else None)
+        level = _level(self.planes, self.cval if constant else None)
         above, beyond = self.planes, self.cval
-        if level.any():
+        has_level = bool(level.any())
+        if has_level:
             above = above - level
-            beyond = float(self.planes.dtype.type(beyond) - level.flat[0])
-        for axis, weights in enumerate((vertical, horizontal)):
-            if len(weights) > 1:
-                above = self._along(above, weights, axis, beyond)
-        if above is self.planes:
-            return above.copy()
-        if level.any():
-            above += level
-        return above
+        if constant:
+            beyond = float(self.planes.dtype.type(beyond) - level.item())
+        if len(vertical) == len(horizontal) == 1:
+            result = above.copy()
+        elif len(horizontal) == 1:
+            result = self._along(above, vertical, 0, beyond)
+        elif len(vertical) == 1:
+            result = self._along(above, horizontal, 1, beyond)
+        else:
+            result = self._both_ways(above, vertical, horizontal, beyond)
+        if has_level:
+            result += level
+        return result
 
     def given_back(self, planes: Array) -> Array:
         """Return planes with the channels where they were in the photograph."""
@@ -79,23 +93,49 @@ class Photograph(NamedTuple):
         return np.ascontiguousarray(np.moveaxis(planes, -3, self.channel_axis))
 
     def _along(self, planes: Array, weights: Weights, axis: int, beyond: float) -> Array:
-        kernel = np.asarray(weights, planes.dtype).reshape((-1, 1) if axis == 0 else (1, -1))
-        return correlate2d(planes, kernel, "same", self.boundary, beyond)
+        """Return the planes correlated with weights along an axis."""
+        rows, columns = (len(weights), 1) if axis == 0 else (1, len(weights))
+        kernel = weights.astype(planes.dtype).reshape(1, rows, columns)
+        filtering, x, y = self._stacked(planes, rows, columns, beyond)
+        direct(filtering, x, kernel, y, "auto")
+        return y.reshape(planes.shape)
+
+    def _both_ways(
+        self, planes: Array, vertical: Weights, horizontal: Weights, beyond: float
+    ) -> Array:
+        """Return the planes correlated along both axes, in passes that share what they extend."""
+        column = vertical.astype(planes.dtype).reshape(1, -1, 1)
+        row = horizontal.astype(planes.dtype).reshape(1, 1, -1)
+        filtering, x, y = self._stacked(planes, len(vertical), len(horizontal), beyond)
+        separable(filtering, x, Factors(column, row), y, "auto")
+        return y.reshape(planes.shape)
+
+    def _stacked(
+        self, planes: Array, rows: int, columns: int, beyond: float
+    ) -> tuple[Filtering, Array, Array]:
+        """Return the correlation with so many rows and columns of taps, its image and result.
+
+        The pixel is under the middle tap, of an even number under the second of both middle ones.
+        """
+        *stack, height, width = planes.shape
+        vertical, horizontal = (
+            Axis(size, taps, 1, 1, taps // 2, (taps - 1) // 2)
+            for size, taps in ((height, rows), (width, columns))
+        )
+        images = math.prod(stack)
+        filtering = Filtering(images, 1, vertical, horizontal, self.kind, beyond, planes.dtype)
+        check_size("image, extended", (images, vertical.padded, horizontal.padded), planes.dtype)
+        x = planes.reshape(images, height, width)
+        return filtering, x, np.empty(filtering.output_shape, planes.dtype)
 
 
 def open_photograph(
     image: object, boundary: object, cval: object, channel_axis: object
 ) -> Photograph:
     """Return a checked image as planes, or say what is wrong with which argument."""
-    if is_masked(image):
-        raise TypeError("image is a masked array, whose mask would be lost: fill it first")
-    try:
-        array = np.asarray(image)
-    except ValueError as error:  # a ragged list
-        raise TypeError(f"image must be an array: {error}") from None
-    dtype = _computed_in(array.dtype)
-    if not isinstance(boundary, str) or boundary not in BOUNDARIES:
-        raise ValueError(f"boundary must be one of {BOUNDARIES}, not {boundary!r}")
+    array = check_real("image", image)
+    dtype = np.dtype(np.promote_types(array.dtype, np.float32))  # as `image.operands` has it
+    kind = check_boundary(boundary)
     outside = parse_real("cval", cval)
     if abs(outside) > float(np.finfo(dtype).max):
         raise ValueError(f"cval must be a number of the image's {dtype}, not {cval!r}")
@@ -103,14 +143,7 @@ def open_photograph(
     if 0 in array.shape[-3 if axis is not None else -2 :]:
         raise ValueError(f"image must not be empty, but has shape {array.shape}")
     planes = array if axis is None else np.moveaxis(array, axis, -3)
-    return Photograph(prepare(planes.astype(dtype, copy=False)), boundary, outside, axis)
-
-
-def _computed_in(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the dtype of the result: the narrower that holds every value exactly."""
-    if dtype.kind not in "biuf" or dtype.itemsize > 8:
-        raise TypeError(f"image has dtype {dtype}: filters take bool, ints and floats up to 64 bit")
-    return np.dtype(np.promote_types(dtype, np.float32))
+    return Photograph(prepare(planes.astype(dtype, copy=False)), kind, outside, axis)
 
 
 def _parse_channel_axis(shape: tuple[int, ...], value: object) -> int | None:

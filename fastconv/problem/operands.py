@@ -47,7 +47,7 @@ def check_dtype(name: str, dtype: npt.DTypeLike) -> np.dtype[Any]:
     raise TypeError(f"{name} has dtype {given}, fastconv computes in float32 or float64{advice}")
 
 
-def is_masked(value: object) -> bool:
+def _is_masked(value: object) -> bool:
     """Whether it is a masked array; NumPy loads them late, and there is none before."""
     masked = sys.modules.get("numpy.ma")
     return masked is not None and isinstance(value, masked.MaskedArray)
@@ -57,7 +57,7 @@ def check_array(name: str, value: object) -> Array:
     """Return `value` as an array of an accepted dtype, neither copied nor prepared."""
     if type(value) is np.ndarray and (value.dtype is _FLOAT32 or value.dtype is _FLOAT64):
         return value  # as nearly always, and a tenth of the cost of what follows
-    if is_masked(value):
+    if _is_masked(value):
         raise TypeError(f"{name} is a masked array, whose mask would be lost: fill it first")
     try:
         array = np.asarray(value)
@@ -106,7 +106,7 @@ def check_out(
     """Refuse an `out` that cannot take the result without loss or without spoiling an operand."""
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a NumPy array, not {type(out).__name__}")
-    if is_masked(out):
+    if _is_masked(out):
         raise TypeError("out is a masked array, whose mask would hide the result: give its data")
     if out.shape != shape:
         raise ValueError(f"out must have shape {shape}, not {out.shape}")
