@@ -8,9 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-
-from benchmarks.problems.pictures import load_photos
 
 Family = Literal["dense", "gaussian", "bank"]
 Array = NDArray[Any]
@@ -35,16 +32,15 @@ class Case:
     @property
     def name(self) -> str:
         if self.family == "gaussian":
-            return f"gaussian σ {self.sigma:g}"
+            return f"σ {self.sigma:g}"
         if self.family == "bank":
             return f"{self.kernels} of {self.size}×{self.size}"
         return f"{self.size}×{self.size}"
 
     @property
     def about(self) -> str:
-        """The case in full, for whom the name is too short."""
-        kernels = f"{self.kernels} kernels" if self.kernels > 1 else "kernel"
-        return f"{self.side}×{self.side}, {kernels} of {self.size}×{self.size}"
+        """Return what the name leaves out."""
+        return f"{self.size}×{self.size}" if self.family == "gaussian" else ""
 
     @property
     def reflects(self) -> bool:
@@ -101,6 +97,11 @@ def _gaussian(side: int, sigma: float) -> Case:
 @lru_cache(maxsize=2)
 def photograph(side: int) -> Array:
     """Return the square in the middle of the portrait, in grey, resized."""
+    # Here, since whoever filters needs neither of them: processes start the faster.
+    from PIL import Image
+
+    from benchmarks.problems.pictures import load_photos
+
     portrait = next(load_photos())
     pixels = portrait.planes.transpose(1, 2, 0)
     margin = (pixels.shape[0] - pixels.shape[1]) // 2

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
 
+import fastconv
 from benchmarks.images import truth
 from benchmarks.images.cases import Case
 from benchmarks.images.contestants import Filterer
@@ -71,7 +72,7 @@ class ImageRunner:
             threads=self.threads,
             machine=machine.describe(),
             cases=list(self.cases),
-            contestants=[self._start(contestant) for contestant in self.contestants],
+            contestants=self._start(),
         )
         for case in self.cases:
             results.chosen[case.name] = _strategy(case)
@@ -80,20 +81,30 @@ class ImageRunner:
         results.seconds = perf_counter() - start
         return results
 
-    def _start(self, contestant: Filterer) -> ContestantInfo:
-        info = ContestantInfo(contestant.name, contestant.label, contestant.kind, contestant.about)
-        info.missing = contestant.missing() or ""
-        if info.missing:
-            info.pip_command = contestant.pip_command()
-            return info
-        process = Process(contestant, self.threads, TASKS)
-        self._stack.callback(process.close)
-        try:
-            info.version = process.ask("version")
+    def _start(self) -> list[ContestantInfo]:
+        """Start a worker for everyone who is here; they load their libraries side by side."""
+        infos = []
+        for contestant in self.contestants:
+            info = ContestantInfo(
+                contestant.name, contestant.label, contestant.kind, contestant.about
+            )
+            infos.append(info)
+            info.missing = contestant.missing() or ""
+            if info.missing:
+                info.pip_command = contestant.pip_command()
+                continue
+            process = Process(contestant, self.threads, TASKS)
+            self._stack.callback(process.close)
             self._processes.append(process)
-        except Failed as failure:
-            info.missing = f"did not start: {failure}"
-        return info
+        by_name = {info.name: info for info in infos}
+        for process in list(self._processes):
+            info = by_name[process.contestant.name]
+            try:
+                info.version = process.ask("version")
+            except Failed as failure:
+                info.missing = f"did not start: {failure}"
+                self._processes.remove(process)
+        return infos
 
     def _measure(self, case: Case, step: Step) -> list[Timing]:
         """Check everyone's result of one case, then let them take turns."""
@@ -115,7 +126,7 @@ class ImageRunner:
         contestant = process.contestant
         timing = Timing(case.name, contestant.name)
         try:
-            first = process.ask("prepare", case=case)
+            first = process.ask("prepare", case=case, image=case.image(), kernel=case.kernel())
             timing.error = float(f"{truth.solve(case).error(first.image):.4g}")
         except (Failed, ValueError) as failure:
             timing.status, timing.reason = "failed", str(failure)
@@ -128,4 +139,7 @@ class ImageRunner:
 
 def _strategy(case: Case) -> str:
     """Return what fastconv takes by itself."""
-    return ""
+    explained = fastconv.explain_convolve2d(
+        case.image(), case.kernel(), "same", "symm" if case.reflects else "fill"
+    )
+    return explained.way

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -10,50 +11,59 @@ from benchmarks.images.cases import Case, Family
 from benchmarks.images.results import AUTO, ImageResults
 
 TITLES: dict[Family, str] = {
-    "dense": "one kernel that does not separate, 1 photograph, zeros beyond",
-    "gaussian": "Gaussians, the photograph reflected beyond",
-    "bank": "a bank of kernels on one photograph, zeros beyond",
+    "dense": "one kernel that does not separate, zeros beyond the photograph",
+    "gaussian": "Gaussians, the photograph reflected at its border",
+    "bank": "a bank of kernels in one pass, zeros beyond the photograph",
+}
+
+# Above a column, so that a table fits into 80.
+SHORT = {
+    "fastconv-direct": "direct",
+    "fastconv-separable": "sepa-\nrable",
+    "fastconv-fft": "FFT",
+    "fastconv-gaussian": "filters\ngauss.",
+    "opencv-filter2d": "cv2\nfilt2D",
+    "opencv-sepfilter2d": "cv2\nsepF2D",
+    "opencv-gaussianblur": "cv2\nGaussB",
+    "ndimage-convolve": "ndimage\nconv.",
+    "ndimage-gaussian": "ndimage\ngauss.",
+    "signal-convolve2d": "signal\nconv2d",
+    "signal-fftconvolve": "signal\nfftconv",
 }
 
 
-def tables(results: ImageResults) -> list[Table]:
-    """Return a table for each family of cases: milliseconds, and how many times fastconv's."""
-    return [_table(results, family) for family in TITLES if results.of(family)]
-
-
-def _table(results: ImageResults, family: Family) -> Table:
+def family_table(results: ImageResults, family: Family) -> Table:
+    """Return a row for each case: milliseconds of fastconv, and how many times that others take."""
     cases = results.of(family)
     who = [
         info
         for info in results.present
-        if any(results.find(case.name, info.name) for case in cases)
+        if info.name != AUTO and any(results.find(case.name, info.name) for case in cases)
     ]
-    side = f"{cases[0].side}×{cases[0].side}"
-    table = Table(
-        title=f"{side} float32, {TITLES[family]}: milliseconds, and times fastconv's",
-        title_justify="left",
-    )
-    table.add_column("", justify="left", no_wrap=True)
-    for case in cases:
-        table.add_column(case.name, justify="right")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for title in ("kernel", "takes", "ours\nms"):
+        table.add_column(title, justify="left" if title != "ours\nms" else "right")
     for info in who:
-        cells = []
-        for case in cases:
-            timing = results.find(case.name, info.name)
-            ratio = results.ratio(case.name, info.name)
-            if timing is None:
-                cells.append("–")
-            elif info.name == AUTO or ratio is None:
-                cells.append(milliseconds(timing.seconds))
-            else:
-                colour = "green" if ratio > 1 else "red"
-                shown = f"[{colour}]{times(ratio)}[/]"
-                cells.append(f"{milliseconds(timing.seconds)}\n{shown}")
-        table.add_row(info.label, *cells)
-    chosen = [results.chosen.get(case.name, "") for case in cases]
-    if any(chosen):
-        table.add_row("[dim]auto takes[/]", *(f"[dim]{one}[/]" for one in chosen))
+        table.add_column(SHORT[info.name], justify="right")
+    for case in cases:
+        ours = results.find(case.name, AUTO)
+        cells = [_cell(results, case, info.name) for info in who]
+        table.add_row(
+            case.name,
+            results.chosen.get(case.name, ""),
+            "–" if ours is None else milliseconds(ours.seconds),
+            *cells,
+        )
     return table
+
+
+def _cell(results: ImageResults, case: Case, contestant: str) -> str:
+    timing, ratio = results.find(case.name, contestant), results.ratio(case.name, contestant)
+    if timing is None:
+        return "–"
+    if ratio is None:
+        return f"{milliseconds(timing.seconds)} ms"
+    return f"[{'green' if ratio > 1 else 'red'}]{times(ratio)}[/]"
 
 
 def milliseconds(seconds: float) -> str:
@@ -76,15 +86,20 @@ def show_case(results: ImageResults, case: Case, console: Console) -> None:
             )
         elif not timing.correct:
             console.print(
-                f"[red]{case.name}: {timing.contestant} is NOT correct, and its time does not "
-                f"count: error {timing.error:.3g} u·max Σ|w||x|, at most {timing.allowed_error:g}[/]"
+                f"[red]{case.name}: {timing.contestant} is NOT correct, its time does not count: "
+                f"error {timing.error:.3g} u·max Σ|w||x|, at most {timing.allowed_error:g}[/]"
             )
 
 
 def show_end(results: ImageResults, console: Console) -> None:
     """Show the tables, and what would add who is missing."""
-    for table in tables(results):
-        console.print(table)
+    for family, title in TITLES.items():
+        cases = results.of(family)
+        if cases:
+            side = f"{cases[0].side}×{cases[0].side}"
+            console.print(f"\n[bold]{side} float32, {title}[/]")
+            console.print("milliseconds of fastconv, and how many times as long others take")
+            console.print(family_table(results, family))
     if results.all_correct:
         console.print("All results are equal to float64's within their bounds.")
     absent: dict[str, list[str]] = {}

@@ -34,9 +34,9 @@ class ImageTasks(Sampling):
     def version(self) -> str:
         return self.contestant.version()
 
-    def prepare(self, case: Case) -> FirstResult:
+    def prepare(self, case: Case, image: Array, kernel: Array) -> FirstResult:
         """Make a case ready and call it once."""
-        self.call = self.contestant.prepare(case, case.image(), case.kernel())
+        self.call = self.contestant.prepare(case, image, kernel)
         start = perf_counter()
         result = self.call()
         self.last_seconds = perf_counter() - start

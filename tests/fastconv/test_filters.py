@@ -311,6 +311,33 @@ SYMMETRIC = [
 ]  # fmt: skip
 
 
+class TestMagnitude:
+    """Squares neither overflow nor vanish."""
+
+    @pytest.mark.parametrize("dtype", DTYPES)
+    def test_of_the_largest_and_smallest_numbers(self, dtype):
+        limits = np.finfo(dtype)
+        image = noise(20, 21, dtype=dtype)
+        usual = filters.sobel(image)
+        for power in (-100, -60, 60, 100, limits.maxexp - 6):
+            scaled = filters.sobel(np.ldexp(image, power))
+            assert (scaled == np.ldexp(usual, power)).all()
+
+    def test_of_a_nan_beside_large_numbers(self):
+        image = np.ldexp(noise(20, 21, dtype="f4"), 100)
+        usual = filters.sobel(image)
+        image[3, 4] = np.nan
+        result = filters.sobel(image)
+        assert np.isfinite(result[6:]).all()
+        assert_close(result[6:] / usual.max(), usual[6:].astype("f8") / usual.max())
+
+    def test_of_subnormal_numbers(self):
+        image = np.zeros((4, 6), "f4")
+        image[:, 3:] = 1e-42
+        assert filters.sobel(image, 1)[1].tolist() == [0, 0, image[0, 5], image[0, 5], 0, 0]
+        assert filters.sobel(image)[1, 2] == pytest.approx(1e-42 / 2**0.5, rel=1e-2)
+
+
 class TestSymmetry:
     """What is turned or mirrored before is so afterwards."""
 
