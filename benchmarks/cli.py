@@ -66,13 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             folder = options.output or RESULTS_FOLDER / f"{datetime.now():%Y-%m-%d-%H%M%S}"
             results = _run(parser, options, folder)
+        beside = folder / images.RESULTS_FILE
+        filtering = ImageResults.load(beside) if beside.exists() else None
     except ResultsError as error:
         parser.error(str(error))
     except KeyboardInterrupt:
         print("interrupted; no report was written", file=sys.stderr)
         return 130
     path = folder / REPORT_FILE
-    path.write_text(report.render(results, folder / PICTURES_FOLDER), "utf-8")
+    path.write_text(report.render(results, folder / PICTURES_FOLDER, filtering), "utf-8")
     if options.picture:
         charts.save_picture(results, options.picture)
     print(path.resolve())

@@ -24,6 +24,9 @@ The way of a call, which is also the way to read the package::
 conv2d_backward goes the same way, once for the gradient of x and once for that of the weights, and
 so does conv_transpose2d, by the convolution that it transposes: one Call serves them all.
 
+Images go to it by convolve2d and correlate2d (images.py), which lay out what is beyond their edge
+and may take two passes or transforms instead (image/); filters/ is built on the same passes.
+
 Beside the way stand `explain` (explaining.py), `show_config` (config.py) and threads.py.
 """
 

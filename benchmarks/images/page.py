@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import matplotlib
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
@@ -14,8 +14,8 @@ from benchmarks.images import table
 from benchmarks.images.cases import Case, Family
 from benchmarks.images.results import AUTO, ImageResults
 from benchmarks.reporting.charts import LIBRARIES, OURS
+from benchmarks.reporting.environment import environment
 from benchmarks.reporting.figures import NARROW, PAGE, WIDE, page_style, svg
-from benchmarks.reporting.report import TEMPLATES
 
 HEIGHT = 4.3
 # From the left to the right end of a label, in inches.
@@ -26,25 +26,37 @@ APART = 0.062
 
 def render(results: ImageResults) -> str:
     """Return the page of a run."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return (
+        environment()
+        .get_template("images.html.j2")
+        .render(
+            results=results,
+            machine=results.machine,
+            title=title(results),
+            images=Shown(results, heading="h2"),
+        )
     )
-    return environment.get_template("images.html.j2").render(
-        results=results,
-        machine=results.machine,
-        auto=AUTO,
-        titles=table.TITLES,
-        colours=colours(results),
-        title=title(results),
-        sentence=sentence(results),
-        chart=lambda family: Markup(chart(results, family)),
-        milliseconds=table.milliseconds,
-        times=table.times,
-    )
+
+
+class Shown:
+    """A run as templates/filters.html.j2 asks for it, in the page and in the report of layers."""
+
+    auto = AUTO
+    milliseconds = staticmethod(table.milliseconds)
+    times = staticmethod(table.times)
+
+    def __init__(self, results: ImageResults, heading: str) -> None:
+        self.results = results
+        self.heading = heading
+        self.sentence = sentence(results)
+        self.colours = colours(results)
+
+    def families(self) -> list[tuple[Family, str]]:
+        """Return the families of the run's cases, and what they are."""
+        return [(family, text) for family, text in table.TITLES.items() if self.results.of(family)]
+
+    def chart(self, family: Family) -> Markup:
+        return Markup(chart(self.results, family))
 
 
 def title(results: ImageResults) -> str:
@@ -155,7 +167,7 @@ def _moved_apart(places: Sequence[float]) -> list[float]:
     """Return heights near those given, in their order, no two closer than `APART`."""
     order = sorted(range(len(places)), key=lambda number: places[number])
     moved = list(places)
-    for lower, upper in zip(order, order[1:], strict=False):
+    for lower, upper in pairwise(order):
         moved[upper] = max(moved[upper], moved[lower] + APART)
     # What has been pushed up comes down by half of it, so that the labels stay with their curves.
     excess = max((moved[n] - places[n] for n in order), default=0.0) / 2

@@ -9,7 +9,8 @@ above a level z of its own::
 which is z + Σ w·0 = c where all pixels are c and z is one of them. The level is the pixel nearest
 to zero, or zero where pixels of both signs, or zeros, are there. Then no difference is larger than
 the pixel it was made of: nothing overflows, no bright spot swallows the rest, and every result
-stays within (T + 3)·u·(Σ w·|x| + |z|) of the exact one, T the number of taps of the passes.
+stays within (R + S + 8)·u·Σ w·|x| of the exact one, for R taps down and S across: n + 2 roundings
+for the n taps of a pass, one for each weight, one for each difference and one at the end.
 """
 
 from __future__ import annotations
@@ -150,10 +151,10 @@ def _parse_channel_axis(shape: tuple[int, ...], value: object) -> int | None:
     if value is None:
         if len(shape) < 2:
             raise ValueError(f"image must be (H, W) or (..., H, W), but has shape {shape}")
-        if len(shape) == 3 and shape[2] in (3, 4):
+        if len(shape) >= 3 and shape[-1] in (3, 4):
             raise ValueError(
                 f"image of shape {shape} may be a photograph in colour or a stack of images "
-                f"{shape[2]} pixels wide: say which with channel_axis=-1 or channel_axis=0"
+                f"{shape[-1]} pixels wide: say which with channel_axis=-1 or channel_axis=0"
             )
         return None
     if len(shape) < 3:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,21 @@ def test_the_page_needs_nothing_but_itself_and_is_drawn_again(
     assert capsys.readouterr().out.splitlines()[-1] == str(run / "images.html")
     again = (run / "images.html").read_text("utf-8")
     assert re.sub(r"(?:id|href)=\S+", "", again) == re.sub(r"(?:id|href)=\S+", "", html)
+
+
+def test_the_report_of_layers_takes_in_what_lies_beside_it(run: Path, tmp_path: Path) -> None:
+    shutil.copy(run / "images.json", tmp_path / "images.json")
+    status = cli.main(
+        ["--quick", "--layers", "lenet5.6_16_b64", "--backends", "auto", "--threads", "1"]
+        + ["--output", str(tmp_path)]
+    )
+    assert status == 0
+    html = (tmp_path / "report.html").read_text("utf-8")
+    assert 'href="#filters"' in html
+    assert "one kernel that does not separate" in html.lower()
+    (tmp_path / "images.json").unlink()
+    assert cli.main(["report", str(tmp_path / "results.json")]) == 0
+    assert "#filters" not in (tmp_path / "report.html").read_text("utf-8")
 
 
 def test_results_survive_the_way_through_json(run: Path, tmp_path: Path) -> None:
