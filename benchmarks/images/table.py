@@ -11,9 +11,9 @@ from benchmarks.images.cases import Case, Family
 from benchmarks.images.results import AUTO, ImageResults
 
 TITLES: dict[Family, str] = {
-    "dense": "one kernel that does not separate, zeros beyond the photograph",
-    "gaussian": "Gaussians, the photograph reflected at its border",
-    "bank": "a bank of kernels in one pass, zeros beyond the photograph",
+    "dense": "one kernel that does not separate, zeros beyond the image",
+    "gaussian": "Gaussians, the image reflected at its border",
+    "bank": "a bank of kernels in one pass, zeros beyond the image",
 }
 
 # Above a column, so that a table fits into 80.
@@ -21,12 +21,12 @@ SHORT = {
     "fastconv-direct": "direct",
     "fastconv-separable": "sepa-\nrable",
     "fastconv-fft": "FFT",
-    "fastconv-gaussian": "filters\ngauss.",
+    "fastconv-gaussian": "filt.\ngauss",
     "opencv-filter2d": "cv2\nfilt2D",
     "opencv-sepfilter2d": "cv2\nsepF2D",
     "opencv-gaussianblur": "cv2\nGaussB",
-    "ndimage-convolve": "ndimage\nconv.",
-    "ndimage-gaussian": "ndimage\ngauss.",
+    "ndimage-convolve": "ndim.\nconv",
+    "ndimage-gaussian": "ndim.\ngauss",
     "signal-convolve2d": "signal\nconv2d",
     "signal-fftconvolve": "signal\nfftconv",
 }
@@ -40,7 +40,7 @@ def family_table(results: ImageResults, family: Family) -> Table:
         for info in results.present
         if info.name != AUTO and any(results.find(case.name, info.name) for case in cases)
     ]
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for title in ("kernel", "takes", "ours\nms"):
         table.add_column(title, justify="left" if title != "ours\nms" else "right")
     for info in who:

@@ -185,6 +185,23 @@ def test_every_contestant_filters_every_case_of_its_families(name: str) -> None:
     assert contestant.version()
 
 
+def test_the_widest_table_fits_into_80_columns() -> None:
+    results = made_up()
+    results.contestants = [
+        ContestantInfo(one.name, one.label, one.kind, one.about)
+        for one in contestants.all_contestants()
+    ]
+    results.cases = [cases.Case("gaussian", 1024, 17, sigma=0.5)]
+    results.chosen = {"σ 0.5": "separable"}
+    results.timings = [
+        Timing("σ 0.5", info.name, times=[seconds], error=1.0, allowed_error=12.0)
+        for info, seconds in zip(results.contestants, [1.0, *[9.876] * 20], strict=False)
+    ]
+    text = shown(results)
+    assert "…" not in text
+    assert "9.88×" in text
+
+
 def test_every_contestant_has_a_colour_and_a_short_name() -> None:
     results = made_up()
     results.contestants = [
