@@ -8,10 +8,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from benchmarks.contestants import Contestant, all_contestants
+from benchmarks.images import command as images
+from benchmarks.images import gallery
+from benchmarks.images.results import ImageResults
 from benchmarks.measuring.machine import usable_cores
 from benchmarks.measuring.results import Results, ResultsError
 from benchmarks.measuring.runner import Runner
@@ -26,19 +30,34 @@ RESULTS_FOLDER = Path(__file__).parent / "results"
 RESULTS_FILE = "results.json"
 REPORT_FILE = "report.html"
 PICTURES_FOLDER = "pictures"
+GALLERY_FILE = Path(__file__).parent / "gallery.png"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 1 where results differ."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.command != "compare" and options.picture and not options.picture.parent.is_dir():
+    if (
+        options.command in (None, "report")
+        and options.picture
+        and not options.picture.parent.is_dir()
+    ):
         parser.error(f"--picture: there is no folder {options.picture.parent}")
     try:
         if options.command == "compare":
             before, after = Results.load(options.before), Results.load(options.after)
             compare.show(before, after, Console(highlight=False))
             return 0
+        if options.command == "gallery":
+            gallery.save(options.picture_file)
+            print(options.picture_file.resolve())
+            return 0
+        if options.command == "images":
+            folder = options.output or RESULTS_FOLDER / f"{datetime.now():%Y-%m-%d-%H%M%S}-images"
+            _make_folder(parser, folder)
+            return images.run(folder, options.threads, quick=options.quick)
+        if options.command == "report" and options.results.name == images.RESULTS_FILE:
+            return images.write_page(ImageResults.load(options.results), options.results.parent)
         if options.command == "report":
             results, folder = Results.load(options.results), options.results.parent
         elif options.list:
@@ -47,13 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             folder = options.output or RESULTS_FOLDER / f"{datetime.now():%Y-%m-%d-%H%M%S}"
             results = _run(parser, options, folder)
+        beside = folder / images.RESULTS_FILE
+        filtering = ImageResults.load(beside) if beside.exists() else None
     except ResultsError as error:
         parser.error(str(error))
     except KeyboardInterrupt:
         print("interrupted; no report was written", file=sys.stderr)
         return 130
     path = folder / REPORT_FILE
-    path.write_text(report.render(results, folder / PICTURES_FOLDER), "utf-8")
+    path.write_text(report.render(results, folder / PICTURES_FOLDER, filtering), "utf-8")
     if options.picture:
         charts.save_picture(results, options.picture)
     print(path.resolve())
@@ -112,6 +133,18 @@ def _parser() -> argparse.ArgumentParser:
     reporting = commands.add_parser("report", help="draw the report of an earlier run again")
     reporting.add_argument("results", type=Path, metavar="results.json")
     _add_picture(reporting)
+    # Without defaults of their own: what stands before the command counts too.
+    common: dict[str, Any] = {"default": argparse.SUPPRESS}
+    filtering = commands.add_parser(
+        "images", help="filter photographs, beside OpenCV and SciPy; writes images.html"
+    )
+    filtering.add_argument("--threads", type=positive_int, help="the same for everyone", **common)
+    filtering.add_argument("--quick", action="store_true", help="small, in seconds", **common)
+    filtering.add_argument("--output", type=Path, metavar="FOLDER", **common)
+    showing = commands.add_parser("gallery", help="draw what each filter does to a photograph")
+    showing.add_argument(
+        "picture_file", type=Path, nargs="?", default=GALLERY_FILE, metavar="FILE.png"
+    )
     return parser
 
 
@@ -142,10 +175,7 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, folder: P
     preset = QUICK if options.quick else FULL if options.full else DEFAULT
     layers = _layers(parser, options.layers, preset)
     contestants = _contestants(parser, options.backends)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        parser.error(f"--output: {folder} cannot be a folder: {error.strerror}")
+    _make_folder(parser, folder)
     with (
         Terminal() as terminal,
         Runner(contestants, layers, options.direction, preset, options.threads) as runner,
@@ -155,6 +185,13 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, folder: P
     results.save(folder / RESULTS_FILE)
     terminal.finish(results)
     return results
+
+
+def _make_folder(parser: argparse.ArgumentParser, folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--output: {folder} cannot be a folder: {error.strerror}")
 
 
 def _layers(parser: argparse.ArgumentParser, patterns: str | None, preset: Preset) -> list[Layer]:

@@ -24,14 +24,19 @@ The way of a call, which is also the way to read the package::
 conv2d_backward goes the same way, once for the gradient of x and once for that of the weights, and
 so does conv_transpose2d, by the convolution that it transposes: one Call serves them all.
 
+Images go to it by convolve2d and correlate2d (images.py), which lay out what is beyond their edge
+and may take two passes or transforms instead (image/); filters/ is built on the same passes.
+
 Beside the way stand `explain` (explaining.py), `show_config` (config.py) and threads.py.
 """
 
+from . import filters
 from .columns import col2im, im2col
 from .config import show_config
 from .conv import Conv2dGrads, Conv2dPlan, conv2d, conv2d_backward, plan_conv2d
 from .conv_transpose import conv_transpose2d, conv_transpose2d_backward
 from .explaining import Explanation, explain
+from .images import FilteringExplanation, convolve2d, correlate2d, explain_convolve2d
 from .planning import backends
 from .problem import ConvProblem
 from .threads import get_num_threads, num_threads, set_num_threads
@@ -41,13 +46,18 @@ __all__ = [
     "Conv2dPlan",
     "ConvProblem",
     "Explanation",
+    "FilteringExplanation",
     "backends",
     "col2im",
     "conv2d",
     "conv2d_backward",
     "conv_transpose2d",
     "conv_transpose2d_backward",
+    "convolve2d",
+    "correlate2d",
     "explain",
+    "explain_convolve2d",
+    "filters",
     "get_num_threads",
     "im2col",
     "num_threads",

@@ -104,3 +104,30 @@ LOOPS_MOST_FILTERS = 8
 LOOPS_FEW_TAPS = 64
 # Columns at a time, unless FASTCONV_IM2COL_MIB says otherwise.
 IM2COL_BYTES = 64 * MIB
+
+# ── images: convolve2d ─────────────────────────────────────────────────────────────────────────
+# What is extended beyond the edge, or lies between two passes, at a time: it stays in a core's
+# second-level cache; and is of so many times the kernel's rows at least, since as many as those are
+# made twice.
+IMAGE_BAND_BYTES = 512 * KIB
+IMAGE_BAND_TAPS = 4
+# GFLOP/s of a core with vectors of 256 bits, by a Zen 3 with AVX2: of a kernel that is not small,
+# of the passes with a row and with a column, and of NumPy where nothing is compiled. With vectors
+# of another length they are in proportion; float64 has half. And GB/s of a pass, read and written.
+IMAGE_DIRECT_GFLOPS = 60.0
+IMAGE_PASS_GFLOPS = 40.0
+IMAGE_PURE_GFLOPS = 4.0
+IMAGE_PASS_GBYTES = 8.0
+# A call of a convolution, in nanoseconds.
+IMAGE_CALL_NS = 8_000
+# NumPy's transforms, on the same machine: of each value, times the logarithm to the base of 2; of a
+# product of spectra; and of a block. In float64, and before NumPy 2, twice as much.
+FFT_VALUE_NS = 3.0
+FFT_STEP_NS = 0.5
+FFT_PRODUCT_NS = 0.7
+FFT_BLOCK_NS = 60_000
+# Below so many taps none is thought of.
+FFT_FEWEST_TAPS = 200
+# Values of a block, unless the kernel wants more; and spectra of filters held at a time.
+FFT_BLOCK_VALUES = 2**20
+FFT_SPECTRA_BYTES = 64 * MIB

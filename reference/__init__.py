@@ -18,20 +18,25 @@ out its own output sizes, so that one mistake cannot hide in both.
         +-- columns.py         im2col and its adjoint col2im     (unfold, fold)
 
     convolution.py     (f * g)[n] = sum_m f[m] g[n - m]          what the word means in a textbook,
-                                                                 and the correlation layers compute
+        |                                                        and the correlation layers compute
+        +-- boundaries.py  what an image holds beyond its edge
+        +-- images.py      the same of stacks of images, banks of kernels, channels
+    filters.py         masks laid over photographs, as textbooks print them
     tutorial.py        the usual NumPy im2col lesson, without its usual mistakes
 
-``conv2d``, ``conv2d_backward``, ``conv_transpose2d``, ``conv_transpose2d_backward``, ``im2col`` and
-``col2im`` take the arguments of the functions of the same name in ``fastconv``.  `tutorial` keeps
-the same names inside its own module: ``reference.tutorial.conv2d``.
+``conv2d``, ``conv2d_backward``, ``conv_transpose2d``, ``conv_transpose2d_backward``, ``im2col``,
+``col2im``, ``convolve2d`` and ``correlate2d`` take the arguments of the functions of the same name
+in ``fastconv``.  `tutorial` keeps the same names inside its own module:
+``reference.tutorial.conv2d``.
 """
 
-from reference import tutorial
+from reference import filters, tutorial
 from reference.columns import col2im, im2col
 from reference.conv import conv2d
 from reference.conv_backward import Conv2dGrads, conv2d_backward
 from reference.conv_transpose import conv_transpose2d, conv_transpose2d_backward
-from reference.convolution import convolve1d, convolve2d, correlate1d, correlate2d
+from reference.convolution import convolve1d, correlate1d
+from reference.images import convolve2d, correlate2d
 
 __all__ = [
     "Conv2dGrads",
@@ -44,6 +49,7 @@ __all__ = [
     "convolve2d",
     "correlate1d",
     "correlate2d",
+    "filters",
     "im2col",
     "tutorial",
 ]

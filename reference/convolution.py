@@ -10,7 +10,7 @@ Integers give exact integers, or an OverflowError where their dtype has no room 
 summed in float64 and rounded once.
 
 Source: ``numpy.convolve`` and ``scipy.signal.convolve2d``, ``correlate``, ``correlate2d``, whose
-meaning (``boundary="fill"``) these have; A. V. Oppenheim and R. W. Schafer, "Discrete-Time Signal
+meaning these have; A. V. Oppenheim and R. W. Schafer, "Discrete-Time Signal
 Processing", section 2.3.
 """
 
@@ -20,6 +20,8 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from reference.boundaries import source_at
 
 RealArray = NDArray[np.integer[Any]] | NDArray[np.floating[Any]]
 Mode = Literal["full", "same", "valid"]
@@ -88,8 +90,16 @@ def correlate1d(f: RealArray, g: RealArray) -> RealArray:
     return result
 
 
-def convolve2d(f: RealArray, g: RealArray, mode: Mode = "full") -> RealArray:
-    """(f * g)[n, p] = sum_m sum_q f[m, q] g[n - m, p - q], wherever both exist.
+def convolve2d(
+    f: RealArray,
+    g: RealArray,
+    mode: Mode = "full",
+    boundary: str = "fill",
+    fillvalue: float = 0,
+) -> RealArray:
+    """(f * g)[n, p] = sum_m sum_q f[n - m, p - q] g[m, q], over all of g.
+
+    Beyond its edge f holds what `boundary` says: with zeros, the sum is over what exists of both.
 
     Parameters
     ----------
@@ -97,6 +107,10 @@ def convolve2d(f: RealArray, g: RealArray, mode: Mode = "full") -> RealArray:
     mode : {"full", "same", "valid"}
         "full": every n, p where anything is summed.  "same": of the shape of `f`, from the middle.
         "valid": only where the smaller array lies wholly on the larger.
+    boundary : {"fill", "symm", "mirror", "nearest", "wrap", ...}
+        See `reference.boundaries`.
+    fillvalue : int or float
+        What "fill" holds.
 
     Returns
     -------
@@ -105,29 +119,38 @@ def convolve2d(f: RealArray, g: RealArray, mode: Mode = "full") -> RealArray:
     Raises
     ------
     ValueError
-        If `f` or `g` is empty or not 2-D, `mode` has another value, or for "valid" neither array
-        is at least as large as the other along both axes.
+        If `f` or `g` is empty or not 2-D, `mode` or `boundary` has another value, or for "valid"
+        neither array is at least as large as the other along both axes.
     TypeError
         If `f` or `g` is neither integer nor float.
     """
-    shape_f, shape_g = _checked_shapes(f, g, 2)
-    (rows_f, columns_f), (rows_g, columns_g) = shape_f, shape_g
+    (rows_f, columns_f), (rows_g, columns_g) = _checked_shapes(f, g, 2)
+    if _exchanged(mode, f.shape, g.shape):
+        return convolve2d(g, f, mode)  # it commutes
+    source = source_at(boundary)
     F, G = f.tolist(), g.tolist()
     full = np.empty((rows_f + rows_g - 1, columns_f + columns_g - 1), np.result_type(f, g))
     for n in range(full.shape[0]):
         for p in range(full.shape[1]):
             total = 0
-            for m in range(rows_f):
-                for q in range(columns_f):
-                    if 0 <= n - m < rows_g and 0 <= p - q < columns_g:
-                        total += F[m][q] * G[n - m][p - q]
+            for m in range(rows_g):
+                for q in range(columns_g):
+                    h, w = source(n - m, rows_f), source(p - q, columns_f)
+                    pixel = fillvalue if h is None or w is None else F[h][w]
+                    total += pixel * G[m][q]
             full[n, p] = total
     # In an even kernel no tap is the middle one: the earlier of the two counts as such.
-    return _part(full, mode, shape_f, shape_g, ((rows_g - 1) // 2, (columns_g - 1) // 2))
+    return _part(full, mode, f.shape, g.shape, ((rows_g - 1) // 2, (columns_g - 1) // 2))
 
 
-def correlate2d(f: RealArray, g: RealArray, mode: Mode = "full") -> RealArray:
-    """c[n, p] = sum_m sum_q f[m + n, q + p] g[m, q], wherever both exist.
+def correlate2d(
+    f: RealArray,
+    g: RealArray,
+    mode: Mode = "full",
+    boundary: str = "fill",
+    fillvalue: float = 0,
+) -> RealArray:
+    """c[n, p] = sum_m sum_q f[m + n, q + p] g[m, q], over all of g.
 
     The layer of `reference.conv2d` is this with mode "valid" on the padded image.
 
@@ -136,6 +159,8 @@ def correlate2d(f: RealArray, g: RealArray, mode: Mode = "full") -> RealArray:
     f, g : 2-D ndarray of integers or floats
     mode : {"full", "same", "valid"}
         As in `convolve2d`.  "full" begins with the lags -(rows of g - 1), -(columns of g - 1).
+    boundary, fillvalue
+        As in `convolve2d`.
 
     Returns
     -------
@@ -148,8 +173,10 @@ def correlate2d(f: RealArray, g: RealArray, mode: Mode = "full") -> RealArray:
     TypeError
         If `f` or `g` is neither integer nor float.
     """
-    shape_f, shape_g = _checked_shapes(f, g, 2)
-    (rows_f, columns_f), (rows_g, columns_g) = shape_f, shape_g
+    (rows_f, columns_f), (rows_g, columns_g) = _checked_shapes(f, g, 2)
+    if _exchanged(mode, f.shape, g.shape):
+        return correlate2d(g, f, mode)[::-1, ::-1]  # it does not commute, it mirrors
+    source = source_at(boundary)
     F, G = f.tolist(), g.tolist()
     full = np.empty((rows_f + rows_g - 1, columns_f + columns_g - 1), np.result_type(f, g))
     for n in range(-(rows_g - 1), rows_f):
@@ -157,11 +184,12 @@ def correlate2d(f: RealArray, g: RealArray, mode: Mode = "full") -> RealArray:
             total = 0
             for m in range(rows_g):
                 for q in range(columns_g):
-                    if 0 <= m + n < rows_f and 0 <= q + p < columns_f:
-                        total += F[m + n][q + p] * G[m][q]
+                    h, w = source(m + n, rows_f), source(q + p, columns_f)
+                    pixel = fillvalue if h is None or w is None else F[h][w]
+                    total += pixel * G[m][q]
             full[n + rows_g - 1, p + columns_g - 1] = total
     # The flip of `convolve2d` turns the earlier middle tap of an even kernel into the later one.
-    return _part(full, mode, shape_f, shape_g, (rows_g // 2, columns_g // 2))
+    return _part(full, mode, f.shape, g.shape, (rows_g // 2, columns_g // 2))
 
 
 def _checked_shapes(
@@ -173,6 +201,21 @@ def _checked_shapes(
         if array.dtype.kind not in "iuf":
             raise TypeError(f"{name} must hold integers or floats, got {array.dtype}")
     return f.shape, g.shape
+
+
+def _exchanged(mode: Mode, shape_f: tuple[int, ...], shape_g: tuple[int, ...]) -> bool:
+    """Whether "valid" is where f lies wholly on g, which is the larger.
+
+    Raises
+    ------
+    ValueError
+        If neither contains the other.
+    """
+    if mode != "valid" or (shape_f[0] >= shape_g[0] and shape_f[1] >= shape_g[1]):
+        return False
+    if shape_f[0] > shape_g[0] or shape_f[1] > shape_g[1]:
+        raise ValueError(f"for valid one array must contain the other, got {shape_f}, {shape_g}")
+    return True
 
 
 def _part(
@@ -190,8 +233,5 @@ def _part(
         return part
     if mode != "valid":
         raise ValueError(f'mode must be "full", "same" or "valid", got {mode!r}')
-    smaller, larger = sorted((shape_f, shape_g))
-    if smaller[1] > larger[1]:
-        raise ValueError(f"for valid one array must contain the other, got {shape_f}, {shape_g}")
-    part = full[smaller[0] - 1 : larger[0], smaller[1] - 1 : larger[1]]
+    part = full[shape_g[0] - 1 : shape_f[0], shape_g[1] - 1 : shape_f[1]]
     return part

@@ -26,8 +26,8 @@ class Run:
     arrays: Callable[[Any], Arrays]
 
 
-class Contestant(ABC):
-    """One implementation. Libraries are imported in `prepare` or later, never on definition."""
+class Participant(ABC):
+    """Who takes part: its names, whether it is here, its version and threads."""
 
     kind: ClassVar[Literal["fastconv", "rung", "library"]]
     name: str
@@ -37,14 +37,6 @@ class Contestant(ABC):
     """Import names that must be there; the first one is the contestant itself."""
     distributions: tuple[str, ...] = ()
     """What pip calls them."""
-    rough_gflops: float
-    """Order of magnitude of its speed: only the size of its cut depends on it."""
-    slack: float = 1.0
-    """Fast transforms may err this many times more than a plain sum."""
-    prepacks: bool = False
-    """Whether it packs the weights ahead of the timed calls."""
-    sums_exactly: bool = True
-    """Whether it only multiplies and adds, so that integers must come out exactly."""
 
     def missing(self) -> str | None:
         """Return why it cannot take part here, or None."""
@@ -60,6 +52,19 @@ class Contestant(ABC):
 
     def set_threads(self, threads: int) -> None:  # noqa: B027 - optional, not forgotten
         """Fix the thread count where the environment variables do not; nothing by default."""
+
+
+class Contestant(Participant):
+    """One implementation. Libraries are imported in `prepare` or later, never on definition."""
+
+    rough_gflops: float
+    """Order of magnitude of its speed: only the size of its cut depends on it."""
+    slack: float = 1.0
+    """Fast transforms may err this many times more than a plain sum."""
+    prepacks: bool = False
+    """Whether it packs the weights ahead of the timed calls."""
+    sums_exactly: bool = True
+    """Whether it only multiplies and adds, so that integers must come out exactly."""
 
     @abstractmethod
     def refusal(self, layer: Layer, direction: Direction) -> str | None:

@@ -56,13 +56,13 @@ class PhotoRun:
         for photo in self._photos:
             _write(pictures / f"{photo.name}.jpg", photo.planes.astype(np.uint8))
 
-    def measure(self, process: Process) -> list[PhotoResult]:
+    def measure(self, process: Process[Contestant]) -> list[PhotoResult]:
         """Filter all pictures with one contestant; write those that the report shows."""
         return [
             self._filtered(process, photo, filter_) for photo in self._photos for filter_ in FILTERS
         ]
 
-    def _filtered(self, process: Process, photo: Photo, filter_: Filter) -> PhotoResult:
+    def _filtered(self, process: Process[Contestant], photo: Photo, filter_: Filter) -> PhotoResult:
         contestant = process.contestant
         result = PhotoResult(photo.name, filter_.name, contestant.name)
         case = self._case(contestant, photo, filter_)

@@ -7,10 +7,12 @@ import signal
 import tempfile
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from benchmarks.contestants import Contestant
+from benchmarks.contestants.base import Participant
 from benchmarks.measuring.worker import serve
+
+Someone = TypeVar("Someone", bound=Participant)
 
 ANSWER_WITHIN_SECONDS = 120.0
 # Thread pools spin after a call in the hope of another one, OpenBLAS's for 100 ms: a worker whose
@@ -23,11 +25,17 @@ class Failed(Exception):
     """The worker raised or died; the message is what its user should read."""
 
 
-class Process:
-    """A long-lived worker of one contestant, started again after it died."""
+class Process(Generic[Someone]):
+    """A long-lived worker of one contestant, started again after it died.
 
-    def __init__(self, contestant: Contestant, threads: int) -> None:
+    `tasks` is the module whose `create` makes what is asked there, of a name and a thread count.
+    """
+
+    def __init__(
+        self, contestant: Someone, threads: int, tasks: str = "benchmarks.measuring.tasks"
+    ) -> None:
         self.contestant = contestant
+        self.tasks = tasks
         self.threads = threads
         self._start()
 
@@ -39,7 +47,9 @@ class Process:
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._child = context.Process(
-            target=serve, args=(theirs, log, self.contestant.name, self.threads), daemon=True
+            target=serve,
+            args=(theirs, log, self.tasks, self.contestant.name, self.threads),
+            daemon=True,
         )
         self._child.start()
         self.pid = self._child.pid
@@ -48,7 +58,7 @@ class Process:
         self._ended = False
 
     def ask(self, task: str, **arguments: Any) -> Any:
-        """Have a method of `Tasks` called, and return its answer.
+        """Have a method of what `tasks` makes called, and return its answer.
 
         Raises
         ------

@@ -41,7 +41,7 @@ class Runner:
         self.directions = directions
         self.preset = preset
         self.threads = threads
-        self._processes: list[Process] = []
+        self._processes: list[Process[Contestant]] = []
         self._infos: list[ContestantInfo] = []
         self._stack = ExitStack()
 
@@ -139,7 +139,7 @@ class Runner:
         """Prepare and check everyone on one layer, then let them take turns."""
         start = perf_counter()
         measured = []
-        running: list[tuple[Process, Measurement]] = []
+        running: list[tuple[Process[Contestant], Measurement]] = []
         for process in self._processes:
             step(f"{layer.name}: {process.contestant.label}")
             measurement = turns.prepare(process, layer, direction, self.preset)

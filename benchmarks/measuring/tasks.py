@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from benchmarks.contestants import Contestant, Run
+from benchmarks.contestants import Contestant, find
 from benchmarks.contestants.base import Arrays
 from benchmarks.measuring import machine
 from benchmarks.measuring.memory import peak_of_call
@@ -25,6 +26,11 @@ MOST_SAMPLES = 100
 WARM_UP_BELOW_SECONDS = 0.02
 
 
+def create(name: str, threads: int) -> Tasks:
+    """Return what a process does for the contestant of that name."""
+    return Tasks(find(name), threads)
+
+
 @dataclass(frozen=True)
 class FirstCall:
     """What came out of a problem, and the memory that the call took beyond it where known."""
@@ -33,43 +39,18 @@ class FirstCall:
     extra_bytes: int | None
 
 
-class Tasks:
-    """The problem at hand, and what can be asked about it."""
+class Sampling:
+    """A call at hand, and its times."""
 
-    def __init__(self, contestant: Contestant, threads: int) -> None:
-        self.contestant = contestant
-        self.threads = threads
-        contestant.set_threads(threads)
+    def __init__(self) -> None:
         _settle_allocator()
-        self.run: Run | None = None
+        self.call: Callable[[], Any] | None = None
         self.last_seconds = 0.0
-
-    def version(self) -> str:
-        return self.contestant.version()
-
-    def prepare(
-        self,
-        layer: Layer,
-        direction: Direction,
-        *,
-        data: Data | None = None,
-        integers: bool = False,
-    ) -> FirstCall:
-        """Make a problem ready and call it once, on `data` or the numbers that everyone draws."""
-        self.run = None  # frees the problem before
-        arrays = make(layer, integers=integers) if data is None else data
-        self.run = self.contestant.prepare(layer, direction, arrays, self.threads)
-        start = perf_counter()
-        result, peak = peak_of_call(self.run.call)
-        self.last_seconds = perf_counter() - start
-        outputs = self.run.arrays(result)
-        size = sum(output.nbytes for output in outputs)
-        return FirstCall(outputs, None if peak is None else max(0, peak - size))
 
     def sample(self, seconds: float) -> list[float]:
         """Call again and again for that long, at least once; return the seconds of each call."""
-        assert self.run is not None, "sample comes after prepare"
-        call = self.run.call
+        call = self.call
+        assert call is not None, "sample comes after prepare"
         if self.last_seconds < WARM_UP_BELOW_SECONDS:
             call()
         times: list[float] = []
@@ -85,13 +66,46 @@ class Tasks:
         self.last_seconds = times[-1]
         return times
 
+    def pools(self) -> list[dict[str, Any]]:
+        return machine.thread_pools()
+
+
+class Tasks(Sampling):
+    """The problem at hand, and what can be asked about it."""
+
+    def __init__(self, contestant: Contestant, threads: int) -> None:
+        super().__init__()
+        self.contestant = contestant
+        self.threads = threads
+        contestant.set_threads(threads)
+
+    def version(self) -> str:
+        return self.contestant.version()
+
+    def prepare(
+        self,
+        layer: Layer,
+        direction: Direction,
+        *,
+        data: Data | None = None,
+        integers: bool = False,
+    ) -> FirstCall:
+        """Make a problem ready and call it once, on `data` or the numbers that everyone draws."""
+        self.call = None  # frees the problem before
+        arrays = make(layer, integers=integers) if data is None else data
+        run = self.contestant.prepare(layer, direction, arrays, self.threads)
+        self.call = run.call
+        start = perf_counter()
+        result, peak = peak_of_call(run.call)
+        self.last_seconds = perf_counter() - start
+        outputs = run.arrays(result)
+        size = sum(output.nbytes for output in outputs)
+        return FirstCall(outputs, None if peak is None else max(0, peak - size))
+
     def overhead(self) -> dict[str, float]:
         """Return the microseconds of calls that compute next to nothing."""
         calls = self.contestant.small_calls(TINY, make(TINY), self.threads)
         return {name: microseconds(call) for name, call in calls.items()}
-
-    def pools(self) -> list[dict[str, Any]]:
-        return machine.thread_pools()
 
 
 def _settle_allocator() -> None:

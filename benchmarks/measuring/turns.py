@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any, Protocol
 
+from benchmarks.contestants import Contestant
 from benchmarks.measuring import truth
 from benchmarks.measuring.process import Failed, Process
-from benchmarks.measuring.results import Measurement
+from benchmarks.measuring.results import Measurement, Status
 from benchmarks.measuring.truth import Truth
 from benchmarks.problems import data
 from benchmarks.problems.directions import WORK, Direction
@@ -22,7 +24,17 @@ EXACT_SECONDS = 0.02
 SHORTEST_TURN_SECONDS = 0.02
 
 
-def prepare(process: Process, layer: Layer, direction: Direction, preset: Preset) -> Measurement:
+class Sampled(Protocol):
+    """What is noted of someone who takes turns."""
+
+    status: Status
+    reason: str
+    times: list[float]
+
+
+def prepare(
+    process: Process[Contestant], layer: Layer, direction: Direction, preset: Preset
+) -> Measurement:
     """Make a layer, or a cut that the contestant can do in time, ready, and check its result."""
     contestant = process.contestant
     measurement = Measurement(layer.name, direction, contestant.name)
@@ -51,7 +63,7 @@ def prepare(process: Process, layer: Layer, direction: Direction, preset: Preset
     return measurement
 
 
-def take(running: Sequence[tuple[Process, Measurement]], rounds: int, seconds: float) -> None:
+def take(running: Sequence[tuple[Process[Any], Sampled]], rounds: int, seconds: float) -> None:
     """Let those who are ready take turns for about so long, and note the times of their calls."""
     if not running:
         return
@@ -64,7 +76,7 @@ def take(running: Sequence[tuple[Process, Measurement]], rounds: int, seconds: f
                 _sample(process, measurement, turn_seconds)
 
 
-def _sample(process: Process, measurement: Measurement, seconds: float) -> None:
+def _sample(process: Process[Any], measurement: Sampled, seconds: float) -> None:
     try:
         times = process.ask("sample", seconds=seconds)
     except Failed as failure:

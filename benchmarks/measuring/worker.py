@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -26,15 +27,12 @@ THREAD_VARIABLES = (
 PR_SET_PDEATHSIG = 1
 
 
-def serve(connection: Connection, log: str, name: str, threads: int) -> None:
+def serve(connection: Connection, log: str, module: str, name: str, threads: int) -> None:
     """Receive (task, arguments) and send (whether it worked, answer or reason), again and again."""
     _end_with_parent()
     _write_to(log)
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
-    from benchmarks.contestants import find
-    from benchmarks.measuring.tasks import Tasks
-
-    tasks = Tasks(find(name), threads)
+    tasks = import_module(module).create(name, threads)
     while True:
         try:
             task, arguments = connection.recv()

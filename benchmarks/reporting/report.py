@@ -6,33 +6,30 @@ from collections.abc import Callable
 from math import log10
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from benchmarks.contestants import all_contestants
+from benchmarks.images.page import Shown
+from benchmarks.images.results import ImageResults
 from benchmarks.measuring.overhead import TINY
 from benchmarks.measuring.results import Measurement, Results
 from benchmarks.problems.directions import DIRECTIONS, WORK
 from benchmarks.problems.presets import DEFAULT, FULL, QUICK
 from benchmarks.reporting import charts, figures, rivals, roofline, sentences, summaries
 from benchmarks.reporting.album import Album
+from benchmarks.reporting.environment import environment
 
-TEMPLATES = Path(__file__).parent / "templates"
 
+def render(results: Results, pictures: Path, filtering: ImageResults | None = None) -> str:
+    """Return the report of a run; `pictures` is the folder with its filtered photographs.
 
-def render(results: Results, pictures: Path) -> str:
-    """Return the report of a run; `pictures` is the folder with its filtered photographs."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(figure=_figure, kilobytes=_kilobytes, count=sentences.count)
+    What a run of ``python -m benchmarks images`` found, `filtering`, has a section of its own.
+    """
+    filled = environment()
+    filled.filters.update(figure=_figure, kilobytes=_kilobytes, count=sentences.count)
     sections = [_Section(results, direction) for direction in results.directions]
-    return environment.get_template("report.html.j2").render(
+    return filled.get_template("report.html.j2").render(
         results=results,
         machine=results.machine,
         colours=charts.colours(results),
@@ -41,6 +38,7 @@ def render(results: Results, pictures: Path) -> str:
         sections=sections,
         has_choices=any(section.choices for section in sections),
         album=Album(results, pictures),
+        images=None if filtering is None else Shown(filtering, heading="h3"),
         command=_command(results),
         scratch_columns=list(dict.fromkeys(n for i in results.layers for n in i.scratch_bytes)),
         tiny=TINY,

@@ -1,0 +1,124 @@
+"""What a run found out, as written to ``images.json``."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.images.cases import Case, Family
+from benchmarks.measuring.results import ContestantInfo, ResultsError, Status
+
+KIND = "fastconv images"
+FORMAT = 1
+AUTO = "fastconv-auto"
+
+
+@dataclass
+class Timing:
+    """One contestant on one case."""
+
+    case: str
+    contestant: str
+    status: Status = "ok"
+    reason: str = ""
+    times: list[float] = field(default_factory=list)
+    error: float | None = None
+    """Largest error against float64, in units of u·max Σ|w||x|."""
+    allowed_error: float | None = None
+
+    @property
+    def correct(self) -> bool:
+        if self.error is None or self.allowed_error is None:
+            return False
+        return self.error <= self.allowed_error
+
+    @property
+    def counts(self) -> bool:
+        """Whether there is a time, of a result that is right."""
+        return self.status == "ok" and self.correct and bool(self.times)
+
+    @property
+    def seconds(self) -> float:
+        return statistics.median(self.times)
+
+
+@dataclass
+class ImageResults:
+    """One run."""
+
+    created: str
+    preset: str
+    threads: int
+    machine: dict[str, Any]
+    cases: list[Case] = field(default_factory=list)
+    contestants: list[ContestantInfo] = field(default_factory=list)
+    timings: list[Timing] = field(default_factory=list)
+    chosen: dict[str, str] = field(default_factory=dict)
+    """Case → the strategy that fastconv takes for it."""
+    seconds: float = 0.0
+    kind: str = KIND
+    format: int = FORMAT
+
+    def find(self, case: str, contestant: str) -> Timing | None:
+        """Return a timing that counts."""
+        return next(
+            (
+                timing
+                for timing in self.timings
+                if (timing.case, timing.contestant) == (case, contestant) and timing.counts
+            ),
+            None,
+        )
+
+    def of(self, family: Family) -> list[Case]:
+        return [case for case in self.cases if case.family == family]
+
+    def ratio(self, case: str, contestant: str) -> float | None:
+        """Return how many times as long it takes as fastconv by itself."""
+        ours, theirs = self.find(case, AUTO), self.find(case, contestant)
+        return None if ours is None or theirs is None else theirs.seconds / ours.seconds
+
+    @property
+    def present(self) -> list[ContestantInfo]:
+        return [info for info in self.contestants if not info.missing]
+
+    @property
+    def absent(self) -> list[ContestantInfo]:
+        return [info for info in self.contestants if info.missing]
+
+    @property
+    def all_correct(self) -> bool:
+        return all(timing.correct for timing in self.timings)
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> ImageResults:
+        """Read a result file.
+
+        Raises
+        ------
+        ResultsError
+            If there is no such file or it is of another kind.
+        """
+        try:
+            raw = json.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise ResultsError(f"cannot read {path}: {error.strerror}") from error
+        except ValueError as error:
+            raise ResultsError(f"{path} is not JSON: {error}") from error
+        if not isinstance(raw, dict) or (raw.get("kind"), raw.get("format")) != (KIND, FORMAT):
+            raise ResultsError(f"{path} holds no image results of format {FORMAT}")
+        parts: dict[str, Callable[..., Any]] = {
+            "cases": Case,
+            "contestants": ContestantInfo,
+            "timings": Timing,
+        }
+        for name, part in parts.items():
+            raw[name] = [part(**item) for item in raw[name]]
+        return cls(**raw)

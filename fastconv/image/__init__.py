@@ -1,0 +1,12 @@
+"""Filtering images: what lies between `convolve2d` and the convolution that computes it.
+
+    in1 (..., H, W)    in2 (R, S) or (K, R, S)
+
+operands.py     which arrays are taken, and in which dtype they are computed
+shapes.py       Filtering: sizes, where the kernel stands, which axis is which
+boundary.py     what lies beyond the image, and how it is put there
+separable.py    kernels that are a column times a row
+fft.py          blocks of the image by way of their spectra
+cost.py         what each way would take; the choice
+running.py      Filtering on arrays, by the way that was chosen
+"""

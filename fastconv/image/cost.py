@@ -1,0 +1,197 @@
+"""What each way of filtering would take, and which one is taken.
+
+    direct       2·R·S FLOPs an output, at the speed of the compiled kernels
+    separable    two passes of 2·S and 2·R, which pass through memory
+    fft          transforms of overlapping blocks (fft.py)
+
+The estimates are for one image and one core, whatever there are: the way, and so the bits of the
+result, does not depend on threads or on what else is in a stack.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import isa, tuning
+from ..algorithms.compiled import kernel
+from ..planning import FAMILIES, check_name, check_usable
+from ..problem.arguments import shown
+from ..problem.operands import Array
+from .fft import cost_of_blocks, error_bound
+from .separable import Factors, factor, is_within_bound
+from .shapes import Filtering
+
+__all__ = ["WAYS", "Choice", "check_backend", "choose"]
+
+WAYS = ("direct", "separable", "fft")
+
+
+class Choice(NamedTuple):
+    """The way that is taken.
+
+    Attributes
+    ----------
+    way : {"direct", "separable", "fft"}
+    backend : str
+        Of the convolutions that it is made of.
+    factors : Factors or None
+        Of a separable kernel.
+    nanoseconds : dict of str to float
+        What each way that is possible would take, for one image on one core.
+    refusals : dict of str to str
+        Why the others are not.
+    """
+
+    way: str
+    backend: str
+    factors: Factors | None
+    nanoseconds: dict[str, float]
+    refusals: dict[str, str]
+
+
+def check_backend(backend: object) -> None:
+    """Refuse what is neither a way nor a backend of `conv2d`."""
+    if isinstance(backend, str) and backend in ("auto", *WAYS):
+        return
+    try:
+        check_name(backend)
+    except ValueError:
+        families = [family.name for family in FAMILIES]
+        raise ValueError(
+            f"backend must be one of {['auto', *WAYS]}, or for the direct way one of conv2d's "
+            f"{families} or their kernels, not {shown(backend)}"
+        ) from None
+    check_usable(str(backend))
+
+
+def choose(
+    filtering: Filtering, kernels: Array | None, backend: str, integers: Array | None = None
+) -> Choice:
+    """Return the way to take.
+
+    Parameters
+    ----------
+    filtering
+    kernels
+        (K, R, S) as a correlation has them; None where only their shape is known.
+    backend
+        Checked.
+    integers
+        The image, where both operands hold integers: the result is to be exact.
+
+    Raises
+    ------
+    ValueError
+        Where the way that was asked for by name cannot be taken.
+    """
+    if backend not in ("auto", *WAYS):
+        return Choice("direct", backend, None, {"direct": _direct_cost(filtering)}, {})
+    one = replace(filtering, images=1)
+    costs = {"direct": _direct_cost(one)}
+    refusals: dict[str, str] = {}
+    factors = None
+    if backend in ("auto", "separable"):
+        reason = None
+        cost = _separable_cost(one)
+        if backend == "auto":
+            reason = _unsuited_for_passes(one, cost, costs["direct"])
+        if reason is None:
+            factors = None if kernels is None else factor(kernels)
+            if factors is None:
+                reason = _no_factors(kernels)
+        if reason is None:
+            costs["separable"] = cost
+        else:
+            refusals["separable"] = reason
+    if backend in ("auto", "fft"):
+        reason = _unable_to_transform(one, kernels)
+        if reason is None and backend == "auto":
+            if one.taps < tuning.FFT_FEWEST_TAPS:
+                reason = f"a kernel of {one.taps} taps is too small"
+            elif integers is not None and not rounds_to_integers(one, kernels, integers):
+                reason = "its results could not be rounded to the integers that they are"
+        if reason is None:
+            costs["fft"] = _fft_cost(one, integers is not None)
+        else:
+            refusals["fft"] = reason
+    if backend != "auto" and backend in refusals:
+        raise ValueError(
+            f"backend {backend!r} cannot filter {describe(filtering)}: {refusals[backend]}"
+        )
+    way = backend if backend != "auto" else min(costs, key=lambda name: costs[name])
+    return Choice(way, "auto", factors, costs, refusals)
+
+
+def describe(filtering: Filtering) -> str:
+    """Return the shapes on one line."""
+    filters, taps, across = filtering.kernel_shape
+    kernel = f"{taps}×{across}" if filters == 1 else f"{filters} kernels of {taps}×{across}"
+    images, height, width = filtering.x_shape
+    image = f"{height}×{width}" if images == 1 else f"{images} images of {height}×{width}"
+    return f"{image} with {kernel} in {filtering.dtype}"
+
+
+def rounds_to_integers(filtering: Filtering, kernels: Array | None, image: Array) -> bool:
+    """Whether transforms in float64 are so close to sums of integers that rounding finds them."""
+    if kernels is None:
+        return False
+    values = 4 * max(tuning.FFT_BLOCK_VALUES, filtering.taps)  # more than a block has
+    largest = max(float(image.max(initial=0)), -float(image.min(initial=0)))
+    norms = float(np.sqrt(np.square(kernels, dtype=np.float64).sum(axis=(1, 2)).max(initial=0)))
+    norms *= max(largest, abs(filtering.fillvalue)) * values**0.5
+    return error_bound(values, np.dtype(np.float64)) * norms < 0.25
+
+
+def _unsuited_for_passes(filtering: Filtering, cost: float, direct: float) -> str | None:
+    rows, columns = filtering.rows.kernel, filtering.columns.kernel
+    if not is_within_bound(rows, columns):
+        return f"two passes of a {rows}×{columns} kernel would not keep its bound of the error"
+    if cost >= direct:
+        return "two passes would take longer"
+    return None
+
+
+def _no_factors(kernels: Array | None) -> str:
+    if kernels is None:
+        return "whether the kernel is a column times a row shows in its values alone"
+    if len(kernels) == 1:
+        return "in2 is not a column times a row, up to rounding"
+    return "not every kernel of the bank in2 is a column times a row, up to rounding"
+
+
+def _unable_to_transform(filtering: Filtering, kernels: Array | None) -> str | None:
+    if kernels is not None and not np.isfinite(kernels).all():
+        return "in2 holds what is not finite"
+    if not np.isfinite(filtering.fillvalue):
+        return "fillvalue is not finite"
+    return None
+
+
+def _speed(gflops: float, filtering: Filtering) -> float:
+    """Return FLOPs per nanosecond here, from GFLOP/s with vectors of 256 bits and float32."""
+    if isa.kernels is None:
+        return tuning.IMAGE_PURE_GFLOPS * 4 / filtering.dtype.itemsize
+    return gflops * kernel("vector_values")(filtering.dtype.itemsize) / 8
+
+
+def _direct_cost(filtering: Filtering) -> float:
+    return filtering.flops / _speed(tuning.IMAGE_DIRECT_GFLOPS, filtering) + tuning.IMAGE_CALL_NS
+
+
+def _separable_cost(filtering: Filtering) -> float:
+    rows, columns = filtering.rows, filtering.columns
+    middle = filtering.filters * rows.padded * columns.outputs
+    outputs = filtering.filters * rows.outputs * columns.outputs
+    speed = _speed(tuning.IMAGE_PASS_GFLOPS, filtering)
+    flops = 2 * (columns.kernel * middle + rows.kernel * outputs)
+    moved = 2 * (middle + outputs) * filtering.dtype.itemsize
+    return flops / speed + moved / tuning.IMAGE_PASS_GBYTES + 2 * tuning.IMAGE_CALL_NS
+
+
+def _fft_cost(filtering: Filtering, integers: bool) -> float:
+    old = not hasattr(np, "long")  # before NumPy 2
+    wide = 2.0 if integers or old or filtering.dtype == np.float64 else 1.0
+    return wide * cost_of_blocks(filtering)

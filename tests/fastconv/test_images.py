@@ -1,0 +1,617 @@
+"""convolve2d and correlate2d: SciPy's meaning and the reference's, by every way."""
+
+import tracemalloc
+from itertools import product
+
+import numpy as np
+import pytest
+import scipy.ndimage
+import scipy.signal
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastconv
+import reference
+from fastconv.image import cost, fft, separable
+from fastconv.image.boundary import BOUNDARIES, extend, extend_part, sources
+from fastconv.image.shapes import arrange
+from tests.comparing import assert_equal, assert_within_bounds
+from tests.support import DTYPES, poisoned, poisoned_allocations, tuned, views_of
+
+OPERATIONS = ("convolve2d", "correlate2d")
+MODES = ("full", "same", "valid")
+SCIPYS = ("fill", "wrap", "symm")
+NDIMAGES = ("reflect", "mirror", "nearest", "constant", "wrap", "grid-wrap", "grid-mirror",
+            "grid-constant")  # fmt: skip
+IMAGES = ((1, 1), (1, 5), (4, 3), (6, 7), (13, 10), (40, 33))
+# odd, even, rows and columns, and larger than most of the images
+KERNELS = ((1, 1), (1, 2), (2, 1), (3, 3), (2, 4), (5, 4), (9, 11), (20, 3), (1, 30), (23, 31))
+WAYS = ("auto", "direct", "fft")
+
+
+def whole(rng, *shape, dtype="float64", most=9):
+    return rng.integers(-most, most + 1, shape).astype(dtype)
+
+
+def product_kernel(rng, rows, columns, dtype="float64"):
+    """A kernel of integers that is a column times a row, neither of them zero."""
+    column, row = whole(rng, rows, most=4), whole(rng, columns, most=4)
+    column[rows // 2] = row[columns // 2] = 3
+    return np.outer(column, row).astype(dtype)
+
+
+def scipys(operation, x, k, mode, boundary, fillvalue):
+    """What scipy.signal computes, or None where it refuses."""
+    try:
+        return getattr(scipy.signal, operation)(x, k, mode, boundary, fillvalue)
+    except ValueError:
+        return None
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("boundary", SCIPYS)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_scipy_signal(operation, mode, boundary, dtype):
+    rng = np.random.default_rng(0)
+    for size, taps in product(IMAGES, KERNELS):
+        x, k = whole(rng, *size, dtype=dtype), whole(rng, *taps, dtype=dtype)
+        fillvalue = 3 if boundary == "fill" and sum(taps) % 2 else 0
+        expected = scipys(operation, x, k, mode, boundary, fillvalue)
+        name = f"{size} {operation} {taps}"
+        if expected is None:
+            with pytest.raises(ValueError, match="mode 'valid' needs one operand"):
+                getattr(fastconv, operation)(x, k, mode, boundary, fillvalue)
+            continue
+        for way in WAYS:
+            y = getattr(fastconv, operation)(x, k, mode, boundary, fillvalue, backend=way)
+            assert y.dtype == dtype
+            assert y.flags.c_contiguous
+            if way == "fft":
+                y = np.rint(y)
+            assert_equal(y, expected, f"{name} by {way}")
+
+
+@pytest.mark.parametrize("boundary", SCIPYS)
+@pytest.mark.parametrize("mode", ["full", "same"])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_two_passes_are_exact_on_integers(operation, mode, boundary):
+    rng = np.random.default_rng(1)
+    for size, taps in product(IMAGES, KERNELS):
+        for dtype in DTYPES:
+            x, k = whole(rng, *size, dtype=dtype), product_kernel(rng, *taps, dtype)
+            for fillvalue in (0, 2) if boundary == "fill" else (0,):
+                expected = scipys(operation, x, k, mode, boundary, fillvalue)
+                y = getattr(fastconv, operation)(
+                    x, k, mode, boundary, fillvalue, backend="separable"
+                )
+                assert_equal(y, expected, f"{size} {operation} {taps} {dtype}")
+
+
+@pytest.mark.parametrize("boundary", NDIMAGES)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_scipy_ndimage(operation, boundary):
+    """Of odd kernels. SciPy itself reads beyond an array where a kernel is far larger than it."""
+    rng = np.random.default_rng(2)
+    for size, taps in product(IMAGES, KERNELS):
+        if any(r % 2 == 0 or r > 4 * n for r, n in zip(taps, size, strict=True)):
+            continue
+        x, k = whole(rng, *size), whole(rng, *taps)
+        expected = getattr(scipy.ndimage, operation[:-2])(x, k, mode=boundary, cval=2)
+        y = getattr(fastconv, operation)(x, k, "same", boundary, 2)
+        assert_equal(y, expected, f"{size} {taps}")
+
+
+def test_even_kernels_stand_a_pixel_beside_those_of_ndimage():
+    """As the docstring says."""
+    rng = np.random.default_rng(3)
+    x, k = whole(rng, 8, 9), whole(rng, 2, 4)
+    ours, theirs = fastconv.convolve2d(x, k, "same"), scipy.ndimage.convolve(x, k, mode="constant")
+    np.testing.assert_array_equal(ours[1:, 1:], theirs[:-1, :-1])
+    ours = fastconv.correlate2d(x, k, "same")
+    theirs = scipy.ndimage.correlate(x, k, mode="constant")
+    np.testing.assert_array_equal(ours[:-1, :-1], theirs[1:, 1:])
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_reference(operation, boundary):
+    """Stacks, banks and channels too, for every boundary."""
+    rng = np.random.default_rng(4)
+    for stack, taps, mode in (
+        ((), (3, 2), "same"), ((), (2, 9, 11), "full"), ((2,), (2, 3, 3), "same"),
+        ((2, 1, 3), (4, 5), "full"), ((3,), (2, 3), "valid"), ((0,), (2, 3, 3), "same"),
+    ):  # fmt: skip
+        x, k = whole(rng, *stack, 4, 5), whole(rng, *taps)
+        expected = getattr(reference, operation)(x, k, mode, boundary, 2)
+        for dtype in DTYPES:
+            y = getattr(fastconv, operation)(x.astype(dtype), k.astype(dtype), mode, boundary, 2)
+            assert_equal(y, expected, f"{stack} {taps} {mode} {dtype}")
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, 3, -1, -2, -3, -4])
+@pytest.mark.parametrize("taps", [(3, 2), (2, 3, 3)], ids=("kernel", "bank"))
+def test_channels_stay_apart_and_where_they_were(axis, taps):
+    rng = np.random.default_rng(5)
+    x, k = whole(rng, 3, 4, 2, 5), whole(rng, *taps)
+    for operation in OPERATIONS:
+        expected = getattr(reference, operation)(x, k, "same", "mirror", channel_axis=axis)
+        y = getattr(fastconv, operation)(x, k, "same", "mirror", channel_axis=axis)
+        assert_equal(y, expected)
+
+
+def test_a_colour_photograph_keeps_its_shape():
+    rng = np.random.default_rng(6)
+    photo = rng.integers(0, 256, (9, 11, 3)).astype(np.uint8)
+    kernel = np.ones((3, 3), np.float32) / 9
+    y = fastconv.convolve2d(photo, kernel, "same", "reflect", channel_axis=-1)
+    assert y.shape == photo.shape
+    assert y.dtype == np.float32
+    for c in range(3):
+        expected = scipy.ndimage.convolve(photo[..., c].astype(float), np.ones((3, 3)) / 9)
+        np.testing.assert_allclose(y[..., c], expected, rtol=1e-6)
+    bank = fastconv.convolve2d(photo, np.stack([kernel] * 2), "same", "reflect", channel_axis=-1)
+    assert bank.shape == (2, 9, 11, 3)
+    np.testing.assert_array_equal(bank[1], y)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_valid_with_a_larger_second_exchanges_them(operation):
+    """Stacks and banks too: every image is a kernel then."""
+    rng = np.random.default_rng(7)
+    for in1, in2 in (((2, 3), (6, 7)), ((2, 3, 2), (5, 5)), ((3, 2), (2, 4, 5)),
+                     ((2, 2, 3), (3, 6, 4)), ((0, 2, 3), (3, 6, 4))):  # fmt: skip
+        x, k = whole(rng, *in1), whole(rng, *in2)
+        expected = getattr(reference, operation)(x, k, "valid")
+        assert_equal(getattr(fastconv, operation)(x, k, "valid"), expected, f"{in1} {in2}")
+        out = poisoned(expected.shape, float)
+        getattr(fastconv, operation)(x, k, "valid", out=out)
+        assert_equal(out, expected, "out")
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 30), st.integers(1, 30)),
+    taps=st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    operation=st.sampled_from(OPERATIONS),
+    mode=st.sampled_from(MODES),
+    boundary=st.sampled_from(SCIPYS),
+    dtype=st.sampled_from(DTYPES),
+    way=st.sampled_from(WAYS),
+    seed=st.integers(0, 1000),
+)
+def test_any_shapes(size, taps, operation, mode, boundary, dtype, way, seed):
+    rng = np.random.default_rng(seed)
+    x, k = rng.standard_normal(size), rng.standard_normal(taps)
+    x, k = x.astype(dtype).astype(float), k.astype(dtype).astype(float)
+    expected = scipys(operation, x, k, mode, boundary, 0.5)
+    if expected is None:
+        return
+    magnitude = scipys(operation, abs(x), abs(k), mode, boundary, 0.5)
+    y = getattr(fastconv, operation)(
+        x.astype(dtype), k.astype(dtype), mode, boundary, 0.5, backend=way
+    )
+    if way == "fft":
+        # all of what one block can see, which may meet the image several times
+        block = np.pad(x, [(t, t) for t in taps], mode={"wrap": "wrap", "symm": "symmetric"}.get(
+            boundary, "edge")) if mode != "valid" else x  # fmt: skip
+        norm = np.linalg.norm(np.maximum(abs(block), 0.5)) * np.linalg.norm(k)
+        bound = fft.error_bound(block.size * 4, np.dtype(dtype)) * norm
+        assert np.abs(y - expected).max() <= bound
+    else:
+        terms = min(k.size, x.size) if mode == "valid" else k.size
+        assert_within_bounds(y, expected, magnitude, terms)
+
+
+# ── dtypes ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("image", "kernel", "computed"),
+    [
+        ("float32", "float32", "float32"), ("float32", "float64", "float64"),
+        ("float64", "float32", "float64"), ("float16", "float16", "float32"),
+        ("float16", "float64", "float64"), ("uint8", "float32", "float32"),
+        ("uint8", "float64", "float64"), ("uint8", "float16", "float32"),
+        ("int16", "float32", "float32"), ("int32", "float32", "float64"),
+        ("uint64", "float32", "float64"), ("bool", "bool", "float32"),
+        ("uint8", "uint8", "float32"), ("uint8", "int64", "float32"),
+        ("float32", "int64", "float32"), ("float32", "int32", "float32"),
+        ("uint16", "uint16", "float32"), ("int64", "int8", "float64"),
+        ("float32", "bool", "float32"), ("bool", "float32", "float32"),
+    ],
+)  # fmt: skip
+def test_the_dtype_of_the_result(image, kernel, computed):
+    x = np.arange(20).reshape(4, 5).astype(image)
+    k = np.array([[1, 0], [2, 1]]).astype(kernel)
+    y = fastconv.convolve2d(x, k, "same")
+    assert y.dtype == computed
+    expected = scipy.signal.convolve2d(x.astype(float), k.astype(float), "same")
+    assert_equal(y, expected)
+
+
+def test_integers_are_computed_where_their_sums_are_exact():
+    """The bound is the dtype's largest value times the kernel's own sum: 2^24 in float32."""
+    full = np.full((40, 40), 65535, np.uint16)
+    small, large = np.ones((16, 16), np.uint8), np.ones((17, 17), np.uint8)
+    assert fastconv.convolve2d(full, small, "valid").dtype == np.float32
+    y = fastconv.convolve2d(full, large, "valid")
+    assert y.dtype == np.float64
+    assert (y == 65535 * 17 * 17).all()
+    lowest = np.full((3, 3), -128, np.int8)
+    assert (fastconv.convolve2d(lowest, lowest, "valid") == 9 * 128 * 128).all()
+    wide = np.full((3, 3), 2**31 - 1, np.int64)
+    assert (fastconv.convolve2d(wide, np.ones((3, 3), int), "valid") == 9 * (2**31 - 1)).all()
+    # a kernel's values, not its dtype
+    image = np.ones((3, 3), np.float32)
+    assert fastconv.convolve2d(image, np.array([[2**24]])).dtype == np.float32
+    assert fastconv.convolve2d(image, np.array([[2**24 + 1]])).dtype == np.float64
+    # a value beyond the edge counts as well
+    pixels = np.ones((3, 3), np.uint8)
+    assert fastconv.convolve2d(pixels, small, fillvalue=70000).dtype == np.float64
+    assert fastconv.convolve2d(pixels, small[:2, :2], "same", fillvalue=0.5).dtype == np.float32
+
+
+def test_plain_lists_are_float64_and_bools_count():
+    y = fastconv.correlate2d([[1.0, 2.0, 3.0]], [[0.5, 0.5]], "valid")
+    assert_equal(y, [[1.5, 2.5]])
+    assert y.dtype == np.float64
+    neighbours = fastconv.convolve2d(np.eye(4, dtype=bool), np.ones((3, 3), bool), "same")
+    assert_equal(neighbours, scipy.signal.convolve2d(np.eye(4), np.ones((3, 3)), "same"))
+
+
+# ── beyond the edge ─────────────────────────────────────────────────────────────────────────────
+
+PADS = {"reflect": "symmetric", "mirror": "reflect", "nearest": "edge", "wrap": "wrap"}
+
+
+@pytest.mark.parametrize("kind", [*PADS, "fill"])
+@pytest.mark.parametrize("extent", [1, 2, 3, 7])
+def test_positions_go_on_for_ever(kind, extent):
+    for before, after in ((0, 0), (1, 0), (0, 3), (40, 29)):
+        pixels = np.arange(extent)
+        options = {"constant_values": -1} if kind == "fill" else {}
+        expected = np.pad(pixels, (before, after), mode=PADS.get(kind, "constant"), **options)
+        np.testing.assert_array_equal(sources(extent, -before, extent + after, kind), expected)
+
+
+@pytest.mark.parametrize("kind", [*PADS, "fill"])
+def test_a_part_is_a_part_of_the_whole(kind):
+    """Wherever it lies: inside, at a corner, far from the image."""
+    rng = np.random.default_rng(8)
+    x = whole(rng, 2, 5, 4)
+    float32 = np.dtype(np.float32)
+    far = extend(x, ((20, 20), (20, 20)), kind, 7, float32)
+    for first, end in product(range(-18, 20, 3), range(1, 9, 3)):
+        for other in (-15, -4, 0, 2, 3, 11):
+            rows, columns = (first, first + end), (other, other + 5)
+            with poisoned_allocations():
+                part = extend_part(x, rows, columns, kind, 7, float32)
+            expected = far[:, rows[0] + 20 : rows[1] + 20, columns[0] + 20 : columns[1] + 20]
+            assert part.dtype == float32
+            assert_equal(part, expected, f"{rows} {columns}")
+
+
+# ── the ways ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_product_up_to_rounding_is_found_and_nothing_else():
+    rng = np.random.default_rng(9)
+    for dtype in DTYPES:
+        axis = np.arange(-12, 13)
+        gauss = np.exp(-(axis**2) / 18)
+        made = np.outer(gauss, gauss)
+        for kernel in (
+            made, made / made.sum(), np.ones((25, 25)) / 625, made * 1e30, made * 1e-30,
+            -made, np.outer(gauss, rng.standard_normal(9)), product_kernel(rng, 9, 7),
+        ):  # fmt: skip
+            kernel = kernel.astype(dtype)
+            factors = separable.factor(kernel[None])
+            assert factors is not None
+            wide = factors.columns[0].astype(float) @ factors.rows[0].astype(float)
+            np.testing.assert_allclose(
+                wide, kernel, rtol=separable.ROUNDINGS * np.finfo(dtype).eps / 2, atol=0
+            )
+        spoilt = made.astype(dtype)
+        spoilt[3, 4] *= 1 + 40 * np.finfo(dtype).eps
+        for kernel in (spoilt, rng.standard_normal((5, 5)).astype(dtype), np.zeros((5, 5), dtype),
+                       np.full((5, 5), np.inf, dtype), np.full((5, 5), np.nan, dtype),
+                       np.eye(5, dtype=dtype)):  # fmt: skip
+            assert separable.factor(kernel[None]) is None
+        pair = np.stack([made, rng.standard_normal(made.shape)]).astype(dtype)
+        assert separable.factor(pair) is None
+
+
+def test_two_passes_of_the_largest_numbers_do_not_overflow():
+    kernel = np.full((6, 6), 1e-3, np.float32)
+    x = np.full((20, 20), 3e38, np.float32)
+    y = fastconv.convolve2d(x, kernel, "valid", backend="separable")
+    np.testing.assert_allclose(y, 3e38 * 0.036, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("taps", [(5, 5), (4, 5), (3, 9), (31, 31)])
+def test_two_passes_keep_the_bound_of_a_direct_convolution(taps, dtype):
+    assert separable.is_within_bound(*taps)
+    rng = np.random.default_rng(10)
+    kernel = np.outer(rng.random(taps[0]), rng.standard_normal(taps[1]))
+    kernel = (kernel / abs(kernel).sum()).astype(dtype)
+    x = rng.standard_normal((50, 45)).astype(dtype)
+    y = fastconv.convolve2d(x, kernel, "same", "mirror", backend="separable")
+    wide = [a.astype(float) for a in (x, kernel)]
+    truth = fastconv.convolve2d(*wide, "same", "mirror", backend="direct")
+    sizes = [abs(a) for a in wide]
+    magnitude = fastconv.convolve2d(*sizes, "same", "mirror", backend="direct")
+    u = np.finfo(dtype).eps / 2
+    share = 1 if dtype == "float32" else 2
+    assert (abs(y - truth) <= share * (sum(taps) + 12) * u * magnitude).all()
+
+
+def test_small_kernels_are_not_taken_apart():
+    """Where two passes would not keep the bound."""
+    assert not separable.is_within_bound(3, 3)
+    explanation = fastconv.explain_convolve2d(np.ones((900, 900)), np.ones((3, 3)))
+    assert explanation.way == "direct"
+    assert "bound" in explanation.refusals["separable"]
+
+
+def test_banks_and_stacks_by_two_passes():
+    rng = np.random.default_rng(11)
+    x = whole(rng, 3, 20, 21)
+    bank = np.stack([product_kernel(rng, 5, 6) for _ in range(3)])
+    expected = fastconv.convolve2d(x, bank, "same", backend="direct")
+    assert_equal(fastconv.convolve2d(x, bank, "same", backend="separable"), expected)
+
+
+@pytest.mark.parametrize("values", [300, 10_000])
+@pytest.mark.parametrize("boundary", ["fill", "mirror"])
+def test_blocks_of_any_size_make_the_same(values, boundary):
+    """Rows and columns of blocks, several images at a time, spectra of one filter at a time."""
+    rng = np.random.default_rng(12)
+    x, bank = whole(rng, 3, 41, 37), whole(rng, 3, 6, 5)
+    expected = fastconv.convolve2d(x, bank, "full", boundary, backend="direct")
+    with tuned(FFT_BLOCK_VALUES=values, FFT_SPECTRA_BYTES=1, FFT_BLOCK_NS=values**2):
+        y = fastconv.convolve2d(x, bank, "full", boundary, backend="fft")
+        blocks = fastconv.explain_convolve2d(x, bank, "full", backend="fft").blocks
+    assert_equal(np.rint(y), expected)
+    assert np.abs(y - expected).max() < 1e-9
+    assert blocks["height"] * blocks["width"] <= values
+    assert (blocks["rows"] < 46 or blocks["columns"] < 41) == (values == 300)
+    assert blocks["images"] == (1 if values == 300 else 3)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("side", [40, 300])
+def test_the_error_of_transforms_is_that_of_their_norms(side, dtype):
+    rng = np.random.default_rng(13)
+    x = rng.standard_normal((side, side)).astype(dtype)
+    kernel = rng.standard_normal((31, 29)).astype(dtype)
+    y = fastconv.convolve2d(x, kernel, "valid", backend="fft")
+    truth = fastconv.convolve2d(x.astype(float), kernel.astype(float), "valid", backend="direct")
+    norms = np.linalg.norm(x.astype(float)) * np.linalg.norm(kernel.astype(float))
+    error = np.abs(y - truth).max()
+    assert error <= fft.error_bound(2 * side * side, np.dtype(dtype)) * norms
+    # and typically far less: independent errors
+    assert error <= 2 * np.finfo(dtype).eps * norms
+
+
+def test_fast_lengths_are_even_and_have_no_large_factor():
+    for least in range(1, 2000):
+        length = fft.fast_length(least)
+        assert length >= least
+        rest = length
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        assert rest == 1
+        assert length % 2 == 0 or length == 1
+        assert length <= max(2, 1.34 * least + 2)
+
+
+@pytest.mark.parametrize("scale", [1e-42, 1e-30, 1e30, 3e37])
+@pytest.mark.parametrize("kernel_scale", [1e-38, 1.0, 1e25])
+def test_very_large_and_very_small_images_are_transformed_as_others(scale, kernel_scale):
+    rng = np.random.default_rng(14)
+    x = (rng.standard_normal((60, 60)) * scale).astype(np.float32)
+    kernel = (rng.standard_normal((20, 20)) * kernel_scale).astype(np.float32)
+    y = fastconv.convolve2d(x, kernel, "same", backend="fft")
+    truth = fastconv.convolve2d(x.astype(float), kernel.astype(float), "same", backend="direct")
+    with np.errstate(all="ignore"):
+        expected = truth.astype(np.float32)
+    finite = abs(truth) < 3e38
+    bound = 1e-5 * np.abs(truth).max() + 1e-44
+    assert (np.abs(y[finite] - truth[finite]) <= bound).all()
+    assert np.isinf(y[np.isinf(expected)]).mean() > 0.9 if np.isinf(expected).any() else True
+
+
+@pytest.mark.parametrize("way", ["auto", "direct", "separable", "fft"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("boundary", ["fill", "wrap", "mirror"])
+def test_what_is_not_finite_spoils_those_who_see_it_and_nobody_else(way, value, boundary):
+    rng = np.random.default_rng(15)
+    x = rng.standard_normal((2, 60, 50)).astype(np.float32)
+    kernel = np.outer(rng.random(7) + 0.1, rng.random(5) + 0.1).astype(np.float32)
+    clean = fastconv.convolve2d(x, kernel, "same", boundary, backend=way)
+    places = ((0, 0, 0), (0, 30, 20), (0, 59, 49), (0, 31, 22))
+    for at in places:
+        x[at] = value
+    seen = fastconv.convolve2d((~np.isfinite(x)).astype(float), np.ones((7, 5)), "same", boundary)
+    with tuned(FFT_BLOCK_VALUES=900):
+        y = fastconv.convolve2d(x, kernel, "same", boundary, backend=way)
+    spoilt = seen > 0.5
+    assert (y[spoilt] == value).all() if not np.isnan(value) else np.isnan(y[spoilt]).all()
+    np.testing.assert_allclose(y[~spoilt], clean[~spoilt], atol=1e-5)
+
+
+def test_a_kernel_that_is_not_finite_is_not_transformed():
+    x, kernel = np.ones((30, 30)), np.ones((20, 20))
+    kernel[3, 4] = np.nan
+    with pytest.raises(ValueError, match=r"backend 'fft' cannot filter .* in2 holds what is not"):
+        fastconv.convolve2d(x, kernel, backend="fft")
+    with tuned(FFT_FEWEST_TAPS=0, IMAGE_DIRECT_GFLOPS=1e-9):
+        y = fastconv.convolve2d(x, kernel, "valid", "symm")
+    assert np.isnan(y).all()
+
+
+def test_integers_that_are_transformed_are_exact():
+    rng = np.random.default_rng(16)
+    x = rng.integers(0, 256, (90, 95)).astype(np.uint8)
+    kernel = rng.integers(-9, 10, (30, 30))
+    for image in (x, x.astype(np.int64) * 100):
+        y = fastconv.convolve2d(image, kernel, "same", "mirror", backend="fft")
+        expected = fastconv.convolve2d(image, kernel, "same", "mirror", backend="direct")
+        assert_equal(y, expected)
+
+
+def test_auto_takes_what_costs_least():
+    rng = np.random.default_rng(17)
+    x = np.ones((1024, 1024), np.float32)
+    gauss = np.exp(-(np.arange(-20, 21) ** 2) / 50).astype(np.float32)
+    ways = {
+        "direct": rng.standard_normal((9, 9)).astype(np.float32),
+        "separable": np.outer(gauss, gauss),
+        "fft": rng.standard_normal((301, 301)).astype(np.float32),
+    }
+    for way, kernel in ways.items():
+        explanation = fastconv.explain_convolve2d(x, kernel, "same")
+        assert explanation.way == way
+        times = explanation.milliseconds
+        assert times[way] == min(times.values())
+        assert set(times) | set(explanation.refusals) == set(cost.WAYS)
+    with tuned(IMAGE_DIRECT_GFLOPS=1e-6, FFT_FEWEST_TAPS=0):
+        assert fastconv.explain_convolve2d((50, 50), (3, 3)).way == "fft"
+    assert fastconv.explain_convolve2d((50, 50), (3, 3)).way == "direct"
+
+
+def test_wide_kernels_of_large_images_are_not_held_whole():
+    """Bounded scratch: of bands, blocks and spectra, whatever the boundary and dtype."""
+    x = np.ones((3000, 1000), np.uint8)
+    kernels = {
+        "direct": np.ones((5, 5), np.float32),
+        "separable": np.ones((41, 41), np.float32),
+        "fft": np.ones((200, 200), np.float32),
+    }
+    for way, kernel in kernels.items():
+        out = np.empty(x.shape, np.float32)
+        fastconv.convolve2d(x[:300], kernel, "same", "mirror", backend=way)
+        tracemalloc.start()
+        try:
+            fastconv.convolve2d(x, kernel, "same", "mirror", backend=way, out=out)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < {"fft": 64 * 2**20}.get(way, 8 * 2**20), way
+
+
+# ── arrays ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("way", ["auto", "separable", "fft"])
+@pytest.mark.parametrize("boundary", ["fill", "mirror"])
+def test_operands_may_lie_anyhow(way, boundary):
+    rng = np.random.default_rng(18)
+    for dtype in DTYPES:
+        x, kernel = whole(rng, 12, 11, dtype=dtype), product_kernel(rng, 5, 4, dtype)
+        expected = scipy.ndimage.convolve(
+            x, np.pad(kernel, ((0, 0), (1, 0))),
+            mode="constant" if boundary == "fill" else boundary,
+        )  # fmt: skip
+        for (name, image), (other, taps) in zip(views_of(x), views_of(kernel), strict=True):
+            y = fastconv.convolve2d(image, taps, "same", boundary, backend=way)
+            assert_equal(np.rint(y), expected, f"{name} {other}")
+
+
+@pytest.mark.parametrize("way", ["direct", "separable", "fft"])
+def test_out_is_filled_however_it_lies(way):
+    rng = np.random.default_rng(19)
+    x, kernel = whole(rng, 2, 9, 8), product_kernel(rng, 3, 4)
+    expected = fastconv.convolve2d(x, kernel, "same", "symm")
+    wide, other = poisoned((2, 18, 16), float), poisoned((2, 18, 16), float)
+    swapped = poisoned((2, 9, 8), np.dtype(float).newbyteorder())
+    for out in (poisoned((2, 9, 8), float), wide[:, ::2, ::2], other[:, ::-2, ::-2], swapped):
+        result = fastconv.convolve2d(x, kernel, "same", "symm", backend=way, out=out)
+        assert result is out
+        assert_equal(np.rint(out), expected)
+    for whole_array in (wide, other):
+        assert np.isnan(whole_array).sum() == whole_array.size - expected.size
+
+
+def test_out_of_a_colour_photograph():
+    photo = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+    kernel = np.array([[0, 1], [2, 0]])
+    out = poisoned((4, 5, 3), np.float32)
+    assert fastconv.convolve2d(photo, kernel, "same", channel_axis=2, out=out) is out
+    assert_equal(out, reference.convolve2d(photo.astype(float), kernel, "same", channel_axis=2))
+
+
+def test_no_images_give_no_images():
+    for shape, options in (
+        ((0, 4, 5), {}),
+        ((2, 0, 4, 5), {}),
+        ((0, 4, 5, 3), {"channel_axis": 3}),
+    ):
+        for way in ("auto", "direct", "separable", "fft"):
+            y = fastconv.convolve2d(np.ones(shape), np.ones((2, 5, 5)), backend=way, **options)
+            assert y.size == 0
+            assert y.shape[-3 if not options else -4] == 2
+
+
+@pytest.mark.parametrize("way", ["direct", "separable", "fft"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_same_bits_for_any_number_of_threads_and_any_stack(way, dtype):
+    rng = np.random.default_rng(20)
+    x = rng.standard_normal((3, 150, 140)).astype(dtype)
+    kernel = np.outer(rng.random(23), rng.random(19)).astype(dtype)
+    with tuned(FFT_BLOCK_VALUES=5000, FLOPS_WORTH_A_THREAD=1000):
+        results = []
+        for threads in (1, 2, 3):
+            with fastconv.num_threads(threads):
+                results.append(fastconv.convolve2d(x, kernel, "same", "mirror", backend=way))
+        one = fastconv.convolve2d(x[1], kernel, "same", "mirror", backend=way)
+    assert results[0].tobytes() == results[1].tobytes() == results[2].tobytes()
+    assert results[0][1].tobytes() == one.tobytes()
+
+
+@pytest.mark.parametrize("backend", [*fastconv.backends(), "loops"])
+def test_the_direct_way_takes_any_backend_of_conv2d(backend):
+    if backend not in fastconv.backends():
+        pytest.skip("it is not built")
+    rng = np.random.default_rng(21)
+    x, kernel = whole(rng, 12, 11), whole(rng, 3, 3)
+    y = fastconv.convolve2d(x, kernel, "same", "wrap", backend=backend)
+    assert_equal(y, scipy.signal.convolve2d(x, kernel, "same", "wrap"))
+
+
+# ── explaining ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_explanation_is_a_page():
+    page = str(fastconv.explain_convolve2d((3, 400, 500), (2, 31, 31), "same", "mirror"))
+    for words in ("float32 3×400×500 → 3×2×400×500", "2×31×31", "MFLOP", "cost direct", "ms",
+                  "not separable", "its values alone"):  # fmt: skip
+        assert words in page
+    assert all(len(line) <= 100 for line in page.splitlines())
+    page = repr(fastconv.explain_convolve2d((900, 900), (301, 301), backend="fft"))
+    assert "a block is" in page
+    assert "height" in page
+
+
+def test_what_is_explained_is_what_is_computed():
+    """Shapes, dtype and exchange, from arrays or shapes."""
+    explanation = fastconv.explain_convolve2d((2, 3), (4, 6, 7), "valid", dtype="float64")
+    assert explanation.image == (4, 6, 7)
+    assert explanation.kernel == (1, 2, 3)
+    assert explanation.output_shape == (4, 1, 5, 5)
+    assert explanation.dtype == np.float64
+    arrays = fastconv.explain_convolve2d(np.ones((9, 9), np.uint8), np.ones((3, 3), np.float64))
+    assert arrays.dtype == np.float64
+    assert arrays.flops == 2 * 9 * 11 * 11
+
+
+def test_arranging_is_pure():
+    """Sizes far beyond any memory are planned in no time."""
+    made = arrange(
+        (10**5, 10**5), (10**5, 10**5), "full", None, flipped=True, dtype=np.dtype(np.float32)
+    )
+    assert made.result_shape == (2 * 10**5 - 1,) * 2
+    assert fastconv.explain_convolve2d((10**5, 10**5), (10**4, 10**4)).way == "fft"
