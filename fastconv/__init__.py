@@ -22,7 +22,8 @@ The way of a call, which is also the way to read the package::
               └── one shell per instruction set around the same bodies
 
 conv2d_backward goes the same way, once for the gradient of x and once for that of the weights, and
-so does conv_transpose2d, by the convolution that it transposes: one Call serves them all.
+so does conv_transpose2d, by the convolution that it transposes: one Call serves them all. The
+poolings' way is as long but narrower: pool.py, pool_call.py, algorithms/pooling.py, kernels/pool_*.
 
 Beside the way stand `explain` (explaining.py), `show_config` (config.py) and threads.py.
 """
@@ -33,6 +34,14 @@ from .conv import Conv2dGrads, Conv2dPlan, conv2d, conv2d_backward, plan_conv2d
 from .conv_transpose import conv_transpose2d, conv_transpose2d_backward
 from .explaining import Explanation, explain
 from .planning import backends
+from .pool import (
+    avg_pool2d,
+    avg_pool2d_backward,
+    global_avg_pool2d,
+    global_avg_pool2d_backward,
+    max_pool2d,
+    max_pool2d_backward,
+)
 from .problem import ConvProblem
 from .threads import get_num_threads, num_threads, set_num_threads
 
@@ -41,6 +50,8 @@ __all__ = [
     "Conv2dPlan",
     "ConvProblem",
     "Explanation",
+    "avg_pool2d",
+    "avg_pool2d_backward",
     "backends",
     "col2im",
     "conv2d",
@@ -49,7 +60,11 @@ __all__ = [
     "conv_transpose2d_backward",
     "explain",
     "get_num_threads",
+    "global_avg_pool2d",
+    "global_avg_pool2d_backward",
     "im2col",
+    "max_pool2d",
+    "max_pool2d_backward",
     "num_threads",
     "plan_conv2d",
     "set_num_threads",

@@ -104,3 +104,11 @@ LOOPS_MOST_FILTERS = 8
 LOOPS_FEW_TAPS = 64
 # Columns at a time, unless FASTCONV_IM2COL_MIB says otherwise.
 IM2COL_BYTES = 64 * MIB
+
+# ── pooling ────────────────────────────────────────────────────────────────────────────────────
+# Planes are one unit together up to so many pixels; a band of a large plane has at least so many
+# rows, since those at its edges are read twice.
+POOL_UNIT_PIXELS = 8192
+POOL_FEWEST_ROWS = 16
+# What NumPy takes at a time lies in the second-level cache.
+POOL_NUMPY_VALUES = 65536

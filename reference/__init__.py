@@ -16,14 +16,15 @@ out its own output sizes, so that one mistake cannot hide in both.
         +-- conv_transpose.py  Y += W X, pixel by pixel          and its gradients; its sizes are in
         |                                                        transposed_geometry.py
         +-- columns.py         im2col and its adjoint col2im     (unfold, fold)
+        +-- pool.py            max and mean of windows           and their gradients
 
     convolution.py     (f * g)[n] = sum_m f[m] g[n - m]          what the word means in a textbook,
                                                                  and the correlation layers compute
     tutorial.py        the usual NumPy im2col lesson, without its usual mistakes
 
-``conv2d``, ``conv2d_backward``, ``conv_transpose2d``, ``conv_transpose2d_backward``, ``im2col`` and
-``col2im`` take the arguments of the functions of the same name in ``fastconv``.  `tutorial` keeps
-the same names inside its own module: ``reference.tutorial.conv2d``.
+``conv2d``, ``conv2d_backward``, ``conv_transpose2d``, ``conv_transpose2d_backward``, ``im2col``,
+``col2im`` and the poolings take the arguments of the functions of the same name in ``fastconv``.
+`tutorial` keeps the same names inside its own module: ``reference.tutorial.conv2d``.
 """
 
 from reference import tutorial
@@ -32,9 +33,19 @@ from reference.conv import conv2d
 from reference.conv_backward import Conv2dGrads, conv2d_backward
 from reference.conv_transpose import conv_transpose2d, conv_transpose2d_backward
 from reference.convolution import convolve1d, convolve2d, correlate1d, correlate2d
+from reference.pool import (
+    avg_pool2d,
+    avg_pool2d_backward,
+    global_avg_pool2d,
+    global_avg_pool2d_backward,
+    max_pool2d,
+    max_pool2d_backward,
+)
 
 __all__ = [
     "Conv2dGrads",
+    "avg_pool2d",
+    "avg_pool2d_backward",
     "col2im",
     "conv2d",
     "conv2d_backward",
@@ -44,6 +55,10 @@ __all__ = [
     "convolve2d",
     "correlate1d",
     "correlate2d",
+    "global_avg_pool2d",
+    "global_avg_pool2d_backward",
     "im2col",
+    "max_pool2d",
+    "max_pool2d_backward",
     "tutorial",
 ]

@@ -114,7 +114,8 @@ def _loops(body: str) -> list[str]:
     for last, (_, operation, operands) in enumerate(lines):
         first = places.get(operands.partition(" ")[0], last + 1)
         inner = lines[first:last]
-        if operation.startswith("j") and first <= last and not any(o[0] == "j" for _, o, _ in inner):
+        is_jump = operation.startswith("j")
+        if is_jump and first <= last and not any(o[0] == "j" for _, o, _ in inner):
             loops.append("\n".join(f"{name} {arguments}" for _, name, arguments in inner))
     return loops
 
