@@ -25,9 +25,11 @@ conv2d_backward goes the same way, once for the gradient of x and once for that 
 so does conv_transpose2d, by the convolution that it transposes: one Call serves them all. The
 poolings' way is as long but narrower: pool.py, pool_call.py, algorithms/pooling.py, kernels/pool_*.
 
-Beside the way stand `explain` (explaining.py), `show_config` (config.py) and threads.py.
+Beside the way stand `explain` (explaining.py), `show_config` (config.py) and threads.py; above it
+`nn`, layers and networks made of these functions (nn/).
 """
 
+from . import nn
 from .columns import col2im, im2col
 from .config import show_config
 from .conv import Conv2dGrads, Conv2dPlan, conv2d, conv2d_backward, plan_conv2d
@@ -65,6 +67,7 @@ __all__ = [
     "im2col",
     "max_pool2d",
     "max_pool2d_backward",
+    "nn",
     "num_threads",
     "plan_conv2d",
     "set_num_threads",

@@ -18,16 +18,18 @@ out its own output sizes, so that one mistake cannot hide in both.
         +-- columns.py         im2col and its adjoint col2im     (unfold, fold)
         +-- pool.py            max and mean of windows           and their gradients
 
+    nn.py              one training step of a network: forward, loss, backward, descent
     convolution.py     (f * g)[n] = sum_m f[m] g[n - m]          what the word means in a textbook,
                                                                  and the correlation layers compute
     tutorial.py        the usual NumPy im2col lesson, without its usual mistakes
 
 ``conv2d``, ``conv2d_backward``, ``conv_transpose2d``, ``conv_transpose2d_backward``, ``im2col``,
 ``col2im`` and the poolings take the arguments of the functions of the same name in ``fastconv``.
-`tutorial` keeps the same names inside its own module: ``reference.tutorial.conv2d``.
+`tutorial` keeps the same names inside its own module: ``reference.tutorial.conv2d``; so does
+`nn`, whose counterpart is ``fastconv.nn``.
 """
 
-from reference import tutorial
+from reference import nn, tutorial
 from reference.columns import col2im, im2col
 from reference.conv import conv2d
 from reference.conv_backward import Conv2dGrads, conv2d_backward
@@ -60,5 +62,6 @@ __all__ = [
     "im2col",
     "max_pool2d",
     "max_pool2d_backward",
+    "nn",
     "tutorial",
 ]
