@@ -8,10 +8,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 
 from benchmarks.contestants import Contestant, all_contestants
+from benchmarks.lenet import command as lenet
+from benchmarks.lenet.contestants import Trainer, all_trainers
+from benchmarks.lenet.digits import DigitsError
+from benchmarks.lenet.results import newest
 from benchmarks.measuring.machine import usable_cores
 from benchmarks.measuring.results import Results, ResultsError
 from benchmarks.measuring.runner import Runner
@@ -27,12 +32,18 @@ RESULTS_FILE = "results.json"
 REPORT_FILE = "report.html"
 PICTURES_FOLDER = "pictures"
 
+Someone = TypeVar("Someone", Contestant, Trainer)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 1 where results differ."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.command != "compare" and options.picture and not options.picture.parent.is_dir():
+    if (
+        options.command not in ("compare", "lenet")
+        and options.picture
+        and not options.picture.parent.is_dir()
+    ):
         parser.error(f"--picture: there is no folder {options.picture.parent}")
     try:
         if options.command == "compare":
@@ -41,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if options.command == "report":
             results, folder = Results.load(options.results), options.results.parent
+        elif options.command == "lenet":
+            trainers = _chosen(parser, all_trainers(), options.backends)
+            print(lenet.run(options, trainers, RESULTS_FOLDER).resolve())
+            return 0
         elif options.list:
             _list_choices()
             return 0
@@ -49,11 +64,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             results = _run(parser, options, folder)
     except ResultsError as error:
         parser.error(str(error))
+    except DigitsError as error:
+        print(error, file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("interrupted; no report was written", file=sys.stderr)
         return 130
     path = folder / REPORT_FILE
-    path.write_text(report.render(results, folder / PICTURES_FOLDER), "utf-8")
+    page = report.render(results, folder / PICTURES_FOLDER, newest(RESULTS_FOLDER))
+    path.write_text(page, "utf-8")
     if options.picture:
         charts.save_picture(results, options.picture)
     print(path.resolve())
@@ -112,6 +131,14 @@ def _parser() -> argparse.ArgumentParser:
     reporting = commands.add_parser("report", help="draw the report of an earlier run again")
     reporting.add_argument("results", type=Path, metavar="results.json")
     _add_picture(reporting)
+    learning = commands.add_parser(
+        "lenet",
+        help="train LeNet-5 on handwritten digits, and compare what an epoch costs everyone",
+        description="Trains LeNet-5 on 4,000 handwritten digits and asks it about 1,000 others, "
+        "then has every backend, plain loops and PyTorch train it for an epoch. Writes an HTML "
+        "page, lenet.json and the weights; prints the path of the page as its last line.",
+    )
+    lenet.add_arguments(learning, positive_int)
     return parser
 
 
@@ -141,7 +168,7 @@ def directions(text: str) -> tuple[Direction, ...]:
 def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, folder: Path) -> Results:
     preset = QUICK if options.quick else FULL if options.full else DEFAULT
     layers = _layers(parser, options.layers, preset)
-    contestants = _contestants(parser, options.backends)
+    contestants = _chosen(parser, all_contestants(), options.backends)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -163,12 +190,13 @@ def _layers(parser: argparse.ArgumentParser, patterns: str | None, preset: Prese
     return [layer for layer in LAYERS if layer.name in chosen]
 
 
-def _contestants(parser: argparse.ArgumentParser, patterns: str | None) -> list[Contestant]:
-    everyone = all_contestants()
+def _chosen(
+    parser: argparse.ArgumentParser, everyone: list[Someone], patterns: str | None
+) -> list[Someone]:
     if not patterns:
         return everyone
-    chosen = _matching(parser, "backend", [c.name for c in everyone], patterns)
-    return [contestant for contestant in everyone if contestant.name in chosen]
+    chosen = _matching(parser, "backend", [one.name for one in everyone], patterns)
+    return [one for one in everyone if one.name in chosen]
 
 
 def _matching(

@@ -23,11 +23,15 @@ class Failed(Exception):
     """The worker raised or died; the message is what its user should read."""
 
 
-class Process:
-    """A long-lived worker of one contestant, started again after it died."""
+class WorkerProcess:
+    """A long-lived worker, started again after it died.
 
-    def __init__(self, contestant: Contestant, threads: int) -> None:
-        self.contestant = contestant
+    Its tasks are the methods of what `start` of the module `room` returns for this name.
+    """
+
+    def __init__(self, room: str, name: str, threads: int) -> None:
+        self.room = room
+        self.name = name
         self.threads = threads
         self._start()
 
@@ -39,7 +43,7 @@ class Process:
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._child = context.Process(
-            target=serve, args=(theirs, log, self.contestant.name, self.threads), daemon=True
+            target=serve, args=(theirs, log, self.room, self.name, self.threads), daemon=True
         )
         self._child.start()
         self.pid = self._child.pid
@@ -48,7 +52,7 @@ class Process:
         self._ended = False
 
     def ask(self, task: str, **arguments: Any) -> Any:
-        """Have a method of `Tasks` called, and return its answer.
+        """Have one of its tasks done, and return the answer.
 
         Raises
         ------
@@ -96,6 +100,14 @@ class Process:
         printed = self._log.read_bytes()[self._heard :].decode(errors="replace")
         self.close()
         return ": ".join([ending, *printed.strip().splitlines()[-1:]])
+
+
+class Process(WorkerProcess):
+    """The process of one contestant, whose tasks are those of `tasks.Tasks`."""
+
+    def __init__(self, contestant: Contestant, threads: int) -> None:
+        self.contestant = contestant
+        super().__init__("benchmarks.measuring.tasks", contestant.name, threads)
 
 
 def _ending(code: int | None) -> str:

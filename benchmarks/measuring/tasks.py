@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.contestants import Contestant, Run
+from benchmarks.contestants import Contestant, Run, find
 from benchmarks.contestants.base import Arrays
 from benchmarks.measuring import machine
 from benchmarks.measuring.memory import peak_of_call
@@ -40,7 +40,7 @@ class Tasks:
         self.contestant = contestant
         self.threads = threads
         contestant.set_threads(threads)
-        _settle_allocator()
+        settle_allocator()
         self.run: Run | None = None
         self.last_seconds = 0.0
 
@@ -94,7 +94,13 @@ class Tasks:
         return machine.thread_pools()
 
 
-def _settle_allocator() -> None:
+def start(name: str, threads: int) -> Tasks:
+    """Return the tasks of a contestant, in its process."""
+    return Tasks(find(name), threads)
+
+
+def settle_allocator() -> None:
+    """Have the allocator keep large arrays from call to call, whatever the process did before."""
     # glibc gives arrays above a threshold fresh pages in every call, and raises it to the largest
     # such array that was freed, up to 32 MiB. Without this it depends on what a process happened
     # to do before, up to a third of the time of a call.

@@ -7,6 +7,7 @@ printed goes to the log, before NumPy or any other library is loaded.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import signal
 import sys
@@ -26,15 +27,15 @@ THREAD_VARIABLES = (
 PR_SET_PDEATHSIG = 1
 
 
-def serve(connection: Connection, log: str, name: str, threads: int) -> None:
-    """Receive (task, arguments) and send (whether it worked, answer or reason), again and again."""
+def serve(connection: Connection, log: str, room: str, name: str, threads: int) -> None:
+    """Receive (task, arguments) and send (whether it worked, answer or reason), again and again.
+
+    `room` is the module whose `start` returns what has the tasks for its methods.
+    """
     _end_with_parent()
     _write_to(log)
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
-    from benchmarks.contestants import find
-    from benchmarks.measuring.tasks import Tasks
-
-    tasks = Tasks(find(name), threads)
+    tasks = importlib.import_module(room).start(name, threads)
     while True:
         try:
             task, arguments = connection.recv()

@@ -6,33 +6,35 @@ from collections.abc import Callable
 from math import log10
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from benchmarks.contestants import all_contestants
+from benchmarks.lenet.page import View
+from benchmarks.lenet.results import LenetResults
 from benchmarks.measuring.overhead import TINY
 from benchmarks.measuring.results import Measurement, Results
 from benchmarks.problems.directions import DIRECTIONS, WORK
 from benchmarks.problems.presets import DEFAULT, FULL, QUICK
 from benchmarks.reporting import charts, figures, rivals, roofline, sentences, summaries
 from benchmarks.reporting.album import Album
+from benchmarks.reporting.templating import environment, figure
 
-TEMPLATES = Path(__file__).parent / "templates"
 
+def render(results: Results, pictures: Path, lenet: LenetResults | None = None) -> str:
+    """Return the report of a run.
 
-def render(results: Results, pictures: Path) -> str:
-    """Return the report of a run; `pictures` is the folder with its filtered photographs."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(figure=_figure, kilobytes=_kilobytes, count=sentences.count)
+    Parameters
+    ----------
+    results, pictures
+        The run, and the folder with its filtered photographs.
+    lenet
+        The newest run of the whole network, if there has been one.
+    """
+    made = environment()
+    made.filters.update(kilobytes=_kilobytes)
     sections = [_Section(results, direction) for direction in results.directions]
-    return environment.get_template("report.html.j2").render(
+    return made.get_template("report.html.j2").render(
         results=results,
         machine=results.machine,
         colours=charts.colours(results),
@@ -41,6 +43,7 @@ def render(results: Results, pictures: Path) -> str:
         sections=sections,
         has_choices=any(section.choices for section in sections),
         album=Album(results, pictures),
+        lenet=None if lenet is None else View(lenet),
         command=_command(results),
         scratch_columns=list(dict.fromkeys(n for i in results.layers for n in i.scratch_bytes)),
         tiny=TINY,
@@ -115,13 +118,8 @@ class _Section:
         return Markup("".join(drawn))
 
 
-def _figure(value: float) -> str:
-    """Write a figure with three digits, never in powers of ten."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}" if value >= 0.001 else "<0.001"
-
-
 def _kilobytes(value: float) -> str:
-    return _figure(value / 1e3) if value else "0"
+    return figure(value / 1e3) if value else "0"
 
 
 def _heat(share: float) -> str:
