@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 
@@ -16,6 +16,10 @@ from benchmarks.contestants import Contestant, all_contestants
 from benchmarks.images import command as images
 from benchmarks.images import gallery
 from benchmarks.images.results import ImageResults
+from benchmarks.lenet import command as lenet
+from benchmarks.lenet.contestants import Trainer, all_trainers
+from benchmarks.lenet.digits import DigitsError
+from benchmarks.lenet.results import newest
 from benchmarks.measuring.machine import usable_cores
 from benchmarks.measuring.results import Results, ResultsError
 from benchmarks.measuring.runner import Runner
@@ -31,6 +35,8 @@ RESULTS_FILE = "results.json"
 REPORT_FILE = "report.html"
 PICTURES_FOLDER = "pictures"
 GALLERY_FILE = Path(__file__).parent / "gallery.png"
+
+Someone = TypeVar("Someone", Contestant, Trainer)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,6 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return images.write_page(ImageResults.load(options.results), options.results.parent)
         if options.command == "report":
             results, folder = Results.load(options.results), options.results.parent
+        elif options.command == "lenet":
+            trainers = _chosen(parser, all_trainers(), options.backends)
+            print(lenet.run(options, trainers, RESULTS_FOLDER).resolve())
+            return 0
         elif options.list:
             _list_choices()
             return 0
@@ -70,11 +80,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         filtering = ImageResults.load(beside) if beside.exists() else None
     except ResultsError as error:
         parser.error(str(error))
+    except DigitsError as error:
+        print(error, file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("interrupted; no report was written", file=sys.stderr)
         return 130
     path = folder / REPORT_FILE
-    path.write_text(report.render(results, folder / PICTURES_FOLDER, filtering), "utf-8")
+    page = report.render(results, folder / PICTURES_FOLDER, filtering, newest(RESULTS_FOLDER))
+    path.write_text(page, "utf-8")
     if options.picture:
         charts.save_picture(results, options.picture)
     print(path.resolve())
@@ -145,6 +159,14 @@ def _parser() -> argparse.ArgumentParser:
     showing.add_argument(
         "picture_file", type=Path, nargs="?", default=GALLERY_FILE, metavar="FILE.png"
     )
+    learning = commands.add_parser(
+        "lenet",
+        help="train LeNet-5 on handwritten digits, and compare what an epoch costs everyone",
+        description="Trains LeNet-5 on 4,000 handwritten digits and asks it about 1,000 others, "
+        "then has every backend, plain loops and PyTorch train it for an epoch. Writes an HTML "
+        "page, lenet.json and the weights; prints the path of the page as its last line.",
+    )
+    lenet.add_arguments(learning, positive_int)
     return parser
 
 
@@ -174,7 +196,7 @@ def directions(text: str) -> tuple[Direction, ...]:
 def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, folder: Path) -> Results:
     preset = QUICK if options.quick else FULL if options.full else DEFAULT
     layers = _layers(parser, options.layers, preset)
-    contestants = _contestants(parser, options.backends)
+    contestants = _chosen(parser, all_contestants(), options.backends)
     _make_folder(parser, folder)
     with (
         Terminal() as terminal,
@@ -200,12 +222,13 @@ def _layers(parser: argparse.ArgumentParser, patterns: str | None, preset: Prese
     return [layer for layer in LAYERS if layer.name in chosen]
 
 
-def _contestants(parser: argparse.ArgumentParser, patterns: str | None) -> list[Contestant]:
-    everyone = all_contestants()
+def _chosen(
+    parser: argparse.ArgumentParser, everyone: list[Someone], patterns: str | None
+) -> list[Someone]:
     if not patterns:
         return everyone
-    chosen = _matching(parser, "backend", [c.name for c in everyone], patterns)
-    return [contestant for contestant in everyone if contestant.name in chosen]
+    chosen = _matching(parser, "backend", [one.name for one in everyone], patterns)
+    return [one for one in everyone if one.name in chosen]
 
 
 def _matching(

@@ -22,15 +22,17 @@ The way of a call, which is also the way to read the package::
               └── one shell per instruction set around the same bodies
 
 conv2d_backward goes the same way, once for the gradient of x and once for that of the weights, and
-so does conv_transpose2d, by the convolution that it transposes: one Call serves them all.
+so does conv_transpose2d, by the convolution that it transposes: one Call serves them all. The
+poolings' way is as long but narrower: pool.py, pool_call.py, algorithms/pooling.py, kernels/pool_*.
 
 Images go to it by convolve2d and correlate2d (images.py), which lay out what is beyond their edge
 and may take two passes or transforms instead (image/); filters/ is built on the same passes.
 
-Beside the way stand `explain` (explaining.py), `show_config` (config.py) and threads.py.
+Beside the way stand `explain` (explaining.py), `show_config` (config.py) and threads.py; above it
+`nn`, layers and networks made of these functions (nn/).
 """
 
-from . import filters
+from . import filters, nn
 from .columns import col2im, im2col
 from .config import show_config
 from .conv import Conv2dGrads, Conv2dPlan, conv2d, conv2d_backward, plan_conv2d
@@ -38,6 +40,14 @@ from .conv_transpose import conv_transpose2d, conv_transpose2d_backward
 from .explaining import Explanation, explain
 from .images import FilteringExplanation, convolve2d, correlate2d, explain_convolve2d
 from .planning import backends
+from .pool import (
+    avg_pool2d,
+    avg_pool2d_backward,
+    global_avg_pool2d,
+    global_avg_pool2d_backward,
+    max_pool2d,
+    max_pool2d_backward,
+)
 from .problem import ConvProblem
 from .threads import get_num_threads, num_threads, set_num_threads
 
@@ -47,6 +57,8 @@ __all__ = [
     "ConvProblem",
     "Explanation",
     "FilteringExplanation",
+    "avg_pool2d",
+    "avg_pool2d_backward",
     "backends",
     "col2im",
     "conv2d",
@@ -59,7 +71,12 @@ __all__ = [
     "explain_convolve2d",
     "filters",
     "get_num_threads",
+    "global_avg_pool2d",
+    "global_avg_pool2d_backward",
     "im2col",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "nn",
     "num_threads",
     "plan_conv2d",
     "set_num_threads",

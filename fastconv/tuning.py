@@ -131,3 +131,10 @@ FFT_FEWEST_TAPS = 200
 # Values of a block, unless the kernel wants more; and spectra of filters held at a time.
 FFT_BLOCK_VALUES = 2**20
 FFT_SPECTRA_BYTES = 64 * MIB
+# ── pooling ────────────────────────────────────────────────────────────────────────────────────
+# Planes are one unit together up to so many pixels; a band of a large plane has at least so many
+# rows, since those at its edges are read twice.
+POOL_UNIT_PIXELS = 8192
+POOL_FEWEST_ROWS = 16
+# What NumPy takes at a time lies in the second-level cache.
+POOL_NUMPY_VALUES = 65536

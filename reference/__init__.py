@@ -16,7 +16,9 @@ out its own output sizes, so that one mistake cannot hide in both.
         +-- conv_transpose.py  Y += W X, pixel by pixel          and its gradients; its sizes are in
         |                                                        transposed_geometry.py
         +-- columns.py         im2col and its adjoint col2im     (unfold, fold)
+        +-- pool.py            max and mean of windows           and their gradients
 
+    nn.py              one training step of a network: forward, loss, backward, descent
     convolution.py     (f * g)[n] = sum_m f[m] g[n - m]          what the word means in a textbook,
         |                                                        and the correlation layers compute
         +-- boundaries.py  what an image holds beyond its edge
@@ -25,21 +27,31 @@ out its own output sizes, so that one mistake cannot hide in both.
     tutorial.py        the usual NumPy im2col lesson, without its usual mistakes
 
 ``conv2d``, ``conv2d_backward``, ``conv_transpose2d``, ``conv_transpose2d_backward``, ``im2col``,
-``col2im``, ``convolve2d`` and ``correlate2d`` take the arguments of the functions of the same name
-in ``fastconv``.  `tutorial` keeps the same names inside its own module:
-``reference.tutorial.conv2d``.
+``col2im``, ``convolve2d``, ``correlate2d`` and the poolings take the arguments of the functions of
+the same name in ``fastconv``.  `tutorial` keeps the same names inside its own module:
+``reference.tutorial.conv2d``; so does `nn`, whose counterpart is ``fastconv.nn``.
 """
 
-from reference import filters, tutorial
+from reference import filters, nn, tutorial
 from reference.columns import col2im, im2col
 from reference.conv import conv2d
 from reference.conv_backward import Conv2dGrads, conv2d_backward
 from reference.conv_transpose import conv_transpose2d, conv_transpose2d_backward
 from reference.convolution import convolve1d, correlate1d
 from reference.images import convolve2d, correlate2d
+from reference.pool import (
+    avg_pool2d,
+    avg_pool2d_backward,
+    global_avg_pool2d,
+    global_avg_pool2d_backward,
+    max_pool2d,
+    max_pool2d_backward,
+)
 
 __all__ = [
     "Conv2dGrads",
+    "avg_pool2d",
+    "avg_pool2d_backward",
     "col2im",
     "conv2d",
     "conv2d_backward",
@@ -50,6 +62,11 @@ __all__ = [
     "correlate1d",
     "correlate2d",
     "filters",
+    "global_avg_pool2d",
+    "global_avg_pool2d_backward",
     "im2col",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "nn",
     "tutorial",
 ]

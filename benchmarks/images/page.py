@@ -14,8 +14,8 @@ from benchmarks.images import table
 from benchmarks.images.cases import Case, Family
 from benchmarks.images.results import AUTO, ImageResults
 from benchmarks.reporting.charts import LIBRARIES, OURS
-from benchmarks.reporting.environment import environment
 from benchmarks.reporting.figures import NARROW, PAGE, WIDE, page_style, svg
+from benchmarks.reporting.templating import environment
 
 HEIGHT = 4.3
 # From the left to the right end of a label, in inches.

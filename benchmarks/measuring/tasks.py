@@ -43,7 +43,7 @@ class Sampling:
     """A call at hand, and its times."""
 
     def __init__(self) -> None:
-        _settle_allocator()
+        settle_allocator()
         self.call: Callable[[], Any] | None = None
         self.last_seconds = 0.0
 
@@ -108,7 +108,8 @@ class Tasks(Sampling):
         return {name: microseconds(call) for name, call in calls.items()}
 
 
-def _settle_allocator() -> None:
+def settle_allocator() -> None:
+    """Have the allocator keep large arrays from call to call, whatever the process did before."""
     # glibc gives arrays above a threshold fresh pages in every call, and raises it to the largest
     # such array that was freed, up to 32 MiB. Without this it depends on what a process happened
     # to do before, up to a third of the time of a call.

@@ -12,24 +12,38 @@ from matplotlib.figure import Figure
 from benchmarks.contestants import all_contestants
 from benchmarks.images.page import Shown
 from benchmarks.images.results import ImageResults
+from benchmarks.lenet.page import View
+from benchmarks.lenet.results import LenetResults
 from benchmarks.measuring.overhead import TINY
 from benchmarks.measuring.results import Measurement, Results
 from benchmarks.problems.directions import DIRECTIONS, WORK
 from benchmarks.problems.presets import DEFAULT, FULL, QUICK
 from benchmarks.reporting import charts, figures, rivals, roofline, sentences, summaries
 from benchmarks.reporting.album import Album
-from benchmarks.reporting.environment import environment
+from benchmarks.reporting.templating import environment, figure
 
 
-def render(results: Results, pictures: Path, filtering: ImageResults | None = None) -> str:
-    """Return the report of a run; `pictures` is the folder with its filtered photographs.
+def render(
+    results: Results,
+    pictures: Path,
+    filtering: ImageResults | None = None,
+    lenet: LenetResults | None = None,
+) -> str:
+    """Return the report of a run.
 
-    What a run of ``python -m benchmarks images`` found, `filtering`, has a section of its own.
+    Parameters
+    ----------
+    results, pictures
+        The run, and the folder with its filtered photographs.
+    filtering
+        What ``python -m benchmarks images`` found, which has a section of its own.
+    lenet
+        The newest run of the whole network, if there has been one.
     """
-    filled = environment()
-    filled.filters.update(figure=_figure, kilobytes=_kilobytes, count=sentences.count)
+    made = environment()
+    made.filters.update(kilobytes=_kilobytes)
     sections = [_Section(results, direction) for direction in results.directions]
-    return filled.get_template("report.html.j2").render(
+    return made.get_template("report.html.j2").render(
         results=results,
         machine=results.machine,
         colours=charts.colours(results),
@@ -39,6 +53,7 @@ def render(results: Results, pictures: Path, filtering: ImageResults | None = No
         has_choices=any(section.choices for section in sections),
         album=Album(results, pictures),
         images=None if filtering is None else Shown(filtering, heading="h3"),
+        lenet=None if lenet is None else View(lenet),
         command=_command(results),
         scratch_columns=list(dict.fromkeys(n for i in results.layers for n in i.scratch_bytes)),
         tiny=TINY,
@@ -113,13 +128,8 @@ class _Section:
         return Markup("".join(drawn))
 
 
-def _figure(value: float) -> str:
-    """Write a figure with three digits, never in powers of ten."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}" if value >= 0.001 else "<0.001"
-
-
 def _kilobytes(value: float) -> str:
-    return _figure(value / 1e3) if value else "0"
+    return figure(value / 1e3) if value else "0"
 
 
 def _heat(share: float) -> str:

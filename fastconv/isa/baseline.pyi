@@ -93,6 +93,20 @@ class Weights(Compiled):
         self, grad: Array, x: Array, dw: Array, scratch: Array, first: int, last: int, threads: int
     ) -> None: ...
 
+class Pools(Compiled):
+    """A pooling, or its gradient, laid out for a kernel: one of kernels/pool_*.pxi.
+
+    `description` has .kernel, .problem (.planes, .rows, .columns, .counted, .dtype), .blocks
+    (.planes, .rows). `first` is the image, or the gradient of the output; then `x` is the image
+    where the kernel reads it.
+    """
+
+    def __init__(self, description: Any) -> None: ...
+    def run(
+        self, first: Array, x: Array | None, result: Array, scratch: Array, begin: int, end: int,
+        threads: int,
+    ) -> None: ...  # fmt: skip
+
 class LoopForward(Protocol):
     def __call__(
         self, x: Array, w: Array, bias: Array, y: Array, problem: Problem, first: int, last: int,

@@ -42,4 +42,12 @@ include "weights_pixels.pxi"
 include "weights_slide.pxi"
 include "weights.pxi"
 
+# poolings
+include "pool.pxi"
+include "pool_literal.pxi"
+include "pool_pairs.pxi"
+include "pool_max.pxi"
+include "pool_avg.pxi"
+include "pools.pxi"
+
 include "peak.pxi"

@@ -67,11 +67,21 @@ cdef struct Blocks:
     Py_ssize_t parts        # of a weight gradient: what the pixels are cut into
 
 
+# Of the averages of a pooling: the positions that a divisor counts, from the first of these to
+# before the second. The image is from 0 to its size.
+cdef struct Counted:
+    Py_ssize_t first_row
+    Py_ssize_t end_row
+    Py_ssize_t first_column
+    Py_ssize_t end_column
+
+
 cdef struct Description:
     Problem problem
     Taps taps
     Output output
     Blocks blocks
+    Counted counted
 
 
 cdef Axis read_axis(axis) except *:
@@ -141,4 +151,26 @@ cdef Description read_weights(description) except *:
         images=1, rows=blocks.rows, columns=0, channels=blocks.channels, filters=blocks.filters,
         parts=blocks.parts,
     )
+    return read
+
+
+cdef Description read_pooling(description) except *:
+    """Read the description of a pooling: its planes are a batch of one channel."""
+    cdef Description read
+    problem, blocks = description.problem, description.blocks
+    read.problem.batch = problem.planes
+    read.problem.groups = read.problem.channels = read.problem.filters = 1
+    read.problem.rows, read.problem.columns = read_axis(problem.rows), read_axis(problem.columns)
+    read.problem.taps = read.problem.rows.kernel * read.problem.columns.kernel
+    read.problem.itemsize = problem.dtype.itemsize
+    read.problem.activation = IDENTITY
+    read.taps = read_taps(None, &read.problem)
+    read.output = read_output(None)
+    read.blocks = Blocks(
+        images=blocks.planes, rows=blocks.rows, columns=0, channels=1, filters=1, parts=1
+    )
+    (
+        (read.counted.first_row, read.counted.end_row),
+        (read.counted.first_column, read.counted.end_column),
+    ) = problem.counted
     return read

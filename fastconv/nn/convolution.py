@@ -1,0 +1,162 @@
+"""The convolution layer: y = f(W ∗ x + b)."""
+
+from __future__ import annotations
+
+from typing import SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from ..conv import Conv2dPlan, conv2d, conv2d_backward, plan_conv2d
+from ..planning import check_usable
+from ..problem.activation import Activation
+from ..problem.arguments import Pair, parse_int, parse_pair
+from ..problem.operands import Array, check_dtype
+from ..problem.padding import Padding, PaddingMode
+from .initialisation import INITIALISATIONS, Rng, check_initialisation
+from .layer import Layer, Parameter, checked_batch
+
+__all__ = ["Conv2d"]
+
+
+class Conv2d(Layer):
+    """A bank of kernels, one for each channel of the output: `fastconv.conv2d` with its weights.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        C and K.
+    kernel_size : int or (int, int)
+        R and S.
+    stride, padding, dilation, groups, padding_mode, activation, backend
+        As of `fastconv.conv2d`. A fused activation is the same function as a layer of its own, and
+        saves it the way through memory.
+    bias : bool
+        Whether b is there.
+    initialisation : {"he", "glorot"}
+        How W begins, see `he_normal` and `glorot_uniform`; b begins at zero.
+    rng : numpy.random.Generator, int or None
+        What W is drawn from: give the layers of a network one seeded Generator, in turn.
+    dtype : float32 or float64
+        Of weights and images.
+
+    Attributes
+    ----------
+    weight : Parameter, (K, C/groups, R, S)
+    bias : Parameter, (K,), or None
+
+    Notes
+    -----
+    `predict` keeps a `fastconv.plan_conv2d`, whose weights are packed once, and makes a new one
+    when the weights have changed. `forward` packs them at each call, since in training they change
+    at each; and `backward` cannot use what `forward` has packed: the gradient of the image reads
+    the weights the other way round, filters for channels and turned by 180 degrees, that of the
+    weights does not read them at all. For the small weights of such layers packing is a few
+    microseconds.
+    """
+
+    def __init__(
+        self,
+        in_channels: SupportsIndex,
+        out_channels: SupportsIndex,
+        kernel_size: Pair,
+        *,
+        stride: Pair = 1,
+        padding: Padding = 0,
+        dilation: Pair = 1,
+        groups: SupportsIndex = 1,
+        padding_mode: PaddingMode = "zeros",
+        activation: Activation = None,
+        bias: bool = True,
+        initialisation: str = "he",
+        rng: Rng = None,
+        dtype: npt.DTypeLike = np.float32,
+        backend: str = "auto",
+    ) -> None:
+        super().__init__()
+        channels = parse_int("in_channels", in_channels, 1)
+        filters = parse_int("out_channels", out_channels, 1)
+        rows, columns = parse_pair("kernel_size", kernel_size, 1)
+        parts = parse_int("groups", groups, 1)
+        if channels % parts or filters % parts:
+            raise ValueError(
+                f"groups={parts} must divide in_channels={channels} and out_channels={filters}"
+            )
+        check_initialisation(initialisation)
+        check_usable(backend)
+        shape = filters, channels // parts, rows, columns
+        self.weight = Parameter(INITIALISATIONS[initialisation](shape, rng, dtype))
+        self.bias = Parameter(np.zeros(filters, check_dtype("dtype", dtype))) if bias else None
+        self._options: dict[str, object] = {
+            "stride": stride, "padding": padding, "dilation": dilation, "groups": parts,
+            "padding_mode": padding_mode, "activation": activation,
+        }  # fmt: skip
+        self._backend = backend
+        self._plan: Conv2dPlan | None = None
+        self._planned: tuple[Array, Array | None, str] | None = None
+        self._current_plan()  # which checks the options
+
+    def forward(self, x: Array) -> Array:
+        """Return f(W ∗ x + b) of images (N, C, H, W): (N, K, OH, OW)."""
+        x = checked_batch(x)
+        y = conv2d(x, self.weight.value, self._bias, **self._options, backend=self._backend)  # type: ignore[arg-type]
+        self._kept = x, y
+        return y
+
+    def predict(self, x: Array) -> Array:
+        """Return the same by packed weights, and keep no images."""
+        return self._current_plan()(checked_batch(x))
+
+    def backward(self, grad_output: Array, *, needs_x: bool = True) -> Array | None:
+        """Leave ∂E/∂W and ∂E/∂b in the parameters, and return ∂E/∂x; see `conv2d_backward`."""
+        grad, (x, y) = self._recall(grad_output)
+        has_activation = self._options["activation"] is not None
+        grads = conv2d_backward(
+            grad, x, self.weight.value, **self._options,  # type: ignore[arg-type]
+            output=y if has_activation else None,
+            needs=(needs_x, True, self.bias is not None), backend=self._backend,
+        )  # fmt: skip
+        self.weight.grad = grads.weight
+        if self.bias is not None:
+            self.bias.grad = grads.bias
+        return grads.x
+
+    def named_parameters(self) -> dict[str, Parameter]:
+        """Return weight and bias."""
+        return {"weight": self.weight} | ({} if self.bias is None else {"bias": self.bias})
+
+    def use_backend(self, backend: str) -> None:
+        """Compute by another backend from now on."""
+        check_usable(backend)
+        self._backend = backend
+
+    @property
+    def _bias(self) -> Array | None:
+        return None if self.bias is None else self.bias.value
+
+    def _current_plan(self) -> Conv2dPlan:
+        """Return a plan with the current weights, which are never written to, only replaced."""
+        made_of = self.weight.value, self._bias, self._backend
+        plan = self._plan
+        if plan is None or self._planned is None or not all(map(_is, made_of, self._planned)):
+            weight, bias, backend = made_of
+            plan = plan_conv2d(weight, bias, **self._options, backend=backend)  # type: ignore[arg-type]
+            self._plan, self._planned = plan, made_of
+        return plan
+
+    def __repr__(self) -> str:
+        """Return channels, kernel, and the options that are not the usual ones."""
+        filters, channels, *kernel = self.weight.value.shape
+        options = {"groups": 1, "stride": 1, "padding": 0, "dilation": 1, "padding_mode": "zeros"}
+        unusual = "".join(
+            f", {name}={value!r}"
+            for name, value in self._options.items()
+            if value != options.get(name)
+        )
+        groups = self._options["groups"]
+        assert isinstance(groups, int)
+        return f"Conv2d({channels * groups}, {filters}, {tuple(kernel)}{unusual})"
+
+
+def _is(first: object, second: object) -> bool:
+    return first is second

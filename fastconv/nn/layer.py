@@ -1,0 +1,230 @@
+"""What all layers share: a way forward, a way back, parameters that are trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..planning import check_usable
+from ..problem.operands import Array, check_array
+from . import saving
+
+__all__ = ["Layer", "Parameter", "checked_batch"]
+
+
+class Parameter:
+    """An array that is trained, and the gradient of the loss with respect to it.
+
+    Parameters
+    ----------
+    value : array_like
+        float32 or float64; copied.
+    grad : ndarray, optional
+
+    Attributes
+    ----------
+    value : ndarray
+        Read-only: a new value is assigned as a whole, ``parameter.value = ...``, and must have the
+        shape and dtype of the old. So whoever prepared something from a value can tell by its
+        identity whether it is still the current one.
+    grad : ndarray or None
+        ∂E/∂value, as the last `Layer.backward` left it; it replaces the one before.
+    """
+
+    def __init__(self, value: npt.ArrayLike, grad: Array | None = None) -> None:
+        self._value = _frozen_copy(check_array("value", value))
+        self.grad = grad
+
+    @property
+    def value(self) -> Array:
+        """The numbers themselves, read-only."""
+        return self._value
+
+    @value.setter
+    def value(self, value: npt.ArrayLike) -> None:
+        array = check_array("value", value)
+        if array.shape != self._value.shape:
+            raise ValueError(f"value must have shape {self._value.shape}, not {array.shape}")
+        if array.dtype.newbyteorder("=") != self._value.dtype:
+            raise TypeError(f"value must have dtype {self._value.dtype}, not {array.dtype}")
+        self._value = _frozen_copy(array)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to make it again: by its constructor, so that a copy is read-only as well."""
+        return Parameter, (self._value, self.grad)
+
+    def __repr__(self) -> str:
+        """Return shape and dtype."""
+        return f"Parameter({self._value.shape}, {self._value.dtype})"
+
+
+def _frozen_copy(array: Array) -> Array:
+    copy = np.array(array, array.dtype.newbyteorder("="), order="C")
+    copy.setflags(write=False)
+    return copy
+
+
+class Layer:
+    """A function y = f(x) with a way back, and the parameters that it has, if any.
+
+    A layer keeps from one `forward` to the next what its `backward` needs: its input, or its output
+    where the derivative is written with that. They are kept, not copied: change neither in between.
+    """
+
+    def __init__(self) -> None:
+        self._kept: tuple[Array, ...] | None = None
+
+    def forward(self, x: Array) -> Array:
+        """Return y = f(x), and keep what `backward` needs.
+
+        Parameters
+        ----------
+        x : ndarray
+            A batch; its first axis counts the samples.
+
+        Returns
+        -------
+        ndarray
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an array that the layer cannot take.
+        """
+        raise NotImplementedError
+
+    def predict(self, x: Array) -> Array:
+        """Return y = f(x) as `forward` does, and keep nothing."""
+        raise NotImplementedError
+
+    def backward(self, grad_output: Array, *, needs_x: bool = True) -> Array | None:
+        """Leave ∂E/∂W in each parameter W, and return ∂E/∂x.
+
+        Parameters
+        ----------
+        grad_output : ndarray
+            ∂E/∂y, of the shape and dtype of the y that `forward` returned last.
+        needs_x : bool
+            Whether ∂E/∂x is wanted; the first layer of a network has no use for it.
+
+        Returns
+        -------
+        ndarray or None
+            Of the shape and dtype of x; None where it is not wanted.
+
+        Raises
+        ------
+        RuntimeError
+            Without a `forward` before it.
+        TypeError, ValueError
+            For a gradient of another shape or dtype than y.
+        """
+        raise NotImplementedError
+
+    def named_parameters(self) -> dict[str, Parameter]:
+        """Return what is trained, by its name within the layer."""
+        return {}
+
+    def parameters(self) -> list[Parameter]:
+        """Return what is trained, for an optimiser."""
+        return list(self.named_parameters().values())
+
+    def use_backend(self, backend: str) -> None:
+        """Compute by another backend from now on.
+
+        Parameters
+        ----------
+        backend : str
+            "auto" or one of `fastconv.backends()`: for convolutions and fully connected layers.
+            Pooling has backends of its own, of which it takes the one that is NumPy where this
+            is "im2col", and else the best.
+
+        Raises
+        ------
+        ValueError
+            For a backend that is not there.
+        """
+        check_usable(backend)
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return the value of every parameter, by name: copies, which are yours."""
+        return {name: one.value.copy() for name, one in self.named_parameters().items()}
+
+    def load_state_dict(self, state: dict[str, Array]) -> None:
+        """Set every parameter to its value in `state`.
+
+        Parameters
+        ----------
+        state : dict of str to ndarray
+            As `state_dict` returns it.
+
+        Raises
+        ------
+        ValueError
+            For entries that are missing, that no parameter has the name of, or whose shape or dtype
+            is another; all are named, and nothing is changed.
+        """
+        parameters = self.named_parameters()
+        given = {name: (np.shape(one), np.asarray(one).dtype) for name, one in state.items()}
+        saving.check_entries("state", given, parameters)
+        for name, parameter in parameters.items():
+            parameter.value = state[name]
+
+    def save(self, path: str | Path) -> None:
+        """Write the parameters to an .npz file.
+
+        Parameters
+        ----------
+        path : str or Path
+            Written as it is, without an ending added; what was there is replaced.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        saving.write(Path(path), self.state_dict())
+
+    def load(self, path: str | Path) -> None:
+        """Read the parameters from a file of `save`.
+
+        No code of the file is run, whoever it is from: names, shapes and dtypes are compared with
+        those of the parameters before any number is read, and objects are refused.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Raises
+        ------
+        OSError
+            If it cannot be read.
+        ValueError
+            If it is no such file, or is one of another network; then nothing is changed.
+        """
+        parameters = self.named_parameters()
+        state = saving.read(Path(path), parameters)
+        for name, parameter in parameters.items():
+            parameter.value = state[name]
+
+    def _recall(self, grad_output: Array) -> tuple[Array, tuple[Array, ...]]:
+        """Return ∂E/∂y, checked to be an array, and what `forward` has kept."""
+        if self._kept is None:
+            raise RuntimeError("backward comes after forward, and there was none")
+        return check_array("grad_output", grad_output), self._kept
+
+    def __repr__(self) -> str:
+        """Return the layer as it would be made."""
+        return f"{type(self).__name__}()"
+
+
+def checked_batch(x: npt.ArrayLike) -> Array:
+    """Return a batch of images as an array, or say what is missing."""
+    array = check_array("x", x)
+    if array.ndim != 4:
+        one = ": x[None] makes a batch of a single image" if array.ndim == 3 else ""
+        raise ValueError(f"x must be a batch (N, C, H, W), not {array.shape}{one}")
+    return array

