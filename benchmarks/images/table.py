@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -40,7 +39,7 @@ def family_table(results: ImageResults, family: Family) -> Table:
         for info in results.present
         if info.name != AUTO and any(results.find(case.name, info.name) for case in cases)
     ]
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for title in ("kernel", "takes", "ours\nms"):
         table.add_column(title, justify="left" if title != "ours\nms" else "right")
     for info in who:

@@ -194,9 +194,11 @@ def test_the_widest_table_fits_into_80_columns() -> None:
     results.cases = [cases.Case("gaussian", 1024, 17, sigma=0.5)]
     results.chosen = {"σ 0.5": "separable"}
     results.timings = [
-        Timing("σ 0.5", info.name, times=[seconds], error=1.0, allowed_error=12.0)
-        for info, seconds in zip(results.contestants, [1.0, *[9.876] * 20], strict=False)
+        Timing("σ 0.5", one.name, times=[9.876], error=1.0, allowed_error=12.0)
+        for one in contestants.all_contestants()
+        if "gaussian" in one.families
     ]
+    results.timings[0].times = [1.0]
     text = shown(results)
     assert "…" not in text
     assert "9.88×" in text
