@@ -5,6 +5,7 @@
     python -m benchmarks report A.json          the report of an earlier run, drawn again
     python -m benchmarks images                 filters, on a page of their own (images/)
     python -m benchmarks gallery                what each filter does, as a picture
+    python -m benchmarks lenet                  a whole network on real digits: lenet/
     pytest benchmarks/                          the same layers under pytest-benchmark
 
 The way of a run, room by room::

@@ -53,14 +53,17 @@ def learning(results: LenetResults, width: float) -> Figure:
             axes.plot(numbers, values, color=colour, lw=2, marker="o", ms=3.5)
             if min(values) > 0:
                 axes.set_yscale("log")
+                axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
             axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
             axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(8, integer=True))
             axes.set_title(title, loc="left", fontsize=9, color=PAGE.ink)
             axes.set_xlabel("epoch")
+            axes.set_xlim(right=numbers[-1] + 0.09 * len(numbers))  # room for the last figure
             axes.annotate(
-                f"{values[-1]:.3g}", (numbers[-1], values[-1]), xytext=(-2, 7),
-                textcoords="offset points", ha="right", color=colour, fontweight="bold",
+                f"{values[-1]:.3g}", (numbers[-1], values[-1]), xytext=(6, 0),
+                textcoords="offset points", va="center", color=colour, fontweight="bold",
+                annotation_clip=False,
             )  # fmt: skip
     return figure
 

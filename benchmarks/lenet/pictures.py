@@ -44,7 +44,7 @@ def draw(network: nn.Sequential, test: Digits) -> dict[str, list[Drawn]]:
     # those it was surest of first
     for place in wrong[np.argsort(-sure[wrong].max(axis=1), kind="stable")][:MOST_WRONG]:
         caption = f"{test.labels[place]}, taken for {answers[place]}"
-        certainty = f"{sure[place, answers[place]]:.0%} sure"
+        certainty = f"{100 * sure[place, answers[place]]:.0f} % sure"
         picture = _drawn(_grey(test.images[place, 0]), caption, certainty)
         drawn.setdefault("wrong", []).append(picture)
     return drawn

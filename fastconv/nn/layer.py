@@ -52,6 +52,11 @@ class Parameter:
             raise TypeError(f"value must have dtype {self._value.dtype}, not {array.dtype}")
         self._value = _frozen_copy(array)
 
+    def replace(self, value: Array) -> None:
+        """Take over an array of its shape and dtype that nobody else has, without a copy."""
+        value.setflags(write=False)
+        self._value = value
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how to make it again: by its constructor, so that a copy is read-only as well."""
         return Parameter, (self._value, self.grad)

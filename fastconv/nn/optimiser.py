@@ -88,13 +88,14 @@ class SGD:
         grads = [self._checked_grad(place) for place in range(len(self.parameters))]
         with np.errstate(all="ignore"):  # infinities and NaN flow through
             for place, (parameter, grad) in enumerate(zip(self.parameters, grads, strict=True)):
-                w = parameter.value
-                step = grad + self.weight_decay * w if self.weight_decay else grad
+                w, before = parameter.value, self._velocities[place]
+                v = self.weight_decay * w + grad if self.weight_decay else grad.copy()
                 if self.momentum:
-                    before = self._velocities[place]
-                    step = np.array(step) if before is None else self.momentum * before + step
-                    self._velocities[place] = step
-                parameter.value = w - self._learning_rate * step
+                    if before is not None:
+                        before *= self.momentum
+                        v += before
+                    self._velocities[place] = v
+                parameter.replace(w - self._learning_rate * v)
 
     def _checked_grad(self, place: int) -> Array:
         parameter = self.parameters[place]

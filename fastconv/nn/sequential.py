@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import NoReturn
 
 from ..planning import check_usable
 from ..problem.operands import Array
 from .layer import Layer, Parameter
 
 __all__ = ["Sequential"]
+
+_REFUSALS = TypeError, ValueError, RuntimeError
 
 
 class Sequential(Layer):
@@ -45,15 +46,19 @@ class Sequential(Layer):
     def forward(self, x: Array) -> Array:
         """Return what the last layer returns; every layer keeps what its way back needs."""
         for place, layer in enumerate(self.layers):
-            with _said_of(place, layer):
+            try:
                 x = layer.forward(x)
+            except _REFUSALS as error:
+                _refuse(place, layer, error)
         return x
 
     def predict(self, x: Array) -> Array:
         """Return the same, and keep nothing."""
         for place, layer in enumerate(self.layers):
-            with _said_of(place, layer):
+            try:
                 x = layer.predict(x)
+            except _REFUSALS as error:
+                _refuse(place, layer, error)
         return x
 
     def backward(self, grad_output: Array, *, needs_x: bool = False) -> Array | None:
@@ -69,9 +74,11 @@ class Sequential(Layer):
         grad: Array | None = grad_output
         for place in reversed(range(first, len(self.layers))):
             layer = self.layers[place]
-            with _said_of(place, layer):
-                assert grad is not None
+            assert grad is not None
+            try:
                 grad = layer.backward(grad, needs_x=needs_x or place > first)
+            except _REFUSALS as error:
+                _refuse(place, layer, error)
         return grad if needs_x else None
 
     def named_parameters(self) -> dict[str, Parameter]:
@@ -93,14 +100,9 @@ class Sequential(Layer):
         return f"Sequential({', '.join(map(repr, self.layers))})"
 
 
-@contextmanager
-def _said_of(place: int, layer: Layer) -> Iterator[None]:
-    """Say which layer has refused something."""
-    try:
-        yield
-    except (TypeError, ValueError, RuntimeError) as error:
-        name = type(layer).__name__ if isinstance(layer, Sequential) else repr(layer)
-        kind = type(error)
-        if kind not in (TypeError, ValueError, RuntimeError):
-            raise
-        raise kind(f"layer {place}, {name}: {error}") from error
+def _refuse(place: int, layer: Layer, error: Exception) -> NoReturn:
+    """Raise an error again, saying which layer refused something."""
+    if type(error) not in _REFUSALS:
+        raise error  # of a subclass, which may be made of more than a message
+    name = type(layer).__name__ if isinstance(layer, Sequential) else repr(layer)
+    raise type(error)(f"layer {place}, {name}: {error}") from error

