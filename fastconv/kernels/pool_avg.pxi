@@ -187,7 +187,7 @@ cdef void avg_pool(
 # ── dx ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-cdef inline void add_shifted(
+cdef inline void add_shifted_row(
     const bint first, const real* shares, Py_ssize_t n, real* sums
 ) noexcept nogil:
     """Do sums[j] += shares[j], or without `first` summand; for up to a vector more."""
@@ -236,11 +236,11 @@ cdef inline void spread_window(
     for s in range(across.kernel):
         at = s * across.dilation
         if s < across.stride and across.dilation == 1:
-            add_shifted(
+            add_shifted_row(
                 True, shares - at // across.stride, n, phases + at % across.stride * pool.phase
             )
         else:
-            add_shifted(
+            add_shifted_row(
                 False, shares - at // across.stride, n, phases + at % across.stride * pool.phase
             )
     if across.stride > 1:
@@ -288,7 +288,7 @@ cdef void avg_pool_grad(
                     else:
                         if found == 1:      # sums that are stored twice are made beside dx
                             copy_run(line, dx + h * width, width)
-                        add_shifted(False, row, width, line)
+                        add_shifted_row(False, row, width, line)
                     found = found + 1
             if found == 0:
                 fill_row(dx + h * width, <real>0, width)
