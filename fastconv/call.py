@@ -15,8 +15,9 @@ convolution by the convolution that it transposes:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,7 +28,11 @@ from .problem.operands import Array, check_out, is_prepared, prepare
 from .problem.padding import pad_bytes
 from .threads import threads_for
 
-__all__ = ["Call", "Calls", "find_calls", "find_transposed", "forget_calls"]
+__all__ = ["Call", "Calls", "find_calls", "find_transposed", "forget_calls", "remembered"]
+
+Planned = TypeVar("Planned")
+
+_caches: list[Any] = []
 
 
 class Call:
@@ -212,8 +217,15 @@ def find_transposed(*key: Any) -> Calls:
 
 def forget_calls() -> None:
     """Plan everything anew: after a change of tuning.py's numbers or the environment."""
-    _cached.cache_clear()
-    _cached_transposed.cache_clear()
+    for cached in _caches:
+        cached.cache_clear()
+
+
+def remembered(plan: Callable[..., Planned]) -> Callable[..., Planned]:
+    """Return the function with a small cache, which `forget_calls` empties."""
+    cached = lru_cache(maxsize=256)(plan)
+    _caches.append(cached)
+    return cached
 
 
 def _is_plain(option: object) -> bool:
@@ -248,5 +260,5 @@ def _make_transposed(
     return Calls(transposed.convolution, backend, given_4d=len(x_shape) == 4)
 
 
-_cached = lru_cache(maxsize=256)(_make)
-_cached_transposed = lru_cache(maxsize=256)(_make_transposed)
+_cached = remembered(_make)
+_cached_transposed = remembered(_make_transposed)

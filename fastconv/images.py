@@ -10,6 +10,7 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
+from .call import remembered
 from .image import cost, fft, running
 from .image.boundary import Boundary, check_boundary
 from .image.operands import both_integers, check_fillvalue, check_real, dtype_to_compute
@@ -187,11 +188,12 @@ def _filter(
     first, second = check_real("in1", in1), check_real("in2", in2)
     value = check_fillvalue(fillvalue)
     dtype = dtype_to_compute(first, second, value)
-    arrangement = arrange(
-        first.shape, second.shape, mode, channel_axis, flipped=flipped, dtype=dtype
+    # True and 1.0 would find what 1 has left in the cache, and so go unnoticed.
+    plain = type(mode) is type(boundary) is type(backend) is str
+    plain = plain and (channel_axis is None or type(channel_axis) is int)
+    arrangement, filtering = (_remembered if plain else _arranged)(
+        first.shape, second.shape, dtype, mode, boundary, value, channel_axis, backend, flipped
     )
-    filtering = _filtering(arrangement, boundary, value, dtype)
-    cost.check_backend(backend)
     if out is not None:
         check_out(out, arrangement.result_shape, dtype, in1=first, in2=second)
     x, kernels = arrangement.arrange(first, second)
@@ -201,18 +203,31 @@ def _filter(
     integers = x if both_integers(first, second) and value.is_integer() else None
     choice = cost.choose(filtering, kernels, backend, integers)
 
-    in_place = out is not None and arrangement.in_order and is_prepared(out)
-    shape = filtering.output_shape
-    y = out.reshape(shape) if out is not None and in_place else np.empty(shape, dtype)
-    if y.size:
-        _run(filtering, choice, x, kernels, y, integers)
-    if out is not None and in_place:
+    target = None
+    if out is not None and arrangement.in_order and is_prepared(out):
+        target = out.reshape(filtering.output_shape)
+    y = _run(filtering, choice, x, kernels, integers, target)
+    if out is not None and target is not None:
         return out
     result = arrangement.result(y, turned=not flipped)
     if out is not None:
         out[...] = result
         return out
     return np.ascontiguousarray(result)
+
+
+def _arranged(
+    in1_shape: tuple[int, ...], in2_shape: tuple[int, ...], dtype: np.dtype[np.floating],
+    mode: object, boundary: object, fillvalue: float, channel_axis: object, backend: str,
+    flipped: bool,
+) -> tuple[Arrangement, Filtering]:  # fmt: skip
+    arrangement = arrange(in1_shape, in2_shape, mode, channel_axis, flipped=flipped, dtype=dtype)
+    filtering = _filtering(arrangement, boundary, fillvalue, dtype)
+    cost.check_backend(backend)
+    return arrangement, filtering
+
+
+_remembered = remembered(_arranged)
 
 
 def _filtering(
@@ -231,20 +246,22 @@ def _filtering(
 
 
 def _run(
-    filtering: Filtering,
-    choice: cost.Choice,
-    x: Array,
-    kernels: Array,
-    y: Array,
-    integers: Array | None,
-) -> None:
+    filtering: Filtering, choice: cost.Choice, x: Array, kernels: Array, integers: Array | None,
+    y: Array | None,
+) -> Array:  # fmt: skip
+    """Return y (N, K, OH, OW), the one given if there is one, filled."""
+    if 0 in filtering.output_shape:  # no image, or no kernel in its place
+        return np.empty(filtering.output_shape, filtering.dtype)
+    if choice.way == "direct":
+        return running.direct(filtering, x, kernels, choice.backend, y)
+    if y is None:
+        y = np.empty(filtering.output_shape, filtering.dtype)
     if choice.way == "separable" and choice.factors is not None:
-        running.separable(filtering, x, choice.factors, y, choice.backend)
-    elif choice.way == "fft":
+        running.separable(filtering, x, choice.factors, choice.backend, y)
+    else:
         rounded = integers is not None and cost.rounds_to_integers(filtering, kernels, integers)
         fft.by_fft(filtering, x, kernels, y, threads_for(filtering.flops), integers=rounded)
-    else:
-        running.direct(filtering, x, kernels, y, choice.backend)
+    return y
 
 
 @dataclass(frozen=True)
@@ -367,10 +384,9 @@ def explain_convolve2d(
     if arrays[0] is not None and both_integers(first, second) and value.is_integer():
         integers = first
     computed = dtype_to_compute(first, second, value)
-    arrangement = arrange(first.shape, second.shape, mode, channel_axis, flipped=True,
-                          dtype=computed)  # fmt: skip
-    filtering = _filtering(arrangement, boundary, value, computed)
-    cost.check_backend(backend)
+    arrangement, filtering = _arranged(
+        first.shape, second.shape, computed, mode, boundary, value, channel_axis, backend, True
+    )
     kernels = None
     if arrays[1] is not None and not arrangement.exchanged:
         kernels = np.ascontiguousarray(arrangement.arrange(first, second)[1], computed)

@@ -28,6 +28,7 @@ from .algorithms.implementation import (
     Refusal,
     Request,
 )
+from .algorithms.large import STENCIL_LARGE
 from .algorithms.loops import LOOPS, LOOPS_LITERAL, LOOPS_ROWS
 from .algorithms.scatter import GEMM_SCATTER
 from .algorithms.slide import SLIDE, SPREAD
@@ -53,7 +54,7 @@ __all__ = [
 # By operation, in the order in which they are asked.
 IMPLEMENTATIONS: dict[Operation, tuple[Implementation, ...]] = {
     "forward": (
-        BY_PADDING, STENCIL_CHANNELS, SLIDE, STENCIL_ROWS, GEMM_FILTERS, GEMM_PIXELS,
+        BY_PADDING, STENCIL_CHANNELS, SLIDE, STENCIL_LARGE, STENCIL_ROWS, GEMM_FILTERS, GEMM_PIXELS,
         LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
     ),
     "input-grad": (SPREAD, GEMM_SCATTER, BY_STRIDE, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL),

@@ -56,6 +56,17 @@ CHANNELS_MOST_PLANE_BYTES = 512 * KIB
 # from bands up to fewer.
 SLIDE_MOST_FILTERS = 8
 STENCIL_MOST_FILTERS = 2
+# Large kernels (a Zen 3 with AVX2): from so many taps on a strip is worth its copy, if no more than
+# half of its lanes are idle; rows of a unit, if the kernel has no more; the most filters, from
+# which on the tiles of products are as good; and those that a copy serves, where it is forced.
+LARGE_FEWEST_TAPS = 30
+LARGE_LANES_USED = 0.5
+LARGE_FEWEST_ROWS = 64
+LARGE_MOST_FILTERS = 3
+LARGE_FILTERS_AT_ONCE = 4
+# A kernel of one row and so many columns shares no pixels between rows: the product reads the image
+# through longer tiles.
+STENCIL_MOST_COLUMNS = 9
 
 # ── gradients of the weights: these decide how sums are cut, and so their bits ─────────────────
 # A unit's band, its panel of the gradient and its sums lie in the second-level cache. With more
@@ -106,26 +117,27 @@ LOOPS_FEW_TAPS = 64
 IM2COL_BYTES = 64 * MIB
 
 # ── images: convolve2d ─────────────────────────────────────────────────────────────────────────
-# What is extended beyond the edge, or lies between two passes, at a time: it stays in a core's
-# second-level cache; and is of so many times the kernel's rows at least, since as many as those are
-# made twice.
-IMAGE_BAND_BYTES = 512 * KIB
+# Outputs that see beyond the edge are computed twice where they are no larger a share of all. Else
+# what is extended, or lies between two passes, at a time: it stays in the caches; and is of so many
+# times the kernel's rows at least, since as many as those are made twice.
+IMAGE_EDGE_SHARE = 0.04
+IMAGE_BAND_BYTES = MIB
 IMAGE_BAND_TAPS = 4
-# GFLOP/s of a core with vectors of 256 bits, by a Zen 3 with AVX2: of a kernel that is not small,
-# of the passes with a row and with a column, and of NumPy where nothing is compiled. With vectors
-# of another length they are in proportion; float64 has half. And GB/s of a pass, read and written.
-IMAGE_DIRECT_GFLOPS = 60.0
-IMAGE_PASS_GFLOPS = 40.0
+# Nanoseconds of an output, and GFLOP/s beyond that, of a core with vectors of 256 bits (a Zen 3
+# with AVX2, float32): of a kernel tap by tap, and of a pass with a row or a column. With vectors of
+# another length, and float64, in proportion. GFLOP/s of NumPy, where nothing is compiled.
+IMAGE_DIRECT_NS, IMAGE_DIRECT_GFLOPS = 2.0, 70.0
+IMAGE_PASS_NS, IMAGE_PASS_GFLOPS = 0.7, 36.0
 IMAGE_PURE_GFLOPS = 4.0
-IMAGE_PASS_GBYTES = 8.0
 # A call of a convolution, in nanoseconds.
-IMAGE_CALL_NS = 8_000
-# NumPy's transforms, on the same machine: of each value, times the logarithm to the base of 2; of a
-# product of spectra; and of a block. In float64, and before NumPy 2, twice as much.
-FFT_VALUE_NS = 3.0
-FFT_STEP_NS = 0.5
-FFT_PRODUCT_NS = 0.7
-FFT_BLOCK_NS = 60_000
+IMAGE_CALL_NS = 10_000
+# NumPy 2's transforms, on the same machine, in nanoseconds: of a value, times the logarithm to the
+# base of 2 of how many; of a value in a product of spectra, and in what is moved; of a transform
+# of any size. And how much longer they take in float64, or by an older NumPy, which has no other.
+FFT_STEP_NS = 0.55
+FFT_PRODUCT_NS = 1.5
+FFT_BLOCK_NS = 40_000
+FFT_WIDE = 1.25
 # Below so many taps none is thought of.
 FFT_FEWEST_TAPS = 200
 # Values of a block, unless the kernel wants more; and spectra of filters held at a time.

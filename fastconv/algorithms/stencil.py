@@ -30,6 +30,9 @@ class _Rows(Kernel):
         )
 
     def unsuited(self, piece: Piece) -> str | None:
+        columns = piece.problem.columns.kernel
+        if piece.problem.rows.kernel == 1 and columns > tuning.STENCIL_MOST_COLUMNS:
+            return f"a row of {columns} taps has no pixels that several rows would share"
         return many_filters(piece, tuning.STENCIL_MOST_FILTERS)
 
     def blocks(self, piece: Piece, threads: int) -> Blocks:

@@ -13,16 +13,16 @@ alone. All go on for ever: a kernel may be larger than the image, which then is 
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from functools import lru_cache
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ..problem.arguments import shown
 from ..problem.operands import Array
-from ..problem.padding import Pads
 
-__all__ = ["BOUNDARIES", "Boundary", "check_boundary", "extend", "extend_part", "sources"]
+__all__ = ["BOUNDARIES", "Boundary", "check_boundary", "extend_part", "sources"]
 
 # as `sources` knows them
 _KINDS = {
@@ -49,9 +49,15 @@ def check_boundary(boundary: object) -> str:
     return _KINDS[boundary]
 
 
+@lru_cache(maxsize=256)
 def sources(extent: int, first: int, end: int, kind: str) -> npt.NDArray[np.intp]:
     """Return, for each position from `first` to before `end`, the pixel of the axis it copies."""
-    positions = np.arange(first, end)
+    pixels = _sources(extent, np.arange(first, end), kind)
+    pixels.setflags(write=False)  # callers share it
+    return pixels
+
+
+def _sources(extent: int, positions: npt.NDArray[np.intp], kind: str) -> npt.NDArray[np.intp]:
     if kind == "fill":
         positions[(positions < 0) | (positions >= extent)] = OUTSIDE
         return positions
@@ -67,25 +73,17 @@ def sources(extent: int, first: int, end: int, kind: str) -> npt.NDArray[np.intp
     return np.minimum(positions, period - positions) if extent > 1 else positions * 0
 
 
-def extend(x: Array, pads: Pads, kind: str, fillvalue: float, dtype: np.dtype[Any]) -> Array:
-    """Return a copy of x (N, H, W) with `pads` around it, C-contiguous and of such a dtype."""
-    height, width = x.shape[1:]
-    (top, bottom), (left, right) = pads
-    return extend_part(x, (-top, height + bottom), (-left, width + right), kind, fillvalue, dtype)
-
-
 def extend_part(
     x: Array, rows: tuple[int, int], columns: tuple[int, int], kind: str, fillvalue: float,
-    dtype: np.dtype[Any],
-) -> Array:  # fmt: skip
-    """Return the part of the endless image from a first row and column to before a last one.
+    part: Array,
+) -> None:  # fmt: skip
+    """Fill in the part of the endless image from a first row and column to before a last one.
 
     The pixels of the image that lie in it are copied as a block, the columns beside them are picked
-    from the image, then whole rows from those that are there: nothing is held but the part itself
-    and copies of what lies beyond the edge.
+    from the image, then whole rows from those that are there: nothing is held but copies of what
+    lies beyond the edge.
     """
     height, width = x.shape[1:]
-    part = np.empty((len(x), rows[1] - rows[0], columns[1] - columns[0]), dtype)
     # of the part, what lies in the image
     top, bottom = (min(max(0, at), height) - rows[0] for at in rows)
     left, right = (min(max(0, at), width) - columns[0] for at in columns)
@@ -95,7 +93,7 @@ def extend_part(
             part[...] = fillvalue
         else:
             part[...] = x[:, down[:, None], across]
-        return part
+        return
     middle = part[:, top:bottom]
     pixels = x[:, rows[0] + top : rows[0] + bottom]
     if left < right:
@@ -105,14 +103,15 @@ def extend_part(
     if kind == "fill":
         middle[..., :left] = middle[..., right:] = fillvalue
         part[:, :top] = part[:, bottom:] = fillvalue
-        return part
-    middle[..., :left] = pixels[..., across[:left]]
-    middle[..., right:] = pixels[..., across[right:]]
+        return
+    if left > 0:
+        middle[..., :left] = pixels[..., across[:left]]
+    if right < len(across):
+        middle[..., right:] = pixels[..., across[right:]]
     for beyond in (slice(0, top), slice(bottom, None)):
         wanted = down[beyond]
         if len(wanted):
             part[:, beyond] = _rows_at(x, middle, wanted, rows[0] + top, across)
-    return part
 
 
 def _rows_at(

@@ -10,6 +10,7 @@ result, does not depend on threads or on what else is in a stack.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from .. import isa, tuning
 from ..algorithms.compiled import kernel
+from ..call import remembered
 from ..planning import FAMILIES, check_name, check_usable
 from ..problem.arguments import shown
 from ..problem.operands import Array
@@ -50,6 +52,24 @@ class Choice(NamedTuple):
     factors: Factors | None
     nanoseconds: dict[str, float]
     refusals: dict[str, str]
+
+
+class _Estimates(NamedTuple):
+    """Nanoseconds for one image, and why two passes would not be better than one."""
+
+    direct: float
+    separable: float
+    fft: float
+    unsuited_for_passes: str | None
+
+
+@remembered
+def _estimate(filtering: Filtering, integers: bool) -> _Estimates:
+    one = replace(filtering, images=1)
+    direct, separable = _direct_cost(one), _separable_cost(one)
+    return _Estimates(
+        direct, separable, _fft_cost(one, integers), _unsuited_for_passes(one, separable, direct)
+    )
 
 
 def check_backend(backend: object) -> None:
@@ -88,33 +108,35 @@ def choose(
         Where the way that was asked for by name cannot be taken.
     """
     if backend not in ("auto", *WAYS):
-        return Choice("direct", backend, None, {"direct": _direct_cost(filtering)}, {})
-    one = replace(filtering, images=1)
-    costs = {"direct": _direct_cost(one)}
+        direct = _direct_cost(replace(filtering, images=1))
+        return Choice("direct", backend, None, {"direct": direct}, {})
+    estimates = _estimate(filtering, integers is not None)
+    costs = {"direct": estimates.direct}
     refusals: dict[str, str] = {}
     factors = None
     if backend in ("auto", "separable"):
-        reason = None
-        cost = _separable_cost(one)
-        if backend == "auto":
-            reason = _unsuited_for_passes(one, cost, costs["direct"])
+        reason = estimates.unsuited_for_passes if backend == "auto" else None
         if reason is None:
             factors = None if kernels is None else factor(kernels)
             if factors is None:
                 reason = _no_factors(kernels)
         if reason is None:
-            costs["separable"] = cost
+            costs["separable"] = estimates.separable
         else:
             refusals["separable"] = reason
     if backend in ("auto", "fft"):
-        reason = _unable_to_transform(one, kernels)
-        if reason is None and backend == "auto":
-            if one.taps < tuning.FFT_FEWEST_TAPS:
-                reason = f"a kernel of {one.taps} taps is too small"
-            elif integers is not None and not rounds_to_integers(one, kernels, integers):
+        reason = None
+        if backend == "auto" and filtering.taps < tuning.FFT_FEWEST_TAPS:
+            reason = f"a kernel of {filtering.taps} taps is too small"
+        elif backend == "auto" and estimates.fft > estimates.direct:
+            costs["fft"] = estimates.fft  # whether it could does not matter
+        else:
+            reason = _unable_to_transform(filtering, kernels)
+            exact = integers is None or rounds_to_integers(filtering, kernels, integers)
+            if reason is None and backend == "auto" and not exact:
                 reason = "its results could not be rounded to the integers that they are"
         if reason is None:
-            costs["fft"] = _fft_cost(one, integers is not None)
+            costs["fft"] = estimates.fft
         else:
             refusals["fft"] = reason
     if backend != "auto" and backend in refusals:
@@ -170,28 +192,36 @@ def _unable_to_transform(filtering: Filtering, kernels: Array | None) -> str | N
     return None
 
 
-def _speed(gflops: float, filtering: Filtering) -> float:
-    """Return FLOPs per nanosecond here, from GFLOP/s with vectors of 256 bits and float32."""
+def _nanoseconds(
+    filtering: Filtering, outputs: int, taps: int, of_output: float, gflops: float
+) -> float:
+    """Return the time of so many sums here, from that of float32 in vectors of 256 bits."""
     if isa.kernels is None:
-        return tuning.IMAGE_PURE_GFLOPS * 4 / filtering.dtype.itemsize
-    return gflops * kernel("vector_values")(filtering.dtype.itemsize) / 8
+        return outputs * 2 * taps / tuning.IMAGE_PURE_GFLOPS * filtering.dtype.itemsize / 4
+    share = 8 / kernel("vector_values")(filtering.dtype.itemsize)
+    return outputs * (of_output + 2 * taps / gflops) * share + tuning.IMAGE_CALL_NS
 
 
 def _direct_cost(filtering: Filtering) -> float:
-    return filtering.flops / _speed(tuning.IMAGE_DIRECT_GFLOPS, filtering) + tuning.IMAGE_CALL_NS
+    return _nanoseconds(
+        filtering, math.prod(filtering.output_shape), filtering.taps, tuning.IMAGE_DIRECT_NS,
+        tuning.IMAGE_DIRECT_GFLOPS,
+    )  # fmt: skip
 
 
 def _separable_cost(filtering: Filtering) -> float:
     rows, columns = filtering.rows, filtering.columns
-    middle = filtering.filters * rows.padded * columns.outputs
-    outputs = filtering.filters * rows.outputs * columns.outputs
-    speed = _speed(tuning.IMAGE_PASS_GFLOPS, filtering)
-    flops = 2 * (columns.kernel * middle + rows.kernel * outputs)
-    moved = 2 * (middle + outputs) * filtering.dtype.itemsize
-    return flops / speed + moved / tuning.IMAGE_PASS_GBYTES + 2 * tuning.IMAGE_CALL_NS
+    times = [
+        _nanoseconds(
+            filtering, filtering.filters * height * columns.outputs, taps, tuning.IMAGE_PASS_NS,
+            tuning.IMAGE_PASS_GFLOPS,
+        )
+        for height, taps in ((rows.padded, columns.kernel), (rows.outputs, rows.kernel))
+    ]  # fmt: skip
+    return sum(times)
 
 
 def _fft_cost(filtering: Filtering, integers: bool) -> float:
     old = not hasattr(np, "long")  # before NumPy 2
-    wide = 2.0 if integers or old or filtering.dtype == np.float64 else 1.0
-    return wide * cost_of_blocks(filtering)
+    is_wide = integers or old or filtering.dtype == np.float64
+    return cost_of_blocks(filtering) * (tuning.FFT_WIDE if is_wide else 1.0)

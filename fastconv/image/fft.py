@@ -104,14 +104,13 @@ def _lengths(outputs: int, kernel: int) -> list[tuple[int, int]]:
 class Prices(NamedTuple):
     """Nanoseconds, from tuning.py: see there."""
 
-    value: float
     step: float
     product: float
     block: float
 
     def transform(self, values: int) -> float:
         """Return those of a real transform of so many values."""
-        return values * (self.value + self.step * math.log2(max(2, values)))
+        return values * self.step * math.log2(max(2, values))
 
 
 @lru_cache(maxsize=256)
@@ -140,9 +139,7 @@ def _choose_blocks(
 
 def _chosen(filtering: Filtering) -> tuple[float, tuple[int, int], tuple[int, int]]:
     rows, columns = filtering.rows, filtering.columns
-    prices = Prices(
-        tuning.FFT_VALUE_NS, tuning.FFT_STEP_NS, tuning.FFT_PRODUCT_NS, tuning.FFT_BLOCK_NS
-    )
+    prices = Prices(tuning.FFT_STEP_NS, tuning.FFT_PRODUCT_NS, tuning.FFT_BLOCK_NS)
     return _choose_blocks(
         (rows.outputs, rows.kernel), (columns.outputs, columns.kernel), filtering.filters,
         tuning.FFT_BLOCK_VALUES, prices,
@@ -223,11 +220,12 @@ class _Transform:
         rows, columns = filtering.rows, filtering.columns
         height = min(blocks.rows, rows.outputs - i)
         width = min(blocks.columns, columns.outputs - j)
-        part = extend_part(
-            self._x[images],
-            (i - rows.before, i - rows.before + height + rows.kernel - 1),
-            (j - columns.before, j - columns.before + width + columns.kernel - 1),
-            filtering.kind, filtering.fillvalue, self._dtype,
+        seen = height + rows.kernel - 1, width + columns.kernel - 1
+        first, left = i - rows.before, j - columns.before
+        part = np.empty((images.stop - images.start, *seen), self._dtype)
+        extend_part(
+            self._x[images], (first, first + seen[0]), (left, left + seen[1]), filtering.kind,
+            filtering.fillvalue, part,
         )  # fmt: skip
         target = y[images, :, i : i + height, j : j + width]
         spoilt = list(_spoilt(part))

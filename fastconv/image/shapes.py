@@ -17,7 +17,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -94,7 +94,8 @@ class Filtering:
         return 2 * self.taps * math.prod(self.output_shape)
 
 
-class Arrangement(NamedTuple):
+@dataclass(frozen=True)
+class Arrangement:
     """Which operand is the image, and where the axes of the result come from.
 
     Attributes
@@ -120,24 +121,26 @@ class Arrangement(NamedTuple):
     stacked: tuple[int, ...]
     order: tuple[int, ...]
 
-    @property
+    @cached_property
     def stacked_shape(self) -> tuple[int, ...]:
         """The shape of the result before its axes are put in order."""
         return (*self.stacked, self.rows.outputs, self.columns.outputs)
 
-    @property
+    @cached_property
     def result_shape(self) -> tuple[int, ...]:
         """The shape of the result."""
         shape = self.stacked_shape
         return tuple(shape[axis] for axis in self.order)
 
-    @property
+    @cached_property
     def in_order(self) -> bool:
         """Whether the result is y as it lies."""
         return not self.exchanged and self.order == tuple(range(len(self.order)))
 
     def arrange(self, in1: Array, in2: Array) -> tuple[Array, Array]:
         """Return the images (N, H, W) and kernels (K, R, S)."""
+        if in1.ndim == in2.ndim == 2:  # as usual
+            return (in2[None], in1[None]) if self.exchanged else (in1[None], in2[None])
         if self.channel_axis is not None:
             in1 = np.moveaxis(in1, self.channel_axis, -3)
         # the count said out loud: of an empty stack -1 could be anything

@@ -52,7 +52,7 @@ class Problem(Protocol):
     @property
     def dtype(self) -> np.dtype[Any]: ...
 
-# Images(description), for kernels "gemm_filters", "gemm_pixels", "stencil_rows",
+# Images(description), for kernels "gemm_filters", "gemm_pixels", "stencil_rows", "stencil_large",
 # "stencil_channels", "stencil_slide" and "stencil_spread", reads:
 #
 #     description.kernel, .piece, .blocks

@@ -33,6 +33,7 @@ include "gemm_scatter.pxi"
 include "stencil_slide.pxi"
 include "stencil_spread.pxi"
 include "stencil_rows.pxi"
+include "stencil_large.pxi"
 include "stencil_channels.pxi"
 include "images.pxi"
 

@@ -1,0 +1,79 @@
+"""The stencil of large kernels: kernels/stencil_large.pxi."""
+
+from __future__ import annotations
+
+from .. import tuning
+from ..problem import ConvProblem, Piece
+from .blocks import Blocks, ceil_div, even, many_filters
+from .compiled import Kernel, beyond_limit, vector_values
+
+__all__ = ["STENCIL_LARGE"]
+
+
+class _Large(Kernel):
+    """One channel a group and any kernel, at stride 1."""
+
+    name = "stencil_large"
+    families = ("depthwise",)
+
+    def unable(self, piece: Piece) -> str | None:
+        problem = piece.problem
+        if problem.in_channels_per_group != 1:
+            return f"it takes one channel per group, here are {problem.in_channels_per_group}"
+        if problem.stride != (1, 1) or problem.dilation[0] != 1:
+            return "it has stride 1, and no dilation from row to row"
+        if piece.output is not None:
+            return "it writes whole rows of the result"
+        return beyond_limit(
+            "what a strip of one row sees, and the weights of a tile, take",
+            self._bytes(problem, 1, 1),
+        )
+
+    def unsuited(self, piece: Piece) -> str | None:
+        problem = piece.problem
+        taps, width = problem.rows.kernel * problem.columns.kernel, problem.out_width
+        if problem.rows.kernel == 1:
+            return "a kernel of one row has no pixels that several rows would share"
+        if taps < tuning.LARGE_FEWEST_TAPS:
+            return f"a kernel of {taps} taps is not worth a copy of what its strips see"
+        lanes = self._lanes(problem)
+        if width < tuning.LARGE_LANES_USED * ceil_div(width, lanes) * lanes:
+            return f"rows of {width} pixels leave lanes of a strip of {lanes} idle"
+        return many_filters(piece, tuning.LARGE_MOST_FILTERS)
+
+    def blocks(self, piece: Piece, threads: int) -> Blocks:
+        """Return a unit's rows: of what its strip copies, few are copied twice."""
+        problem = piece.problem
+        filters = min(problem.out_channels_per_group, tuning.LARGE_FILTERS_AT_ONCE)
+        while filters > 1 and self._bytes(problem, 1, filters) > tuning.MOST_SCRATCH_BYTES:
+            filters -= 1
+        rows = max(tuning.LARGE_FEWEST_ROWS, problem.rows.kernel)
+        while rows > 1 and self._bytes(problem, rows, filters) > tuning.MOST_SCRATCH_BYTES:
+            rows = ceil_div(rows, 2)
+        height = problem.out_height
+        planes = problem.batch * problem.groups
+        wanted = tuning.UNITS_PER_THREAD * threads if threads > 1 else 1
+        fewest = tuning.LARGE_FEWEST_ROWS // 4
+        while rows > fewest and planes * ceil_div(height, rows) < wanted:
+            rows = ceil_div(rows, 2)
+        return Blocks(1, even(height, min(rows, height)), 1, filters)
+
+    def _lanes(self, problem: ConvProblem) -> int:
+        """Return the columns of a tile, as kernels/stencil_large.pxi has them."""
+        vector = vector_values(problem)
+        many = vector * problem.dtype.itemsize == 64  # and 32 registers
+        rows = problem.rows.kernel
+        if rows >= 8 and many:
+            return 3 * vector
+        return (3 if rows >= 4 and not many else 6) * vector
+
+    def _bytes(self, problem: ConvProblem, rows: int, filters: int) -> int:
+        """Return about what a thread holds, for a tile of the most rows there are."""
+        taps, across = problem.rows.kernel, problem.columns.kernel
+        seen = max(rows, 8) + taps - 1
+        strip = seen * (self._lanes(problem) + (across - 1) * problem.dilation[1] + 16)
+        panels = filters * (taps + 7) * across * 8
+        return (strip + panels + taps * across) * problem.dtype.itemsize
+
+
+STENCIL_LARGE = _Large()
