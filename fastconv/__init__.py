@@ -17,7 +17,7 @@ The way of a call, which is also the way to read the package::
       │                                             algorithms/
       ├── im2col.py: NumPy, columns, then a matrix product                columns.py
       ├── by_stride.py, by_padding.py: piece by piece                     decomposition.py
-      └── gemm.py, scatter.py, slide.py, stencil.py, weights.py, loops.py
+      └── gemm.py, scatter.py, slide.py, stencil.py, large.py, weights.py, loops.py
             compiled loops without the GIL          isa/ → kernels/
               └── one shell per instruction set around the same bodies
 
@@ -25,8 +25,8 @@ conv2d_backward goes the same way, once for the gradient of x and once for that 
 so does conv_transpose2d, by the convolution that it transposes: one Call serves them all. The
 poolings' way is as long but narrower: pool.py, pool_call.py, algorithms/pooling.py, kernels/pool_*.
 
-Images go to it by convolve2d and correlate2d (images.py), which lay out what is beyond their edge
-and may take two passes or transforms instead (image/); filters/ is built on the same passes.
+convolve2d (images.py) makes such convolutions of images: of their parts, in two passes, or none,
+where spectra are faster (image/). filters/ is built on the same passes.
 
 Beside the way stand `explain` (explaining.py), `show_config` (config.py) and threads.py; above it
 `nn`, layers and networks made of these functions (nn/).

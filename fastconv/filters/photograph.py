@@ -98,7 +98,7 @@ class Photograph(NamedTuple):
         rows, columns = (len(weights), 1) if axis == 0 else (1, len(weights))
         kernel = weights.astype(planes.dtype).reshape(1, rows, columns)
         filtering, x, y = self._stacked(planes, rows, columns, beyond)
-        direct(filtering, x, kernel, y, "auto")
+        direct(filtering, x, kernel, "auto", y)
         return y.reshape(planes.shape)
 
     def _both_ways(
@@ -108,7 +108,7 @@ class Photograph(NamedTuple):
         column = vertical.astype(planes.dtype).reshape(1, -1, 1)
         row = horizontal.astype(planes.dtype).reshape(1, 1, -1)
         filtering, x, y = self._stacked(planes, len(vertical), len(horizontal), beyond)
-        separable(filtering, x, Factors(column, row), y, "auto")
+        separable(filtering, x, Factors(column, row), "auto", y)
         return y.reshape(planes.shape)
 
     def _stacked(

@@ -46,7 +46,7 @@ cdef struct StencilLarge:
     Py_ssize_t* offsets     # of the taps, in it
     Py_ssize_t strip        # where in the scratch it begins,
     Py_ssize_t panels       # those of the unit's filters,
-    Py_ssize_t panel_values # of one,
+    Py_ssize_t panel_values  # of one,
     Py_ssize_t gathered     # and the taps of a filter that do not lie in order
 
 
