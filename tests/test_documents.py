@@ -27,8 +27,9 @@ def _modules():
 def test_the_readme_example_runs(capsys):
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     assert blocks
+    names = {}  # one after another, as they are read
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), {})
+        exec(compile(block, "README.md", "exec"), names)
     assert len(blocks[0].splitlines()) <= 12
 
 
