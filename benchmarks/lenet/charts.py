@@ -48,9 +48,9 @@ def learning(results: LenetResults, width: float) -> Figure:
                 LIBRARIES[0],
             ),
         )
-        for axes, values, title, colour in panels:
+        for axes, values, title, shade in panels:
             _quiet(axes)
-            axes.plot(numbers, values, color=colour, lw=2, marker="o", ms=3.5)
+            axes.plot(numbers, values, color=shade, lw=2, marker="o", ms=3.5)
             if min(values) > 0:
                 axes.set_yscale("log")
                 axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
@@ -62,7 +62,7 @@ def learning(results: LenetResults, width: float) -> Figure:
             axes.set_xlim(right=numbers[-1] + 0.09 * len(numbers))  # room for the last figure
             axes.annotate(
                 f"{values[-1]:.3g}", (numbers[-1], values[-1]), xytext=(6, 0),
-                textcoords="offset points", va="center", color=colour, fontweight="bold",
+                textcoords="offset points", va="center", color=shade, fontweight="bold",
                 annotation_clip=False,
             )  # fmt: skip
     return figure
@@ -90,10 +90,10 @@ def costs(results: LenetResults, width: float) -> Figure:
         start = min(seconds) / 3
         for place, (cost, value) in enumerate(zip(timed, seconds, strict=True)):
             hollow = results.is_extrapolated(cost)
-            colour = _colour(cost)
+            shade = colour(cost)
             axes.barh(
-                place, value - start, left=start, height=0.62, color="none" if hollow else colour,
-                edgecolor=colour, lw=1.3,
+                place, value - start, left=start, height=0.62, color="none" if hollow else shade,
+                edgecolor=shade, lw=1.3,
             )  # fmt: skip
             figures.write_note(axes, 0.08, place, duration(value), PAGE.ink, ha="left")
         axes.set_yticks(range(len(timed)), [cost.label for cost in timed])
@@ -114,7 +114,8 @@ def duration(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
 
 
-def _colour(cost: Cost) -> str:
+def colour(cost: Cost) -> str:
+    """Return the colour of a contestant: what `auto` takes apart from the other backends."""
     return OURS[1] if cost.kind == "fastconv" and cost.name != "auto" else COLOURS[cost.kind]
 
 

@@ -32,7 +32,7 @@ DEPARTURES = (
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the network is trained. Fixed beforehand: the digits of the test choose nothing."""
+    """How the network is trained."""
 
     epochs: int = 20
     batch: int = 50

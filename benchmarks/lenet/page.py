@@ -13,6 +13,8 @@ from benchmarks.reporting.templating import environment
 
 # Sums in another order move a float32 loss by a few of its last bits, ten steps by some more.
 SAME_LOSS = 2e-5
+# Turns of one contestant on an idle machine differ by less.
+CALM = 1.5
 
 
 def render(results: LenetResults) -> str:
@@ -46,7 +48,7 @@ def comparison(results: LenetResults) -> list[str]:
                 f"{ratio:.2f} times as long"
             )
         sentences.append(text + ".")
-    sentences.append(_agreement(results))
+    sentences += [_agreement(results), _unrest(results)]
     return [sentence for sentence in sentences if sentence]
 
 
@@ -61,6 +63,18 @@ def _agreement(results: LenetResults) -> str:
     return (
         f"The first losses of all {len(compared)} are those of float64 to rounding: none is "
         f"off by more than {largest:.1g} of its value."
+    )
+
+
+def _unrest(results: LenetResults) -> str:
+    """Say so where the turns of those in the race differ too much to be compared."""
+    spreads = [max(cost.times) / min(cost.times) for cost in results.timed]
+    largest = max(spreads, default=1.0)
+    if largest < CALM:
+        return ""
+    return (
+        f"The machine was busy: turns of the same contestant took up to {largest:.1f} times as "
+        "long as others. Repeat it on an idle one before you compare."
     )
 
 
@@ -102,7 +116,7 @@ class View:
         return is_same(cost)
 
     def colour(self, cost: Cost) -> str:
-        return charts._colour(cost)
+        return charts.colour(cost)
 
     def heat(self, count: int, row: list[int], *, right: bool) -> str:
         """Return the ground of a cell of the confusion matrix."""

@@ -199,6 +199,9 @@ def test_the_sentences_name_who_is_compared_and_who_is_wrong() -> None:
     assert "all 3 are those of float64" in agreement
     results.costs[2].difference = 0.1
     assert "Losses of PyTorch are not those" in page.comparison(results)[1]
+    results.costs[2].times = [2e-4, 5e-4]
+    assert "busy" in page.comparison(results)[2]
+    assert "2.5 times" in page.comparison(results)[2]
 
 
 def test_without_mlxtend_it_says_what_to_install(
