@@ -3,6 +3,7 @@
     python -m benchmarks                        run, show a table, write a report
     python -m benchmarks compare A.json B.json  two earlier runs side by side
     python -m benchmarks report A.json          the report of an earlier run, drawn again
+    python -m benchmarks pooling                poolings beside PyTorch's: pooling/
     pytest benchmarks/                          the same layers under pytest-benchmark
 
 The way of a run, room by room::
