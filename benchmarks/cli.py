@@ -23,6 +23,7 @@ from benchmarks.lenet.results import newest
 from benchmarks.measuring.machine import usable_cores
 from benchmarks.measuring.results import Results, ResultsError
 from benchmarks.measuring.runner import Runner
+from benchmarks.pooling import run as pooling
 from benchmarks.problems.directions import DIRECTIONS, Direction
 from benchmarks.problems.layer import Layer
 from benchmarks.problems.layers import LAYERS
@@ -43,12 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 1 where results differ."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if (
-        options.command in (None, "report")
-        and options.picture
-        and not options.picture.parent.is_dir()
-    ):
-        parser.error(f"--picture: there is no folder {options.picture.parent}")
+    picture = getattr(options, "picture", None)
+    if picture and not picture.parent.is_dir():
+        parser.error(f"--picture: there is no folder {picture.parent}")
     try:
         if options.command == "compare":
             before, after = Results.load(options.before), Results.load(options.after)
@@ -64,6 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return images.run(folder, options.threads, quick=options.quick)
         if options.command == "report" and options.results.name == images.RESULTS_FILE:
             return images.write_page(ImageResults.load(options.results), options.results.parent)
+        if options.command == "pooling":
+            folder = _folder(options)
+            pooling.run(options.threads, options.seconds, folder)
+            print((folder / pooling.FILE).resolve())
+            return 0
         if options.command == "report":
             results, folder = Results.load(options.results), options.results.parent
         elif options.command == "lenet":
@@ -74,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _list_choices()
             return 0
         else:
-            folder = options.output or RESULTS_FOLDER / f"{datetime.now():%Y-%m-%d-%H%M%S}"
+            folder = _folder(options)
             results = _run(parser, options, folder)
         beside = folder / images.RESULTS_FILE
         filtering = ImageResults.load(beside) if beside.exists() else None
@@ -89,8 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     path = folder / REPORT_FILE
     page = report.render(results, folder / PICTURES_FOLDER, filtering, newest(RESULTS_FOLDER))
     path.write_text(page, "utf-8")
-    if options.picture:
-        charts.save_picture(results, options.picture)
+    if picture:
+        charts.save_picture(results, picture)
     print(path.resolve())
     return 0 if sentences.all_equal(results) else 1
 
@@ -167,7 +170,20 @@ def _parser() -> argparse.ArgumentParser:
         "page, lenet.json and the weights; prints the path of the page as its last line.",
     )
     lenet.add_arguments(learning, positive_int)
+    pools = commands.add_parser("pooling", help="compare poolings with PyTorch's")
+    pools.add_argument("--threads", type=positive_int, default=usable_cores())
+    pools.add_argument(
+        "--seconds", type=float, default=30.0, help="for all of it (default: %(default)g)"
+    )
+    pools.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="default: benchmarks/results/<date-time>"
+    )
     return parser
+
+
+def _folder(options: argparse.Namespace) -> Path:
+    folder: Path = options.output or RESULTS_FOLDER / f"{datetime.now():%Y-%m-%d-%H%M%S}"
+    return folder
 
 
 def _add_picture(parser: argparse.ArgumentParser) -> None:

@@ -86,27 +86,36 @@ cdef inline PoolUnit find_planes(
     return unit
 
 
+cdef inline Py_ssize_t by_stride(Py_ssize_t pixels, Py_ssize_t stride) noexcept nogil:
+    """Return pixels // stride, of no fewer than 0, without dividing by the usual strides."""
+    if stride == 1:
+        return pixels
+    return pixels >> 1 if stride == 2 else pixels // stride
+
+
 cdef inline Py_ssize_t first_tap(const Axis* axis, Py_ssize_t output) noexcept nogil:
     """Return the first tap of a window that is not before the image."""
     cdef Py_ssize_t begin = output * axis.stride - axis.before
-    return 0 if begin >= 0 else ceil_div(-begin, axis.dilation)
+    if begin >= 0:
+        return 0
+    return -begin if axis.dilation == 1 else ceil_div(-begin, axis.dilation)
 
 
 cdef inline Py_ssize_t last_tap(const Axis* axis, Py_ssize_t output, Py_ssize_t end) noexcept nogil:
     """Return the end of the taps of a window that are before a position."""
-    cdef Py_ssize_t begin = output * axis.stride - axis.before
-    return min(axis.kernel, ceil_div(end - begin, axis.dilation))
+    cdef Py_ssize_t left = end - (output * axis.stride - axis.before)
+    return min(axis.kernel, left if axis.dilation == 1 else ceil_div(left, axis.dilation))
 
 
 cdef inline Py_ssize_t first_window(const Axis* axis, Py_ssize_t pixel) noexcept nogil:
     """Return the first window that reaches as far as a pixel."""
     cdef Py_ssize_t begin = pixel + axis.before - (axis.kernel - 1) * axis.dilation
-    return 0 if begin <= 0 else ceil_div(begin, axis.stride)
+    return 0 if begin <= 0 else by_stride(begin + axis.stride - 1, axis.stride)
 
 
 cdef inline Py_ssize_t last_window(const Axis* axis, Py_ssize_t pixel) noexcept nogil:
     """Return the end of the windows that do not begin after a pixel."""
-    return min(axis.outputs, (pixel + axis.before) // axis.stride + 1)
+    return min(axis.outputs, by_stride(pixel + axis.before, axis.stride) + 1)
 
 
 cdef inline Py_ssize_t tap_of(
@@ -122,6 +131,45 @@ cdef inline Py_ssize_t tap_of(
     return apart if apart < axis.kernel else -1
 
 
+# "Beats", of two values, is larger or NaN: then of equals the first stays, and of NaNs the last.
+# It takes two comparisons and two selections, each by itself: the compiler finds no vectors in one
+# selection by both. Rows without any NaN, which is one look at them, need only one.
+
+
+cdef inline real choose(
+    const bint careful, real value, real best, real new, real old
+) noexcept nogil:
+    """Return the new if a value beats the best, else the old."""
+    cdef real chosen = new if value > best else old
+    if careful:
+        return new if value != value else chosen
+    return chosen
+
+
+cdef inline bint holds_nan(const real* values, Py_ssize_t n) noexcept nogil:
+    """Whether there may be a NaN among them: a sum keeps it. Infinities may look like one."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef real sums[2 * FLOATS]
+    cdef real total = 0
+    cdef Py_ssize_t j = 0
+    cdef int k
+    if n < 2 * vector:
+        while j < n:
+            total += values[j]
+            j = j + 1
+        return total != total
+    for k in range(2 * vector):
+        sums[k] = values[n - 2 * vector + k]
+    while j + 2 * vector < n:
+        for k in range(2 * vector):
+            sums[k] += values[j + k]
+        j = j + 2 * vector
+    for k in range(vector):
+        sums[k] += sums[vector + k]
+    total = sum_lanes(sums)
+    return total != total
+
+
 cdef inline void deal_row(
     const Pool* pool, const real* row, real* phases
 ) noexcept nogil:
@@ -129,7 +177,7 @@ cdef inline void deal_row(
     cdef Py_ssize_t stride = pool.columns.stride
     cdef Py_ssize_t before = pool.columns.before
     cdef Py_ssize_t width = pool.columns.size
-    cdef Py_ssize_t at = before // stride
+    cdef Py_ssize_t at = by_stride(before, stride)
     cdef Py_ssize_t w
     cdef Py_ssize_t phase
     if stride == 1:

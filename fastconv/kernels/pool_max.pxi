@@ -1,25 +1,30 @@
-# Maxima of windows, and the way of a gradient back to them.
+# Maxima of windows, and the way of a gradient back to them, one axis after the other.
 #
 #     y     down the columns first, whose maxima lie in one row; then across it
-#     dx    across the rows first, then down: so the first of equals in row order stays the first
+#     dx    across the rows first, then down: so the first of equals in row order stays the first;
+#           and the same way back, down and then across
 #
-#                          across, once a row           down, once a row of windows
+#                          across, of each row          down, of each row of windows
 #     row 0   3 1 4 1  →   4 at 2, 4 at 1, ...
-#     row 1   5 9 2 6  →   9 at 1, 9 at 0, ...    →     9 at (1, 1), 9 at (1, 0), ...
+#     row 1   5 9 2 6  →   9 at 1, 9 at 0, ...    →     row 1, row 1, ...
 #
-# Which tap a maximum is at is a number as wide as the values, so that a comparison's mask selects
-# both. A pixel then takes from each window that sees it with tap t its gradient, if its number is
-# t. Padding is -inf and never wins, since it is not larger than anything; windows that begin in it
-# begin with the number of their first tap inside.
+# Whichever windows choose a row, in that row they all choose the same pixel: so a row first gathers
+# from the windows above each other that chose it, and its pixels then from the places next to each
+# other. R + S comparisons, where a pixel that asked each window would need R·S.
 #
-# Work, per output and vector of lanes, R by S: y (R - 1)·stride + S - 1 maxima of three
-# instructions; dx (S - 1)·stride + R - 1 of five, then R·S gathered values of four. Bytes: x once,
-# and for dx three values a pixel and two an output. 2x2 from the third-level cache is bound by
-# these bytes, 3x3 at stride 1 by instructions: 3 cycles a pixel for dx with AVX2.
-
-# With more taps than these, each window brings its gradient to its pixel instead.
+# Which row or tap was chosen is a number as wide as the values, so that a comparison's mask selects
+# both. Padding is -inf and never wins, since it is not larger than anything; windows that begin in
+# it begin with their first tap inside.
+#
+# Work, per output and vector of lanes: y (R - 1)·stride + S - 1 maxima of three instructions; dx
+# stride·(S - 1) + R - 1 comparisons of three, then R + stride·S of as many. 3x3 at stride 1: 40
+# instructions a vector, 2 cycles a pixel with AVX2. Bytes: x once, and for dx three values a pixel
+# and two an output; 3x3 at stride 2 is bound by both.
+#
+# Step by step for a band of rows, which lies in the second-level cache, and not row by row: a row
+# that is read by other vectors than it was just written by would wait for these.
 cdef enum:
-    MOST_GATHERED_TAPS = 16
+    BAND_VALUES = 4096
 
 
 cdef struct MaxPool:
@@ -27,11 +32,12 @@ cdef struct MaxPool:
     Py_ssize_t phases       # where in the scratch these begin: a row of the image by phases,
     Py_ssize_t line         # a row in the image's order,
     Py_ssize_t starts       # the first tap of each window that is inside,
-    Py_ssize_t ranked       # of some rows of the image: maxima along them, and at which taps,
-    Py_ssize_t ranks        # how many rows that is,
-    Py_ssize_t which        # of some rows of windows: at which tap the maximum is,
-    Py_ssize_t grads        # and the gradients
-    Py_ssize_t gathered     # by phases, a row of dx
+    Py_ssize_t band         # how many rows of dx are made together,
+    Py_ssize_t values       # maxima along the rows that their windows see,
+    Py_ssize_t places       # at which taps these are,
+    Py_ssize_t chosen       # of their windows: the chosen rows,
+    Py_ssize_t gathered     # what the rows of the band get from these,
+    Py_ssize_t shares       # and by phases, a row of dx
 
 
 cdef int lay_out_max_pool(const Description* given, Made* made, list memory) except -1:
@@ -45,19 +51,34 @@ cdef int lay_out_max_pool(const Description* given, Made* made, list memory) exc
     return 0
 
 
+cdef inline Py_ssize_t windows_of(const Axis* axis, Py_ssize_t pixels) noexcept nogil:
+    """Return how many windows see any of so many pixels next to each other, at the most."""
+    return min(
+        axis.outputs, (pixels + (axis.kernel - 1) * axis.dilation - 1) // axis.stride + 1
+    )
+
+
+cdef inline Py_ssize_t seen_by(const Axis* axis, Py_ssize_t windows) noexcept nogil:
+    """Return how many pixels so many windows see."""
+    return min(axis.size, (windows - 1) * axis.stride + ((axis.kernel - 1) * axis.dilation + 1))
+
+
 cdef int lay_out_max_pool_grad(const Description* given, Made* made, list memory) except -1:
     cdef MaxPool* layout = <MaxPool*>allot(memory, sizeof(MaxPool))
     cdef Pool* pool = &layout.pool
+    cdef Py_ssize_t windows
     lay_out_pool(given, made, memory, pool, given.problem.rows.size)
     offsets_in_phases(pool, memory)
+    layout.band = max(1, min(pool.unit_rows, BAND_VALUES // pool.line))
+    windows = windows_of(&pool.rows, layout.band)
     layout.phases = book(made, joined_values(pool))
     layout.line = book(made, joined_values(pool))
     layout.starts = book(made, pool.line)
-    layout.ranks = min(pool.rows.size, (pool.rows.kernel - 1) * pool.rows.dilation + 1)
-    layout.ranked = book(made, 2 * layout.ranks * pool.line)
-    layout.which = book(made, pool.windows * pool.line)
-    layout.grads = book(made, pool.windows * pool.line)
-    layout.gathered = book(made, joined_values(pool))
+    layout.values = book(made, seen_by(&pool.rows, windows) * pool.line)
+    layout.places = book(made, seen_by(&pool.rows, windows) * pool.line)
+    layout.chosen = book(made, windows * pool.line)
+    layout.gathered = book(made, layout.band * pool.line)
+    layout.shares = book(made, joined_values(pool))
     made.layout = layout
     return 0
 
@@ -191,16 +212,18 @@ cdef void max_pool(
 
 
 cdef inline void rank_taps(
-    const real* phases, const Py_ssize_t* offsets, const Py_ssize_t taps, const real* starts,
-    Py_ssize_t n, real* values, real* which,
+    const bint careful, const real* phases, const Py_ssize_t* offsets, const Py_ssize_t taps,
+    const real* starts, Py_ssize_t n, real* values, real* places,
 ) noexcept nogil:
-    """Find the largest of the taps of a row, and which it is, for n outputs and up to a vector."""
+    """Find the largest of the taps of a row, and which it is."""
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef real best[FLOATS]
     cdef real at[FLOATS]
+    # apart, or the compiler would store only where something changes, lane by lane
+    cdef real next_best[FLOATS]
+    cdef real next_at[FLOATS]
     cdef const real* seen
     cdef real value, tap
-    cdef bint wins
     cdef Py_ssize_t s
     cdef Py_ssize_t j = 0
     cdef int k
@@ -214,116 +237,201 @@ cdef inline void rank_taps(
             tap = <real>s
             for k in range(vector):
                 value = seen[k]
-                wins = (value > best[k]) | (value != value)
-                at[k] = tap if wins else at[k]
-                best[k] = value if wins else best[k]
+                next_at[k] = choose(careful, value, best[k], tap, at[k])
+                next_best[k] = choose(careful, value, best[k], value, best[k])
+            for k in range(vector):
+                at[k] = next_at[k]
+                best[k] = next_best[k]
         for k in range(vector):
             values[j + k] = best[k]
-            which[j + k] = at[k]
+        for k in range(vector):
+            places[j + k] = at[k]
         j = j + vector
+    # beyond the windows nothing has a maximum
+    fill_row(places + n, <real>-1, j - n)
 
 
 cdef inline void rank_row(
-    const MaxPool* layout, const real* row, Py_ssize_t h, real* scratch
+    const bint careful, const Pool* pool, const real* phases, const real* starts, real* values,
+    real* places,
 ) noexcept nogil:
-    """Fill in the maxima along row h of the image."""
-    cdef const Pool* pool = &layout.pool
-    cdef real* phases = scratch + layout.phases
-    cdef real* starts = scratch + layout.starts
-    cdef real* values = scratch + layout.ranked + h % layout.ranks * 2 * pool.line
-    cdef real* which = values + pool.line
+    """Do so for the usual numbers of taps, and all others."""
     cdef Py_ssize_t taps = pool.columns.kernel
     cdef Py_ssize_t n = pool.columns.outputs
-    deal_row(pool, row, phases)
-    if taps == 2:
-        rank_taps(phases, pool.offsets, 2, starts, n, values, which)
-    elif taps == 3:
-        rank_taps(phases, pool.offsets, 3, starts, n, values, which)
+    if taps == 3:
+        rank_taps(careful, phases, pool.offsets, 3, starts, n, values, places)
+    elif taps == 2:
+        rank_taps(careful, phases, pool.offsets, 2, starts, n, values, places)
     else:
-        rank_taps(phases, pool.offsets, taps, starts, n, values, which)
+        rank_taps(careful, phases, pool.offsets, taps, starts, n, values, places)
+
+
+cdef inline void rank_rows(
+    const bint careful, const real* values, Py_ssize_t step, const Py_ssize_t rows,
+    Py_ssize_t first, Py_ssize_t n, real* chosen,
+) noexcept nogil:
+    """Find which of a window's rows, `step` apart, has the largest; the first is row `first`."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef real best[FLOATS]
+    cdef real at[FLOATS]
+    cdef real next_best[FLOATS]
+    cdef real next_at[FLOATS]
+    cdef const real* seen
+    cdef real value, row
+    cdef Py_ssize_t r
+    cdef Py_ssize_t j = 0
+    cdef int k
+    while j < n:
+        seen = values + j
+        row = <real>first
+        for k in range(vector):
+            best[k] = seen[k]
+            at[k] = row
+        for r in range(1, rows):
+            seen = seen + step
+            row = <real>(first + r)
+            for k in range(vector):
+                value = seen[k]
+                next_at[k] = choose(careful, value, best[k], row, at[k])
+                next_best[k] = choose(careful, value, best[k], value, best[k])
+            for k in range(vector):
+                at[k] = next_at[k]
+                best[k] = next_best[k]
+        for k in range(vector):
+            chosen[j + k] = at[k]
+        j = j + vector
 
 
 cdef inline void rank_window(
-    const MaxPool* layout, Py_ssize_t i, const real* grad, real* scratch
+    const bint careful, const real* values, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t first,
+    Py_ssize_t n, real* chosen,
 ) noexcept nogil:
-    """Fill in where the maxima of row i of the windows are, from those along the image's rows."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef const Pool* pool = &layout.pool
-    cdef const Axis* down = &pool.rows
-    cdef Py_ssize_t slot = i % pool.windows * pool.line + pool.reach
-    cdef real* which = scratch + layout.which + slot
-    cdef const real* ranked = scratch + layout.ranked
-    cdef Py_ssize_t first = first_tap(down, i)
-    cdef Py_ssize_t last = last_tap(down, i, down.size)
-    cdef Py_ssize_t begin = (i * down.stride + first * down.dilation - down.before) % layout.ranks
-    cdef Py_ssize_t place, r
-    cdef Py_ssize_t n = pool.columns.outputs
-    cdef Py_ssize_t j = 0
-    cdef real best[FLOATS]
-    cdef real at[FLOATS]
-    cdef const real* values
-    cdef const real* taps
-    cdef real value, tap
-    cdef bint wins
+    """Do so for the usual numbers of rows, and all others."""
+    if rows == 3:
+        rank_rows(careful, values, step, 3, first, n, chosen)
+    elif rows == 2:
+        rank_rows(careful, values, step, 2, first, n, chosen)
+    else:
+        rank_rows(careful, values, step, rows, first, n, chosen)
+
+
+cdef inline void gather_down(
+    const int lanes, const Py_ssize_t windows, const real* chosen, Py_ssize_t line,
+    const real* grads, Py_ssize_t width, real row, real stride, real* gathered,
+) noexcept nogil:
+    """Add up the gradients of the windows above each other that chose a row.
+
+    It is row `row` of the first of them, and of each further one `stride` less.
+    """
+    cdef real sums[FLOATS]
+    cdef real share
+    cdef Py_ssize_t m
     cdef int k
-    while j < n:
-        place = begin
-        values = ranked + place * 2 * pool.line + j
-        taps = values + pool.line
-        tap = <real>(first * pool.columns.kernel)
-        for k in range(vector):
-            best[k] = values[k]
-            at[k] = taps[k] + tap
-        for r in range(first + 1, last):
-            place = place + down.dilation
-            while place >= layout.ranks:
-                place = place - layout.ranks
-            values = ranked + place * 2 * pool.line + j
-            taps = values + pool.line
-            tap = <real>(r * pool.columns.kernel)
-            for k in range(vector):
-                value = values[k]
-                wins = (value > best[k]) | (value != value)
-                at[k] = taps[k] + tap if wins else at[k]
-                best[k] = value if wins else best[k]
-        for k in range(vector):
-            which[j + k] = at[k]
-        j = j + vector
-    # beyond the windows nothing has a maximum
-    fill_row(which + n, <real>-1, j - n)
-    copy_run(scratch + layout.grads + slot, grad, n)
+    for k in range(lanes):
+        share = grads[k]
+        sums[k] = share if chosen[k] == row else 0
+    for m in range(1, windows):
+        chosen, grads, row = chosen + line, grads + width, row - stride
+        for k in range(lanes):
+            share = grads[k]
+            sums[k] += share if chosen[k] == row else 0
+    for k in range(lanes):
+        gathered[k] = sums[k]
 
 
-cdef inline void gather_taps(
-    const bint first, const int stride, const int taps, const real* which, const real* grads,
-    real tap, Py_ssize_t n, real* gathered, Py_ssize_t phase,
+cdef inline void gather_all_down(
+    const Py_ssize_t windows, const real* chosen, Py_ssize_t line, const real* grads,
+    Py_ssize_t width, real row, real stride, real* gathered,
 ) noexcept nogil:
-    """Add up what pixels get from a row of windows, undilated, with the taps from `tap` on."""
+    """Do so for a whole row; the last vector overlaps the one before."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef Py_ssize_t j = 0
+    if width >= vector:
+        while j + vector < width:
+            gather_down(
+                vector, windows, chosen + j, line, grads + j, width, row, stride, gathered + j
+            )
+            j = j + vector
+        j = width - vector
+        gather_down(vector, windows, chosen + j, line, grads + j, width, row, stride, gathered + j)
+        return
+    while j < width:
+        gather_down(1, windows, chosen + j, line, grads + j, width, row, stride, gathered + j)
+        j = j + 1
+
+
+cdef inline void gather_phase(
+    const int stride, const int first, const int taps, const real* places, const real* gathered,
+    real* shares,
+) noexcept nogil:
+    """Add up what a vector of pixels gets that are seen by every stride-th tap from the first."""
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef real sums[FLOATS]
+    cdef real share
+    cdef int s = first
+    cdef int k
+    for k in range(vector):
+        sums[k] = 0
+    while s < taps:
+        for k in range(vector):
+            share = gathered[k - s // stride]
+            sums[k] += share if places[k - s // stride] == <real>s else 0
+        s = s + stride
+    for k in range(vector):
+        shares[k] = sums[k]
+
+
+cdef inline void gather_block(
+    const int stride, const int odd, const int taps, const real* places, const real* gathered,
+    real* dx,
+) noexcept nogil:
+    """Fill in a vector of pixels, or two that are dealt together; the first has tap `odd`."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef real even_pixels[FLOATS]
+    cdef real odd_pixels[FLOATS]
+    cdef real mixed[2 * FLOATS]
+    cdef int k
+    if stride == 1:
+        gather_phase(1, 0, taps, places, gathered, dx)
+        return
+    gather_phase(2, odd, taps, places, gathered, even_pixels)
+    gather_phase(2, 1 - odd, taps, places + odd, gathered + odd, odd_pixels)
+    for k in range(vector):
+        mixed[2 * k] = even_pixels[k]
+        mixed[2 * k + 1] = odd_pixels[k]
+    for k in range(2 * vector):
+        dx[k] = mixed[k]
+
+
+cdef inline void gather_across(
+    const int stride, const int odd, const int taps, const Pool* pool, const real* places,
+    const real* gathered, real* dx, real* spare,
+) noexcept nogil:
+    """Fill in a row of dx; the last vectors overlap the ones before."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef Py_ssize_t width = pool.columns.size
+    cdef Py_ssize_t n = width // stride
     cdef Py_ssize_t j = 0
-    cdef real share, here
-    cdef int p, s, k
-    while j < n:
-        for p in range(stride):
-            for k in range(vector):
-                sums[k] = 0 if first else gathered[p * phase + j + k]
-            s = p
-            while s < taps:
-                here = tap + s
-                for k in range(vector):
-                    share = grads[j - s // stride + k]
-                    sums[k] += share if which[j - s // stride + k] == here else 0
-                s = s + stride
-            for k in range(vector):
-                gathered[p * phase + j + k] = sums[k]
-        j = j + vector
+    places = places + pool.columns.before // stride
+    gathered = gathered + pool.columns.before // stride
+    if n >= vector:
+        while j + vector < n:
+            gather_block(stride, odd, taps, places + j, gathered + j, dx + stride * j)
+            j = j + vector
+        j = n - vector
+        gather_block(stride, odd, taps, places + j, gathered + j, dx + stride * j)
+    else:
+        gather_block(stride, odd, taps, places, gathered, spare)
+        copy_run(dx, spare, stride * n)
+    if stride * n < width:
+        gather_block(stride, odd, taps, places + n, gathered + n, spare)
+        dx[width - 1] = spare[0]
 
 
 cdef inline void gather_tap(
-    const real* which, const real* grads, real tap, Py_ssize_t n, real* gathered
+    const real* places, const real* gathered, real tap, Py_ssize_t n, real* shares
 ) noexcept nogil:
-    """Add what pixels get with one tap from a row of windows."""
+    """Add what pixels get with one tap."""
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef real sums[FLOATS]
     cdef Py_ssize_t j = 0
@@ -331,65 +439,146 @@ cdef inline void gather_tap(
     cdef int k
     while j < n:
         for k in range(vector):
-            share = grads[j + k]
-            sums[k] = gathered[j + k] + (share if which[j + k] == tap else 0)
+            share = gathered[j + k]
+            sums[k] = shares[j + k] + (share if places[j + k] == tap else 0)
         for k in range(vector):
-            gathered[j + k] = sums[k]
+            shares[j + k] = sums[k]
         j = j + vector
 
 
-cdef inline void gather_from(
-    const MaxPool* layout, Py_ssize_t i, Py_ssize_t r, bint first, Py_ssize_t n, real* scratch
+cdef inline void gather_row(
+    const MaxPool* layout, const real* places, const real* gathered, real* dx, real* scratch
 ) noexcept nogil:
-    """Add to a row of dx what it gets as row r of the windows i."""
+    """Fill in a row of dx from what the row gathered."""
     cdef const Pool* pool = &layout.pool
     cdef const Axis* across = &pool.columns
-    cdef Py_ssize_t slot = i % pool.windows * pool.line + pool.reach
-    cdef const real* which = scratch + layout.which + slot
-    cdef const real* grads = scratch + layout.grads + slot
-    cdef real* gathered = scratch + layout.gathered
-    cdef real tap = <real>(r * across.kernel)
+    cdef Py_ssize_t n = (across.before + across.size - 1) // across.stride + 1
+    cdef real* shares = scratch + layout.shares
+    cdef real* line = scratch + layout.line
+    cdef bint usual = across.dilation == 1 and across.kernel == 3
     cdef Py_ssize_t s, at
-    if across.dilation == 1 and across.kernel == 3 and across.stride == 1:
-        if first:
-            gather_taps(True, 1, 3, which, grads, tap, n, gathered, pool.phase)
-        else:
-            gather_taps(False, 1, 3, which, grads, tap, n, gathered, pool.phase)
-    elif across.dilation == 1 and across.kernel == 3 and across.stride == 2:
-        if first:
-            gather_taps(True, 2, 3, which, grads, tap, n, gathered, pool.phase)
-        else:
-            gather_taps(False, 2, 3, which, grads, tap, n, gathered, pool.phase)
+    if usual and across.stride == 1:
+        gather_across(1, 0, 3, pool, places, gathered, dx, line)
+    elif usual and across.stride == 2 and across.before % 2 == 0:
+        gather_across(2, 0, 3, pool, places, gathered, dx, line)
+    elif usual and across.stride == 2:
+        gather_across(2, 1, 3, pool, places, gathered, dx, line)
     else:
-        if first:
-            fill_row(gathered, <real>0, joined_values(pool))
+        fill_row(shares, <real>0, joined_values(pool))
         for s in range(across.kernel):
             at = s * across.dilation
             gather_tap(
-                which - at // across.stride, grads - at // across.stride, tap + s, n,
-                gathered + at % across.stride * pool.phase,
+                places - at // across.stride, gathered - at // across.stride, <real>s, n,
+                shares + at % across.stride * pool.phase,
+            )
+        join_phases(shares, pool.phase, across.stride, n, line)
+        copy_run(dx, line + across.before, across.size)
+
+
+cdef bint grad_of_band(
+    const MaxPool* layout, const real* image, const real* grad, Py_ssize_t row,
+    Py_ssize_t last_row, real* dx, real* scratch, Watch* watch,
+) noexcept nogil:
+    """Fill in some rows of a plane of dx; return whether they were still wanted."""
+    cdef const Pool* pool = &layout.pool
+    cdef const Axis* down = &pool.rows
+    cdef Py_ssize_t n = pool.columns.outputs
+    cdef Py_ssize_t width = pool.columns.size
+    cdef Py_ssize_t line = pool.line
+    cdef Py_ssize_t taps = pool.columns.kernel
+    cdef real* phases = scratch + layout.phases
+    cdef const real* starts = scratch + layout.starts
+    # where rows of windows begin, with what taps reach before them
+    cdef real* values = scratch + layout.values + pool.reach
+    cdef real* places = scratch + layout.places + pool.reach
+    cdef real* chosen = scratch + layout.chosen + pool.reach
+    cdef real* gathered = scratch + layout.gathered + pool.reach
+    cdef Py_ssize_t window = first_window(down, row)
+    cdef Py_ssize_t end_window = last_window(down, last_row - 1)
+    cdef Py_ssize_t seen, last_seen, h, i, r, rows, begin, end
+    cdef bint careful
+    cdef real* sums
+    if window >= end_window:      # behind the last window
+        fill_row(dx + row * width, <real>0, (last_row - row) * width)
+        return True
+    seen = max(0, window * down.stride - down.before)
+    last_seen = min(
+        down.size,
+        (end_window - 1) * down.stride + (down.kernel - 1) * down.dilation + 1 - down.before,
+    )
+    careful = holds_nan(image + seen * width, (last_seen - seen) * width)
+
+    for h in range(seen, last_seen):
+        if not goes_on(watch, taps * n + width):
+            return False
+        deal_row(pool, image + h * width, phases)
+        begin = (h - seen) * line
+        if careful:
+            rank_row(True, pool, phases, starts, values + begin, places + begin)
+        else:
+            rank_row(False, pool, phases, starts, values + begin, places + begin)
+
+    for i in range(window, end_window):
+        r = first_tap(down, i)
+        rows = last_tap(down, i, down.size) - r
+        if not goes_on(watch, rows * n):
+            return False
+        begin = (i * down.stride + r * down.dilation - down.before - seen) * line
+        sums = chosen + (i - window) * line
+        if careful:
+            rank_window(True, values + begin, down.dilation * line, rows, r, n, sums)
+        else:
+            rank_window(False, values + begin, down.dilation * line, rows, r, n, sums)
+
+    for h in range(row, last_row):
+        if not goes_on(watch, pool.windows * n):
+            return False
+        i = first_window(down, h)
+        end = last_window(down, h)
+        sums = gathered + (h - row) * line
+        if down.dilation > 1 or i >= end:
+            fill_row(sums, <real>0, n)
+            while i < end:
+                r = tap_of(down, i, h)
+                if r >= 0:
+                    gather_one(chosen + (i - window) * line, grad + i * n, <real>r, n, sums)
+                i = i + 1
+            continue
+        r = h + down.before - i * down.stride
+        begin = (i - window) * line
+        if end - i == 3:
+            gather_all_down(
+                3, chosen + begin, line, grad + i * n, n, <real>r, <real>down.stride, sums
+            )
+        elif end - i == 2:
+            gather_all_down(
+                2, chosen + begin, line, grad + i * n, n, <real>r, <real>down.stride, sums
+            )
+        else:
+            gather_all_down(
+                end - i, chosen + begin, line, grad + i * n, n, <real>r, <real>down.stride, sums
             )
 
+    for h in range(row, last_row):
+        if not goes_on(watch, taps * n + width):
+            return False
+        if seen <= h < last_seen:
+            gather_row(
+                layout, places + (h - seen) * line, gathered + (h - row) * line, dx + h * width,
+                scratch,
+            )
+        else:
+            fill_row(dx + h * width, <real>0, width)
+    return True
 
-cdef inline void bring_home(
-    const MaxPool* layout, Py_ssize_t i, const PoolUnit* unit, real* dx, const real* scratch
+
+cdef inline void gather_one(
+    const real* chosen, const real* grads, real row, Py_ssize_t n, real* gathered
 ) noexcept nogil:
-    """Add the gradients of row i of the windows to the pixels that are their maxima."""
-    cdef const Pool* pool = &layout.pool
-    cdef const Axis* across = &pool.columns
-    cdef Py_ssize_t slot = i % pool.windows * pool.line + pool.reach
-    cdef const real* which = scratch + layout.which + slot
-    cdef const real* grads = scratch + layout.grads + slot
-    cdef Py_ssize_t j, tap, r, h
-    for j in range(across.outputs):
-        tap = <Py_ssize_t>which[j]
-        r = <Py_ssize_t>((which[j] + <real>0.5) / across.kernel)
-        h = i * pool.rows.stride + r * pool.rows.dilation - pool.rows.before
-        if unit.row <= h < unit.last_row:
-            dx[
-                h * across.size + j * across.stride - across.before
-                + (tap - r * across.kernel) * across.dilation
-            ] += grads[j]
+    """Add the gradients of a row of windows that chose this row."""
+    cdef Py_ssize_t j
+    for j in range(n):
+        gathered[j] += grads[j] if chosen[j] == row else 0
 
 
 cdef void max_pool_grad(
@@ -400,68 +589,29 @@ cdef void max_pool_grad(
     cdef const Axis* down = &pool.rows
     cdef const Axis* across = &pool.columns
     cdef PoolUnit unit = find_planes(pool, number, down.size)
-    cdef Py_ssize_t width = across.size
-    cdef Py_ssize_t n = (across.before + width - 1) // across.stride + 1
-    cdef Py_ssize_t work = across.kernel * across.outputs
-    cdef bint gathers = down.kernel * across.kernel <= MOST_GATHERED_TAPS
-    cdef real* gathered = scratch + layout.gathered
-    cdef real* line = scratch + layout.line
     cdef real* starts = scratch + layout.starts
     cdef const real* image
     cdef const real* grad
     cdef real* dx
-    cdef Py_ssize_t plane, h, i, j, r, next_row, next_window, last
-    cdef bint first
+    cdef Py_ssize_t plane, row, j
+    cdef Py_ssize_t rows = seen_by(down, windows_of(down, layout.band))
     # all that is beside the image and the windows, once and for all
     fill_row(scratch + layout.phases, <real>-INFINITY, joined_values(pool))
-    fill_row(scratch + layout.which, <real>-1, pool.windows * pool.line)
-    fill_row(scratch + layout.grads, <real>0, pool.windows * pool.line)
+    fill_row(scratch + layout.places, <real>-1, rows * pool.line)
     fill_row(starts, <real>0, pool.line)
     for j in range(min(across.outputs, ceil_div(across.before, across.stride))):
         starts[j] = <real>first_tap(across, j)
-
     for plane in range(unit.plane, unit.last_plane):
-        image = <const real*>operands.image + plane * down.size * width
+        image = <const real*>operands.image + plane * down.size * across.size
         grad = <const real*>operands.gradient + plane * down.outputs * across.outputs
-        dx = <real*>operands.result + plane * down.size * width
-        next_window = first_window(down, unit.row)
-        next_row = 0
-        if not gathers:
-            fill_row(dx + unit.row * width, <real>0, (unit.last_row - unit.row) * width)
-        for h in range(unit.row, unit.last_row):
-            last = last_window(down, h)
-            while next_window < last:
-                next_row = max(next_row, next_window * down.stride - down.before)
-                r = last_tap(down, next_window, down.size) - 1
-                j = next_window * down.stride + r * down.dilation - down.before
-                while next_row <= j:
-                    if not goes_on(watch, work):
-                        return
-                    rank_row(layout, image + next_row * width, next_row, scratch)
-                    next_row = next_row + 1
-                if not goes_on(watch, down.kernel * across.outputs):
-                    return
-                rank_window(layout, next_window, grad + next_window * across.outputs, scratch)
-                if not gathers:
-                    bring_home(layout, next_window, &unit, dx, scratch)
-                next_window = next_window + 1
-            if not gathers:
-                continue
-            if not goes_on(watch, pool.windows * work):
+        dx = <real*>operands.result + plane * down.size * across.size
+        row = unit.row
+        while row < unit.last_row:
+            if not grad_of_band(
+                layout, image, grad, row, min(row + layout.band, unit.last_row), dx, scratch, watch
+            ):
                 return
-            first = True
-            for i in range(first_window(down, h), last):
-                r = tap_of(down, i, h)
-                if r >= 0:
-                    gather_from(layout, i, r, first, n, scratch)
-                    first = False
-            if first:       # between windows, or after the last one
-                fill_row(dx + h * width, <real>0, width)
-            elif across.stride == 1:
-                copy_run(dx + h * width, gathered + across.before, width)
-            else:
-                join_phases(gathered, pool.phase, across.stride, n, line)
-                copy_run(dx + h * width, line + across.before, width)
+            row = row + layout.band
 
 
 enter("max_pool", lay_out_max_pool, max_pool[float], max_pool[double])

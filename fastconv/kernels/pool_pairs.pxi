@@ -30,36 +30,32 @@ cdef inline void largest_of_pairs(
 
 
 cdef inline void grad_of_pairs(
-    const int count, const real* upper, const real* lower, const real* grad, real* dx_upper,
-    real* dx_lower,
+    const int count, const bint careful, const real* upper, const real* lower, const real* grad,
+    real* dx_upper, real* dx_lower,
 ) noexcept nogil:
-    """Compute the pixels of so many windows."""
+    """Compute the pixels of so many windows; with NaNs among them, carefully."""
     cdef real a[FLOATS]
     cdef real b[FLOATS]
     cdef real e[FLOATS]
     cdef real f[FLOATS]
     cdef real above[2 * FLOATS]
     cdef real below[2 * FLOATS]
-    cdef real upper_best, lower_best, to_upper, to_lower, share
-    cdef bint top, bottom, down
+    cdef real at_a, at_b, at_e, at_f, upper_best, lower_best, to_upper, to_lower
     cdef int n
     for n in range(count):
         a[n], b[n] = upper[2 * n], upper[2 * n + 1]
     for n in range(count):
         e[n], f[n] = lower[2 * n], lower[2 * n + 1]
     for n in range(count):
-        share = grad[n]
-        top = (b[n] > a[n]) | (b[n] != b[n])
-        bottom = (f[n] > e[n]) | (f[n] != f[n])
-        upper_best = b[n] if top else a[n]
-        lower_best = f[n] if bottom else e[n]
-        down = (lower_best > upper_best) | (lower_best != lower_best)
-        to_upper = 0 if down else share
-        to_lower = share if down else 0
-        a[n] = 0 if top else to_upper
-        b[n] = to_upper if top else 0
-        e[n] = 0 if bottom else to_lower
-        f[n] = to_lower if bottom else 0
+        at_a, at_b, at_e, at_f = a[n], b[n], e[n], f[n]
+        upper_best = choose(careful, at_b, at_a, at_b, at_a)
+        lower_best = choose(careful, at_f, at_e, at_f, at_e)
+        to_upper = choose(careful, lower_best, upper_best, <real>0, grad[n])
+        to_lower = choose(careful, lower_best, upper_best, grad[n], <real>0)
+        a[n] = choose(careful, at_b, at_a, <real>0, to_upper)
+        b[n] = choose(careful, at_b, at_a, to_upper, <real>0)
+        e[n] = choose(careful, at_f, at_e, <real>0, to_lower)
+        f[n] = choose(careful, at_f, at_e, to_lower, <real>0)
     for n in range(count):
         above[2 * n], above[2 * n + 1] = a[n], b[n]
     for n in range(count):
@@ -92,7 +88,7 @@ cdef inline void largest_of_row(
 
 
 cdef inline void grad_of_row(
-    const real* upper, const real* lower, const real* grad, Py_ssize_t n, real* dx_upper,
+    const bint careful, const real* upper, const real* lower, const real* grad, Py_ssize_t n, real* dx_upper,
     real* dx_lower,
 ) noexcept nogil:
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
@@ -100,20 +96,23 @@ cdef inline void grad_of_row(
     if n >= vector:
         while j + vector < n:
             grad_of_pairs(
-                vector, upper + 2 * j, lower + 2 * j, grad + j, dx_upper + 2 * j, dx_lower + 2 * j
+                vector, careful, upper + 2 * j, lower + 2 * j, grad + j, dx_upper + 2 * j,
+                dx_lower + 2 * j,
             )
             j = j + vector
         j = n - vector
         grad_of_pairs(
-            vector, upper + 2 * j, lower + 2 * j, grad + j, dx_upper + 2 * j, dx_lower + 2 * j
+            vector, careful, upper + 2 * j, lower + 2 * j, grad + j, dx_upper + 2 * j,
+            dx_lower + 2 * j,
         )
         return
     if vector >= 4 and n >= vector // 2:
-        grad_of_pairs(vector // 2, upper, lower, grad, dx_upper, dx_lower)
+        grad_of_pairs(vector // 2, careful, upper, lower, grad, dx_upper, dx_lower)
         j = vector // 2
     while j < n:
         grad_of_pairs(
-            1, upper + 2 * j, lower + 2 * j, grad + j, dx_upper + 2 * j, dx_lower + 2 * j
+            1, careful, upper + 2 * j, lower + 2 * j, grad + j, dx_upper + 2 * j,
+            dx_lower + 2 * j,
         )
         j = j + 1
 
@@ -159,7 +158,10 @@ cdef void max_pool_grad_pairs(
             rows = <const real*>operands.image + begin + 2 * i * width
             dx = <real*>operands.result + begin + 2 * i * width
             grad = <const real*>operands.gradient + (plane * pool.rows.outputs + i) * out_width
-            grad_of_row(rows, rows + width, grad, out_width, dx, dx + width)
+            if holds_nan(rows, 2 * width):
+                grad_of_row(True, rows, rows + width, grad, out_width, dx, dx + width)
+            else:
+                grad_of_row(False, rows, rows + width, grad, out_width, dx, dx + width)
             for h in range(2 * out_width, width):       # which no window sees
                 dx[h] = dx[width + h] = 0
         if unit.last_row == pool.rows.outputs:
