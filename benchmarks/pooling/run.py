@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from benchmarks.contestants import Contestant
 from benchmarks.measuring import machine, turns
 from benchmarks.measuring.process import Failed, Process
 from benchmarks.measuring.results import Measurement
@@ -87,7 +88,7 @@ def run(
 
 
 def _prepare(
-    processes: Sequence[Process], pooling: Pooling, direction: Direction
+    processes: Sequence[Process[Contestant]], pooling: Pooling, direction: Direction
 ) -> list[Measurement]:
     """Make everyone ready, and compare what they return with what most of them do."""
     arrays = pooling.arrays()
