@@ -131,6 +131,15 @@ cdef inline Py_ssize_t tap_of(
     return apart if apart < axis.kernel else -1
 
 
+# In loops of fewer than eight steps the compiler finds no selections, since it takes them apart
+# before it looks for vectors: where a vector has fewer lanes, several are taken at a time.
+cdef extern from *:
+    """
+    #define MOST_LANES (FLOATS > 8 ? FLOATS : 8)
+    """
+    enum: MOST_LANES
+
+
 # "Beats", of two values, is larger or NaN: then of equals the first stays, and of NaNs the last.
 # It takes two comparisons and two selections, each by itself: the compiler finds no vectors in one
 # selection by both. Rows without any NaN, which is one look at them, need only one.

@@ -90,7 +90,7 @@ cdef inline void largest_in_columns(
     const int count, real* target, const real* rows, Py_ssize_t step, const Py_ssize_t taps
 ) noexcept nogil:
     """Do target[n] = the largest of rows[r·step + n], for so many columns at once."""
-    cdef real best[FLOATS]
+    cdef real best[MOST_LANES]
     cdef const real* row = rows
     cdef Py_ssize_t r
     cdef int n
@@ -108,18 +108,18 @@ cdef inline void largest_in_all_columns(
     real* target, const real* rows, Py_ssize_t step, const Py_ssize_t taps, Py_ssize_t n
 ) noexcept nogil:
     """Do so for n columns; the last vector overlaps the one before."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
     cdef Py_ssize_t j = 0
-    if n >= vector:
-        while j + vector < n:
-            largest_in_columns(vector, target + j, rows + j, step, taps)
-            j = j + vector
-        j = n - vector
-        largest_in_columns(vector, target + j, rows + j, step, taps)
+    if n >= lanes:
+        while j + lanes < n:
+            largest_in_columns(lanes, target + j, rows + j, step, taps)
+            j = j + lanes
+        j = n - lanes
+        largest_in_columns(lanes, target + j, rows + j, step, taps)
         return
-    if vector >= 4 and n >= vector // 2:
-        largest_in_columns(vector // 2, target, rows, step, taps)
-        j = vector // 2
+    if lanes >= 4 and n >= lanes // 2:
+        largest_in_columns(lanes // 2, target, rows, step, taps)
+        j = lanes // 2
     while j < n:
         largest_in_columns(1, target + j, rows + j, step, taps)
         j = j + 1
@@ -128,19 +128,19 @@ cdef inline void largest_in_all_columns(
 cdef inline void largest_of_taps(
     real* target, const real* phases, const Py_ssize_t* offsets, const Py_ssize_t taps
 ) noexcept nogil:
-    """Do target[n] = the largest of phases[offsets[s] + n], for a vector."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef real best[FLOATS]
+    """Do target[n] = the largest of phases[offsets[s] + n], for so many lanes."""
+    cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
+    cdef real best[MOST_LANES]
     cdef const real* seen = phases + offsets[0]
     cdef Py_ssize_t s
     cdef int n
-    for n in range(vector):
+    for n in range(lanes):
         best[n] = seen[n]
     for s in range(1, taps):
         seen = phases + offsets[s]
-        for n in range(vector):
+        for n in range(lanes):
             best[n] = larger(seen[n], best[n])
-    for n in range(vector):
+    for n in range(lanes):
         target[n] = best[n]
 
 
@@ -149,16 +149,16 @@ cdef inline void largest_of_all_taps(
     real* spare,
 ) noexcept nogil:
     """Do so for a row of y."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
     cdef Py_ssize_t j = 0
-    if n < vector:
+    if n < lanes:
         largest_of_taps(spare, phases, offsets, taps)
         copy_run(y, spare, n)
         return
-    while j + vector < n:
+    while j + lanes < n:
         largest_of_taps(y + j, phases + j, offsets, taps)
-        j = j + vector
-    j = n - vector
+        j = j + lanes
+    j = n - lanes
     largest_of_taps(y + j, phases + j, offsets, taps)
 
 
@@ -216,12 +216,12 @@ cdef inline void rank_taps(
     const real* starts, Py_ssize_t n, real* values, real* places,
 ) noexcept nogil:
     """Find the largest of the taps of a row, and which it is."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef real best[FLOATS]
-    cdef real at[FLOATS]
+    cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
+    cdef real best[MOST_LANES]
+    cdef real at[MOST_LANES]
     # apart, or the compiler would store only where something changes, lane by lane
-    cdef real next_best[FLOATS]
-    cdef real next_at[FLOATS]
+    cdef real next_best[MOST_LANES]
+    cdef real next_at[MOST_LANES]
     cdef const real* seen
     cdef real value, tap
     cdef Py_ssize_t s
@@ -229,24 +229,24 @@ cdef inline void rank_taps(
     cdef int k
     while j < n:
         seen = phases + offsets[0] + j
-        for k in range(vector):
+        for k in range(lanes):
             best[k] = seen[k]
             at[k] = starts[j + k]
         for s in range(1, taps):
             seen = phases + offsets[s] + j
             tap = <real>s
-            for k in range(vector):
+            for k in range(lanes):
                 value = seen[k]
                 next_at[k] = choose(careful, value, best[k], tap, at[k])
                 next_best[k] = choose(careful, value, best[k], value, best[k])
-            for k in range(vector):
+            for k in range(lanes):
                 at[k] = next_at[k]
                 best[k] = next_best[k]
-        for k in range(vector):
+        for k in range(lanes):
             values[j + k] = best[k]
-        for k in range(vector):
+        for k in range(lanes):
             places[j + k] = at[k]
-        j = j + vector
+        j = j + lanes
     # beyond the windows nothing has a maximum
     fill_row(places + n, <real>-1, j - n)
 
@@ -271,11 +271,11 @@ cdef inline void rank_rows(
     Py_ssize_t first, Py_ssize_t n, real* chosen,
 ) noexcept nogil:
     """Find which of a window's rows, `step` apart, has the largest; the first is row `first`."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef real best[FLOATS]
-    cdef real at[FLOATS]
-    cdef real next_best[FLOATS]
-    cdef real next_at[FLOATS]
+    cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
+    cdef real best[MOST_LANES]
+    cdef real at[MOST_LANES]
+    cdef real next_best[MOST_LANES]
+    cdef real next_at[MOST_LANES]
     cdef const real* seen
     cdef real value, row
     cdef Py_ssize_t r
@@ -284,22 +284,22 @@ cdef inline void rank_rows(
     while j < n:
         seen = values + j
         row = <real>first
-        for k in range(vector):
+        for k in range(lanes):
             best[k] = seen[k]
             at[k] = row
         for r in range(1, rows):
             seen = seen + step
             row = <real>(first + r)
-            for k in range(vector):
+            for k in range(lanes):
                 value = seen[k]
                 next_at[k] = choose(careful, value, best[k], row, at[k])
                 next_best[k] = choose(careful, value, best[k], value, best[k])
-            for k in range(vector):
+            for k in range(lanes):
                 at[k] = next_at[k]
                 best[k] = next_best[k]
-        for k in range(vector):
+        for k in range(lanes):
             chosen[j + k] = at[k]
-        j = j + vector
+        j = j + lanes
 
 
 cdef inline void rank_window(
@@ -323,7 +323,7 @@ cdef inline void gather_down(
 
     It is row `row` of the first of them, and of each further one `stride` less.
     """
-    cdef real sums[FLOATS]
+    cdef real sums[MOST_LANES]
     cdef real share
     cdef Py_ssize_t m
     cdef int k
@@ -344,16 +344,16 @@ cdef inline void gather_all_down(
     Py_ssize_t width, real row, real stride, real* gathered,
 ) noexcept nogil:
     """Do so for a whole row; the last vector overlaps the one before."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
     cdef Py_ssize_t j = 0
-    if width >= vector:
-        while j + vector < width:
+    if width >= lanes:
+        while j + lanes < width:
             gather_down(
-                vector, windows, chosen + j, line, grads + j, width, row, stride, gathered + j
+                lanes, windows, chosen + j, line, grads + j, width, row, stride, gathered + j
             )
-            j = j + vector
-        j = width - vector
-        gather_down(vector, windows, chosen + j, line, grads + j, width, row, stride, gathered + j)
+            j = j + lanes
+        j = width - lanes
+        gather_down(lanes, windows, chosen + j, line, grads + j, width, row, stride, gathered + j)
         return
     while j < width:
         gather_down(1, windows, chosen + j, line, grads + j, width, row, stride, gathered + j)
@@ -365,19 +365,19 @@ cdef inline void gather_phase(
     real* shares,
 ) noexcept nogil:
     """Add up what a vector of pixels gets that are seen by every stride-th tap from the first."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef real sums[FLOATS]
+    cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
+    cdef real sums[MOST_LANES]
     cdef real share
     cdef int s = first
     cdef int k
-    for k in range(vector):
+    for k in range(lanes):
         sums[k] = 0
     while s < taps:
-        for k in range(vector):
+        for k in range(lanes):
             share = gathered[k - s // stride]
             sums[k] += share if places[k - s // stride] == <real>s else 0
         s = s + stride
-    for k in range(vector):
+    for k in range(lanes):
         shares[k] = sums[k]
 
 
@@ -386,20 +386,20 @@ cdef inline void gather_block(
     real* dx,
 ) noexcept nogil:
     """Fill in a vector of pixels, or two that are dealt together; the first has tap `odd`."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef real even_pixels[FLOATS]
-    cdef real odd_pixels[FLOATS]
-    cdef real mixed[2 * FLOATS]
+    cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
+    cdef real even_pixels[MOST_LANES]
+    cdef real odd_pixels[MOST_LANES]
+    cdef real mixed[2 * MOST_LANES]
     cdef int k
     if stride == 1:
         gather_phase(1, 0, taps, places, gathered, dx)
         return
     gather_phase(2, odd, taps, places, gathered, even_pixels)
     gather_phase(2, 1 - odd, taps, places + odd, gathered + odd, odd_pixels)
-    for k in range(vector):
+    for k in range(lanes):
         mixed[2 * k] = even_pixels[k]
         mixed[2 * k + 1] = odd_pixels[k]
-    for k in range(2 * vector):
+    for k in range(2 * lanes):
         dx[k] = mixed[k]
 
 
@@ -408,17 +408,17 @@ cdef inline void gather_across(
     const real* gathered, real* dx, real* spare,
 ) noexcept nogil:
     """Fill in a row of dx; the last vectors overlap the ones before."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
     cdef Py_ssize_t width = pool.columns.size
     cdef Py_ssize_t n = width // stride
     cdef Py_ssize_t j = 0
     places = places + pool.columns.before // stride
     gathered = gathered + pool.columns.before // stride
-    if n >= vector:
-        while j + vector < n:
+    if n >= lanes:
+        while j + lanes < n:
             gather_block(stride, odd, taps, places + j, gathered + j, dx + stride * j)
-            j = j + vector
-        j = n - vector
+            j = j + lanes
+        j = n - lanes
         gather_block(stride, odd, taps, places + j, gathered + j, dx + stride * j)
     else:
         gather_block(stride, odd, taps, places, gathered, spare)
@@ -432,18 +432,18 @@ cdef inline void gather_tap(
     const real* places, const real* gathered, real tap, Py_ssize_t n, real* shares
 ) noexcept nogil:
     """Add what pixels get with one tap."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef real sums[FLOATS]
+    cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
+    cdef real sums[MOST_LANES]
     cdef Py_ssize_t j = 0
     cdef real share
     cdef int k
     while j < n:
-        for k in range(vector):
+        for k in range(lanes):
             share = gathered[j + k]
             sums[k] = shares[j + k] + (share if places[j + k] == tap else 0)
-        for k in range(vector):
+        for k in range(lanes):
             shares[j + k] = sums[k]
-        j = j + vector
+        j = j + lanes
 
 
 cdef inline void gather_row(

@@ -14,12 +14,17 @@
 # third-level cache take about as many.
 
 
+# So many values are looked at together for a NaN, and then lie in the first-level cache.
+cdef enum:
+    LOOK_AT_VALUES = 2048
+
+
 cdef inline void largest_of_pairs(
     const int count, const real* upper, const real* lower, real* y
 ) noexcept nogil:
     """Compute so many windows."""
-    cdef real columns[2 * FLOATS]
-    cdef real found[FLOATS]
+    cdef real columns[2 * MOST_LANES]
+    cdef real found[MOST_LANES]
     cdef int n
     for n in range(2 * count):
         columns[n] = larger(lower[n], upper[n])
@@ -34,12 +39,12 @@ cdef inline void grad_of_pairs(
     real* dx_upper, real* dx_lower,
 ) noexcept nogil:
     """Compute the pixels of so many windows; with NaNs among them, carefully."""
-    cdef real a[FLOATS]
-    cdef real b[FLOATS]
-    cdef real e[FLOATS]
-    cdef real f[FLOATS]
-    cdef real above[2 * FLOATS]
-    cdef real below[2 * FLOATS]
+    cdef real a[MOST_LANES]
+    cdef real b[MOST_LANES]
+    cdef real e[MOST_LANES]
+    cdef real f[MOST_LANES]
+    cdef real above[2 * MOST_LANES]
+    cdef real below[2 * MOST_LANES]
     cdef real at_a, at_b, at_e, at_f, upper_best, lower_best, to_upper, to_lower
     cdef int n
     for n in range(count):
@@ -70,45 +75,45 @@ cdef inline void largest_of_row(
     const real* upper, const real* lower, Py_ssize_t n, real* y
 ) noexcept nogil:
     """Compute a row of n windows; the last vector overlaps the one before."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
     cdef Py_ssize_t j = 0
-    if n >= vector:
-        while j + vector < n:
-            largest_of_pairs(vector, upper + 2 * j, lower + 2 * j, y + j)
-            j = j + vector
-        j = n - vector
-        largest_of_pairs(vector, upper + 2 * j, lower + 2 * j, y + j)
+    if n >= lanes:
+        while j + lanes < n:
+            largest_of_pairs(lanes, upper + 2 * j, lower + 2 * j, y + j)
+            j = j + lanes
+        j = n - lanes
+        largest_of_pairs(lanes, upper + 2 * j, lower + 2 * j, y + j)
         return
-    if vector >= 4 and n >= vector // 2:
-        largest_of_pairs(vector // 2, upper, lower, y)
-        j = vector // 2
+    if lanes >= 4 and n >= lanes // 2:
+        largest_of_pairs(lanes // 2, upper, lower, y)
+        j = lanes // 2
     while j < n:
         largest_of_pairs(1, upper + 2 * j, lower + 2 * j, y + j)
         j = j + 1
 
 
 cdef inline void grad_of_row(
-    const bint careful, const real* upper, const real* lower, const real* grad, Py_ssize_t n, real* dx_upper,
-    real* dx_lower,
+    const bint careful, const real* upper, const real* lower, const real* grad, Py_ssize_t n,
+    real* dx_upper, real* dx_lower,
 ) noexcept nogil:
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
     cdef Py_ssize_t j = 0
-    if n >= vector:
-        while j + vector < n:
+    if n >= lanes:
+        while j + lanes < n:
             grad_of_pairs(
-                vector, careful, upper + 2 * j, lower + 2 * j, grad + j, dx_upper + 2 * j,
+                lanes, careful, upper + 2 * j, lower + 2 * j, grad + j, dx_upper + 2 * j,
                 dx_lower + 2 * j,
             )
-            j = j + vector
-        j = n - vector
+            j = j + lanes
+        j = n - lanes
         grad_of_pairs(
-            vector, careful, upper + 2 * j, lower + 2 * j, grad + j, dx_upper + 2 * j,
+            lanes, careful, upper + 2 * j, lower + 2 * j, grad + j, dx_upper + 2 * j,
             dx_lower + 2 * j,
         )
         return
-    if vector >= 4 and n >= vector // 2:
-        grad_of_pairs(vector // 2, careful, upper, lower, grad, dx_upper, dx_lower)
-        j = vector // 2
+    if lanes >= 4 and n >= lanes // 2:
+        grad_of_pairs(lanes // 2, careful, upper, lower, grad, dx_upper, dx_lower)
+        j = lanes // 2
     while j < n:
         grad_of_pairs(
             1, careful, upper + 2 * j, lower + 2 * j, grad + j, dx_upper + 2 * j,
@@ -150,6 +155,8 @@ cdef void max_pool_grad_pairs(
     cdef const real* grad
     cdef real* dx
     cdef Py_ssize_t plane, i, h, begin
+    cdef Py_ssize_t looked_at = max(1, LOOK_AT_VALUES // (2 * width))   # rows of windows
+    cdef bint careful = False
     for plane in range(unit.plane, unit.last_plane):
         begin = plane * pool.rows.size * width
         for i in range(unit.row, unit.last_row):
@@ -158,7 +165,9 @@ cdef void max_pool_grad_pairs(
             rows = <const real*>operands.image + begin + 2 * i * width
             dx = <real*>operands.result + begin + 2 * i * width
             grad = <const real*>operands.gradient + (plane * pool.rows.outputs + i) * out_width
-            if holds_nan(rows, 2 * width):
+            if (i - unit.row) % looked_at == 0:
+                careful = holds_nan(rows, min(looked_at, unit.last_row - i) * 2 * width)
+            if careful:
                 grad_of_row(True, rows, rows + width, grad, out_width, dx, dx + width)
             else:
                 grad_of_row(False, rows, rows + width, grad, out_width, dx, dx + width)

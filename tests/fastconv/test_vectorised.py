@@ -179,6 +179,49 @@ def test_the_stencils_are_unrolled_into_vectors(dtype, name):
             assert scalars <= (multiplies // 50 if two_lanes else 0)
 
 
+# Comparisons (maxima are some) of whole vectors and of single values, of windows with and without a
+# NaN among them: these are left for what is less than a vector wide.
+COMPARISONS = {
+    "max_pool_pairs": (14, 24), "max_pool_grad_pairs": (36, 80), "max_pool": (40, 50),
+    "grad_of_band": (84, 16),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@pytest.mark.parametrize("name", BUILT)
+@pytest.mark.parametrize("dtype", SPECIALISATIONS)
+@pytest.mark.parametrize("function", COMPARISONS)
+def test_maxima_are_chosen_by_whole_vectors(function, dtype, name):
+    """A choice that the compiler makes by a jump is one for every single value."""
+    prefix, suffix = SPECIALISATIONS[dtype]
+    (body,) = (
+        body for symbol, body in _functions(name).items()
+        if symbol.startswith(prefix) and symbol.endswith(f"_{function}")
+    )  # fmt: skip
+    vectors = len(re.findall(rf"(?:cmp\w*|max){suffix}\s.*%{REGISTERS[name]}", body))
+    one = f"s{suffix[1]}"
+    singles = len(re.findall(rf"(?:comi{one}|cmp\w*{one}|max{one})\s", body))
+    least, most = COMPARISONS[function]
+    assert vectors >= least
+    assert singles <= most
+
+
+@pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@pytest.mark.parametrize("name", BUILT)
+@pytest.mark.parametrize("dtype", SPECIALISATIONS)
+def test_averages_are_divided_by_whole_vectors(dtype, name):
+    """Of two rows and three, and any; of two taps and three, and any."""
+    prefix, suffix = SPECIALISATIONS[dtype]
+    divisions = {
+        symbol.rpartition("_")[2]: len(re.findall(rf"div{suffix}\s.*%{REGISTERS[name]}", body))
+        for symbol, body in _functions(name).items()
+        if symbol.startswith(prefix) and re.search("_avg_pool(_grad)?$", symbol)
+    }
+    two_lanes = (name, dtype) == ("baseline", "float64")  # of which the compiler takes some apart
+    assert divisions["pool"] >= (1 if two_lanes else 7)
+    assert divisions["grad"] >= (1 if two_lanes else 2)
+
+
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
 @pytest.mark.parametrize("name", BUILT)
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
