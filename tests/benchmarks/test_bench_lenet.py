@@ -182,7 +182,7 @@ def test_the_report_shows_the_newest_run_or_how_to_make_one(run: Path, tmp_path:
     assert found.created == "2-lenet"
     whole = made_up.run({"auto": made_up.seconds(20)})
     assert "python -m benchmarks lenet" in report.render(whole, tmp_path)
-    text = report.render(whole, tmp_path, found)
+    text = report.render(whole, tmp_path, lenet=found)
     assert page.headline(found) in text.replace("&#39;", "'")
     assert "What it confuses" in text
 
