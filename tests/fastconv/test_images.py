@@ -68,7 +68,9 @@ def test_scipy_signal(operation, mode, boundary, dtype):
             y = getattr(fastconv, operation)(x, k, mode, boundary, fillvalue, backend=way)
             assert y.dtype == dtype
             assert y.flags.c_contiguous
-            if way == "fft":
+            # where vectors are short, transforms are what "auto" takes for the largest kernels
+            taken = fastconv.explain_convolve2d(x, k, mode, boundary, fillvalue, backend=way).way
+            if taken == "fft":
                 y = np.rint(y)
             assert_equal(y, expected, f"{name} by {way}")
 
@@ -99,7 +101,7 @@ def test_scipy_ndimage(operation, boundary):
             continue
         x, k = whole(rng, *size), whole(rng, *taps)
         expected = getattr(scipy.ndimage, operation[:-2])(x, k, mode=boundary, cval=2)
-        y = getattr(fastconv, operation)(x, k, "same", boundary, 2)
+        y = getattr(fastconv, operation)(x, k, "same", boundary, 2, backend="direct")
         assert_equal(y, expected, f"{size} {taps}")
 
 
