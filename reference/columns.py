@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from reference.arrays import FloatArray, as_batch, float64_view, writable_view
+from reference.boundaries import fill as zeros
 from reference.geometry import Axis, IntOrPair, Padding, image_axes
-from reference.padding_modes import zeros
 
 
 def im2col(

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from reference.activation import check_activation, derivative
 from reference.arrays import FloatArray, as_batch, check_shape, float64_view, writable_view
+from reference.boundaries import Source
 from reference.conv import check_backend
 from reference.geometry import IntOrPair, Layer, Padding, layer_sizes
-from reference.padding_modes import Source, source_of
+from reference.padding_modes import source_of
 
 
 class Conv2dGrads(NamedTuple):

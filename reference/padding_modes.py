@@ -1,4 +1,4 @@
-"""Where a position of the padded image reads from: one small function for each padding mode.
+"""Where a position of the padded image reads from, by padding mode: see `reference.boundaries`.
 
 Positions count from the first real pixel, so that -1 is the padding just before it and `size` the
 padding just after the last one.  On ``a b c d``, three positions either side::
@@ -14,40 +14,14 @@ These are ``numpy.pad`` with ``constant``, ``reflect``, ``edge`` and ``wrap``, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from reference.boundaries import Source, fill, mirror, nearest, wrap
 from reference.geometry import Axis
 
-Source = Callable[[int, int], "int | None"]
-
-
-def zeros(position: int, size: int) -> int | None:
-    """The pixel itself, or None outside: a tap there contributes nothing, not 0 times a weight."""
-    return position if 0 <= position < size else None
-
-
-def reflect(position: int, size: int) -> int:
-    """The mirror image in the first pixel or in the last one."""
-    last = size - 1
-    from_first = abs(position)
-    return last - abs(last - from_first)
-
-
-def replicate(position: int, size: int) -> int:
-    """The nearest pixel."""
-    return min(max(position, 0), size - 1)
-
-
-def circular(position: int, size: int) -> int:
-    """The pixel of the same image standing once more on either side."""
-    return position % size
-
-
 _SOURCES: dict[str, Source] = {
-    "zeros": zeros,
-    "reflect": reflect,
-    "replicate": replicate,
-    "circular": circular,
+    "zeros": fill,  # None outside: a tap there contributes nothing, not 0 times a weight
+    "reflect": mirror,
+    "replicate": nearest,
+    "circular": wrap,
 }
 
 

@@ -15,9 +15,9 @@ from reference.arrays import (
     result_array,
     writable_view,
 )
+from reference.boundaries import fill as zeros
 from reference.conv import check_backend
 from reference.geometry import Axis, IntOrPair, Padding, explicit_padding, pair
-from reference.padding_modes import zeros
 
 
 class Pool(NamedTuple):

@@ -43,7 +43,7 @@ class Photograph(NamedTuple):
     planes: Array
     """(..., H, W) of float32 or float64; perhaps the caller's own array, never written to."""
     kind: str
-    """What lies beyond, as `image.boundary` names it."""
+    """What lies beyond, as `problem.extension` names it."""
     cval: float
     channel_axis: int | None
 

@@ -4,7 +4,7 @@
 
 operands.py     which arrays are taken, and in which dtype they are computed
 shapes.py       Filtering: sizes, where the kernel stands, which axis is which
-boundary.py     what lies beyond the image, and how it is put there
+boundary.py     what lies beyond the image, by name
 separable.py    kernels that are a column times a row
 fft.py          blocks of the image by way of their spectra
 cost.py         what each way would take; the choice

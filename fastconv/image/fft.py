@@ -40,8 +40,8 @@ import numpy as np
 
 from .. import tuning
 from ..problem.axis import ceil_div
+from ..problem.extension import extend_part
 from ..problem.operands import Array
-from .boundary import extend_part
 from .shapes import Filtering
 
 __all__ = ["Blocks", "blocks_of", "by_fft", "cost_of_blocks", "error_bound", "fast_length"]

@@ -26,9 +26,9 @@ import numpy as np
 from .. import tuning
 from ..call import Call, find_calls
 from ..problem import Axis
+from ..problem.extension import extend_part
 from ..problem.operands import Array, is_prepared
 from ..problem.padding import Pads
-from .boundary import extend_part
 from .separable import Factors
 from .shapes import Filtering
 

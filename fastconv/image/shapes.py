@@ -44,7 +44,7 @@ class Filtering:
     rows, columns : Axis
         H under R taps, W under S taps, at stride 1.
     kind : str
-        What is beyond the edge, as `boundary.sources` names it.
+        What is beyond the edge, as `problem.extension` names it.
     fillvalue : float
     dtype : numpy.dtype
         float32 or float64.

@@ -6,6 +6,7 @@ transposed.py     TransposedProblem, told by the convolution that it transposes
 pooling.py        PoolProblem: two axes under a window, and the planes
 piece.py          Piece: a part of a problem, with a view of the weights and one of the output
 arguments.py      ints, pairs and choices as users give them
+extension.py      images that go on beyond their edge
 operands.py       which arrays are taken, and what `out` may be
 padding.py        the forms of padding, and the modes that need a padded copy
 activation.py     relu, sigmoid, tanh and their derivatives

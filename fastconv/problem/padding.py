@@ -19,6 +19,7 @@ from typing import Any, Literal, SupportsIndex, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
+from . import extension
 from .arguments import Pair, is_sequence, parse_pair, shown
 
 __all__ = [
@@ -38,6 +39,8 @@ __all__ = [
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 PaddingMode: TypeAlias = Literal["zeros", "reflect", "replicate", "circular"]
+# What `extension` calls those that read pixels.
+_KINDS = {"reflect": "mirror", "replicate": "nearest", "circular": "wrap"}
 
 # ((top, bottom), (left, right))
 Pads: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
@@ -117,33 +120,18 @@ def check_mode(mode: object, pads: Pads, image: tuple[int, int]) -> None:
 
 def sources(extent: int, pad: tuple[int, int], mode: str) -> npt.NDArray[np.intp]:
     """Return, for each padded position along one axis, the position it copies."""
-    positions = np.arange(-pad[0], extent + pad[1])
-    if mode == "circular":
-        return positions % extent
-    if mode == "replicate":
-        return np.clip(positions, 0, extent - 1)
-    mirrored = np.abs(positions)
-    return np.minimum(mirrored, 2 * (extent - 1) - mirrored)
+    return extension.sources(extent, -pad[0], extent + pad[1], _KINDS[mode])
 
 
 def pad_image(x: npt.NDArray[Any], pads: Pads, mode: str) -> npt.NDArray[Any]:
-    """Return a C-contiguous copy of x (N, C, H, W), padded by a mode other than zeros.
-
-    The columns beside the image are copied from it, then whole rows from those that lie between.
-    Nothing else of a size is held but copies of the padding itself.
-    """
-    height, width = x.shape[2:]
+    """Return a C-contiguous copy of x (N, C, H, W), padded by a mode other than zeros."""
+    batch, channels, height, width = x.shape
     (top, bottom), (left, right) = pads
-    padded = np.empty((*x.shape[:2], top + height + bottom, left + width + right), x.dtype)
-    image_rows = padded[:, :, top : top + height]
-    image_rows[..., left : left + width] = x
-    columns = sources(width, pads[1], mode)
-    image_rows[..., :left] = x[..., columns[:left]]
-    image_rows[..., left + width :] = x[..., columns[left + width :]]
-    rows = sources(height, pads[0], mode)
-    padded[:, :, :top] = image_rows[:, :, rows[:top]]
-    padded[:, :, top + height :] = image_rows[:, :, rows[top + height :]]
-    return padded
+    rows, columns = (-top, height + bottom), (-left, width + right)
+    padded = np.empty((batch * channels, top + height + bottom, left + width + right), x.dtype)
+    planes = x.reshape(batch * channels, height, width)
+    extension.extend_part(planes, rows, columns, _KINDS[mode], 0.0, padded)
+    return padded.reshape(batch, channels, *padded.shape[1:])
 
 
 def pad_bytes(shape: Sequence[int], pads: Pads, itemsize: int) -> int:

@@ -14,8 +14,9 @@ import fastconv
 import reference
 from fastconv import isa
 from fastconv.image import cost, fft, separable
-from fastconv.image.boundary import BOUNDARIES, extend_part, sources
+from fastconv.image.boundary import BOUNDARIES
 from fastconv.image.shapes import arrange
+from fastconv.problem.extension import extend_part, sources
 from tests.comparing import assert_equal, assert_within_bounds
 from tests.support import DTYPES, poisoned, tuned, views_of
 
