@@ -28,7 +28,15 @@ from .problem.operands import Array, check_out, is_prepared, prepare
 from .problem.padding import pad_bytes
 from .threads import threads_for
 
-__all__ = ["Call", "Calls", "find_calls", "find_transposed", "forget_calls", "remembered"]
+__all__ = [
+    "Call",
+    "Calls",
+    "find_calls",
+    "find_transposed",
+    "forget_calls",
+    "is_plain",
+    "remembered",
+]
 
 Planned = TypeVar("Planned")
 
@@ -195,7 +203,7 @@ def find_calls(*key: Any) -> Calls:
         As `conv2d`.
     """
     # True and 1.0 would find what 1 has left in the cache, and so go unnoticed.
-    return (_cached if all(map(_is_plain, key[4:])) else _make)(*key)
+    return (_cached if all(map(is_plain, key[4:])) else _make)(*key)
 
 
 def find_transposed(*key: Any) -> Calls:
@@ -212,7 +220,7 @@ def find_transposed(*key: Any) -> Calls:
     TypeError, ValueError
         As `conv_transpose2d`.
     """
-    return (_cached_transposed if all(map(_is_plain, key[4:])) else _make_transposed)(*key)
+    return (_cached_transposed if all(map(is_plain, key[4:])) else _make_transposed)(*key)
 
 
 def forget_calls() -> None:
@@ -228,11 +236,11 @@ def remembered(plan: Callable[..., Planned]) -> Callable[..., Planned]:
     return cached
 
 
-def _is_plain(option: object) -> bool:
+def is_plain(option: object) -> bool:
     """Whether an option may be part of a key: nothing that equals another option but is not it."""
     kind = type(option)
     if kind is tuple:
-        return all(map(_is_plain, option))  # type: ignore[call-overload]
+        return all(map(is_plain, option))  # type: ignore[call-overload]
     return kind is int or kind is str or option is None
 
 

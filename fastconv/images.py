@@ -10,7 +10,7 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from .call import remembered
+from .call import is_plain, remembered
 from .image import cost, fft, running
 from .image.boundary import Boundary, check_boundary
 from .image.operands import both_integers, check_fillvalue, check_real, dtype_to_compute
@@ -188,9 +188,7 @@ def _filter(
     first, second = check_real("in1", in1), check_real("in2", in2)
     value = check_fillvalue(fillvalue)
     dtype = dtype_to_compute(first, second, value)
-    # True and 1.0 would find what 1 has left in the cache, and so go unnoticed.
-    plain = type(mode) is type(boundary) is type(backend) is str
-    plain = plain and (channel_axis is None or type(channel_axis) is int)
+    plain = all(map(is_plain, (mode, boundary, channel_axis, backend)))
     arrangement, filtering = (_remembered if plain else _arranged)(
         first.shape, second.shape, dtype, mode, boundary, value, channel_axis, backend, flipped
     )

@@ -9,12 +9,13 @@ its backward        avg-pool-grad    dy       (x)       dx         of which x is
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from .algorithms.pooling import PoolOperation, PoolPlan, check_pool_backend, plan_pool
+from .call import is_plain, remembered
 from .problem import PoolProblem
 from .problem.operands import Array, check_out, is_prepared, prepare
 from .threads import threads_for
@@ -24,7 +25,6 @@ __all__ = [
     "PoolCalls",
     "find_global_pool_calls",
     "find_pool_calls",
-    "forget_pool_calls",
 ]
 
 
@@ -134,7 +134,7 @@ def find_pool_calls(*key: Any) -> PoolCalls:
         As `max_pool2d`.
     """
     options, flags = (*key[2:6], *key[8:]), key[6:8]
-    plain = all(map(_is_plain, options)) and all(type(flag) is bool for flag in flags)
+    plain = all(map(is_plain, options)) and all(type(flag) is bool for flag in flags)
     return (_cached if plain else _make)(*key)
 
 
@@ -143,20 +143,6 @@ def find_global_pool_calls(
 ) -> PoolCalls:
     """Return the calls of a pooling of whole planes."""
     return (_cached_global if type(backend) is str else _make_global)(x_shape, dtype, backend)
-
-
-def forget_pool_calls() -> None:
-    """Plan everything anew: after a change of tuning.py's numbers."""
-    _cached.cache_clear()
-    _cached_global.cache_clear()
-
-
-def _is_plain(option: object) -> bool:
-    """Whether an option may be part of a key: nothing that equals another option but is not it."""
-    kind = type(option)
-    if kind is tuple:
-        return all(map(_is_plain, option))  # type: ignore[call-overload]
-    return kind is int or kind is str or option is None
 
 
 def _make(
@@ -175,5 +161,5 @@ def _make_global(x_shape: tuple[int, ...], dtype: np.dtype[Any], backend: str) -
     return PoolCalls(problem, backend, given_4d=len(x_shape) == 4)
 
 
-_cached = lru_cache(maxsize=256)(_make)
-_cached_global = lru_cache(maxsize=64)(_make_global)
+_cached = remembered(_make)
+_cached_global = remembered(_make_global)

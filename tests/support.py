@@ -19,7 +19,7 @@ import pytest
 import fastconv
 import reference
 from benchmarks.problems.layers import LAYERS
-from fastconv import call, planning, pool_call, tuning
+from fastconv import call, planning, tuning
 from fastconv.algorithms.implementation import Operation, Plan
 
 Array = npt.NDArray[Any]
@@ -240,12 +240,10 @@ def _truth(case: Case, data: Operands) -> tuple[Array, reference.Conv2dGrads]:
 def forget_calls() -> Iterator[None]:
     """Make no use inside of what was laid out before, nor afterwards of what is laid out inside."""
     call.forget_calls()
-    pool_call.forget_pool_calls()
     try:
         yield
     finally:
         call.forget_calls()
-        pool_call.forget_pool_calls()
 
 
 @contextmanager
