@@ -22,7 +22,7 @@ from ..problem.arguments import parse_int
 from ..problem.operands import Array
 from .photograph import Photograph, Weights, open_photograph
 
-__all__ = ["DIFFERENCE", "SECOND_DIFFERENCE", "laplacian", "prewitt", "scharr", "sobel"]
+__all__ = ["DIFFERENCE", "laplacian", "laplacian_of", "prewitt", "scharr", "sobel"]
 
 # Products with these are exact and cancel where pixels are equal, in any order of summation.
 DIFFERENCE: Weights = np.array([-1.0, 0.0, 1.0])
@@ -84,10 +84,15 @@ def laplacian(
     array([[ 0.,  1.,  2.,  2., -5.,  0.]])
     """
     photograph = open_photograph(image, boundary, cval, channel_axis)
+    return photograph.given_back(laplacian_of(photograph))
+
+
+def laplacian_of(photograph: Photograph) -> Array:
+    """Return the Laplacian of the planes of a photograph."""
     result = photograph.difference(SECOND_DIFFERENCE, 0)
     with np.errstate(all="ignore"):  # infinities and NaN flow through
         result += photograph.difference(SECOND_DIFFERENCE, 1)
-    return photograph.given_back(result)
+    return result
 
 
 def sobel(
@@ -146,8 +151,7 @@ def sobel(
     >>> filters.sobel(np.array([[0.0, 0.0, 5.0, 5.0]]), axis=1)
     array([[0., 5., 5., 0.]])
     """
-    photograph = open_photograph(image, boundary, cval, channel_axis)
-    return photograph.given_back(_edges(photograph, _SOBEL, axis))
+    return _edges(_SOBEL, axis, open_photograph(image, boundary, cval, channel_axis))
 
 
 def scharr(
@@ -196,8 +200,7 @@ def scharr(
     >>> filters.scharr(np.array([[0.0, 0.0, 5.0, 5.0]]), axis=1)
     array([[0., 5., 5., 0.]])
     """
-    photograph = open_photograph(image, boundary, cval, channel_axis)
-    return photograph.given_back(_edges(photograph, _SCHARR, axis))
+    return _edges(_SCHARR, axis, open_photograph(image, boundary, cval, channel_axis))
 
 
 def prewitt(
@@ -247,16 +250,15 @@ def prewitt(
     >>> filters.prewitt(np.array([[0.0, 0.0, 6.0, 6.0]]), axis=1)
     array([[0., 6., 6., 0.]])
     """
-    photograph = open_photograph(image, boundary, cval, channel_axis)
-    return photograph.given_back(_edges(photograph, _PREWITT, axis))
+    return _edges(_PREWITT, axis, open_photograph(image, boundary, cval, channel_axis))
 
 
-def _edges(photograph: Photograph, across: Weights, axis: object) -> Array:
+def _edges(across: Weights, axis: object, photograph: Photograph) -> Array:
     """Return the derivative along an axis, or the magnitude of both."""
     if axis is not None:
-        return _derivative(photograph, across, _parse_axis(axis))
+        return photograph.given_back(_derivative(photograph, across, _parse_axis(axis)))
     down, right = (_derivative(photograph, across, number) for number in (0, 1))
-    return _root_of_mean_square(down, right)
+    return photograph.given_back(_root_of_mean_square(down, right))
 
 
 def _root_of_mean_square(first: Array, second: Array) -> Array:

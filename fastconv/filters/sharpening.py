@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..problem.operands import Array
-from .edges import DIFFERENCE, SECOND_DIFFERENCE
+from .edges import DIFFERENCE, laplacian_of
 from .numbers import RealPair, parse_real
 from .photograph import open_photograph
 from .smoothing import gaussian_smoothed
@@ -71,9 +71,8 @@ def sharpen(
     """
     photograph = open_photograph(image, boundary, cval, channel_axis)
     strength = parse_real("amount", amount)
-    result = photograph.difference(SECOND_DIFFERENCE, 0)
+    result = laplacian_of(photograph)
     with np.errstate(all="ignore"):  # infinities and NaN flow through
-        result += photograph.difference(SECOND_DIFFERENCE, 1)
         result *= -strength
         result += photograph.planes
     return photograph.given_back(result)

@@ -11,13 +11,12 @@ So the sums of integers, which are returned as floats, never wrap and are exact 
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
 
 from ..problem.arguments import shown
-from ..problem.operands import Array
+from ..problem.operands import Array, as_array
 
 __all__ = ["both_integers", "check_fillvalue", "check_real", "dtype_to_compute"]
 
@@ -28,13 +27,7 @@ _EXACT_IN_FLOAT32 = 2.0**24
 
 def check_real(name: str, value: object) -> Array:
     """Return `value` as an array of bool, integers or floats of up to 64 bits, not copied."""
-    masked = sys.modules.get("numpy.ma")
-    if masked is not None and isinstance(value, masked.MaskedArray):
-        raise TypeError(f"{name} is a masked array, whose mask would be lost: fill it first")
-    try:
-        array = np.asarray(value)
-    except ValueError as error:  # a ragged list
-        raise TypeError(f"{name} must be an array: {error}") from None
+    array = as_array(name, value)
     if array.dtype.kind == "c":
         raise TypeError(
             f"{name} has dtype {array.dtype}, fastconv filters real images: filter {name}.real and "

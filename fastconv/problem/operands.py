@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 __all__ = [
     "Array",
+    "as_array",
     "check_array",
     "check_dtype",
     "check_dtypes_agree",
@@ -57,14 +58,19 @@ def check_array(name: str, value: object) -> Array:
     """Return `value` as an array of an accepted dtype, neither copied nor prepared."""
     if type(value) is np.ndarray and (value.dtype is _FLOAT32 or value.dtype is _FLOAT64):
         return value  # as nearly always, and a tenth of the cost of what follows
+    array = as_array(name, value)
+    check_dtype(name, array.dtype)
+    return array
+
+
+def as_array(name: str, value: object) -> Array:
+    """Return `value` as an array of whatever dtype, not copied."""
     if _is_masked(value):
         raise TypeError(f"{name} is a masked array, whose mask would be lost: fill it first")
     try:
-        array = np.asarray(value)
+        return np.asarray(value)
     except ValueError as error:  # a ragged list
         raise TypeError(f"{name} must be an array: {error}") from None
-    check_dtype(name, array.dtype)
-    return array
 
 
 def check_dtypes_agree(**arrays: Array | None) -> np.dtype[Any]:
