@@ -12,7 +12,6 @@ from pixel to pixel gives 2·p. SciPy and OpenCV leave the divisors out.
 
 from __future__ import annotations
 
-import math
 from typing import SupportsIndex
 
 import numpy as np
@@ -138,7 +137,8 @@ def sobel(
     Notes
     -----
     The same numbers as ``skimage.filters.sobel``, the root of 2 included; along an axis a quarter
-    of ``scipy.ndimage.sobel``, whose magnitude ``hypot`` of both is 4·√2 times the one here.
+    of ``scipy.ndimage.sobel``, whose magnitude ``hypot`` of both is 4·√2 times the one here. (Not
+    with a constant boundary other than 0, which SciPy puts around the result of its first pass.)
 
     References
     ----------
@@ -237,7 +237,7 @@ def prewitt(
     Notes
     -----
     The same numbers as ``skimage.filters.prewitt``; along an axis a third of
-    ``scipy.ndimage.prewitt``.
+    ``scipy.ndimage.prewitt``, with the reservation of `sobel`.
 
     References
     ----------
@@ -264,22 +264,28 @@ def _edges(across: Weights, axis: object, photograph: Photograph) -> Array:
 def _root_of_mean_square(first: Array, second: Array) -> Array:
     """Return √((first² + second²) / 2), overwriting both.
 
-    They are brought to the size of 1 before, by a power of two, so that no square is too large or
-    vanishes that would be seen beside the largest: a seventh of the time of `np.hypot`.
+    Every plane is brought to the size of 1 before, by a power of two, so that no square is too
+    large or vanishes that would be seen beside the largest of the plane: a seventh of the time of
+    `np.hypot`.
     """
     with np.errstate(all="ignore"):  # infinities and NaN flow through
-        extremes = [f(one, initial=0) for one in (first, second) for f in (np.max, np.min)]
-        if not np.isfinite(extremes).all():
-            np.hypot(first, second, out=first)
-            first *= np.sqrt(0.5)
-            return first
-        scale = 2.0 ** -max(math.frexp(float(np.abs(extremes).max()))[1], -100)
+        extremes = [
+            f(one, axis=(-2, -1), keepdims=True, initial=0)
+            for one in (first, second)
+            for f in (np.max, np.min)
+        ]
+        largest = np.abs(extremes).max(axis=0)
+        exponents = np.clip(np.frexp(largest)[1], -100, None)
+        spoilt = ~np.isfinite(largest)[..., 0, 0]
+        apart = np.hypot(first[spoilt], second[spoilt]) * first.dtype.type(np.sqrt(0.5))
         for one in (first, second):
-            one *= scale
+            np.ldexp(one, -exponents, out=one)
             one *= one
         first += second
         np.sqrt(first, out=first)
-        first *= np.sqrt(0.5) / scale
+        first *= np.sqrt(0.5)
+        np.ldexp(first, exponents, out=first)
+        first[spoilt] = apart
     return first
 
 
