@@ -42,6 +42,7 @@ from .. import tuning
 from ..problem.axis import ceil_div
 from ..problem.extension import extend_part
 from ..problem.operands import Array
+from .running import direct_inside
 from .shapes import Filtering
 
 __all__ = ["Blocks", "blocks_of", "by_fft", "cost_of_blocks", "error_bound", "fast_length"]
@@ -193,8 +194,12 @@ def by_fft(
                 pool.submit(copy_context().run, partial(transform, target, *place))
                 for place in places
             ]
-            for future in futures:
-                future.result()
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:  # Ctrl-C too: the blocks that wait are not wanted any more
+                pool.shutdown(cancel_futures=True)
+                raise
 
 
 class _Transform:
@@ -249,8 +254,6 @@ class _Transform:
 
     def _repair(self, y: Array, part: Array, rows: slice, columns: slice) -> None:
         """Compute directly the outputs whose windows may hold one of the pixels of a box."""
-        from .running import direct_inside
-
         taps, across = self._kernels.shape[1:]
         i, end = max(0, rows.start - taps + 1), min(rows.stop, y.shape[1])
         j, stop = max(0, columns.start - across + 1), min(columns.stop, y.shape[2])
