@@ -16,6 +16,7 @@ from .image.boundary import Boundary, check_boundary
 from .image.operands import both_integers, check_fillvalue, check_real, dtype_to_compute
 from .image.shapes import Arrangement, Filtering, Mode, arrange
 from .problem.arguments import shown
+from .problem.convolution import check_size
 from .problem.operands import Array, check_dtype, check_out, is_prepared
 from .threads import threads_for
 
@@ -89,7 +90,8 @@ def convolve2d(
         For shapes or options that make no convolution, an `out` that cannot take the result, a
         backend that cannot do it. Nothing has been written then.
     MemoryError
-        If the result or a buffer cannot be allocated.
+        If the result or a buffer cannot be allocated; unlike that of `conv2d`, `out` may be partly
+        written then.
 
     See Also
     --------
@@ -378,17 +380,15 @@ def explain_convolve2d(
         np.broadcast_to(computed.type(0), _parse_shape(name, given)) if array is None else array
         for name, given, array in zip(("in1", "in2"), (in1, in2), arrays, strict=True)
     )
-    integers = None
-    if arrays[0] is not None and both_integers(first, second) and value.is_integer():
-        integers = first
     computed = dtype_to_compute(first, second, value)
     arrangement, filtering = _arranged(
         first.shape, second.shape, computed, mode, boundary, value, channel_axis, backend, True
     )
-    kernels = None
-    if arrays[1] is not None and not arrangement.exchanged:
-        kernels = np.ascontiguousarray(arrangement.arrange(first, second)[1], computed)
-    choice = cost.choose(filtering, kernels, backend, integers)
+    x, taps = arrangement.arrange(first, second)
+    image, kernel = reversed(arrays) if arrangement.exchanged else arrays
+    kernels = None if kernel is None else np.ascontiguousarray(taps, computed)
+    whole = image is not None and both_integers(first, second) and value.is_integer()
+    choice = cost.choose(filtering, kernels, backend, x if whole else None)
     blocks = {}
     if choice.way == "fft":
         blocks = fft.blocks_of(filtering)._asdict()
@@ -412,5 +412,6 @@ def _parse_shape(name: str, given: object) -> tuple[int, ...]:
     ):
         shape = tuple(int(extent) for extent in given)
         if all(0 <= extent < 2**31 for extent in shape):
+            check_size(name, shape, np.dtype(np.float64))
             return shape
     raise ValueError(f"{name} must be an array or a shape, a tuple of ints, not {shown(given)}")
