@@ -141,8 +141,7 @@ def max_pool2d_backward(
     grad_output : array_like, (N, C, OH, OW) or (C, OH, OW)
         ∂E/∂Y, of x's dtype.
     x, kernel, stride, padding, dilation, ceil_mode, backend
-        As given to `max_pool2d`. The maxima are found again, which is faster than to have read and
-        written where they were.
+        As given to `max_pool2d`. Nothing else is kept between the two: the maxima are found again.
     out : ndarray, optional
         Where to write; x's shape and dtype, sharing no memory with the operands.
 
@@ -225,8 +224,8 @@ def avg_pool2d(
     Notes
     -----
     Every result is within (T + 2)·u of the exact average of |x|, where T is the window's taps and u
-    half the spacing of numbers at 1. Integers whose sums fit the significand are summed exactly and
-    divided once.
+    half the spacing of numbers at 1, as long as the sum of a window does not overflow. Integers
+    whose sums fit the significand are summed exactly and divided once.
 
     References
     ----------

@@ -91,7 +91,7 @@ class SoftmaxCrossEntropy:
         with np.errstate(all="ignore"):  # infinities and NaN flow through
             log_p = _log_softmax(z)
             self._kept = log_p, t, z.dtype.newbyteorder("=")
-            return float(-log_p[np.arange(len(t)), t].mean())
+            return float(0.0 - log_p[np.arange(len(t)), t].mean())  # never -0.0
 
     def backward(self) -> Array:
         """Return ∂E/∂z of the last `forward`, (N, K), of the dtype of its logits.
