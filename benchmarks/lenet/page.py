@@ -9,6 +9,7 @@ from markupsafe import Markup
 from benchmarks.lenet import charts
 from benchmarks.lenet.network import DEPARTURES
 from benchmarks.lenet.results import Cost, LenetResults
+from benchmarks.reporting import figures
 from benchmarks.reporting.templating import environment
 
 # Sums in another order move a float32 loss by a few of its last bits, ten steps by some more.
@@ -106,8 +107,10 @@ class View:
     def pictures(self, name: str) -> list[dict[str, Any]]:
         return self.results.pictures.get(name, [])
 
-    def chart(self, name: str) -> Markup:
-        return charts.twice(self.results, name)
+    def chart(self, name: str) -> Markup | None:
+        """Return the chart of that name, for wide and for narrow windows."""
+        draw = {"learning": charts.learning, "costs": charts.costs}[name]
+        return figures.twice(lambda width: draw(self.results, width), f"lenet {name}")
 
     def seconds(self, cost: Cost) -> str:
         return charts.duration(self.results.epoch_seconds(cost))
