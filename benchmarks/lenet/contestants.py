@@ -66,17 +66,12 @@ def steps_of(
 ) -> list[TrainingStep]:
     """Return a training step of a network for each batch."""
     loss = nn.SoftmaxCrossEntropy()
-    optimiser = nn.SGD(
-        network.parameters(),
-        recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-    )
+    descent = recipe.descent(network)
 
     def step(x: NDArray[Any], labels: NDArray[Any]) -> float:
         error = loss.forward(network.forward(x), labels)
         network.backward(loss.backward())
-        optimiser.step()
+        descent.step()
         return error
 
     return [lambda batch=batch: step(*batch) for batch in batches]  # type: ignore[misc]
