@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from numpy.typing import NDArray
 
@@ -52,6 +52,9 @@ class Participant(ABC):
 
     def set_threads(self, threads: int) -> None:  # noqa: B027 - optional, not forgotten
         """Fix the thread count where the environment variables do not; nothing by default."""
+
+
+Someone = TypeVar("Someone", bound=Participant)
 
 
 class Contestant(Participant):

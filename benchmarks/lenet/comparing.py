@@ -108,7 +108,7 @@ def _started(
     cost.batch = len(mine[0][1])
     process = Process(trainer, threads, TASKS)
     try:
-        cost.version, cost.pools = process.ask("version"), process.ask("pools")
+        cost.version = process.ask("version")
         cost.losses = process.ask("begin", state=state, batches=mine, recipe=recipe, count=count)
     except Failed as failure:
         # a backend that has no kernel for one of the layers says so

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.measuring.results import ResultsError, Status
 
-FORMAT = "lenet 1"
+FORMAT = "lenet 2"
 FILE = "lenet.json"
 
 
@@ -36,7 +36,6 @@ class Cost:
     reason: str = ""
     pip_command: str = ""
     version: str = ""
-    pools: list[dict[str, Any]] = field(default_factory=list)
     batch: int = 0
     images: int = 0
     """The most that were trained on in one turn: if fewer than an epoch's, it is extrapolated."""
