@@ -17,6 +17,9 @@ from benchmarks.problems.layer import Layer
 
 Arrays = tuple[NDArray[Any], ...]
 
+# The one that is fastconv as its users call it, which chooses its backend by itself.
+AUTO = "auto"
+
 
 @dataclass(frozen=True)
 class Run:

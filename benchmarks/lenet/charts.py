@@ -6,6 +6,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.contestants.base import AUTO
 from benchmarks.lenet.results import Cost, LenetResults
 from benchmarks.reporting import figures
 from benchmarks.reporting.charts import LIBRARIES, OURS, RUNGS
@@ -102,4 +103,4 @@ def duration(seconds: float) -> str:
 
 def colour(cost: Cost) -> str:
     """Return the colour of a contestant: what `auto` takes apart from the other backends."""
-    return OURS[1] if cost.kind == "fastconv" and cost.name != "auto" else COLOURS[cost.kind]
+    return OURS[1] if cost.kind == "fastconv" and cost.name != AUTO else COLOURS[cost.kind]

@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from benchmarks.contestants.base import AUTO
 from benchmarks.lenet import charts
 from benchmarks.lenet.network import DEPARTURES
 from benchmarks.lenet.results import Cost, LenetResults
@@ -36,7 +37,7 @@ def headline(results: LenetResults) -> str:
 def comparison(results: LenetResults) -> list[str]:
     """Say what an epoch costs, and whether everyone computed the same."""
     sentences = []
-    ours, slow = results.cost("auto"), results.cost("reference")
+    ours, slow = results.cost(AUTO), results.cost("reference")
     if ours is not None and ours.timed:
         text = f"An epoch takes fastconv {charts.duration(results.epoch_seconds(ours))}"
         if slow is not None and slow.timed:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.contestants.base import AUTO
 from benchmarks.measuring.results import ResultsError, Status
 
 FORMAT = "lenet 2"
@@ -118,7 +119,7 @@ class LenetResults:
     @property
     def ratio(self) -> float | None:
         """How many times as fast our epoch is as the fastest library's, where there is one."""
-        ours, theirs = self.cost("auto"), self.fastest("library")
+        ours, theirs = self.cost(AUTO), self.fastest("library")
         if ours is None or not ours.timed or theirs is None:
             return None
         return theirs.seconds_per_image / ours.seconds_per_image

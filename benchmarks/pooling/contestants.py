@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.contestants.base import Contestant, Run, one_array
-from benchmarks.contestants.pytorch import PIP_COMMAND
+from benchmarks.contestants.origins import FromFastconv, FromPyTorch
 from benchmarks.pooling.problems import Pooling
 
 __all__ = ["POOLERS"]
@@ -18,27 +18,14 @@ class _Pooler(Contestant):
         return None
 
 
-class Fastconv(_Pooler):
+class Fastconv(FromFastconv, _Pooler):
     """The functions of fastconv, by one of their backends."""
-
-    kind = "fastconv"
-    distributions = ("fastconv",)
 
     def __init__(self, backend: str, label: str) -> None:
         self.name = f"pooling-{backend}"
         self.label = label
         self.about = f'fastconv.max_pool2d and others, backend="{backend}"'
         self._backend = backend
-
-    def version(self) -> str:
-        import fastconv
-
-        return fastconv.__version__
-
-    def set_threads(self, threads: int) -> None:
-        import fastconv
-
-        fastconv.set_num_threads(threads)
 
     def prepare(self, layer: Any, direction: str, data: Any, threads: int) -> Run:
         import fastconv
@@ -60,26 +47,14 @@ class Fastconv(_Pooler):
         return Run(lambda: pool(grad, x, *window, **options), one_array)
 
 
-class PyTorch(_Pooler):
+class PyTorch(FromPyTorch, _Pooler):
     """The operators that PyTorch's functions and its autograd call."""
-
-    kind = "library"
-    packages = ("torch",)
-    distributions = ("torch",)
 
     def __init__(self, layout: str, label: str) -> None:
         self.name = f"pooling-torch-{layout}"
         self.label = label
         self.about = f"torch.ops.aten, memory format {layout}"
         self._layout = layout
-
-    def pip_command(self) -> str:
-        return PIP_COMMAND
-
-    def set_threads(self, threads: int) -> None:
-        import torch
-
-        torch.set_num_threads(threads)
 
     def prepare(self, layer: Any, direction: str, data: Any, threads: int) -> Run:
         import torch
