@@ -117,9 +117,8 @@ def _started(
         process.close()
         return None
     truth = _losses_in_float64(state, mine[:count], recipe)
-    cost.difference = max(
-        abs(mine / exact - 1) for mine, exact in zip(cost.losses, truth, strict=True)
-    )
+    # of losses that are no numbers none, which Python's own maximum might pass over
+    cost.difference = float(np.max(np.abs(np.array(cost.losses) / truth - 1)))
     return process
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import re
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from benchmarks import cli
 from benchmarks.lenet import comparing, digits, page, pictures, training
 from benchmarks.lenet.contestants import Reference, find, steps_of
 from benchmarks.lenet.network import Recipe, batches, lenet
-from benchmarks.lenet.results import FILE, Cost, LenetResults, newest
+from benchmarks.lenet.results import FILE, SAME_LOSS, Cost, LenetResults, newest
 from benchmarks.measuring.results import ResultsError
 from benchmarks.reporting import report
 from tests.benchmarks import made_up
@@ -76,7 +77,7 @@ def test_everyone_that_took_part_computed_the_same(run: Path) -> None:
     timed = {cost.name for cost in results.timed}
     assert timed >= {"reference", "auto", "im2col"}
     assert [cost.reason for cost in results.costs if cost.status == "failed"] == []
-    assert all(page.is_same(cost) for cost in results.timed)
+    assert all(cost.is_same for cost in results.timed)
     reference = results.cost("reference")
     assert reference is not None
     assert reference.batch == Reference.most_images
@@ -153,7 +154,7 @@ def test_losses_of_the_reference_are_ours() -> None:
     network = lenet(0)
     network.load_state_dict(state)
     ours = [step() for step in steps_of(network, epoch, Recipe())]
-    np.testing.assert_allclose(losses, ours, rtol=page.SAME_LOSS)
+    np.testing.assert_allclose(losses, ours, rtol=SAME_LOSS)
 
 
 def test_a_contestant_that_cannot_do_it_says_why() -> None:
@@ -197,11 +198,45 @@ def test_the_sentences_name_who_is_compared_and_who_is_wrong() -> None:
     cost, agreement = page.comparison(results)
     assert "400 ms, 10,000 times less than plain loops, and PyTorch 800 ms: 2.00 times" in cost
     assert "all 3 are those of float64" in agreement
-    results.costs[2].difference = 0.1
-    assert "Losses of PyTorch are not those" in page.comparison(results)[1]
     results.costs[2].times = [2e-4, 5e-4]
     assert "busy" in page.comparison(results)[2]
     assert "2.5 times" in page.comparison(results)[2]
+
+
+@pytest.mark.parametrize("difference", [0.1, math.nan, math.inf])
+def test_who_computes_something_else_is_not_the_fastest(difference: float) -> None:
+    results = LenetResults("", 2, {}, {}, 4000, 1000)
+    results.costs = [
+        Cost("auto", "fastconv auto", "fastconv", "", images=4000, times=[1e-4], difference=1e-7),
+        Cost("torch", "PyTorch", "library", "", images=4000, times=[2e-4], difference=1e-7),
+        Cost("wrong", "The quick", "library", "", images=4000, times=[1e-6], difference=difference),
+    ]
+    assert results.fastest("library") is results.costs[1]
+    assert results.ratio == pytest.approx(2)
+    cost, agreement = page.comparison(results)
+    assert "PyTorch 800 ms: 2.00 times" in cost
+    assert agreement == "Losses of The quick are not those of float64 to rounding."
+    assert page.View(results).fastest == 1e-4
+    results.costs[2].status = "failed"
+    results.costs[2].difference = None
+    results.costs[0].difference = difference
+    assert results.ratio is None
+
+
+def test_a_loss_that_is_no_number_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        comparing.Process,
+        "ask",
+        lambda _, task, **__: "1" if task == "version" else [2.3, math.nan],
+    )
+    monkeypatch.setattr(comparing, "_losses_in_float64", lambda *_: [2.3, 2.2])
+    results = LenetResults("", 1, {}, {}, 10, 10)
+    epoch = [(np.zeros((1, 1, 28, 28), np.float32), np.zeros(1, int))] * 2
+    process = comparing._started(find("auto"), 1, {}, epoch, Recipe(), comparing.QUICK, results)
+    assert process is not None
+    process.close()
+    assert results.costs[0].difference is not None
+    assert not results.costs[0].is_same
 
 
 def test_without_mlxtend_it_says_what_to_install(
