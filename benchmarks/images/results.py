@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from benchmarks.images.cases import Case, Family
-from benchmarks.measuring.results import ContestantInfo, ResultsError, Status
+from benchmarks.measuring.results import Checked, ContestantInfo, ResultsError, Status
 
 KIND = "fastconv images"
 FORMAT = 1
@@ -18,8 +17,10 @@ AUTO = "fastconv-auto"
 
 
 @dataclass
-class Timing:
+class Timing(Checked):
     """One contestant on one case."""
+
+    UNIT: ClassVar = "u·max Σ|w||x|"
 
     case: str
     contestant: str
@@ -27,23 +28,8 @@ class Timing:
     reason: str = ""
     times: list[float] = field(default_factory=list)
     error: float | None = None
-    """Largest error against float64, in units of u·max Σ|w||x|."""
+    """Largest error against float64, in units of `UNIT`."""
     allowed_error: float | None = None
-
-    @property
-    def correct(self) -> bool:
-        if self.error is None or self.allowed_error is None:
-            return False
-        return self.error <= self.allowed_error
-
-    @property
-    def counts(self) -> bool:
-        """Whether there is a time, of a result that is right."""
-        return self.status == "ok" and self.correct and bool(self.times)
-
-    @property
-    def seconds(self) -> float:
-        return statistics.median(self.times)
 
 
 @dataclass
@@ -92,7 +78,23 @@ class ImageResults:
 
     @property
     def all_correct(self) -> bool:
-        return all(timing.correct for timing in self.timings)
+        """Whether every result is right, and nobody failed, not even in a later turn."""
+        return all(timing.correct and timing.status == "ok" for timing in self.timings)
+
+    def trouble(self, case: str, contestant: str) -> str:
+        """Return what went wrong there, or nothing."""
+        found = (t for t in self.timings if (t.case, t.contestant) == (case, contestant))
+        return next((timing.trouble for timing in found), "")
+
+    @property
+    def troubles(self) -> list[str]:
+        """What went wrong anywhere, by what everyone is called."""
+        labels = {info.name: info.label for info in self.contestants}
+        return [
+            f"{timing.case}: {labels[timing.contestant]} {timing.trouble}"
+            for timing in self.timings
+            if timing.trouble
+        ]
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from benchmarks.problems.layer import Layer
 
@@ -18,6 +18,46 @@ Status = Literal["ok", "unsupported", "failed"]
 
 class ResultsError(Exception):
     """The file is not one of ours."""
+
+
+class Checked:
+    """Properties of somebody's times that count only where the result was compared and is right."""
+
+    UNIT: ClassVar[str]
+    """Of the errors."""
+    status: Status
+    reason: str
+    times: list[float]
+    error: float | None
+    allowed_error: float | None
+
+    @property
+    def correct(self) -> bool:
+        """Whether the result was compared, and is within its bound."""
+        if self.error is None or self.allowed_error is None:
+            return False
+        return self.error <= self.allowed_error
+
+    @property
+    def counts(self) -> bool:
+        """Whether there is a time, of a result that is right."""
+        return self.status == "ok" and self.correct and bool(self.times)
+
+    @property
+    def seconds(self) -> float:
+        return statistics.median(self.times)
+
+    @property
+    def trouble(self) -> str:
+        """What went wrong, or nothing."""
+        if self.status == "failed":
+            return f"failed: {self.reason}"
+        if self.error is None or self.correct:
+            return ""
+        return (
+            f"is NOT correct, its time does not count: error {self.error:.3g} {self.UNIT}, "
+            f"at most {self.allowed_error:g}"
+        )
 
 
 @dataclass

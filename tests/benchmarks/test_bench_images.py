@@ -16,6 +16,7 @@ from scipy import ndimage
 from benchmarks import cli
 from benchmarks.images import cases, command, contestants, gallery, page, table, truth
 from benchmarks.images.results import AUTO, ImageResults, Timing
+from benchmarks.measuring.process import Failed
 from benchmarks.measuring.results import ContestantInfo, ResultsError
 from tests.comparing import assert_within_bounds
 
@@ -135,6 +136,8 @@ def test_the_time_of_a_wrong_result_does_not_count() -> None:
     assert "3.00×" in text
     html = page.render(results)
     assert "Not all results are right" in html
+    assert "5×5: ndimage.convolve is NOT correct, its time does not count: error 29 u·max" in html
+    assert ">wrong</td>" in html
     assert "3.00×" in html
 
 
@@ -150,7 +153,20 @@ def test_a_failure_is_told() -> None:
         "3×3", "ndimage-convolve", "failed", "MemoryError: no room [at all]"
     )
     assert "failed: MemoryError: no room [at all]" in " ".join(shown(results).split())
+    html = page.render(results)
+    assert "3×3: ndimage.convolve failed: MemoryError: no room [at all]</p>" in html
+    assert ">failed</td>" in html
     assert not results.all_correct
+
+
+def test_a_failure_in_a_later_turn_is_one_as_well() -> None:
+    results = made_up()
+    results.timings[-1].error = 1.0
+    assert results.all_correct
+    results.timings[-1].status, results.timings[-1].reason = "failed", str(Failed("killed"))
+    assert not results.all_correct
+    assert results.ratio("5×5", "ndimage-convolve") is None
+    assert "5×5: ndimage.convolve failed: killed" in page.render(results)
 
 
 def test_the_truth_is_the_convolution() -> None:
