@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 from benchmarks.images import table
 from benchmarks.images.cases import Case, Family
 from benchmarks.images.results import AUTO, ImageResults
-from benchmarks.reporting import figures
+from benchmarks.reporting import figures, sentences
 from benchmarks.reporting.charts import LIBRARIES, OURS
 from benchmarks.reporting.figures import PAGE, WIDE, page_style
 from benchmarks.reporting.templating import environment
@@ -50,6 +50,7 @@ class Shown:
         self.results = results
         self.heading = heading
         self.sentence = sentence(results)
+        self.machine = sentences.machine_text(results.machine)
         self.colours = colours(results)
 
     def families(self) -> list[tuple[Family, str]]:

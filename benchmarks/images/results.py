@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from benchmarks.images.cases import Case, Family
-from benchmarks.measuring.results import Checked, ContestantInfo, ResultsError, Status
+from benchmarks.measuring.files import ResultFile
+from benchmarks.measuring.results import Checked, ContestantInfo, Status
 
-KIND = "fastconv images"
-FORMAT = 1
 AUTO = "fastconv-auto"
 
 
@@ -33,10 +29,14 @@ class Timing(Checked):
 
 
 @dataclass
-class ImageResults:
+class ImageResults(ResultFile):
     """One run."""
 
-    created: str
+    FILE: ClassVar = "images.json"
+    KIND: ClassVar = "fastconv images"
+    FORMAT: ClassVar = 1
+    PARTS: ClassVar = {"cases": Case, "contestants": ContestantInfo, "timings": Timing}
+
     preset: str
     threads: int
     machine: dict[str, Any]
@@ -46,8 +46,10 @@ class ImageResults:
     chosen: dict[str, str] = field(default_factory=dict)
     """Case → the strategy that fastconv takes for it."""
     seconds: float = 0.0
-    kind: str = KIND
-    format: int = FORMAT
+
+    @property
+    def is_full(self) -> bool:
+        return self.preset != "quick"
 
     def find(self, case: str, contestant: str) -> Timing | None:
         """Return a timing that counts."""
@@ -95,32 +97,3 @@ class ImageResults:
             for timing in self.timings
             if timing.trouble
         ]
-
-    def save(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", "utf-8")
-
-    @classmethod
-    def load(cls, path: Path) -> ImageResults:
-        """Read a result file.
-
-        Raises
-        ------
-        ResultsError
-            If there is no such file or it is of another kind.
-        """
-        try:
-            raw = json.loads(path.read_text("utf-8"))
-        except OSError as error:
-            raise ResultsError(f"cannot read {path}: {error.strerror}") from error
-        except ValueError as error:
-            raise ResultsError(f"{path} is not JSON: {error}") from error
-        if not isinstance(raw, dict) or (raw.get("kind"), raw.get("format")) != (KIND, FORMAT):
-            raise ResultsError(f"{path} holds no image results of format {FORMAT}")
-        parts: dict[str, Callable[..., Any]] = {
-            "cases": Case,
-            "contestants": ContestantInfo,
-            "timings": Timing,
-        }
-        for name, part in parts.items():
-            raw[name] = [part(**item) for item in raw[name]]
-        return cls(**raw)

@@ -10,7 +10,7 @@ from benchmarks.contestants.base import AUTO
 from benchmarks.lenet import charts
 from benchmarks.lenet.network import DEPARTURES
 from benchmarks.lenet.results import Cost, LenetResults
-from benchmarks.reporting import figures
+from benchmarks.reporting import figures, sentences
 from benchmarks.reporting.templating import environment
 
 # Turns of one contestant on an idle machine differ by less.
@@ -85,6 +85,7 @@ class View:
         self.results = results
         self.recipe = results.recipe
         self.machine = results.machine
+        self.machine_text = sentences.machine_text(results.machine)
         self.departures = DEPARTURES
         self.headline = headline(results) if results.is_trained else "What training LeNet-5 costs"
         self.sentences = comparison(results)

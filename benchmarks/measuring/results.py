@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from benchmarks.measuring.files import ResultFile
 from benchmarks.problems.layer import Layer
 
-FORMAT = 2
-
 Status = Literal["ok", "unsupported", "failed"]
-
-
-class ResultsError(Exception):
-    """The file is not one of ours."""
 
 
 class Checked:
@@ -177,10 +170,19 @@ class PhotoResult:
 
 
 @dataclass
-class Results:
+class Results(ResultFile):
     """One run."""
 
-    created: str
+    FILE: ClassVar = "results.json"
+    KIND: ClassVar = "fastconv layers"
+    FORMAT: ClassVar = 2
+    PARTS: ClassVar = {
+        "contestants": ContestantInfo,
+        "layers": LayerInfo,
+        "measurements": Measurement,
+        "photos": PhotoResult,
+    }
+
     preset: str
     threads: int
     directions: list[str]
@@ -192,7 +194,10 @@ class Results:
     overheads: dict[str, float] = field(default_factory=dict)
     """What is called → microseconds of a call that computes next to nothing."""
     seconds: float = 0.0
-    format: int = FORMAT
+
+    @property
+    def is_full(self) -> bool:
+        return self.preset != "quick"
 
     def find(self, layer: str, direction: str, contestant: str) -> Measurement | None:
         return next(
@@ -249,36 +254,6 @@ class Results:
             if m.timed and len(m.times) > 3
         ]
         return statistics.median(spreads) if spreads else None
-
-    def save(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", "utf-8")
-
-    @classmethod
-    def load(cls, path: Path) -> Results:
-        """Read a result file.
-
-        Raises
-        ------
-        ResultsError
-            If there is no such file or it is of another kind.
-        """
-        try:
-            raw = json.loads(path.read_text("utf-8"))
-        except OSError as error:
-            raise ResultsError(f"cannot read {path}: {error.strerror}") from error
-        except ValueError as error:
-            raise ResultsError(f"{path} is not JSON: {error}") from error
-        if not isinstance(raw, dict) or raw.get("format") != FORMAT:
-            raise ResultsError(f"{path} is not a result file of format {FORMAT}")
-        parts = {
-            "contestants": ContestantInfo,
-            "layers": LayerInfo,
-            "measurements": Measurement,
-            "photos": PhotoResult,
-        }
-        for name, part in parts.items():
-            raw[name] = [part(**item) for item in raw[name]]
-        return cls(**raw)
 
 
 def geometric_mean(values: Iterable[float]) -> float | None:
