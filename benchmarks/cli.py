@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
+        _refuse_what_nobody_reads(options, parser.parse_args([]))
         if options.picture:
             _ask_for_folder_of(options.picture, "--picture")
         return int(options.run(options))
@@ -63,6 +64,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; no report was written", file=sys.stderr)
         return 130
+
+
+def _refuse_what_nobody_reads(options: argparse.Namespace, usual: argparse.Namespace) -> None:
+    """Raise where something stands before a command that it does not take."""
+    if options.run is usual.run:
+        return
+    for name, value in vars(usual).items():
+        taken = name in ("run", "takes", "command", *options.takes)
+        if not taken and getattr(options, name) != value:
+            raise UsageError(f"--{name}: {options.command} does not take it")
 
 
 def _layers(options: argparse.Namespace) -> int:
@@ -150,10 +161,10 @@ def _parser() -> argparse.ArgumentParser:
         "networks and on photographs. Writes an HTML report and results.json; prints the path "
         "of the report as its last line. The newest full runs of `images` and `lenet` below "
         "benchmarks/results have a section in it.",
-        epilog="What stands before a command counts as well: --threads, --output, and --quick and "
-        "--backends where the command has them. The exit status is 1 where results differ.",
+        epilog="Options may stand before a command that takes them or behind it. The exit status "
+        "is 1 where results differ or everybody failed, 2 where something is missing.",
     )
-    parser.set_defaults(run=_layers)
+    parser.set_defaults(run=_layers, takes=())
     parser.add_argument(
         "--layers",
         metavar="NAMES",
@@ -192,16 +203,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--list", action="store_true", help="show layers and contestants, and end")
     parser.add_argument("--picture", type=Path, metavar="FILE.png", help=PICTURE_HELP)
-    commands = parser.add_subparsers(metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     _add_earlier_runs(commands)
     filtering = commands.add_parser(
         "images", help="filter photographs, beside OpenCV and SciPy; writes images.html"
     )
-    filtering.set_defaults(run=_images)
+    filtering.set_defaults(run=_images, takes=("threads", "output", "quick"))
     _add_common(filtering, "images")
     _add_quick(filtering, "small photographs, few kernels; in seconds")
     showing = commands.add_parser("gallery", help="draw what each filter does to a photograph")
-    showing.set_defaults(run=_gallery)
+    showing.set_defaults(run=_gallery, takes=())
     showing.add_argument(
         "picture_file", type=Path, nargs="?", default=GALLERY_FILE, metavar="FILE.png"
     )
@@ -212,7 +223,7 @@ def _parser() -> argparse.ArgumentParser:
         "then has every backend, plain loops and PyTorch train it for an epoch. Writes an HTML "
         "page, lenet.json and the weights; prints the path of the page as its last line.",
     )
-    learning.set_defaults(run=_lenet)
+    learning.set_defaults(run=_lenet, takes=("threads", "output", "quick", "backends"))
     _add_common(learning, "lenet")
     _add_quick(learning, "a few digits, to see that it works; in seconds")
     lenet.add_arguments(learning, positive_int)
@@ -223,7 +234,7 @@ def _parser() -> argparse.ArgumentParser:
         "NumPy and by PyTorch in both memory layouts. Shows a table, writes pooling.json, and "
         "prints its path as the last line.",
     )
-    pools.set_defaults(run=_pooling)
+    pools.set_defaults(run=_pooling, takes=("threads", "output"))
     _add_common(pools, "pooling")
     pools.add_argument(
         "--seconds", type=positive_float, default=30.0, help="for all of it (default: %(default)g)"
@@ -233,7 +244,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_earlier_runs(commands: Any) -> None:
     comparing = commands.add_parser("compare", help="show two earlier runs side by side")
-    comparing.set_defaults(run=_compare)
+    comparing.set_defaults(run=_compare, takes=())
     comparing.add_argument("before", type=Path, metavar="A.json")
     comparing.add_argument("after", type=Path, metavar="B.json")
     reporting = commands.add_parser(
@@ -243,7 +254,7 @@ def _add_earlier_runs(commands: Any) -> None:
         "of layers, images, lenet or pooling, as the file says. The newest full runs of `images` "
         "and `lenet` below benchmarks/results have a section in the report of layers.",
     )
-    reporting.set_defaults(run=_report)
+    reporting.set_defaults(run=_report, takes=("picture",))
     reporting.add_argument("results", type=Path, metavar="results.json")
     reporting.add_argument(
         "--picture",

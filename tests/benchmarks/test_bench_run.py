@@ -101,6 +101,13 @@ def test_the_report_is_drawn_again(run: Path, capsys: pytest.CaptureFixture[str]
         (["--quick", "--full"], "not allowed with"),
         (["--direction", "step,sideways"], "no direction is called 'sideways'; there are forward"),
         (["compare", "no_such.json", "b.json"], "cannot read no_such.json"),
+        (["report", "no_such.json"], "cannot read no_such.json"),
+        (["--quick", "pooling"], "--quick: pooling does not take it"),
+        (["--full", "images"], "--full: images does not take it"),
+        (["--layers", "all", "lenet"], "--layers: lenet does not take it"),
+        (["--direction", "step", "gallery"], "--direction: gallery does not take it"),
+        (["--list", "report", "a.json"], "--list: report does not take it"),
+        (["--output", "here", "compare", "a.json", "b.json"], "--output: compare does not take"),
     ],
 )
 def test_errors_are_clear(
