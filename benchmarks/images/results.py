@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from benchmarks.images.cases import Case, Family
-from benchmarks.measuring.files import ResultFile
+from benchmarks.measuring.files import Embedded
 from benchmarks.measuring.results import Checked, ContestantInfo, Status
 
 AUTO = "fastconv-auto"
@@ -29,7 +29,7 @@ class Timing(Checked):
 
 
 @dataclass
-class ImageResults(ResultFile):
+class ImageResults(Embedded):
     """One run."""
 
     FILE: ClassVar = "images.json"

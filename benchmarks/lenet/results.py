@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from benchmarks.contestants.base import AUTO
-from benchmarks.measuring.files import ResultFile
+from benchmarks.measuring.files import Embedded
 from benchmarks.measuring.results import Status
 
 # Sums in another order move a float32 loss by a few of its last bits, ten steps by some more.
@@ -73,7 +73,7 @@ class Part:
 
 
 @dataclass
-class LenetResults(ResultFile):
+class LenetResults(Embedded):
     """One run."""
 
     FILE: ClassVar = "lenet.json"

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-# Of layers, whose files have not always said so.
-UNNAMED_KIND = "fastconv layers"
+# Whose files have not always said so.
+LAYERS = "fastconv layers"
 
 
 class ResultsError(Exception):
@@ -33,11 +34,6 @@ class ResultFile:
     PARTS: ClassVar[Mapping[str, Callable[..., Any]]]
     """Each field that is a list of objects, and what makes one of them."""
 
-    @property
-    def is_full(self) -> bool:
-        """Whether it is more than a quick look, so that the report of layers may embed it."""
-        raise NotImplementedError
-
     def save(self, folder: Path) -> None:
         """Write the file of the run into its folder."""
         fields = {"kind": self.KIND, "format": self.FORMAT, **asdict(self)}
@@ -45,7 +41,17 @@ class ResultFile:
         (folder / self.FILE).write_text(text + "\n", "utf-8")
 
 
+class Embedded(ResultFile, ABC):
+    """A run whose newest is a section of the report of layers."""
+
+    @property
+    @abstractmethod
+    def is_full(self) -> bool:
+        """Whether it is more than a quick look."""
+
+
 File = TypeVar("File", bound=ResultFile)
+Section = TypeVar("Section", bound=Embedded)
 
 
 def load(path: Path, *kinds: type[File]) -> File:
@@ -63,7 +69,7 @@ def load(path: Path, *kinds: type[File]) -> File:
     except ValueError as error:
         raise ResultsError(f"{path} is not JSON: {error}") from error
     if isinstance(raw, dict):
-        marker = raw.pop("kind", UNNAMED_KIND), raw.pop("format", None)
+        marker = raw.pop("kind", LAYERS), raw.pop("format", None)
         for kind in kinds:
             if marker == (kind.KIND, kind.FORMAT):
                 return _made(path, kind, raw)
@@ -80,7 +86,7 @@ def _made(path: Path, kind: type[File], fields: dict[str, Any]) -> File:
         raise ResultsError(f"{path} is a result file with other parts: {error}") from error
 
 
-def newest(folder: Path, kind: type[File]) -> File | None:
+def newest(folder: Path, kind: type[Section]) -> Section | None:
     """Return the latest full run of a kind that has a folder in this one, or None."""
     found = []
     for path in folder.glob(f"*/{kind.FILE}"):

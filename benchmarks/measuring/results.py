@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from benchmarks.measuring.files import ResultFile
+from benchmarks.measuring.files import LAYERS, ResultFile
 from benchmarks.problems.layer import Layer
 
 Status = Literal["ok", "unsupported", "failed"]
@@ -174,7 +174,7 @@ class Results(ResultFile):
     """One run."""
 
     FILE: ClassVar = "results.json"
-    KIND: ClassVar = "fastconv layers"
+    KIND: ClassVar = LAYERS
     FORMAT: ClassVar = 2
     PARTS: ClassVar = {
         "contestants": ContestantInfo,
@@ -194,10 +194,6 @@ class Results(ResultFile):
     overheads: dict[str, float] = field(default_factory=dict)
     """What is called → microseconds of a call that computes next to nothing."""
     seconds: float = 0.0
-
-    @property
-    def is_full(self) -> bool:
-        return self.preset != "quick"
 
     def find(self, layer: str, direction: str, contestant: str) -> Measurement | None:
         return next(

@@ -51,10 +51,6 @@ class PoolingResults(ResultFile):
     timings: list[PoolTiming] = field(default_factory=list)
     seconds: float = 0.0
 
-    @property
-    def is_full(self) -> bool:
-        return True
-
     def find(self, pooling: str, direction: str, contestant: str) -> PoolTiming | None:
         """Return a timing that counts."""
         wanted = (pooling, direction, contestant)

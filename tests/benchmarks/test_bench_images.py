@@ -18,7 +18,7 @@ from benchmarks.measuring.files import ResultsError, load
 from benchmarks.measuring.machine import usable_cores
 from benchmarks.measuring.process import Failed
 from benchmarks.measuring.results import ContestantInfo
-from tests.benchmarks.made_up import MACHINE
+from tests.benchmarks.made_up import MACHINE, infos
 from tests.benchmarks.pages import assert_needs_nothing_but_itself
 from tests.comparing import assert_within_bounds
 
@@ -218,10 +218,7 @@ def test_every_contestant_filters_every_case_of_its_families(name: str) -> None:
 
 def test_the_widest_table_fits_into_80_columns() -> None:
     results = made_up()
-    results.contestants = [
-        ContestantInfo(one.name, one.label, one.kind, one.about)
-        for one in contestants.all_contestants()
-    ]
+    results.contestants = infos(contestants.all_contestants())
     results.cases = [cases.Case("gaussian", 1024, 17, sigma=0.5)]
     results.chosen = {"σ 0.5": "separable"}
     results.timings = [
@@ -237,10 +234,7 @@ def test_the_widest_table_fits_into_80_columns() -> None:
 
 def test_every_contestant_has_a_colour_and_a_short_name() -> None:
     results = made_up()
-    results.contestants = [
-        ContestantInfo(one.name, one.label, one.kind, one.about)
-        for one in contestants.all_contestants()
-    ]
+    results.contestants = infos(contestants.all_contestants())
     assert len(set(page.colours(results).values())) == len(results.contestants)
     assert {AUTO, *table.SHORT} == {info.name for info in results.contestants}
 

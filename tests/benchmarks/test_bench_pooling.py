@@ -15,7 +15,6 @@ import reference
 from benchmarks import cli
 from benchmarks.measuring.files import load
 from benchmarks.measuring.process import Failed, Process
-from benchmarks.measuring.results import ContestantInfo
 from benchmarks.pooling import command, contestants, table, truth
 from benchmarks.pooling.problems import DIRECTIONS, POOLINGS, Pooling
 from benchmarks.pooling.results import PoolingResults, PoolTiming
@@ -81,10 +80,7 @@ def test_a_short_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 def made_up_run() -> PoolingResults:
     """Return a run of one pooling, by everyone."""
     results = PoolingResults("2026-01-01T00:00:00", 2, made_up.MACHINE, [POOLINGS[3]])
-    results.contestants = [
-        ContestantInfo(one.name, one.label, one.kind, one.about)
-        for one in contestants.all_contestants()
-    ]
+    results.contestants = made_up.infos(contestants.all_contestants())
     results.timings = [
         PoolTiming(POOLINGS[3].name, direction, name, times=[time], error=1.0, allowed_error=3.0)
         for direction in DIRECTIONS
