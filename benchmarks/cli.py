@@ -162,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
         "of the report as its last line. The newest full runs of `images` and `lenet` below "
         "benchmarks/results have a section in it.",
         epilog="Options may stand before a command that takes them or behind it. The exit status "
-        "is 1 where results differ or everybody failed, 2 where something is missing.",
+        "is 1 where results differ or something of fastconv failed, 2 where something is missing.",
     )
     parser.set_defaults(run=_layers, takes=())
     parser.add_argument(
