@@ -209,7 +209,7 @@ def test_the_report_shows_the_newest_run_or_how_to_make_one(run: Path, tmp_path:
     assert "python -m benchmarks lenet" in report.render(whole, tmp_path)
     text = report.render(whole, tmp_path, lenet=found)
     assert page.headline(found) in text.replace("&#39;", "'")
-    assert f"by 1 thread; on {found.machine['cpu']}, load before" in text
+    assert f"by 1 thread on {found.machine['cpu']}, load before" in text
     assert "What it confuses" in text
 
 
