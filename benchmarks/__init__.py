@@ -2,7 +2,7 @@
 
     python -m benchmarks                        run, show a table, write a report
     python -m benchmarks compare A.json B.json  two earlier runs side by side
-    python -m benchmarks report A.json          the report of an earlier run, drawn again
+    python -m benchmarks report A.json          an earlier run of any kind, shown again
     python -m benchmarks images                 filters, on a page of their own (images/)
     python -m benchmarks gallery                what each filter does, as a picture
     python -m benchmarks lenet                  a whole network on real digits: lenet/
@@ -16,16 +16,18 @@ The way of a run, room by room::
      │                   data, pictures          the same numbers for all, photographs and filters
      │
      ├──── contestants/  ours, definition, …     who convolves: fastconv, the rungs, libraries
+     │                   origins                 what all from one place have in common
      │                   internals               what of fastconv its users do not see
      │
      ├──── measuring/    runner ── turns         everyone on every layer
      │       │                  └─ filtering     everyone on every picture
+     │       │           starting                a process for everyone who is here
      │       │           process ══ worker       one process for each; only one computes at a time
      │       │                      └─ tasks     what is asked of it: prepare, sample, overhead
      │       │           truth, memory, peak,    what the figures are held against
      │       │           machine, on_paper
      │       ▼
-     │     results       as written to results.json
+     │     results       as written to results.json; files: how all runs are written and read
      │       │
      └──── reporting/    rivals, summaries,      who is compared with whom, what is said of it
                          sentences

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,13 +18,15 @@ from benchmarks.images import command as images
 from benchmarks.images import gallery
 from benchmarks.images.results import ImageResults
 from benchmarks.lenet import command as lenet
+from benchmarks.lenet import digits
 from benchmarks.lenet.contestants import Trainer, all_trainers
-from benchmarks.lenet.digits import DigitsError
-from benchmarks.lenet.results import newest
+from benchmarks.lenet.results import LenetResults
+from benchmarks.measuring.files import ResultsError, load, newest
 from benchmarks.measuring.machine import usable_cores
-from benchmarks.measuring.results import Results, ResultsError
+from benchmarks.measuring.results import Results
 from benchmarks.measuring.runner import Runner
-from benchmarks.pooling import run as pooling
+from benchmarks.pooling import command as pooling
+from benchmarks.pooling.results import PoolingResults
 from benchmarks.problems.directions import DIRECTIONS, Direction
 from benchmarks.problems.layer import Layer
 from benchmarks.problems.layers import LAYERS
@@ -32,70 +35,123 @@ from benchmarks.reporting import charts, compare, report, sentences
 from benchmarks.reporting.terminal import Terminal
 
 RESULTS_FOLDER = Path(__file__).parent / "results"
-RESULTS_FILE = "results.json"
 REPORT_FILE = "report.html"
 PICTURES_FOLDER = "pictures"
 GALLERY_FILE = Path(__file__).parent / "gallery.png"
+PICTURE_HELP = "also save the headline chart"
 
 Someone = TypeVar("Someone", Contestant, Trainer)
+
+
+class UsageError(Exception):
+    """The command line asks for what is not there; the message says what."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 1 where results differ."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    picture = getattr(options, "picture", None)
-    if picture and not picture.parent.is_dir():
-        parser.error(f"--picture: there is no folder {picture.parent}")
     try:
-        if options.command == "compare":
-            before, after = Results.load(options.before), Results.load(options.after)
-            compare.show(before, after, Console(highlight=False))
-            return 0
-        if options.command == "gallery":
-            gallery.save(options.picture_file)
-            print(options.picture_file.resolve())
-            return 0
-        if options.command == "images":
-            folder = options.output or RESULTS_FOLDER / f"{datetime.now():%Y-%m-%d-%H%M%S}-images"
-            _make_folder(parser, folder)
-            return images.run(folder, options.threads, quick=options.quick)
-        if options.command == "report" and options.results.name == images.RESULTS_FILE:
-            return images.write_page(ImageResults.load(options.results), options.results.parent)
-        if options.command == "pooling":
-            folder = _folder(options)
-            pooling.run(options.threads, options.seconds, folder)
-            print((folder / pooling.FILE).resolve())
-            return 0
-        if options.command == "report":
-            results, folder = Results.load(options.results), options.results.parent
-        elif options.command == "lenet":
-            trainers = _chosen(parser, all_trainers(), options.backends)
-            print(lenet.run(options, trainers, RESULTS_FOLDER).resolve())
-            return 0
-        elif options.list:
-            _list_choices()
-            return 0
-        else:
-            folder = _folder(options)
-            results = _run(parser, options, folder)
-        beside = folder / images.RESULTS_FILE
-        filtering = ImageResults.load(beside) if beside.exists() else None
-    except ResultsError as error:
+        _refuse_what_nobody_reads(options, parser.parse_args([]))
+        if options.picture:
+            _ask_for_folder_of(options.picture, "--picture")
+        return int(options.run(options))
+    except (UsageError, ResultsError) as error:
         parser.error(str(error))
-    except DigitsError as error:
+    except digits.DigitsError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; no report was written", file=sys.stderr)
         return 130
+
+
+def _refuse_what_nobody_reads(options: argparse.Namespace, usual: argparse.Namespace) -> None:
+    """Raise where something stands before a command that it does not take."""
+    if options.run is usual.run:
+        return
+    for name, value in vars(usual).items():
+        taken = name in ("run", "takes", "command", *options.takes)
+        if not taken and getattr(options, name) != value:
+            raise UsageError(f"--{name}: {options.command} does not take it")
+
+
+def _layers(options: argparse.Namespace) -> int:
+    if options.list:
+        _list_choices()
+        return 0
+    preset = QUICK if options.quick else FULL if options.full else DEFAULT
+    layers = _chosen_layers(options.layers, preset)
+    contestants = _chosen(all_contestants(), options.backends)
+    folder = _folder(options)
+    with (
+        Terminal() as terminal,
+        Runner(contestants, layers, options.direction, preset, options.threads) as runner,
+    ):
+        terminal.expect(runner.steps())
+        results = runner.run(terminal.step, terminal.row_done, folder / PICTURES_FOLDER)
+    results.save(folder)
+    terminal.finish(results)
+    return _write_report(results, folder, options)
+
+
+def _write_report(results: Results, folder: Path, options: argparse.Namespace) -> int:
+    """Write the report of layers, with the newest runs of filters and of the network in it."""
     path = folder / REPORT_FILE
-    page = report.render(results, folder / PICTURES_FOLDER, filtering, newest(RESULTS_FOLDER))
+    page = report.render(
+        results,
+        folder / PICTURES_FOLDER,
+        newest(RESULTS_FOLDER, ImageResults),
+        newest(RESULTS_FOLDER, LenetResults),
+    )
     path.write_text(page, "utf-8")
-    if picture:
-        charts.save_picture(results, picture)
+    if options.picture:
+        charts.save_picture(results, options.picture)
     print(path.resolve())
     return 0 if sentences.all_equal(results) else 1
+
+
+def _compare(options: argparse.Namespace) -> int:
+    before, after = (load(path, Results) for path in (options.before, options.after))
+    compare.show(before, after, Console(highlight=False))
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    """Show an earlier run again, by what its file says that it is."""
+    path: Path = options.results
+    results = load(path, Results, ImageResults, LenetResults, PoolingResults)
+    if isinstance(results, Results):
+        return _write_report(results, path.parent, options)
+    if options.picture:
+        raise UsageError(f"--picture: {path} is {results.KIND!r}, the chart is of layers")
+    if isinstance(results, ImageResults):
+        return images.write_page(results, path.parent)
+    if isinstance(results, LenetResults):
+        return lenet.write_page(results, path.parent)
+    assert isinstance(results, PoolingResults)
+    return pooling.show(results, path)
+
+
+def _images(options: argparse.Namespace) -> int:
+    return images.run(_folder(options, "-images"), options.threads, quick=options.quick)
+
+
+def _gallery(options: argparse.Namespace) -> int:
+    _ask_for_folder_of(options.picture_file, "FILE.png")
+    gallery.save(options.picture_file)
+    print(options.picture_file.resolve())
+    return 0
+
+
+def _lenet(options: argparse.Namespace) -> int:
+    trainers = _chosen(all_trainers(), options.backends)
+    training, test = digits.load(options.digits or digits.find())
+    return lenet.run(_folder(options, "-lenet"), options, trainers, training, test)
+
+
+def _pooling(options: argparse.Namespace) -> int:
+    return pooling.run(_folder(options, "-pooling"), options.threads, options.seconds)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,8 +159,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks",
         description="Every implementation of convolution that is here, on layers of published "
         "networks and on photographs. Writes an HTML report and results.json; prints the path "
-        "of the report as its last line.",
+        "of the report as its last line. The newest full runs of `images` and `lenet` below "
+        "benchmarks/results have a section in it.",
+        epilog="Options may stand before a command that takes them or behind it. The exit status "
+        "is 1 where results differ or something of fastconv failed, 2 where something is missing.",
     )
+    parser.set_defaults(run=_layers, takes=())
     parser.add_argument(
         "--layers",
         metavar="NAMES",
@@ -142,23 +202,17 @@ def _parser() -> argparse.ArgumentParser:
         "--output", type=Path, metavar="FOLDER", help="default: benchmarks/results/<date-time>"
     )
     parser.add_argument("--list", action="store_true", help="show layers and contestants, and end")
-    _add_picture(parser)
+    parser.add_argument("--picture", type=Path, metavar="FILE.png", help=PICTURE_HELP)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    comparing = commands.add_parser("compare", help="show two earlier runs side by side")
-    comparing.add_argument("before", type=Path, metavar="A.json")
-    comparing.add_argument("after", type=Path, metavar="B.json")
-    reporting = commands.add_parser("report", help="draw the report of an earlier run again")
-    reporting.add_argument("results", type=Path, metavar="results.json")
-    _add_picture(reporting)
-    # Without defaults of their own: what stands before the command counts too.
-    common: dict[str, Any] = {"default": argparse.SUPPRESS}
+    _add_earlier_runs(commands)
     filtering = commands.add_parser(
         "images", help="filter photographs, beside OpenCV and SciPy; writes images.html"
     )
-    filtering.add_argument("--threads", type=positive_int, help="the same for everyone", **common)
-    filtering.add_argument("--quick", action="store_true", help="small, in seconds", **common)
-    filtering.add_argument("--output", type=Path, metavar="FOLDER", **common)
+    filtering.set_defaults(run=_images, takes=("threads", "output", "quick"))
+    _add_common(filtering, "images")
+    _add_quick(filtering, "small photographs, few kernels; in seconds")
     showing = commands.add_parser("gallery", help="draw what each filter does to a photograph")
+    showing.set_defaults(run=_gallery, takes=())
     showing.add_argument(
         "picture_file", type=Path, nargs="?", default=GALLERY_FILE, metavar="FILE.png"
     )
@@ -169,33 +223,96 @@ def _parser() -> argparse.ArgumentParser:
         "then has every backend, plain loops and PyTorch train it for an epoch. Writes an HTML "
         "page, lenet.json and the weights; prints the path of the page as its last line.",
     )
+    learning.set_defaults(run=_lenet, takes=("threads", "output", "quick", "backends"))
+    _add_common(learning, "lenet")
+    _add_quick(learning, "a few digits, to see that it works; in seconds")
     lenet.add_arguments(learning, positive_int)
-    pools = commands.add_parser("pooling", help="compare poolings with PyTorch's")
-    pools.add_argument("--threads", type=positive_int, default=usable_cores())
-    pools.add_argument(
-        "--seconds", type=float, default=30.0, help="for all of it (default: %(default)g)"
+    pools = commands.add_parser(
+        "pooling",
+        help="pool by maxima and means, beside PyTorch; writes pooling.json",
+        description="The poolings of published networks and their gradients, by fastconv, by its "
+        "NumPy and by PyTorch in both memory layouts. Shows a table, writes pooling.json, and "
+        "prints its path as the last line.",
     )
+    pools.set_defaults(run=_pooling, takes=("threads", "output"))
+    _add_common(pools, "pooling")
     pools.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="default: benchmarks/results/<date-time>"
+        "--seconds", type=positive_float, default=30.0, help="for all of it (default: %(default)g)"
     )
     return parser
 
 
-def _folder(options: argparse.Namespace) -> Path:
-    folder: Path = options.output or RESULTS_FOLDER / f"{datetime.now():%Y-%m-%d-%H%M%S}"
-    return folder
-
-
-def _add_picture(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--picture", type=Path, metavar="FILE.png", help="also save the headline chart"
+def _add_earlier_runs(commands: Any) -> None:
+    comparing = commands.add_parser("compare", help="show two earlier runs side by side")
+    comparing.set_defaults(run=_compare, takes=())
+    comparing.add_argument("before", type=Path, metavar="A.json")
+    comparing.add_argument("after", type=Path, metavar="B.json")
+    reporting = commands.add_parser(
+        "report",
+        help="draw the report of an earlier run again",
+        description="Draws the page of an earlier run again, beside its file, or shows its table: "
+        "of layers, images, lenet or pooling, as the file says. The newest full runs of `images` "
+        "and `lenet` below benchmarks/results have a section in the report of layers.",
     )
+    reporting.set_defaults(run=_report, takes=("picture",))
+    reporting.add_argument("results", type=Path, metavar="results.json")
+    reporting.add_argument(
+        "--picture",
+        type=Path,
+        metavar="FILE.png",
+        default=argparse.SUPPRESS,
+        help=f"{PICTURE_HELP} of layers",
+    )
+
+
+# Without defaults of their own, which would replace what stands before the command.
+def _add_common(parser: argparse.ArgumentParser, name: str) -> None:
+    parser.add_argument(
+        "--threads",
+        type=positive_int,
+        default=argparse.SUPPRESS,
+        help="the same for everyone (default: all cores)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        default=argparse.SUPPRESS,
+        help=f"default: benchmarks/results/<date-time>-{name}",
+    )
+
+
+def _add_quick(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--quick", action="store_true", default=argparse.SUPPRESS, help=text)
+
+
+def _ask_for_folder_of(path: Path, argument: str) -> None:
+    if not path.parent.is_dir():
+        raise UsageError(f"{argument}: there is no folder {path.parent}")
+
+
+def _folder(options: argparse.Namespace, ending: str = "") -> Path:
+    """Make the folder of a run, and return it."""
+    date = f"{datetime.now():%Y-%m-%d-%H%M%S}"
+    folder: Path = options.output or RESULTS_FOLDER / f"{date}{ending}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--output: {folder} cannot be a folder: {error.strerror}") from error
+    return folder
 
 
 def positive_int(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
+
+
+def positive_float(text: str) -> float:
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a positive number, not {text}")
     return number
 
 
@@ -209,53 +326,28 @@ def directions(text: str) -> tuple[Direction, ...]:
     return tuple(direction for direction in DIRECTIONS if direction in names)
 
 
-def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, folder: Path) -> Results:
-    preset = QUICK if options.quick else FULL if options.full else DEFAULT
-    layers = _layers(parser, options.layers, preset)
-    contestants = _chosen(parser, all_contestants(), options.backends)
-    _make_folder(parser, folder)
-    with (
-        Terminal() as terminal,
-        Runner(contestants, layers, options.direction, preset, options.threads) as runner,
-    ):
-        terminal.expect(runner.steps())
-        results = runner.run(terminal.step, terminal.row_done, folder / PICTURES_FOLDER)
-    results.save(folder / RESULTS_FILE)
-    terminal.finish(results)
-    return results
-
-
-def _make_folder(parser: argparse.ArgumentParser, folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        parser.error(f"--output: {folder} cannot be a folder: {error.strerror}")
-
-
-def _layers(parser: argparse.ArgumentParser, patterns: str | None, preset: Preset) -> list[Layer]:
+def _chosen_layers(patterns: str | None, preset: Preset) -> list[Layer]:
     names = [layer.name for layer in LAYERS]
-    chosen = _matching(parser, "layer", names, patterns) if patterns else list(preset.layers)
+    chosen = _matching("layer", names, patterns) if patterns else list(preset.layers)
     return [layer for layer in LAYERS if layer.name in chosen]
 
 
-def _chosen(
-    parser: argparse.ArgumentParser, everyone: list[Someone], patterns: str | None
-) -> list[Someone]:
+def _chosen(everyone: list[Someone], patterns: str | None) -> list[Someone]:
     if not patterns:
         return everyone
-    chosen = _matching(parser, "backend", [one.name for one in everyone], patterns)
+    chosen = _matching("backend", [one.name for one in everyone], patterns)
     return [one for one in everyone if one.name in chosen]
 
 
-def _matching(
-    parser: argparse.ArgumentParser, what: str, names: Sequence[str], patterns: str
-) -> list[str]:
+def _matching(what: str, names: Sequence[str], patterns: str) -> list[str]:
     chosen: list[str] = []
     for pattern in patterns.split(","):
         everything = pattern.strip() == "all"
         found = [name for name in names if everything or fnmatchcase(name, pattern.strip())]
         if not found:
-            parser.error(f"no {what} is called {pattern.strip()!r}; there are {', '.join(names)}")
+            raise UsageError(
+                f"no {what} is called {pattern.strip()!r}; there are {', '.join(names)}"
+            )
         chosen += found
     return chosen
 

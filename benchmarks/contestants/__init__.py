@@ -35,8 +35,5 @@ def all_contestants() -> list[Contestant]:
 
 
 def find(name: str) -> Contestant:
-    """Return the contestant of that name; those who pool are found as well."""
-    from benchmarks.pooling.contestants import POOLERS
-
-    everyone = (*all_contestants(), *POOLERS)
-    return next(contestant for contestant in everyone if contestant.name == name)
+    """Return the contestant of that name."""
+    return next(contestant for contestant in all_contestants() if contestant.name == name)

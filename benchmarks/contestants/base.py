@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from numpy.typing import NDArray
 
@@ -16,6 +16,9 @@ from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
 
 Arrays = tuple[NDArray[Any], ...]
+
+# The one that is fastconv as its users call it, which chooses its backend by itself.
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,9 @@ class Participant(ABC):
 
     def set_threads(self, threads: int) -> None:  # noqa: B027 - optional, not forgotten
         """Fix the thread count where the environment variables do not; nothing by default."""
+
+
+Someone = TypeVar("Someone", bound=Participant)
 
 
 class Contestant(Participant):

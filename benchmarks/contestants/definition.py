@@ -5,15 +5,14 @@ from __future__ import annotations
 import importlib
 
 from benchmarks.contestants.base import Contestant, Run, one_array, wanted_gradients
+from benchmarks.contestants.origins import FromRepository
 from benchmarks.problems.data import Data
 from benchmarks.problems.directions import Direction, needs
 from benchmarks.problems.layer import Layer
 
 
-class Definition(Contestant):
+class Definition(FromRepository, Contestant):
     """A module of this repository with the signatures of fastconv."""
-
-    kind = "rung"
 
     def __init__(
         self, name: str, module: str, about: str, rough_gflops: float, *, plain_only: bool
@@ -23,13 +22,6 @@ class Definition(Contestant):
         self.about = about
         self.rough_gflops = rough_gflops
         self.plain_only = plain_only
-        self.packages = ("reference",)
-
-    def pip_command(self) -> str:
-        return "git clone the repository: it is not part of the installed package"
-
-    def version(self) -> str:
-        return "this repository"
 
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
         if self.plain_only and (layer.groups, layer.dilation) != (1, 1):

@@ -6,32 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.contestants.base import Contestant, Run, one_array, only_forward
+from benchmarks.contestants.origins import FromOpenCV
 from benchmarks.problems.data import Data
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
 
 
-class OpenCV(Contestant):
+class OpenCV(FromOpenCV, Contestant):
     """``cv2.filter2D`` plane by plane, for layers where each output sees one input plane."""
 
-    kind = "library"
     name = "opencv"
     label = "OpenCV"
     about = "cv2.filter2D for each plane, where every filter sees one plane"
-    packages = ("cv2",)
-    distributions = ("opencv-python-headless",)
     rough_gflops = 5.0
-
-    def version(self) -> str:
-        # The same library is on PyPI under several names, so it is asked itself.
-        import cv2
-
-        return str(cv2.__version__)
-
-    def set_threads(self, threads: int) -> None:
-        import cv2
-
-        cv2.setNumThreads(threads)
 
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
         if direction != "forward":

@@ -9,7 +9,15 @@ import numpy as np
 
 import fastconv
 from benchmarks.contestants import internals
-from benchmarks.contestants.base import Contestant, Run, one_array, only_forward, wanted_gradients
+from benchmarks.contestants.base import (
+    AUTO,
+    Contestant,
+    Run,
+    one_array,
+    only_forward,
+    wanted_gradients,
+)
+from benchmarks.contestants.origins import FromFastconv
 from benchmarks.problems.data import Data
 from benchmarks.problems.directions import Direction, needs
 from benchmarks.problems.layer import Layer
@@ -19,10 +27,8 @@ SLOW: Mapping[str, float] = {"loops_literal": 1.4, "loops_rows": 7.0, "loops": 8
 USUAL_GFLOPS = 150.0
 
 
-class FastconvBackend(Contestant):
+class FastconvBackend(FromFastconv, Contestant):
     """One backend of the registry."""
-
-    kind = "fastconv"
 
     def __init__(self, backend: internals.Backend) -> None:
         self.name = backend.name
@@ -32,12 +38,6 @@ class FastconvBackend(Contestant):
         self.slack = backend.error_growth
         self.sums_exactly = backend.error_growth == 1
 
-    def version(self) -> str:
-        return str(fastconv.__version__)
-
-    def set_threads(self, threads: int) -> None:
-        fastconv.set_num_threads(threads)
-
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
         return internals.refusal(self.name, layer, direction)
 
@@ -45,23 +45,16 @@ class FastconvBackend(Contestant):
         return _call(self.name, layer, direction, data)
 
 
-class FastconvAuto(Contestant):
+class FastconvAuto(FromFastconv, Contestant):
     """What a user calls who names no backend: measured as it is, choice included."""
 
-    kind = "fastconv"
-    name = "auto"
+    name = AUTO
     label = "fastconv auto"
     about = "fastconv.conv2d and conv2d_backward, by the backends that fit the problem best"
     rough_gflops = USUAL_GFLOPS
 
     def __init__(self) -> None:
         self.slack, self.sums_exactly = _worst_growth()
-
-    def version(self) -> str:
-        return str(fastconv.__version__)
-
-    def set_threads(self, threads: int) -> None:
-        fastconv.set_num_threads(threads)
 
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
         return None
@@ -70,10 +63,9 @@ class FastconvAuto(Contestant):
         return _call(self.name, layer, direction, data)
 
 
-class FastconvPlan(Contestant):
+class FastconvPlan(FromFastconv, Contestant):
     """The backend that `auto` takes, with the weights packed ahead."""
 
-    kind = "fastconv"
     name = "plan"
     label = "fastconv plan"
     about = "fastconv.plan_conv2d: the backend that auto takes, weights packed before the calls"
@@ -82,12 +74,6 @@ class FastconvPlan(Contestant):
 
     def __init__(self) -> None:
         self.slack, self.sums_exactly = _worst_growth()
-
-    def version(self) -> str:
-        return str(fastconv.__version__)
-
-    def set_threads(self, threads: int) -> None:
-        fastconv.set_num_threads(threads)
 
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
         return only_forward(direction)

@@ -5,20 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.contestants.base import Arrays, Contestant, Run, only_forward
+from benchmarks.contestants.origins import FromPyTorch
 from benchmarks.problems.data import Data
 from benchmarks.problems.directions import Direction, needs
 from benchmarks.problems.layer import Layer
 
-# The usual wheel brings gigabytes of CUDA along.
-PIP_COMMAND = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
 
-
-class PyTorch(Contestant):
+class PyTorch(FromPyTorch, Contestant):
     """``F.conv2d`` under ``inference_mode``; backward is the one operator that autograd calls."""
 
-    kind = "library"
-    packages = ("torch",)
-    distributions = ("torch",)
     rough_gflops = 150.0
 
     def __init__(self, name: str, label: str, layout: str) -> None:
@@ -26,14 +21,6 @@ class PyTorch(Contestant):
         self.label = label
         self.layout = layout
         self.about = f"torch.nn.functional.conv2d, memory format {layout}"
-
-    def pip_command(self) -> str:
-        return PIP_COMMAND
-
-    def set_threads(self, threads: int) -> None:
-        import torch
-
-        torch.set_num_threads(threads)
 
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
         return None
@@ -79,23 +66,17 @@ class PyTorch(Contestant):
         return Run(backward, _numpy)
 
 
-class PrepackedPyTorch(Contestant):
+class PrepackedPyTorch(FromPyTorch, Contestant):
     """What a compiled and frozen model calls: oneDNN on weights in the order that it likes best.
 
     The image is channels-last, which such a model keeps between its layers.
     """
 
-    kind = "library"
     name = "torch-prepacked"
     label = "PyTorch prepacked"
     about = "torch.ops.mkldnn._convolution_pointwise on reordered weights, channels_last"
-    packages = ("torch",)
-    distributions = ("torch",)
     rough_gflops = 150.0
     prepacks = True
-
-    def pip_command(self) -> str:
-        return PIP_COMMAND
 
     def version(self) -> str:
         import torch
@@ -104,11 +85,6 @@ class PrepackedPyTorch(Contestant):
         if not onednn.is_available():
             raise RuntimeError("this PyTorch is built without oneDNN")
         return super().version()
-
-    def set_threads(self, threads: int) -> None:
-        import torch
-
-        torch.set_num_threads(threads)
 
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
         return only_forward(direction)

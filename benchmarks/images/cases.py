@@ -47,11 +47,6 @@ class Case:
         """Whether the photograph is reflected at its border, rather than followed by zeros."""
         return self.family == "gaussian"
 
-    @property
-    def flops(self) -> int:
-        """Multiplications and additions of the definition: one of each per tap and pixel."""
-        return 2 * self.side**2 * self.size**2 * self.kernels
-
     def image(self) -> Array:
         """Return the photograph, (side, side) of grey levels from 0 to 1."""
         return photograph(self.side)

@@ -13,7 +13,6 @@ from benchmarks.images.contestants import all_contestants
 from benchmarks.images.results import ImageResults
 from benchmarks.images.runner import DEFAULT, QUICK, ImageRunner
 
-RESULTS_FILE = "images.json"
 PAGE_FILE = "images.html"
 
 
@@ -41,7 +40,7 @@ def run(folder: Path, threads: int, *, quick: bool) -> int:
             table.show_case(results, case, console)
 
         results = runner.run(step, case_done)
-    results.save(folder / RESULTS_FILE)
+    results.save(folder)
     table.show_end(results, console)
     return write_page(results, folder)
 

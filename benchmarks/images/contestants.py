@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from benchmarks.contestants.base import Participant
+from benchmarks.contestants.origins import FromFastconv, FromOpenCV
 from benchmarks.images.cases import TRUNCATE, Array, Case, Family
 
 Call = Callable[[], Array]
@@ -26,10 +27,9 @@ class Filterer(Participant):
         """Return the call that filters `image`; the kernel is brought into its form before."""
 
 
-class Fastconv(Filterer):
+class Fastconv(FromFastconv, Filterer):
     """``fastconv.convolve2d``, choosing by itself or told how."""
 
-    kind = "fastconv"
     families: tuple[Family, ...] = ("dense", "gaussian", "bank")
 
     def __init__(self, backend: str, label: str, about: str) -> None:
@@ -40,19 +40,6 @@ class Fastconv(Filterer):
         self.transforms = backend in ("auto", "fft")
         if backend == "separable":
             self.families = ("gaussian",)
-
-    def pip_command(self) -> str:
-        return ""
-
-    def version(self) -> str:
-        import fastconv
-
-        return fastconv.__version__
-
-    def set_threads(self, threads: int) -> None:
-        import fastconv
-
-        fastconv.set_num_threads(threads)
 
     def prepare(self, case: Case, image: Array, kernel: Array) -> Call:
         import fastconv
@@ -76,25 +63,7 @@ class FastconvGaussian(Fastconv):
         return lambda: filters.gaussian(image, case.sigma, truncate=TRUNCATE)
 
 
-class OpenCV(Filterer):
-    """What OpenCV's functions have in common."""
-
-    kind = "library"
-    packages = ("cv2",)
-    distributions = ("opencv-python-headless",)
-
-    def version(self) -> str:
-        import cv2
-
-        return str(cv2.__version__)
-
-    def set_threads(self, threads: int) -> None:
-        import cv2
-
-        cv2.setNumThreads(threads)
-
-
-class Filter2D(OpenCV):
+class Filter2D(FromOpenCV, Filterer):
     """One kernel at a time; correlates, so that it is given flipped kernels."""
 
     name = "opencv-filter2d"
@@ -120,7 +89,7 @@ class Filter2D(OpenCV):
         return bank
 
 
-class SepFilter2D(OpenCV):
+class SepFilter2D(FromOpenCV, Filterer):
     """Told both factors of a Gaussian."""
 
     name = "opencv-sepfilter2d"
@@ -135,7 +104,7 @@ class SepFilter2D(OpenCV):
         return lambda: cv2.sepFilter2D(image, cv2.CV_32F, bell, bell, borderType=border)
 
 
-class GaussianBlur(OpenCV):
+class GaussianBlur(FromOpenCV, Filterer):
     """Told the sigma and the size of a Gaussian."""
 
     name = "opencv-gaussianblur"
@@ -218,23 +187,16 @@ class FftConvolve(SciPy):
     def prepare(self, case: Case, image: Array, kernel: Array) -> Call:
         from scipy import fft, signal
 
-        first: Any = image if kernel.ndim == 2 else np.broadcast_to(image, (1, *image.shape))
+        first = image if kernel.ndim == 2 else image[None]
+        # What "same" returns; of a bank that would be one plane only, as the first operand has.
+        middle = slice(case.size // 2, case.size // 2 + case.side)
 
         def call() -> Array:
             with fft.set_workers(self.workers):
-                return signal.fftconvolve(first, kernel, "same", axes=(-2, -1))
-
-        if kernel.ndim == 2:
-            return call
-
-        def bank() -> Array:
-            # "same" is as the first operand, which has one plane to be repeated.
-            top = left = case.size // 2
-            with fft.set_workers(self.workers):
                 full = signal.fftconvolve(first, kernel, "full", axes=(-2, -1))
-            return full[:, top : top + case.side, left : left + case.side]
+            return full[..., middle, middle]
 
-        return bank
+        return call
 
 
 def all_contestants() -> list[Filterer]:

@@ -13,8 +13,9 @@ from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 from benchmarks.images import table
 from benchmarks.images.cases import Case, Family
 from benchmarks.images.results import AUTO, ImageResults
+from benchmarks.reporting import figures, sentences
 from benchmarks.reporting.charts import LIBRARIES, OURS
-from benchmarks.reporting.figures import NARROW, PAGE, WIDE, page_style, svg
+from benchmarks.reporting.figures import PAGE, WIDE, page_style
 from benchmarks.reporting.templating import environment
 
 HEIGHT = 4.3
@@ -49,14 +50,16 @@ class Shown:
         self.results = results
         self.heading = heading
         self.sentence = sentence(results)
+        self.machine = sentences.machine_text(results.machine)
         self.colours = colours(results)
 
     def families(self) -> list[tuple[Family, str]]:
         """Return the families of the run's cases, and what they are."""
         return [(family, text) for family, text in table.TITLES.items() if self.results.of(family)]
 
-    def chart(self, family: Family) -> Markup:
-        return Markup(chart(self.results, family))
+    def chart(self, family: Family) -> Markup | None:
+        """Return the curves of a family, for wide and for narrow windows."""
+        return figures.twice(lambda width: curves(self.results, family, width), family)
 
 
 def title(results: ImageResults) -> str:
@@ -94,15 +97,6 @@ def colours(results: ImageResults) -> dict[str, str]:
     return {info.name: next(palettes[info.kind]) for info in results.contestants}
 
 
-def chart(results: ImageResults, family: Family) -> str:
-    """Return the curves of a family, wide for a page and narrow for a telephone."""
-    drawn = [
-        f'<div class="{css}">{svg(curves(results, family, width), f"{family}-{css}")}</div>'
-        for css, width in (("wide", WIDE), ("narrow", NARROW))
-    ]
-    return "\n".join(drawn)
-
-
 def curves(results: ImageResults, family: Family, width: float) -> Figure:
     """Draw milliseconds over the kernel's size, both logarithmic, a curve for each contestant."""
     cases = results.of(family)
@@ -112,7 +106,7 @@ def curves(results: ImageResults, family: Family, width: float) -> Figure:
         left, bottom = 0.55, 0.55
         wide = (width - left - LABELS) / width
         axes = figure.add_axes((left / width, bottom / HEIGHT, wide, 1 - (bottom + 0.1) / HEIGHT))
-        axes.set_facecolor("none")
+        figures.quiet(axes, PAGE)
         axes.set_xscale("log")
         axes.set_yscale("log")
         ends: list[tuple[float, float, str, str]] = []
@@ -140,10 +134,6 @@ def curves(results: ImageResults, family: Family, width: float) -> Figure:
         axes.set_ylabel("milliseconds")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.tick_params(which="both", length=0)
-        axes.spines[:].set_visible(False)
-        axes.grid(color=PAGE.faint, lw=0.5, alpha=0.6)
-        axes.set_axisbelow(True)
         figure.draw_without_rendering()
         places = [axes.transAxes.inverted().transform(axes.transData.transform(end[:2]))[1]
                   for end in ends]  # fmt: skip

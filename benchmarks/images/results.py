@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import statistics
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from benchmarks.images.cases import Case, Family
-from benchmarks.measuring.results import ContestantInfo, ResultsError, Status
+from benchmarks.measuring.files import Embedded
+from benchmarks.measuring.results import Checked, ContestantInfo, Status
 
-KIND = "fastconv images"
-FORMAT = 1
 AUTO = "fastconv-auto"
 
 
 @dataclass
-class Timing:
+class Timing(Checked):
     """One contestant on one case."""
+
+    UNIT: ClassVar = "u·max Σ|w||x|"
 
     case: str
     contestant: str
@@ -27,30 +24,19 @@ class Timing:
     reason: str = ""
     times: list[float] = field(default_factory=list)
     error: float | None = None
-    """Largest error against float64, in units of u·max Σ|w||x|."""
+    """Largest error against float64, in units of `UNIT`."""
     allowed_error: float | None = None
-
-    @property
-    def correct(self) -> bool:
-        if self.error is None or self.allowed_error is None:
-            return False
-        return self.error <= self.allowed_error
-
-    @property
-    def counts(self) -> bool:
-        """Whether there is a time, of a result that is right."""
-        return self.status == "ok" and self.correct and bool(self.times)
-
-    @property
-    def seconds(self) -> float:
-        return statistics.median(self.times)
 
 
 @dataclass
-class ImageResults:
+class ImageResults(Embedded):
     """One run."""
 
-    created: str
+    FILE: ClassVar = "images.json"
+    KIND: ClassVar = "fastconv images"
+    FORMAT: ClassVar = 1
+    PARTS: ClassVar = {"cases": Case, "contestants": ContestantInfo, "timings": Timing}
+
     preset: str
     threads: int
     machine: dict[str, Any]
@@ -60,8 +46,10 @@ class ImageResults:
     chosen: dict[str, str] = field(default_factory=dict)
     """Case → the strategy that fastconv takes for it."""
     seconds: float = 0.0
-    kind: str = KIND
-    format: int = FORMAT
+
+    @property
+    def is_full(self) -> bool:
+        return self.preset != "quick"
 
     def find(self, case: str, contestant: str) -> Timing | None:
         """Return a timing that counts."""
@@ -92,33 +80,20 @@ class ImageResults:
 
     @property
     def all_correct(self) -> bool:
-        return all(timing.correct for timing in self.timings)
+        """Whether every result is right, and nobody failed, not even in a later turn."""
+        return all(timing.correct and timing.status == "ok" for timing in self.timings)
 
-    def save(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    def trouble(self, case: str, contestant: str) -> str:
+        """Return what went wrong there, or nothing."""
+        found = (t for t in self.timings if (t.case, t.contestant) == (case, contestant))
+        return next((timing.trouble for timing in found), "")
 
-    @classmethod
-    def load(cls, path: Path) -> ImageResults:
-        """Read a result file.
-
-        Raises
-        ------
-        ResultsError
-            If there is no such file or it is of another kind.
-        """
-        try:
-            raw = json.loads(path.read_text("utf-8"))
-        except OSError as error:
-            raise ResultsError(f"cannot read {path}: {error.strerror}") from error
-        except ValueError as error:
-            raise ResultsError(f"{path} is not JSON: {error}") from error
-        if not isinstance(raw, dict) or (raw.get("kind"), raw.get("format")) != (KIND, FORMAT):
-            raise ResultsError(f"{path} holds no image results of format {FORMAT}")
-        parts: dict[str, Callable[..., Any]] = {
-            "cases": Case,
-            "contestants": ContestantInfo,
-            "timings": Timing,
-        }
-        for name, part in parts.items():
-            raw[name] = [part(**item) for item in raw[name]]
-        return cls(**raw)
+    @property
+    def troubles(self) -> list[str]:
+        """What went wrong anywhere, by what everyone is called."""
+        labels = {info.name: info.label for info in self.contestants}
+        return [
+            f"{timing.case}: {labels[timing.contestant]} {timing.trouble}"
+            for timing in self.timings
+            if timing.trouble
+        ]

@@ -15,7 +15,7 @@ from benchmarks.images.contestants import Filterer
 from benchmarks.images.results import ImageResults, Timing
 from benchmarks.measuring import machine, turns
 from benchmarks.measuring.process import Failed, Process
-from benchmarks.measuring.results import ContestantInfo
+from benchmarks.measuring.starting import start
 
 TASKS = "benchmarks.images.tasks"
 # Who takes longer is called no more: what came out of the first call is its time.
@@ -64,47 +64,23 @@ class ImageRunner:
         return 1 + sum(1 + sum(case.family in one.families for one in here) for case in self.cases)
 
     def run(self, step: Step, case_done: CaseDone) -> ImageResults:
-        start = perf_counter()
+        began = perf_counter()
         step("starting")
+        self._processes, infos = start(self.contestants, self.threads, TASKS, self._stack)
         results = ImageResults(
             created=datetime.now().isoformat(timespec="seconds"),
             preset=self.pace.name,
             threads=self.threads,
             machine=machine.describe(),
             cases=list(self.cases),
-            contestants=self._start(),
+            contestants=infos,
         )
         for case in self.cases:
             results.chosen[case.name] = _strategy(case)
             results.timings += self._measure(case, step)
             case_done(results, case)
-        results.seconds = perf_counter() - start
+        results.seconds = perf_counter() - began
         return results
-
-    def _start(self) -> list[ContestantInfo]:
-        """Start a worker for everyone who is here; they load their libraries side by side."""
-        infos = []
-        for contestant in self.contestants:
-            info = ContestantInfo(
-                contestant.name, contestant.label, contestant.kind, contestant.about
-            )
-            infos.append(info)
-            info.missing = contestant.missing() or ""
-            if info.missing:
-                info.pip_command = contestant.pip_command()
-                continue
-            process = Process(contestant, self.threads, TASKS)
-            self._stack.callback(process.close)
-            self._processes.append(process)
-        by_name = {info.name: info for info in infos}
-        for process in list(self._processes):
-            info = by_name[process.contestant.name]
-            try:
-                info.version = process.ask("version")
-            except Failed as failure:
-                info.missing = f"did not start: {failure}"
-                self._processes.remove(process)
-        return infos
 
     def _measure(self, case: Case, step: Step) -> list[Timing]:
         """Check everyone's result of one case, then let them take turns."""

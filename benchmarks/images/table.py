@@ -77,17 +77,8 @@ def times(ratio: float) -> str:
 def show_case(results: ImageResults, case: Case, console: Console) -> None:
     """Say what went wrong in a case that has just been measured."""
     for timing in results.timings:
-        if timing.case != case.name:
-            continue
-        if timing.status == "failed":
-            console.print(
-                f"[red]{case.name}: {timing.contestant} failed: {escape(timing.reason)}[/]"
-            )
-        elif not timing.correct:
-            console.print(
-                f"[red]{case.name}: {timing.contestant} is NOT correct, its time does not count: "
-                f"error {timing.error:.3g} u·max Σ|w||x|, at most {timing.allowed_error:g}[/]"
-            )
+        if timing.case == case.name and timing.trouble:
+            console.print(f"[red]{case.name}: {timing.contestant} {escape(timing.trouble)}[/]")
 
 
 def show_end(results: ImageResults, console: Console) -> None:

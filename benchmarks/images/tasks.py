@@ -23,16 +23,8 @@ class FirstResult:
     seconds: float
 
 
-class ImageTasks(Sampling):
+class ImageTasks(Sampling[Filterer]):
     """The case at hand."""
-
-    def __init__(self, contestant: Filterer, threads: int) -> None:
-        super().__init__()
-        self.contestant = contestant
-        contestant.set_threads(threads)
-
-    def version(self) -> str:
-        return self.contestant.version()
 
     def prepare(self, case: Case, image: Array, kernel: Array) -> FirstResult:
         """Make a case ready and call it once."""

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import matplotlib
-from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.contestants.base import AUTO
 from benchmarks.lenet.results import Cost, LenetResults
 from benchmarks.reporting import figures
 from benchmarks.reporting.charts import LIBRARIES, OURS, RUNGS
-from benchmarks.reporting.figures import NARROW, PAGE, WIDE
+from benchmarks.reporting.figures import PAGE, WIDE
 
 COLOURS = {"fastconv": OURS[0], "rung": RUNGS[0], "library": LIBRARIES[0]}
-
-
-def twice(results: LenetResults, name: str) -> Markup:
-    """Return a chart for wide and for narrow windows; CSS shows one of them."""
-    draw: Callable[[LenetResults, float], Figure] = {"learning": learning, "costs": costs}[name]
-    drawn = []
-    for size, width in (("wide", WIDE), ("narrow", NARROW)):
-        svg = figures.svg(draw(results, width), f"lenet {name} {size}")
-        drawn.append(f'<div class="{size}">{svg}</div>')
-    return Markup("".join(drawn))
 
 
 def learning(results: LenetResults, width: float) -> Figure:
@@ -49,7 +37,7 @@ def learning(results: LenetResults, width: float) -> Figure:
             ),
         )
         for axes, values, title, shade in panels:
-            _quiet(axes)
+            figures.quiet(axes, PAGE)
             axes.plot(numbers, values, color=shade, lw=2, marker="o", ms=3.5)
             if min(values) > 0:
                 axes.set_yscale("log")
@@ -82,8 +70,7 @@ def costs(results: LenetResults, width: float) -> Figure:
                 height / (height + 0.55),
             )
         )
-        _quiet(axes)
-        axes.grid(axis="y", visible=False)
+        figures.quiet(axes, PAGE, "x")
         axes.set_xscale("log")
         seconds = [results.epoch_seconds(cost) for cost in timed]
         # bars of a logarithm have no natural beginning: a third of the shortest
@@ -116,12 +103,4 @@ def duration(seconds: float) -> str:
 
 def colour(cost: Cost) -> str:
     """Return the colour of a contestant: what `auto` takes apart from the other backends."""
-    return OURS[1] if cost.kind == "fastconv" and cost.name != "auto" else COLOURS[cost.kind]
-
-
-def _quiet(axes: Axes) -> None:
-    axes.set_facecolor("none")
-    axes.spines[:].set_visible(False)
-    axes.tick_params(which="both", length=0)
-    axes.grid(color=PAGE.faint, lw=0.5, alpha=0.6)
-    axes.set_axisbelow(True)
+    return OURS[1] if cost.kind == "fastconv" and cost.name != AUTO else COLOURS[cost.kind]

@@ -33,17 +33,7 @@ QUICK_DIGITS, QUICK_EPOCHS = 400, 2
 
 
 def add_arguments(parser: argparse.ArgumentParser, positive: Callable[[str], int]) -> None:
-    """Add what only this command takes; threads, output and quick are those of a usual run."""
-    parser.add_argument(
-        "--threads", type=positive, default=argparse.SUPPRESS, help="the same for everyone"
-    )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        default=argparse.SUPPRESS,
-        help="a few digits, to see that it works; in seconds",
-    )
-    parser.add_argument("--output", type=Path, metavar="FOLDER", default=argparse.SUPPRESS)
+    """Add what only this command takes."""
     parser.add_argument(
         "--backends",
         metavar="NAMES",
@@ -59,35 +49,35 @@ def add_arguments(parser: argparse.ArgumentParser, positive: Callable[[str], int
     only.add_argument("--compare-only", action="store_true", help="compare, without training first")
 
 
-def run(options: argparse.Namespace, trainers: Sequence[Trainer], results_folder: Path) -> Path:
-    """Do what the command line asks for, and return the path of the page.
+def run(
+    folder: Path,
+    options: argparse.Namespace,
+    trainers: Sequence[Trainer],
+    training: digits.Digits,
+    test: digits.Digits,
+) -> int:
+    """Do what the command line asks for; 1 where losses are wrong, or nobody was timed.
 
     Parameters
     ----------
+    folder
+        Where the page, the results and the weights go.
     options
         Of the command line.
     trainers
         Who is compared.
-    results_folder
-        Where a folder is made for the run, unless the command line names one.
-
-    Raises
-    ------
-    DigitsError
-        If there are no digits.
+    training, test
+        The digits to learn from, and those to be asked about.
     """
     began = perf_counter()
-    training, test = digits.load(options.digits or digits.find())
     recipe, effort = Recipe(), comparing.Effort()
     if options.quick:
         training, test = training.first(QUICK_DIGITS), test.first(QUICK_DIGITS)
         recipe, effort = replace(recipe, epochs=QUICK_EPOCHS), comparing.QUICK
     if options.epochs is not None:
         recipe = replace(recipe, epochs=options.epochs)
-    folder: Path = options.output or results_folder / f"{datetime.now():%Y-%m-%d-%H%M%S}-lenet"
-    folder.mkdir(parents=True, exist_ok=True)
     results = LenetResults(
-        created=f"{datetime.now():%Y-%m-%dT%H:%M:%S}",
+        created=datetime.now().isoformat(timespec="seconds"),
         threads=options.threads,
         machine=machine.describe(),
         recipe=asdict(recipe),
@@ -103,9 +93,15 @@ def run(options: argparse.Namespace, trainers: Sequence[Trainer], results_folder
         _compare(trainers, training, recipe, effort, results, console)
     results.seconds = perf_counter() - began
     results.save(folder)
+    return write_page(results, folder)
+
+
+def write_page(results: LenetResults, folder: Path) -> int:
+    """Write the page of a run, print where it is; 1 where losses are wrong, or nobody was timed."""
     path = folder / PAGE_FILE
     path.write_text(page.render(results), "utf-8")
-    return path
+    print(path.resolve())
+    return 0 if results.all_right else 1
 
 
 def _train(

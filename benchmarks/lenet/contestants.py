@@ -6,18 +6,16 @@ momentum and weight decay, on the same batches.
 
 from __future__ import annotations
 
-import importlib.util
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from importlib import metadata
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import fastconv
-from benchmarks.contestants.base import Participant
-from benchmarks.contestants.pytorch import PIP_COMMAND
+from benchmarks.contestants.base import AUTO, Participant
+from benchmarks.contestants.origins import FromFastconv, FromPyTorch, FromRepository
 from benchmarks.lenet.network import Recipe, lenet
 from fastconv import nn
 
@@ -38,21 +36,13 @@ class Trainer(Participant):
         """Return a step for each batch, with the batch in the form that the library likes."""
 
 
-class Ours(Trainer):
+class Ours(FromFastconv, Trainer):
     """fastconv.nn by one backend."""
-
-    kind = "fastconv"
 
     def __init__(self, backend: str, about: str) -> None:
         self.name = backend
         self.label = f"fastconv {backend}"
         self.about = about
-
-    def version(self) -> str:
-        return str(fastconv.__version__)
-
-    def set_threads(self, threads: int) -> None:
-        fastconv.set_num_threads(threads)
 
     def steps(self, state: State, batches: Sequence[Batch], recipe: Recipe) -> list[TrainingStep]:
         network = lenet(0, next(iter(state.values())).dtype)
@@ -66,35 +56,23 @@ def steps_of(
 ) -> list[TrainingStep]:
     """Return a training step of a network for each batch."""
     loss = nn.SoftmaxCrossEntropy()
-    optimiser = nn.SGD(
-        network.parameters(),
-        recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-    )
+    descent = recipe.descent(network)
 
     def step(x: NDArray[Any], labels: NDArray[Any]) -> float:
         error = loss.forward(network.forward(x), labels)
         network.backward(loss.backward())
-        optimiser.step()
+        descent.step()
         return error
 
     return [lambda batch=batch: step(*batch) for batch in batches]  # type: ignore[misc]
 
 
-class Reference(Trainer):
+class Reference(FromRepository, Trainer):
     """The definition: every sum a loop in plain Python."""
 
-    kind = "rung"
     name = label = "reference"
     about = "reference.nn.training_step: the definition, in nested loops of plain Python"
     most_images = 2
-
-    def missing(self) -> str | None:
-        return None if importlib.util.find_spec("reference") else "not part of the package"
-
-    def version(self) -> str:
-        return "this repository"
 
     def steps(self, state: State, batches: Sequence[Batch], recipe: Recipe) -> list[TrainingStep]:
         from reference import nn as literal
@@ -132,30 +110,14 @@ class Reference(Trainer):
         return [lambda batch=batch: step(*batch) for batch in batches]  # type: ignore[misc]
 
 
-class PyTorch(Trainer):
+class PyTorch(FromPyTorch, Trainer):
     """The same network in torch.nn, in one of its memory layouts."""
-
-    kind = "library"
 
     def __init__(self, name: str, label: str, layout: str) -> None:
         self.name = name
         self.label = label
         self.layout = layout
         self.about = f"torch.nn and autograd, torch.optim.SGD fused, memory format {layout}"
-
-    def missing(self) -> str | None:
-        return None if importlib.util.find_spec("torch") else "torch not installed"
-
-    def pip_command(self) -> str:
-        return PIP_COMMAND
-
-    def version(self) -> str:
-        return metadata.version("torch")
-
-    def set_threads(self, threads: int) -> None:
-        import torch
-
-        torch.set_num_threads(threads)
 
     def steps(self, state: State, batches: Sequence[Batch], recipe: Recipe) -> list[TrainingStep]:
         import torch
@@ -201,7 +163,7 @@ def all_trainers() -> list[Trainer]:
     summaries = fastconv.show_config(mode="dicts")["backends"]
     return [
         Reference(),
-        Ours("auto", "fastconv.nn, each convolution by the backend that fits it best"),
+        Ours(AUTO, "fastconv.nn, each convolution by the backend that fits it best"),
         *(Ours(name, about) for name, about in summaries.items()),
         PyTorch("torch", "PyTorch", "contiguous_format"),
         PyTorch("torch-channels-last", "PyTorch channels-last", "channels_last"),

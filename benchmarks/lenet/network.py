@@ -49,6 +49,15 @@ class Recipe:
         """Return the learning rate at a part of the way, from 0 to 1."""
         return self.learning_rate * math.cos(math.pi / 2 * progress)
 
+    def descent(self, network: nn.Sequential) -> nn.SGD:
+        """Return what takes the steps, at the learning rate of the first."""
+        return nn.SGD(
+            network.parameters(),
+            self.learning_rate,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+        )
+
 
 def lenet(seed: int, dtype: npt.DTypeLike = np.float32) -> nn.Sequential:
     """Return LeNet-5 as it begins."""

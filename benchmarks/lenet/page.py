@@ -6,13 +6,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from benchmarks.contestants.base import AUTO
 from benchmarks.lenet import charts
 from benchmarks.lenet.network import DEPARTURES
 from benchmarks.lenet.results import Cost, LenetResults
+from benchmarks.reporting import figures, sentences
 from benchmarks.reporting.templating import environment
 
-# Sums in another order move a float32 loss by a few of its last bits, ten steps by some more.
-SAME_LOSS = 2e-5
 # Turns of one contestant on an idle machine differ by less.
 CALM = 1.5
 
@@ -35,10 +35,10 @@ def headline(results: LenetResults) -> str:
 def comparison(results: LenetResults) -> list[str]:
     """Say what an epoch costs, and whether everyone computed the same."""
     sentences = []
-    ours, slow = results.cost("auto"), results.cost("reference")
-    if ours is not None and ours.timed:
+    ours, slow = results.cost(AUTO), results.cost("reference")
+    if ours is not None and ours.counts:
         text = f"An epoch takes fastconv {charts.duration(results.epoch_seconds(ours))}"
-        if slow is not None and slow.timed:
+        if slow is not None and slow.counts:
             times = slow.seconds_per_image / ours.seconds_per_image
             text += f", {times:,.0f} times less than plain loops"
         rival, ratio = results.fastest("library"), results.ratio
@@ -56,7 +56,7 @@ def _agreement(results: LenetResults) -> str:
     compared = [cost for cost in results.costs if cost.difference is not None]
     if not compared:
         return ""
-    others = [cost.label for cost in compared if not is_same(cost)]
+    others = [cost.label for cost in compared if not cost.is_same]
     if others:
         return f"Losses of {', '.join(others)} are not those of float64 to rounding."
     largest = max(cost.difference or 0.0 for cost in compared)
@@ -78,11 +78,6 @@ def _unrest(results: LenetResults) -> str:
     )
 
 
-def is_same(cost: Cost) -> bool:
-    """Whether a contestant's losses are those of float64 to rounding."""
-    return cost.difference is not None and cost.difference <= SAME_LOSS
-
-
 class View:
     """What the templates ask about a run."""
 
@@ -90,6 +85,7 @@ class View:
         self.results = results
         self.recipe = results.recipe
         self.machine = results.machine
+        self.machine_text = sentences.machine_text(results.machine)
         self.departures = DEPARTURES
         self.headline = headline(results) if results.is_trained else "What training LeNet-5 costs"
         self.sentences = comparison(results)
@@ -101,19 +97,19 @@ class View:
             if kind != answer
         )
         self.failures = [cost for cost in results.costs if cost.status == "failed"]
-        self.fastest = min((cost.seconds_per_image for cost in results.timed), default=1.0)
+        right = [cost.seconds_per_image for cost in results.timed if cost.counts]
+        self.fastest = min(right, default=1.0)
 
     def pictures(self, name: str) -> list[dict[str, Any]]:
         return self.results.pictures.get(name, [])
 
-    def chart(self, name: str) -> Markup:
-        return charts.twice(self.results, name)
+    def chart(self, name: str) -> Markup | None:
+        """Return the chart of that name, for wide and for narrow windows."""
+        draw = {"learning": charts.learning, "costs": charts.costs}[name]
+        return figures.twice(lambda width: draw(self.results, width), f"lenet {name}")
 
     def seconds(self, cost: Cost) -> str:
         return charts.duration(self.results.epoch_seconds(cost))
-
-    def is_same(self, cost: Cost) -> bool:
-        return is_same(cost)
 
     def colour(self, cost: Cost) -> str:
         return charts.colour(cost)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
-from benchmarks.measuring.results import ResultsError, Status
+from benchmarks.contestants.base import AUTO
+from benchmarks.measuring.files import Embedded
+from benchmarks.measuring.results import Status
 
-FORMAT = "lenet 1"
-FILE = "lenet.json"
+# Sums in another order move a float32 loss by a few of its last bits, ten steps by some more.
+SAME_LOSS = 2e-5
 
 
 @dataclass
@@ -36,7 +36,6 @@ class Cost:
     reason: str = ""
     pip_command: str = ""
     version: str = ""
-    pools: list[dict[str, Any]] = field(default_factory=list)
     batch: int = 0
     images: int = 0
     """The most that were trained on in one turn: if fewer than an epoch's, it is extrapolated."""
@@ -49,6 +48,16 @@ class Cost:
     @property
     def timed(self) -> bool:
         return self.status == "ok" and bool(self.times)
+
+    @property
+    def is_same(self) -> bool:
+        """Whether its losses are those of float64 to rounding."""
+        return self.difference is not None and self.difference <= SAME_LOSS
+
+    @property
+    def counts(self) -> bool:
+        """Whether there is a time, of a training that was right."""
+        return self.timed and self.is_same
 
     @property
     def seconds_per_image(self) -> float:
@@ -64,10 +73,14 @@ class Part:
 
 
 @dataclass
-class LenetResults:
+class LenetResults(Embedded):
     """One run."""
 
-    created: str
+    FILE: ClassVar = "lenet.json"
+    KIND: ClassVar = "fastconv lenet"
+    FORMAT: ClassVar = 2
+    PARTS: ClassVar = {"epochs": Epoch, "costs": Cost, "parts": Part}
+
     threads: int
     machine: dict[str, Any]
     recipe: dict[str, Any]
@@ -87,7 +100,10 @@ class LenetResults:
     single_step_seconds: float = 0.0
     """A step on a single image, which is nearly all Python."""
     seconds: float = 0.0
-    format: str = FORMAT
+
+    @property
+    def is_full(self) -> bool:
+        return self.is_trained and not self.is_quick
 
     @property
     def is_trained(self) -> bool:
@@ -114,49 +130,20 @@ class LenetResults:
         )
 
     def fastest(self, kind: str) -> Cost | None:
-        return next((cost for cost in reversed(self.timed) if cost.kind == kind), None)
+        """Return the fastest of a kind whose losses are right: wrong ones may cost less."""
+        return next((c for c in reversed(self.timed) if c.kind == kind and c.counts), None)
+
+    @property
+    def all_right(self) -> bool:
+        """Whether no loss is wrong, none of fastconv failed, and somebody was timed, if asked."""
+        wrong = any(cost.difference is not None and not cost.is_same for cost in self.costs)
+        failed = any(cost.status == "failed" and cost.kind != "library" for cost in self.costs)
+        return not wrong and not failed and (bool(self.timed) or not self.costs)
 
     @property
     def ratio(self) -> float | None:
         """How many times as fast our epoch is as the fastest library's, where there is one."""
-        ours, theirs = self.cost("auto"), self.fastest("library")
-        if ours is None or not ours.timed or theirs is None:
+        ours, theirs = self.cost(AUTO), self.fastest("library")
+        if ours is None or not ours.counts or theirs is None:
             return None
         return theirs.seconds_per_image / ours.seconds_per_image
-
-    def save(self, folder: Path) -> None:
-        text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
-        (folder / FILE).write_text(text + "\n", "utf-8")
-
-    @classmethod
-    def load(cls, path: Path) -> LenetResults:
-        """Read a result file.
-
-        Raises
-        ------
-        ResultsError
-            If there is no such file or it is of another kind.
-        """
-        try:
-            raw = json.loads(path.read_text("utf-8"))
-        except OSError as error:
-            raise ResultsError(f"cannot read {path}: {error.strerror}") from error
-        except ValueError as error:
-            raise ResultsError(f"{path} is not JSON: {error}") from error
-        if not isinstance(raw, dict) or raw.get("format") != FORMAT:
-            raise ResultsError(f"{path} is not a result file of format {FORMAT!r}")
-        for name, part in {"epochs": Epoch, "costs": Cost, "parts": Part}.items():
-            raw[name] = [part(**item) for item in raw[name]]
-        return cls(**raw)
-
-
-def newest(folder: Path) -> LenetResults | None:
-    """Return the newest run among those below a folder that trained in full, or None."""
-    for path in sorted(folder.glob(f"*/{FILE}"), reverse=True):
-        try:
-            results = LenetResults.load(path)
-        except ResultsError:
-            continue  # of another version
-        if results.is_trained and not results.is_quick:
-            return results
-    return None

@@ -9,33 +9,29 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
 
-from benchmarks.lenet.contestants import Batch, State, TrainingStep, find, steps_of
+from benchmarks.lenet.contestants import Batch, State, Trainer, TrainingStep, find, steps_of
 from benchmarks.lenet.network import Recipe, lenet
-from benchmarks.measuring import machine
-from benchmarks.measuring.tasks import settle_allocator
+from benchmarks.measuring.tasks import Present
 from fastconv import nn
 
 
-class Tasks:
-    """A trainer, the epoch that it trains on, and what can be asked about it."""
+def create(name: str, threads: int) -> Tasks:
+    """Return what a process does for the trainer of that name."""
+    return Tasks(find(name), threads)
 
-    def __init__(self, name: str, threads: int) -> None:
-        self.trainer = find(name)
-        self.trainer.set_threads(threads)
-        settle_allocator()
+
+class Tasks(Present[Trainer]):
+    """The epoch that a trainer trains on, and what can be asked about it."""
+
+    def __init__(self, trainer: Trainer, threads: int) -> None:
+        super().__init__(trainer, threads)
         self.batches: Sequence[Batch] = ()
         self.steps: list[TrainingStep] = []
-
-    def version(self) -> str:
-        return self.trainer.version()
-
-    def pools(self) -> list[dict[str, Any]]:
-        return machine.thread_pools()
 
     def begin(self, state: State, batches: Sequence[Batch], recipe: Recipe, count: int) -> Any:
         """Take weights and the batches of an epoch, and return the losses of the first steps."""
         self.state, self.batches, self.recipe = state, batches, recipe
-        self.steps = self.trainer.steps(state, batches, recipe)
+        self.steps = self.contestant.steps(state, batches, recipe)
         return [step() for step in self.steps[:count]]
 
     def sample(self, seconds: float) -> tuple[int, float]:
@@ -68,7 +64,7 @@ class Tasks:
         spent: dict[str, float] = defaultdict(float)
         network = lenet(0)
         network.load_state_dict(self.state)
-        network.use_backend(self.trainer.name)
+        network.use_backend(self.contestant.name)
         for layer in network.layers:
             _time_from_outside(layer, spent)
         steps = steps_of(network, self.batches, self.recipe)
@@ -119,8 +115,3 @@ def _repeat(steps: Sequence[TrainingStep], seconds: float) -> tuple[int, float]:
         if passed > seconds:
             return count, passed
     raise AssertionError("there is no end of steps")
-
-
-def create(name: str, threads: int) -> Tasks:
-    """Return the tasks of a trainer, in its process."""
-    return Tasks(name, threads)

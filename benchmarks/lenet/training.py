@@ -24,12 +24,7 @@ def train(
     """Train LeNet-5 by a recipe, and return it."""
     network = lenet(recipe.seed)
     loss = nn.SoftmaxCrossEntropy()
-    optimiser = nn.SGD(
-        network.parameters(),
-        recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-    )
+    descent = recipe.descent(network)
     rng = np.random.default_rng(recipe.seed)
     steps = recipe.epochs * -(-len(train_digits) // recipe.batch)
     done = 0
@@ -37,10 +32,10 @@ def train(
         start = perf_counter()
         losses = []
         for x, labels in batches(train_digits, recipe.batch, recipe.shift, rng):
-            optimiser.learning_rate = recipe.rate(done / steps)
+            descent.learning_rate = recipe.rate(done / steps)
             losses.append(loss.forward(network.forward(x), labels) * len(labels))
             network.backward(loss.backward())
-            optimiser.step()
+            descent.step()
             done += 1
             step_done()
         seconds = perf_counter() - start

@@ -7,12 +7,10 @@ import signal
 import tempfile
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
-from benchmarks.contestants.base import Participant
+from benchmarks.contestants.base import Someone
 from benchmarks.measuring.worker import serve
-
-Someone = TypeVar("Someone", bound=Participant)
 
 ANSWER_WITHIN_SECONDS = 120.0
 # Thread pools spin after a call in the hope of another one, OpenBLAS's for 100 ms: a worker whose

@@ -2,22 +2,55 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
+from benchmarks.measuring.files import LAYERS, ResultFile
 from benchmarks.problems.layer import Layer
-
-FORMAT = 2
 
 Status = Literal["ok", "unsupported", "failed"]
 
 
-class ResultsError(Exception):
-    """The file is not one of ours."""
+class Checked:
+    """Properties of somebody's times that count only where the result was compared and is right."""
+
+    UNIT: ClassVar[str]
+    """Of the errors."""
+    status: Status
+    reason: str
+    times: list[float]
+    error: float | None
+    allowed_error: float | None
+
+    @property
+    def correct(self) -> bool:
+        """Whether the result was compared, and is within its bound."""
+        if self.error is None or self.allowed_error is None:
+            return False
+        return self.error <= self.allowed_error
+
+    @property
+    def counts(self) -> bool:
+        """Whether there is a time, of a result that is right."""
+        return self.status == "ok" and self.correct and bool(self.times)
+
+    @property
+    def seconds(self) -> float:
+        return statistics.median(self.times)
+
+    @property
+    def trouble(self) -> str:
+        """What went wrong, or nothing."""
+        if self.status == "failed":
+            return f"failed: {self.reason}"
+        if self.error is None or self.correct:
+            return ""
+        return (
+            f"is NOT correct, its time does not count: error {self.error:.3g} {self.UNIT}, "
+            f"at most {self.allowed_error:g}"
+        )
 
 
 @dataclass
@@ -137,10 +170,19 @@ class PhotoResult:
 
 
 @dataclass
-class Results:
+class Results(ResultFile):
     """One run."""
 
-    created: str
+    FILE: ClassVar = "results.json"
+    KIND: ClassVar = LAYERS
+    FORMAT: ClassVar = 2
+    PARTS: ClassVar = {
+        "contestants": ContestantInfo,
+        "layers": LayerInfo,
+        "measurements": Measurement,
+        "photos": PhotoResult,
+    }
+
     preset: str
     threads: int
     directions: list[str]
@@ -152,7 +194,6 @@ class Results:
     overheads: dict[str, float] = field(default_factory=dict)
     """What is called → microseconds of a call that computes next to nothing."""
     seconds: float = 0.0
-    format: int = FORMAT
 
     def find(self, layer: str, direction: str, contestant: str) -> Measurement | None:
         return next(
@@ -209,36 +250,6 @@ class Results:
             if m.timed and len(m.times) > 3
         ]
         return statistics.median(spreads) if spreads else None
-
-    def save(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", "utf-8")
-
-    @classmethod
-    def load(cls, path: Path) -> Results:
-        """Read a result file.
-
-        Raises
-        ------
-        ResultsError
-            If there is no such file or it is of another kind.
-        """
-        try:
-            raw = json.loads(path.read_text("utf-8"))
-        except OSError as error:
-            raise ResultsError(f"cannot read {path}: {error.strerror}") from error
-        except ValueError as error:
-            raise ResultsError(f"{path} is not JSON: {error}") from error
-        if not isinstance(raw, dict) or raw.get("format") != FORMAT:
-            raise ResultsError(f"{path} is not a result file of format {FORMAT}")
-        parts = {
-            "contestants": ContestantInfo,
-            "layers": LayerInfo,
-            "measurements": Measurement,
-            "photos": PhotoResult,
-        }
-        for name, part in parts.items():
-            raw[name] = [part(**item) for item in raw[name]]
-        return cls(**raw)
 
 
 def geometric_mean(values: Iterable[float]) -> float | None:

@@ -15,10 +15,13 @@ from benchmarks.measuring.on_paper import on_paper
 from benchmarks.measuring.overhead import TINY
 from benchmarks.measuring.peak import PeakMeter
 from benchmarks.measuring.process import Failed, Process
-from benchmarks.measuring.results import ContestantInfo, Measurement, Results
+from benchmarks.measuring.results import Measurement, Results
+from benchmarks.measuring.starting import start
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
 from benchmarks.problems.presets import Preset
+
+TASKS = "benchmarks.measuring.tasks"
 
 Step = Callable[[str], None]
 """Told what happens next; called `steps()` times in a run."""
@@ -42,7 +45,6 @@ class Runner:
         self.preset = preset
         self.threads = threads
         self._processes: list[Process[Contestant]] = []
-        self._infos: list[ContestantInfo] = []
         self._stack = ExitStack()
 
     def __enter__(self) -> Runner:
@@ -58,7 +60,7 @@ class Runner:
 
     def run(self, step: Step, row_done: RowDone, pictures: Path) -> Results:
         """Measure everything; `pictures` is the folder that the filtered photographs go to."""
-        start = perf_counter()
+        began = perf_counter()
         step("machine")
         results = Results(
             created=datetime.now().isoformat(timespec="seconds"),
@@ -70,8 +72,11 @@ class Runner:
         peak = PeakMeter(self.threads)
         results.machine["peak_gflops"] = peak.gflops
         results.machine["bandwidth"] = peak.bandwidth
-        self._start_processes()
-        results.contestants = self._infos
+        self._processes, results.contestants = start(
+            self.contestants, self.threads, TASKS, self._stack
+        )
+        for contestant, info in zip(self.contestants, results.contestants, strict=True):
+            info.prepacks = contestant.prepacks
         results.layers = [on_paper(layer, self.threads) for layer in self.layers]
         album = PhotoRun(pictures)
         for process in self._processes:
@@ -82,7 +87,7 @@ class Runner:
         problems = [(layer, direction) for layer in self.layers for direction in self.directions]
         for number, (layer, direction) in enumerate(problems):
             peak.update()
-            left = self.preset.seconds - (perf_counter() - start)
+            left = self.preset.seconds - (perf_counter() - began)
             share = max(0.0, left) / (len(problems) - number)
             results.measurements += self._measure(layer, direction, share, step)
             row_done(results, layer, direction)
@@ -91,35 +96,8 @@ class Runner:
                 info.pools = process.ask("pools")
             except Failed:
                 continue  # its failures are in the measurements already
-        results.seconds = perf_counter() - start
+        results.seconds = perf_counter() - began
         return results
-
-    def _start_processes(self) -> None:
-        """Start a worker for everyone who is here; they load their libraries side by side."""
-        for contestant in self.contestants:
-            info = ContestantInfo(
-                contestant.name,
-                contestant.label,
-                contestant.kind,
-                contestant.about,
-                contestant.prepacks,
-            )
-            self._infos.append(info)
-            missing = contestant.missing()
-            if missing:
-                info.missing, info.pip_command = missing, contestant.pip_command()
-                continue
-            process = Process(contestant, self.threads)
-            self._stack.callback(process.close)
-            self._processes.append(process)
-        for process in list(self._processes):
-            info = next(i for i in self._infos if i.name == process.contestant.name)
-            try:
-                info.version = process.ask("version")
-            except Failed as failure:
-                # Installing it once more would not help.
-                info.missing = f"did not start: {failure}"
-                self._processes.remove(process)
 
     def _overheads(self) -> dict[str, float]:
         """Ask the libraries and, for all of fastconv, its plan."""

@@ -6,12 +6,12 @@ import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, Generic
 
 import numpy as np
 
 from benchmarks.contestants import Contestant, find
-from benchmarks.contestants.base import Arrays
+from benchmarks.contestants.base import Arrays, Someone
 from benchmarks.measuring import machine
 from benchmarks.measuring.memory import peak_of_call
 from benchmarks.measuring.overhead import TINY, microseconds
@@ -39,11 +39,27 @@ class FirstCall:
     extra_bytes: int | None
 
 
-class Sampling:
+class Present(Generic[Someone]):
+    """Somebody in a process, and what everybody can be asked there."""
+
+    def __init__(self, contestant: Someone, threads: int) -> None:
+        settle_allocator()
+        self.contestant = contestant
+        self.threads = threads
+        contestant.set_threads(threads)
+
+    def version(self) -> str:
+        return self.contestant.version()
+
+    def pools(self) -> list[dict[str, Any]]:
+        return machine.thread_pools()
+
+
+class Sampling(Present[Someone]):
     """A call at hand, and its times."""
 
-    def __init__(self) -> None:
-        settle_allocator()
+    def __init__(self, contestant: Someone, threads: int) -> None:
+        super().__init__(contestant, threads)
         self.call: Callable[[], Any] | None = None
         self.last_seconds = 0.0
 
@@ -66,21 +82,9 @@ class Sampling:
         self.last_seconds = times[-1]
         return times
 
-    def pools(self) -> list[dict[str, Any]]:
-        return machine.thread_pools()
 
-
-class Tasks(Sampling):
+class Tasks(Sampling[Contestant]):
     """The problem at hand, and what can be asked about it."""
-
-    def __init__(self, contestant: Contestant, threads: int) -> None:
-        super().__init__()
-        self.contestant = contestant
-        self.threads = threads
-        contestant.set_threads(threads)
-
-    def version(self) -> str:
-        return self.contestant.version()
 
     def prepare(
         self,

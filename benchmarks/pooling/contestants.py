@@ -2,50 +2,36 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
-from benchmarks.contestants.base import Contestant, Run, one_array
-from benchmarks.contestants.pytorch import PIP_COMMAND
-from benchmarks.pooling.problems import Pooling
+from benchmarks.contestants.base import AUTO, Participant, Run, one_array
+from benchmarks.contestants.origins import FromFastconv, FromPyTorch
+from benchmarks.pooling.problems import Array, Direction, Pooling
 
-__all__ = ["POOLERS"]
-
-
-class _Pooler(Contestant):
-    rough_gflops = 1.0
-
-    def refusal(self, layer: Any, direction: str) -> str | None:
-        return None
+__all__ = ["Pooler", "all_contestants", "find"]
 
 
-class Fastconv(_Pooler):
+class Pooler(Participant):
+    """One implementation. Libraries are imported in `prepare` or later, never on definition."""
+
+    @abstractmethod
+    def prepare(self, pooling: Pooling, direction: Direction, grad: Array, x: Array) -> Run:
+        """Make a pooling of `x`, or of `grad` back to its image, ready to be called."""
+
+
+class Fastconv(FromFastconv, Pooler):
     """The functions of fastconv, by one of their backends."""
 
-    kind = "fastconv"
-    distributions = ("fastconv",)
-
     def __init__(self, backend: str, label: str) -> None:
-        self.name = f"pooling-{backend}"
+        self.name = backend
         self.label = label
         self.about = f'fastconv.max_pool2d and others, backend="{backend}"'
-        self._backend = backend
 
-    def version(self) -> str:
+    def prepare(self, pooling: Pooling, direction: Direction, grad: Array, x: Array) -> Run:
         import fastconv
 
-        return fastconv.__version__
-
-    def set_threads(self, threads: int) -> None:
-        import fastconv
-
-        fastconv.set_num_threads(threads)
-
-    def prepare(self, layer: Any, direction: str, data: Any, threads: int) -> Run:
-        import fastconv
-
-        pooling: Pooling = layer
-        grad, x = data
-        options: dict[str, Any] = {"backend": self._backend}
+        options: dict[str, Any] = {"backend": self.name}
         window: tuple[int, ...] = ()
         name = f"{pooling.kind}_pool2d"
         if pooling.kind == "global":
@@ -60,56 +46,48 @@ class Fastconv(_Pooler):
         return Run(lambda: pool(grad, x, *window, **options), one_array)
 
 
-class PyTorch(_Pooler):
+class PyTorch(FromPyTorch, Pooler):
     """The operators that PyTorch's functions and its autograd call."""
 
-    kind = "library"
-    packages = ("torch",)
-    distributions = ("torch",)
-
-    def __init__(self, layout: str, label: str) -> None:
-        self.name = f"pooling-torch-{layout}"
+    def __init__(self, name: str, label: str, layout: str) -> None:
+        self.name = name
         self.label = label
+        self.layout = layout
         self.about = f"torch.ops.aten, memory format {layout}"
-        self._layout = layout
 
-    def pip_command(self) -> str:
-        return PIP_COMMAND
-
-    def set_threads(self, threads: int) -> None:
+    def prepare(self, pooling: Pooling, direction: Direction, grad: Array, x: Array) -> Run:
         import torch
 
-        torch.set_num_threads(threads)
-
-    def prepare(self, layer: Any, direction: str, data: Any, threads: int) -> Run:
-        import torch
-
-        pooling: Pooling = layer
-        memory_format = getattr(torch, self._layout)
-        grad, x = (torch.from_numpy(a).contiguous(memory_format=memory_format) for a in data)
-        aten = torch.ops.aten
-        window = [[pooling.kernel] * 2, [pooling.stride] * 2, [pooling.padding] * 2]
+        memory_format = getattr(torch, self.layout)
+        grad_y, image = (
+            torch.from_numpy(array).contiguous(memory_format=memory_format) for array in (grad, x)
+        )
+        aten, functional = torch.ops.aten, torch.nn.functional
+        window = (pooling.kernel, pooling.stride, pooling.padding)
+        pairs = [[size] * 2 for size in window]
         if pooling.kind == "max":
             # the indices that a step of training has from its forward pass
-            indices = aten.max_pool2d_with_indices(x, *window)[1]
+            indices = aten.max_pool2d_with_indices(image, *pairs)[1]
             calls = {
-                "forward": lambda: torch.nn.functional.max_pool2d(x, *(n[0] for n in window)),
+                "forward": lambda: functional.max_pool2d(image, *window),
                 "input-grad": lambda: aten.max_pool2d_with_indices_backward(
-                    grad, x, *window, [1, 1], False, indices
+                    grad_y, image, *pairs, [1, 1], False, indices
                 ),
             }
         elif pooling.kind == "avg":
             calls = {
-                "forward": lambda: torch.nn.functional.avg_pool2d(x, *(n[0] for n in window)),
-                "input-grad": lambda: aten.avg_pool2d_backward(grad, x, *window, False, True, None),
+                "forward": lambda: functional.avg_pool2d(image, *window),
+                "input-grad": lambda: aten.avg_pool2d_backward(
+                    grad_y, image, *pairs, False, True, None
+                ),
             }
         else:
             size = pooling.kernel**2
             calls = {
-                "forward": lambda: torch.nn.functional.adaptive_avg_pool2d(x, 1),
+                "forward": lambda: functional.adaptive_avg_pool2d(image, 1),
                 # what autograd does, and the copy that whoever reads it makes of it
                 "input-grad": lambda: (
-                    (grad / size).expand(x.shape).contiguous(memory_format=memory_format)
+                    (grad_y / size).expand(image.shape).contiguous(memory_format=memory_format)
                 ),
             }
         pool: Any = calls[direction]
@@ -121,9 +99,16 @@ class PyTorch(_Pooler):
         return Run(call, lambda y: (y.contiguous().numpy(),))
 
 
-POOLERS: tuple[Contestant, ...] = (
-    Fastconv("auto", "fastconv"),
-    Fastconv("numpy", "fastconv's NumPy"),
-    PyTorch("contiguous_format", "PyTorch"),
-    PyTorch("channels_last", "PyTorch channels-last"),
-)
+def all_contestants() -> list[Pooler]:
+    """Return every contestant, absent ones included."""
+    return [
+        Fastconv(AUTO, "fastconv"),
+        Fastconv("numpy", "fastconv's NumPy"),
+        PyTorch("torch", "PyTorch", "contiguous_format"),
+        PyTorch("torch-channels-last", "PyTorch channels-last", "channels_last"),
+    ]
+
+
+def find(name: str) -> Pooler:
+    """Return the contestant of that name."""
+    return next(contestant for contestant in all_contestants() if contestant.name == name)

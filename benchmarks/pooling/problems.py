@@ -8,9 +8,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["POOLINGS", "Pooling"]
+__all__ = ["DIRECTIONS", "POOLINGS", "Array", "Direction", "Pooling"]
 
 Array = NDArray[Any]
+Direction = Literal["forward", "input-grad"]
+DIRECTIONS: tuple[Direction, ...] = ("forward", "input-grad")
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,16 @@ class Pooling:
         batch, channels, *size = self.x_shape
         height, width = ((n + 2 * self.padding - self.kernel) // self.stride + 1 for n in size)
         return batch, channels, height, width
+
+    @property
+    def windows_of_a_pixel(self) -> int:
+        """How many windows a pixel is in, at most."""
+        return (-(-self.kernel // self.stride)) ** 2
+
+    @property
+    def window_text(self) -> str:
+        text = f"{self.kind} {self.kernel}×{self.kernel}"
+        return text if self.kind == "global" else f"{text} s{self.stride}"
 
     def arrays(self) -> tuple[Array, Array]:
         """Return the gradient of the output and the image, the same for everyone."""

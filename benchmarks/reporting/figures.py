@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -138,13 +139,9 @@ def layer_figure(
         figure = Figure(figsize=(width, height))
         across = width - NAMES_MARGIN - margin
         axes = figure.add_axes((NAMES_MARGIN / width, 0.5 / height, across / width, rows / height))
-        axes.set_facecolor("none")
+        quiet(axes, theme, "x")
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.5, -1.3)
-        axes.tick_params(which="both", length=0)
-        axes.spines[:].set_visible(False)
-        axes.grid(axis="x", color=theme.faint, lw=0.5, alpha=0.6)
-        axes.set_axisbelow(True)
         yield figure, axes
         # What is drawn last lies on top and comes first in the legend.
         handles = [
@@ -162,6 +159,34 @@ def layer_figure(
             handletextpad=0.2,
             columnspacing=1.2,
         )
+
+
+def quiet(axes: Axes, theme: Theme, rules: Literal["both", "x", "y"] = "both") -> None:
+    """Leave of the axes only faint rules, behind what is drawn."""
+    axes.set_facecolor("none")
+    axes.spines[:].set_visible(False)
+    axes.tick_params(which="both", length=0)
+    axes.grid(axis=rules, color=theme.faint, lw=0.5, alpha=0.6)
+    axes.set_axisbelow(True)
+
+
+def twice(draw: Callable[[float], Figure | None], name: str) -> Markup | None:
+    """Return a chart for wide and for narrow windows; CSS shows one of them.
+
+    Parameters
+    ----------
+    draw
+        Makes the figure of a width in inches, or None where there is nothing to draw.
+    name
+        Of the chart: another for each one of a page.
+    """
+    drawn = []
+    for size, width in (("wide", WIDE), ("narrow", NARROW)):
+        figure = draw(width)
+        if figure is None:
+            return None
+        drawn.append(f'<div class="{size}">{svg(figure, f"{name} {size}")}</div>')
+    return Markup("".join(drawn))
 
 
 def svg(figure: Figure, name: str) -> str:

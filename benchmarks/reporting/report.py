@@ -114,18 +114,13 @@ class _Section:
         return max((m.gflops for m in self.results.of(row.info.name, self.direction)), default=1.0)
 
     def chart(self, name: str) -> Markup | None:
-        """Return a chart twice, for wide and for narrow windows; CSS shows one of them."""
+        """Return the chart of that name, for wide and for narrow windows."""
         draw: Callable[[Results, str, float], Figure | None] = (
             roofline.draw if name == "roofline" else getattr(charts, name)
         )
-        drawn = []
-        for size, width in (("wide", figures.WIDE), ("narrow", figures.NARROW)):
-            figure = draw(self.results, self.direction, width)
-            if figure is None:
-                return None
-            svg = figures.svg(figure, f"{name} {self.direction} {size}")
-            drawn.append(f'<div class="{size}">{svg}</div>')
-        return Markup("".join(drawn))
+        return figures.twice(
+            lambda width: draw(self.results, self.direction, width), f"{name} {self.direction}"
+        )
 
 
 def _kilobytes(value: float) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from benchmarks.contestants.base import AUTO
 from benchmarks.measuring.results import LayerInfo, Measurement, Results
 
 # A choice that costs less than this against the best one is a good choice.
 NEAR_ENOUGH = 0.05
 
-AUTO, PLAN = "auto", "plan"
+PLAN = "plan"
 # What everyone has who has NumPy, as tutorials write it and as fastconv does: the yardstick where
 # no library is faster. Hundreds of times the speed of SciPy would tell nobody anything.
 NUMPY_IM2COL = ("tutorial", "im2col")

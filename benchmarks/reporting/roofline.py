@@ -17,7 +17,7 @@ from benchmarks.measuring.results import Measurement, Results
 from benchmarks.problems.layer import Layer
 from benchmarks.reporting import rivals
 from benchmarks.reporting.charts import LIBRARIES, OURS
-from benchmarks.reporting.figures import LEGEND_ROW, PAGE, WIDE, page_style
+from benchmarks.reporting.figures import LEGEND_ROW, PAGE, WIDE, page_style, quiet
 
 KINDS = {"dense": "o", "1×1": "s", "grouped": "D", "depthwise": "^"}
 
@@ -61,7 +61,7 @@ def draw(results: Results, direction: str, width: float) -> Figure | None:
         axes = figure.add_axes(
             (left / width, 0.5 / height, 1 - (left + 0.15) / width, 1 - (legend + 0.55) / height)
         )
-        axes.set_facecolor("none")
+        quiet(axes, PAGE)
         points: list[tuple[float, float]] = []
         for row in rows:
             layer = row.info.layer
@@ -99,10 +99,6 @@ def draw(results: Results, direction: str, width: float) -> Figure | None:
             axis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
             axis.set_major_formatter(number)
             axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
-        axes.tick_params(which="both", length=0)
-        axes.spines[:].set_visible(False)
-        axes.grid(color=PAGE.faint, lw=0.5, alpha=0.6)
-        axes.set_axisbelow(True)
         figure.legend(
             handles=_legend(rows, peak, memory, cache),
             loc="upper left",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping
+from typing import Any
 
 from benchmarks.measuring.results import Measurement, Results, geometric_mean
 from benchmarks.reporting.rivals import NUMPY_IM2COL_LABEL, Row, rival_label, rows
@@ -148,6 +150,12 @@ def warnings(results: Results) -> list[str]:
     if results.preset == "quick":
         found.append("A quick run: one round of few layers. Good for a look, not for a claim.")
     return found
+
+
+def machine_text(machine: Mapping[str, Any]) -> str:
+    """Say what machine a run was on, and how busy that was, where it is known."""
+    load = machine["load_average"]
+    return machine["cpu"] + ("" if load is None else f", load before {load:.2f}")
 
 
 def count(number: int, noun: str) -> str:

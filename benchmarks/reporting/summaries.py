@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchmarks.contestants.base import AUTO
 from benchmarks.measuring.results import Measurement, Results, geometric_mean
-from benchmarks.reporting.rivals import AUTO
 
 
 @dataclass(frozen=True)

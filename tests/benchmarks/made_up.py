@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from benchmarks.contestants.base import Participant
 from benchmarks.measuring.results import ContestantInfo, LayerInfo, Measurement, Results
 from benchmarks.problems.layers import LAYERS
 
@@ -36,6 +37,11 @@ CONTESTANTS = {
         ContestantInfo("scipy", "SciPy", "library", ""),
     )
 }
+
+
+def infos(everyone: Iterable[Participant]) -> list[ContestantInfo]:
+    """Return what is noted of participants who are here."""
+    return [ContestantInfo(one.name, one.label, one.kind, one.about) for one in everyone]
 
 
 def run(seconds: Mapping[str, Sequence[float]], **changes: object) -> Results:

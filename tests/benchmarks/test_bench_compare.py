@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks.measuring.results import Results, ResultsError
+from benchmarks.measuring.files import ResultsError, load
+from benchmarks.measuring.results import Results
 from benchmarks.reporting import compare
 from tests.benchmarks.made_up import LAYER, MACHINE, run
 
@@ -83,4 +84,4 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: str) -> None
     path = tmp_path / "other.json"
     path.write_text(content)
     with pytest.raises(ResultsError, match=r"other\.json"):
-        Results.load(path)
+        load(path, Results)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,12 @@ from scipy import ndimage
 from benchmarks import cli
 from benchmarks.images import cases, command, contestants, gallery, page, table, truth
 from benchmarks.images.results import AUTO, ImageResults, Timing
-from benchmarks.measuring.results import ContestantInfo, ResultsError
+from benchmarks.measuring.files import ResultsError, load
+from benchmarks.measuring.machine import usable_cores
+from benchmarks.measuring.process import Failed
+from benchmarks.measuring.results import ContestantInfo
+from tests.benchmarks.made_up import MACHINE, infos
+from tests.benchmarks.pages import assert_needs_nothing_but_itself
 from tests.comparing import assert_within_bounds
 
 WHO = ("fastconv-auto", "fastconv-gaussian", "opencv-filter2d", "ndimage-convolve")
@@ -35,7 +38,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_everything_was_measured_and_is_right(run: Path) -> None:
-    results = ImageResults.load(run / "images.json")
+    results = load(run / "images.json", ImageResults)
     assert results.threads == 1
     assert results.all_correct
     for case in results.cases:
@@ -48,56 +51,69 @@ def test_the_page_needs_nothing_but_itself_and_is_drawn_again(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     html = (run / "images.html").read_text("utf-8")
-    loaded = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", html)
-    assert all(target.startswith(("data:", "#")) for target in loaded)
+    assert_needs_nothing_but_itself(html)
     assert html.count("<svg") == 2  # the curve over two sizes, wide and narrow
     assert cli.main(["report", str(run / "images.json")]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(run / "images.html")
-    again = (run / "images.html").read_text("utf-8")
-    assert re.sub(r"(?:id|href)=\S+", "", again) == re.sub(r"(?:id|href)=\S+", "", html)
+    assert (run / "images.html").read_text("utf-8") == html
 
 
-def test_the_report_of_layers_takes_in_what_lies_beside_it(run: Path, tmp_path: Path) -> None:
-    shutil.copy(run / "images.json", tmp_path / "images.json")
+def test_the_report_of_layers_takes_in_the_newest_full_run(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "RESULTS_FOLDER", tmp_path / "results")
     status = cli.main(
         ["--quick", "--layers", "lenet5.6_16_b64", "--backends", "auto", "--threads", "1"]
         + ["--output", str(tmp_path)]
     )
     assert status == 0
+    assert "#filters" not in (tmp_path / "report.html").read_text("utf-8")
+    results = load(run / "images.json", ImageResults)
+    for created, preset, cpu in (
+        ("2026-01-01T00:00:00", "default", "the first machine"),
+        ("2026-01-02T00:00:00", "default", "the second machine"),
+        ("2026-01-03T00:00:00", "quick", "a quick one"),
+    ):
+        folder = tmp_path / "results" / created[:10]
+        folder.mkdir(parents=True)
+        results.created, results.preset, results.machine["cpu"] = created, preset, cpu
+        results.save(folder)
+    assert cli.main(["report", str(tmp_path / "results.json")]) == 0
     html = (tmp_path / "report.html").read_text("utf-8")
     assert 'href="#filters"' in html
     assert "one kernel that does not separate" in html.lower()
-    (tmp_path / "images.json").unlink()
-    assert cli.main(["report", str(tmp_path / "results.json")]) == 0
-    assert "#filters" not in (tmp_path / "report.html").read_text("utf-8")
+    assert "2026-01-02, 00:00:00" in html
+    assert "on the second machine, load before" in html
+    assert "the first machine" not in html
+    assert "a quick one" not in html
 
 
 def test_results_survive_the_way_through_json(run: Path, tmp_path: Path) -> None:
-    results = ImageResults.load(run / "images.json")
-    results.save(tmp_path / "again.json")
-    assert ImageResults.load(tmp_path / "again.json") == results
+    results = load(run / "images.json", ImageResults)
+    results.save(tmp_path)
+    assert load(tmp_path / "images.json", ImageResults) == results
 
 
 def test_what_is_no_result_file(tmp_path: Path) -> None:
-    for text, words in (("{}", "no image results"), ("[", "is not JSON"), ("[]", "no image")):
+    for text, words in (
+        ("{}", "not a result file of 'fastconv images', format 1"),
+        ("[", "is not JSON"),
+        ("[]", "not a result file"),
+        (
+            '{"kind": "fastconv images", "format": 1, "cases": []}',
+            "with other parts: 'contestants'",
+        ),
+    ):
         (tmp_path / "images.json").write_text(text)
         with pytest.raises(ResultsError, match=words):
-            ImageResults.load(tmp_path / "images.json")
+            load(tmp_path / "images.json", ImageResults)
     with pytest.raises(ResultsError, match="cannot read"):
-        ImageResults.load(tmp_path / "nothing.json")
+        load(tmp_path / "nothing.json", ImageResults)
 
 
 def made_up() -> ImageResults:
     """Return a run of two, one of whom is wrong on a case, and one who is absent."""
-    machine = {
-        "cpu": "a processor",
-        "fastconv": {"instruction set": "avx2"},
-        "versions": {},
-        "system": "",
-        "python": "",
-        "load_average": None,
-    }
-    results = ImageResults("2026-01-01T00:00:00", "quick", 1, machine)
+    results = ImageResults("2026-01-01T00:00:00", "quick", 1, MACHINE)
     results.cases = [cases.Case("dense", 32, 3), cases.Case("dense", 32, 5)]
     results.contestants = [
         ContestantInfo(AUTO, "fastconv (auto)", "fastconv", ""),
@@ -135,6 +151,8 @@ def test_the_time_of_a_wrong_result_does_not_count() -> None:
     assert "3.00×" in text
     html = page.render(results)
     assert "Not all results are right" in html
+    assert "5×5: ndimage.convolve is NOT correct, its time does not count: error 29 u·max" in html
+    assert ">wrong</td>" in html
     assert "3.00×" in html
 
 
@@ -150,7 +168,20 @@ def test_a_failure_is_told() -> None:
         "3×3", "ndimage-convolve", "failed", "MemoryError: no room [at all]"
     )
     assert "failed: MemoryError: no room [at all]" in " ".join(shown(results).split())
+    html = page.render(results)
+    assert "3×3: ndimage.convolve failed: MemoryError: no room [at all]</p>" in html
+    assert ">failed</td>" in html
     assert not results.all_correct
+
+
+def test_a_failure_in_a_later_turn_is_one_as_well() -> None:
+    results = made_up()
+    results.timings[-1].error = 1.0
+    assert results.all_correct
+    results.timings[-1].status, results.timings[-1].reason = "failed", str(Failed("killed"))
+    assert not results.all_correct
+    assert results.ratio("5×5", "ndimage-convolve") is None
+    assert "5×5: ndimage.convolve failed: killed" in page.render(results)
 
 
 def test_the_truth_is_the_convolution() -> None:
@@ -187,10 +218,7 @@ def test_every_contestant_filters_every_case_of_its_families(name: str) -> None:
 
 def test_the_widest_table_fits_into_80_columns() -> None:
     results = made_up()
-    results.contestants = [
-        ContestantInfo(one.name, one.label, one.kind, one.about)
-        for one in contestants.all_contestants()
-    ]
+    results.contestants = infos(contestants.all_contestants())
     results.cases = [cases.Case("gaussian", 1024, 17, sigma=0.5)]
     results.chosen = {"σ 0.5": "separable"}
     results.timings = [
@@ -206,10 +234,7 @@ def test_the_widest_table_fits_into_80_columns() -> None:
 
 def test_every_contestant_has_a_colour_and_a_short_name() -> None:
     results = made_up()
-    results.contestants = [
-        ContestantInfo(one.name, one.label, one.kind, one.about)
-        for one in contestants.all_contestants()
-    ]
+    results.contestants = infos(contestants.all_contestants())
     assert len(set(page.colours(results).values())) == len(results.contestants)
     assert {AUTO, *table.SHORT} == {info.name for info in results.contestants}
 
@@ -245,8 +270,21 @@ def test_json_says_what_it_is(run: Path) -> None:
     assert raw["kind"] == "fastconv images"
 
 
-def test_options_may_stand_before_the_command(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (["images", "--threads", "0"], ["--threads", "0", "images"]):
-        with pytest.raises(SystemExit):
-            cli.main(arguments)
-        assert "must be at least 1, not 0" in capsys.readouterr().err
+def test_options_may_stand_before_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = []
+
+    def run(*arguments: object, quick: bool) -> int:
+        asked.append((*arguments, quick))
+        return 0
+
+    monkeypatch.setattr(command, "run", run)
+    options = ["--threads", "77", "--quick", "--output", str(tmp_path)]
+    assert cli.main(["images", *options]) == cli.main([*options, "images"]) == 0
+    assert asked == [(tmp_path, 77, True)] * 2
+    assert cli.main(["images", "--output", str(tmp_path)]) == 0
+    assert asked[-1] == (tmp_path, usable_cores(), False)
+    with pytest.raises(SystemExit):
+        cli.main(["images", "--threads", "0"])
+    assert "must be at least 1, not 0" in capsys.readouterr().err

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import pytest
 
 from benchmarks import __main__ as entry
 from benchmarks import cli
+from benchmarks.lenet import digits
+from benchmarks.measuring.files import load
 from benchmarks.measuring.results import Results
+from benchmarks.pooling.results import PoolingResults
 from benchmarks.problems.directions import DIRECTIONS
+from tests.benchmarks.pages import assert_needs_nothing_but_itself
 
 # The always present ones, and one library that is absent on some machines.
 WHO = "reference,tutorial,auto,im2col,scipy,opencv"
@@ -31,17 +34,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_report_needs_nothing_but_itself(run: Path) -> None:
-    page = (run / "report.html").read_text("utf-8")
-    loaded = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", page)
-    assert loaded
-    assert all(target.startswith(("data:", "#")) for target in loaded)
-    assert "url(http" not in page
-    assert "@import" not in page
+    assert_needs_nothing_but_itself((run / "report.html").read_text("utf-8"))
 
 
 def test_the_report_says_what_was_cut_and_who_is_absent(run: Path) -> None:
     page = (run / "report.html").read_text("utf-8")
-    results = Results.load(run / "results.json")
+    results = load(run / "results.json", Results)
     assert "✂" in page
     for measurement in results.measurements:
         if measurement.is_cut:
@@ -51,7 +49,7 @@ def test_the_report_says_what_was_cut_and_who_is_absent(run: Path) -> None:
 
 
 def test_everything_was_measured_and_is_correct(run: Path) -> None:
-    results = Results.load(run / "results.json")
+    results = load(run / "results.json", Results)
     timed = [m for m in results.measurements if m.timed]
     assert {m.contestant for m in timed} >= {"reference", "im2col"}
     assert {m.direction for m in timed} == set(DIRECTIONS)
@@ -65,10 +63,14 @@ def test_everything_was_measured_and_is_correct(run: Path) -> None:
 
 
 def test_results_survive_the_way_through_json(run: Path, tmp_path: Path) -> None:
-    results = Results.load(run / "results.json")
-    results.save(tmp_path / "again.json")
-    assert Results.load(tmp_path / "again.json") == results
-    assert json.loads((tmp_path / "again.json").read_text("utf-8"))["format"] == results.format
+    results = load(run / "results.json", Results)
+    results.save(tmp_path)
+    assert load(tmp_path / "results.json", Results) == results
+    raw = json.loads((tmp_path / "results.json").read_text("utf-8"))
+    assert (raw.pop("kind"), raw["format"]) == ("fastconv layers", Results.FORMAT)
+    # as files of layers were written before they said what they are
+    (tmp_path / "results.json").write_text(json.dumps(raw), "utf-8")
+    assert load(tmp_path / "results.json", Results) == results
 
 
 def test_the_picture_is_a_picture(run: Path) -> None:
@@ -99,6 +101,13 @@ def test_the_report_is_drawn_again(run: Path, capsys: pytest.CaptureFixture[str]
         (["--quick", "--full"], "not allowed with"),
         (["--direction", "step,sideways"], "no direction is called 'sideways'; there are forward"),
         (["compare", "no_such.json", "b.json"], "cannot read no_such.json"),
+        (["report", "no_such.json"], "cannot read no_such.json"),
+        (["--quick", "pooling"], "--quick: pooling does not take it"),
+        (["--full", "images"], "--full: images does not take it"),
+        (["--layers", "all", "lenet"], "--layers: lenet does not take it"),
+        (["--direction", "step", "gallery"], "--direction: gallery does not take it"),
+        (["--list", "report", "a.json"], "--list: report does not take it"),
+        (["--output", "here", "compare", "a.json", "b.json"], "--output: compare does not take"),
     ],
 )
 def test_errors_are_clear(
@@ -108,6 +117,43 @@ def test_errors_are_clear(
         cli.main(arguments)
     assert refusal.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[], ["images"], ["lenet"], ["pooling"]], ids=str)
+def test_an_output_that_cannot_be_a_folder_is_an_error(
+    command: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(digits, "find", lambda: tmp_path)
+    monkeypatch.setattr(digits, "load", lambda _: ([], []))
+    file = tmp_path / "file"
+    file.touch()
+    for folder, why in ((file, "File exists"), (file / "below", "Not a directory")):
+        with pytest.raises(SystemExit) as refusal:
+            cli.main([*command, "--output", str(folder)])
+        assert refusal.value.code == 2
+        assert f"--output: {folder} cannot be a folder: {why}" in capsys.readouterr().err
+
+
+def test_a_picture_needs_a_folder_and_layers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = str(tmp_path / "nowhere" / "picture.png")
+    for arguments in (
+        ["--picture", picture],
+        ["--picture", picture, "report", "results.json"],
+        ["report", "results.json", "--picture", picture],
+        ["gallery", picture],
+    ):
+        with pytest.raises(SystemExit):
+            cli.main(arguments)
+        assert f"there is no folder {tmp_path / 'nowhere'}" in capsys.readouterr().err
+    PoolingResults("2026-01-01", 1, {}).save(tmp_path)
+    with pytest.raises(SystemExit):
+        cli.main(["report", str(tmp_path / "pooling.json"), "--picture", str(tmp_path / "a.png")])
+    assert "is 'fastconv pooling', the chart is of layers" in capsys.readouterr().err
 
 
 def test_list_shows_layers_and_contestants(capsys: pytest.CaptureFixture[str]) -> None:

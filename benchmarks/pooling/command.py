@@ -1,0 +1,87 @@
+"""``python -m benchmarks pooling``: everyone pools in turns; then the table, the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from time import perf_counter
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from benchmarks.measuring import machine, turns
+from benchmarks.measuring.process import Failed, Process
+from benchmarks.measuring.starting import start
+from benchmarks.pooling import table, truth
+from benchmarks.pooling.contestants import Pooler, all_contestants
+from benchmarks.pooling.problems import DIRECTIONS, POOLINGS, Direction, Pooling
+from benchmarks.pooling.results import PoolingResults, PoolTiming
+from benchmarks.problems.directions import MARKS
+
+__all__ = ["run", "show"]
+
+TASKS = "benchmarks.pooling.tasks"
+ROUNDS = 5
+
+
+def run(folder: Path, threads: int, seconds: float, poolings: Sequence[Pooling] = POOLINGS) -> int:
+    """Measure, write the file into a folder, show the table; 1 where a result is wrong.
+
+    Parameters
+    ----------
+    folder
+        Where pooling.json goes.
+    threads
+        The same for everyone.
+    seconds
+        For all of it.
+    poolings
+        What is pooled.
+    """
+    began = perf_counter()
+    console = Console(highlight=False)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    problems = [(pooling, direction) for pooling in poolings for direction in DIRECTIONS]
+    results = PoolingResults(
+        created=datetime.now().isoformat(timespec="seconds"),
+        threads=threads,
+        machine=machine.describe(),
+        poolings=list(poolings),
+    )
+    with ExitStack() as stack, Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("starting", total=len(problems))
+        processes, results.contestants = start(all_contestants(), threads, TASKS, stack)
+        for pooling, direction in problems:
+            progress.update(task, description=f"{pooling.name}{MARKS[direction]}")
+            running = []
+            for process in processes:
+                timing = _prepared(process, pooling, direction)
+                results.timings.append(timing)
+                if timing.status == "ok" and timing.correct:
+                    running.append((process, timing))
+            turns.take(running, ROUNDS, seconds / len(problems))
+            progress.advance(task)
+    results.seconds = perf_counter() - began
+    results.save(folder)
+    return show(results, folder / results.FILE)
+
+
+def show(results: PoolingResults, path: Path) -> int:
+    """Show a run and where its file is; 1 where a result is wrong, or nobody was timed."""
+    table.show(results, Console(highlight=False))
+    print(path.resolve())
+    return 0 if results.all_right else 1
+
+
+def _prepared(process: Process[Pooler], pooling: Pooling, direction: Direction) -> PoolTiming:
+    """Make a contestant ready, and compare what it returns with the truth."""
+    timing = PoolTiming(pooling.name, direction, process.contestant.name)
+    exact = truth.solve(pooling)[DIRECTIONS.index(direction)]
+    try:
+        answer = process.ask("prepare", pooling=pooling, direction=direction)
+        timing.error, timing.allowed_error = exact.error((answer,))
+    except (Failed, ValueError) as failure:
+        timing.status, timing.reason = "failed", str(failure)
+    return timing
