@@ -13,9 +13,18 @@
 # what another window has written, so that no pixel waits for the one before it.
 #
 # Rows in the scratch have room for a vector more at either end of what is read or written.
-
+#
+# A row that takes long, since it or its windows are, is done in stretches of whole vectors, between
+# which Ctrl-C is answered. Where they end changes no bit: no output depends on its neighbour.
 
 from libc.math cimport INFINITY
+
+
+# Comparisons or additions of a stretch, and what finding a window counts for, if one is looked for
+# by itself.
+cdef enum:
+    STRETCH_WORK = 1_000_000
+    WINDOW_WORK = 20
 
 
 cdef struct Pool:
@@ -30,6 +39,7 @@ cdef struct Pool:
     Py_ssize_t run              # and how many of its values outputs and pixels reach
     Py_ssize_t reach            # of the taps: outputs before the first that it may read from
     Py_ssize_t line             # values of a row of windows, with `reach` before
+    Py_ssize_t stretch          # how much of a row is done at a time
     Py_ssize_t windows          # rows of windows that a row of the image is in at the most
     Py_ssize_t* offsets         # where a tap of the columns finds output 0 in the phases
 
@@ -59,6 +69,7 @@ cdef Py_ssize_t lay_out_pool(
     pool.phase = whole_lines(pool.run + values)
     pool.line = whole_lines(pool.reach + pool.run + values)
     pool.windows = (problem.rows.kernel - 1) * problem.rows.dilation // problem.rows.stride + 1
+    pool.stretch = whole_lines(STRETCH_WORK // min(STRETCH_WORK, max(across.kernel, pool.windows)))
     pool.offsets = NULL
     made.units = ceil_div(pool.planes, pool.unit_planes) * pool.bands
     return 0
@@ -177,6 +188,37 @@ cdef inline bint holds_nan(const real* values, Py_ssize_t n) noexcept nogil:
         sums[k] += sums[vector + k]
     total = sum_lanes(sums)
     return total != total
+
+
+cdef inline void fill_run(real* values, real value, Py_ssize_t n) noexcept nogil:
+    """Fill n values; the last vector overlaps the one before."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef Py_ssize_t j = 0
+    cdef int k
+    if n < vector:
+        fill_row(values, value, n)
+        return
+    while j + vector < n:
+        for k in range(vector):
+            values[j + k] = value
+        j = j + vector
+    values = values + n - vector
+    for k in range(vector):
+        values[k] = value
+
+
+cdef inline bint fill_in_stretches(
+    real* values, real value, Py_ssize_t n, Watch* watch
+) noexcept nogil:
+    """Do so, however many they are; return whether it was still wanted."""
+    cdef Py_ssize_t end = 0
+    cdef Py_ssize_t begin
+    while end < n:
+        begin, end = end, min(n, end + STRETCH_WORK)
+        if not goes_on(watch, end - begin):
+            return False
+        fill_run(values + begin, value, end - begin)
+    return True
 
 
 cdef inline void deal_row(

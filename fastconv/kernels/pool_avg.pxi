@@ -149,7 +149,7 @@ cdef void avg_pool(
     cdef const real* rows
     cdef real* y
     cdef real down
-    cdef Py_ssize_t plane, i, r, taps
+    cdef Py_ssize_t plane, i, j, n, r, taps
     fill_row(phases, <real>0, joined_values(pool))
     count_columns(pool, counts)
     if pool.columns.stride == 1:
@@ -158,7 +158,7 @@ cdef void avg_pool(
         for i in range(unit.row, unit.last_row):
             r = first_tap(&pool.rows, i)
             taps = last_tap(&pool.rows, i, pool.rows.size) - r
-            if not goes_on(watch, taps * width + across * out_width):
+            if not goes_on(watch, taps * width):
                 return
             rows = <const real*>operands.image + width * (
                 plane * pool.rows.size
@@ -176,12 +176,24 @@ cdef void avg_pool(
                 sum_of_all_columns(columns, rows, step, taps, width)
             if columns == line:
                 deal_row(pool, line, phases)
-            if across == 2:
-                average_all_taps(y, phases, pool.offsets, 2, counts, down, out_width, line)
-            elif across == 3:
-                average_all_taps(y, phases, pool.offsets, 3, counts, down, out_width, line)
-            else:
-                average_all_taps(y, phases, pool.offsets, across, counts, down, out_width, line)
+            j = 0
+            while j < out_width:
+                n = min(pool.stretch, out_width - j)
+                if not goes_on(watch, across * n):
+                    return
+                if across == 2:
+                    average_all_taps(
+                        y + j, phases + j, pool.offsets, 2, counts + j, down, n, line
+                    )
+                elif across == 3:
+                    average_all_taps(
+                        y + j, phases + j, pool.offsets, 3, counts + j, down, n, line
+                    )
+                else:
+                    average_all_taps(
+                        y + j, phases + j, pool.offsets, across, counts + j, down, n, line
+                    )
+                j = j + n
 
 
 # ── dx ────────────────────────────────────────────────────────────────────────────────────────────
@@ -203,10 +215,14 @@ cdef inline void add_shifted_row(
         j = j + vector
 
 
-cdef inline void spread_window(
-    const AvgPool* layout, Py_ssize_t i, const real* grad, Py_ssize_t n, real* scratch
+cdef inline bint spread_window(
+    const AvgPool* layout, Py_ssize_t i, const real* grad, Py_ssize_t n, real* scratch,
+    Watch* watch,
 ) noexcept nogil:
-    """Divide row i of the gradient, and spread it over the columns of the image."""
+    """Divide row i of the gradient, and spread it over the columns of the image.
+
+    Return whether it was still wanted.
+    """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef const Pool* pool = &layout.pool
     cdef const Axis* across = &pool.columns
@@ -235,6 +251,8 @@ cdef inline void spread_window(
         fill_row(phases, <real>0, joined_values(pool))
     for s in range(across.kernel):
         at = s * across.dilation
+        if not goes_on(watch, n):
+            return False
         if s < across.stride and across.dilation == 1:
             add_shifted_row(
                 True, shares - at // across.stride, n, phases + at % across.stride * pool.phase
@@ -245,6 +263,7 @@ cdef inline void spread_window(
             )
     if across.stride > 1:
         join_phases(phases, pool.phase, across.stride, n, spread)
+    return True
 
 
 cdef void avg_pool_grad(
@@ -273,9 +292,10 @@ cdef void avg_pool_grad(
         for h in range(unit.row, unit.last_row):
             last = last_window(down, h)
             while next_window < last:
-                if not goes_on(watch, across.kernel * across.outputs):
+                if not spread_window(
+                    layout, next_window, grad + next_window * across.outputs, n, scratch, watch
+                ):
                     return
-                spread_window(layout, next_window, grad + next_window * across.outputs, n, scratch)
                 next_window = next_window + 1
             if not goes_on(watch, pool.windows * width):
                 return
@@ -326,23 +346,6 @@ cdef void avg_pool_plane(
         y[plane] = <real>(total / size)
 
 
-cdef inline void fill_run(real* values, real value, Py_ssize_t n) noexcept nogil:
-    """Fill n values; the last vector overlaps the one before."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef Py_ssize_t j = 0
-    cdef int k
-    if n < vector:
-        fill_row(values, value, n)
-        return
-    while j + vector < n:
-        for k in range(vector):
-            values[j + k] = value
-        j = j + vector
-    values = values + n - vector
-    for k in range(vector):
-        values[k] = value
-
-
 cdef void avg_pool_grad_plane(
     const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
 ) noexcept nogil:
@@ -355,11 +358,10 @@ cdef void avg_pool_grad_plane(
     cdef Py_ssize_t values = (unit.last_row - unit.row) * width
     cdef Py_ssize_t plane
     for plane in range(unit.plane, unit.last_plane):
-        if not goes_on(watch, values):
+        if not fill_in_stretches(
+            dx + plane * size + unit.row * width, <real>(grad[plane] / <double>size), values, watch
+        ):
             return
-        fill_run(
-            dx + plane * size + unit.row * width, <real>(grad[plane] / <double>size), values
-        )
 
 
 enter("avg_pool", lay_out_avg_pool, avg_pool[float], avg_pool[double])

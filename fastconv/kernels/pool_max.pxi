@@ -177,7 +177,7 @@ cdef void max_pool(
     cdef real* columns = line
     cdef const real* rows
     cdef real* y
-    cdef Py_ssize_t plane, i, r, taps
+    cdef Py_ssize_t plane, i, j, n, r, taps
     fill_row(phases, <real>-INFINITY, joined_values(pool))
     if pool.columns.stride == 1:
         columns = phases + pool.columns.before
@@ -185,7 +185,7 @@ cdef void max_pool(
         for i in range(unit.row, unit.last_row):
             r = first_tap(&pool.rows, i)
             taps = last_tap(&pool.rows, i, pool.rows.size) - r
-            if not goes_on(watch, taps * width + across * out_width):
+            if not goes_on(watch, taps * width):
                 return
             rows = <const real*>operands.image + width * (
                 plane * pool.rows.size
@@ -200,12 +200,18 @@ cdef void max_pool(
                 largest_in_all_columns(columns, rows, step, taps, width)
             if columns == line:
                 deal_row(pool, line, phases)
-            if across == 2:
-                largest_of_all_taps(y, phases, pool.offsets, 2, out_width, line)
-            elif across == 3:
-                largest_of_all_taps(y, phases, pool.offsets, 3, out_width, line)
-            else:
-                largest_of_all_taps(y, phases, pool.offsets, across, out_width, line)
+            j = 0
+            while j < out_width:
+                n = min(pool.stretch, out_width - j)
+                if not goes_on(watch, across * n):
+                    return
+                if across == 2:
+                    largest_of_all_taps(y + j, phases + j, pool.offsets, 2, n, line)
+                elif across == 3:
+                    largest_of_all_taps(y + j, phases + j, pool.offsets, 3, n, line)
+                else:
+                    largest_of_all_taps(y + j, phases + j, pool.offsets, across, n, line)
+                j = j + n
 
 
 # ── dx ────────────────────────────────────────────────────────────────────────────────────────────
@@ -251,19 +257,28 @@ cdef inline void rank_taps(
     fill_row(places + n, <real>-1, j - n)
 
 
-cdef inline void rank_row(
+cdef inline bint rank_row(
     const bint careful, const Pool* pool, const real* phases, const real* starts, real* values,
-    real* places,
+    real* places, Watch* watch,
 ) noexcept nogil:
-    """Do so for the usual numbers of taps, and all others."""
+    """Do so for the usual numbers of taps, and all others; return whether it was still wanted."""
     cdef Py_ssize_t taps = pool.columns.kernel
-    cdef Py_ssize_t n = pool.columns.outputs
-    if taps == 3:
-        rank_taps(careful, phases, pool.offsets, 3, starts, n, values, places)
-    elif taps == 2:
-        rank_taps(careful, phases, pool.offsets, 2, starts, n, values, places)
-    else:
-        rank_taps(careful, phases, pool.offsets, taps, starts, n, values, places)
+    cdef Py_ssize_t j = 0
+    cdef Py_ssize_t n
+    while j < pool.columns.outputs:
+        n = min(pool.stretch, pool.columns.outputs - j)
+        if not goes_on(watch, taps * n):
+            return False
+        if taps == 3:
+            rank_taps(careful, phases + j, pool.offsets, 3, starts + j, n, values + j, places + j)
+        elif taps == 2:
+            rank_taps(careful, phases + j, pool.offsets, 2, starts + j, n, values + j, places + j)
+        else:
+            rank_taps(
+                careful, phases + j, pool.offsets, taps, starts + j, n, values + j, places + j
+            )
+        j = j + n
+    return True
 
 
 cdef inline void rank_rows(
@@ -446,10 +461,11 @@ cdef inline void gather_tap(
         j = j + lanes
 
 
-cdef inline void gather_row(
-    const MaxPool* layout, const real* places, const real* gathered, real* dx, real* scratch
+cdef inline bint gather_row(
+    const MaxPool* layout, const real* places, const real* gathered, real* dx, real* scratch,
+    Watch* watch,
 ) noexcept nogil:
-    """Fill in a row of dx from what the row gathered."""
+    """Fill in a row of dx from what the row gathered; return whether it was still wanted."""
     cdef const Pool* pool = &layout.pool
     cdef const Axis* across = &pool.columns
     cdef Py_ssize_t n = (across.before + across.size - 1) // across.stride + 1
@@ -467,12 +483,15 @@ cdef inline void gather_row(
         fill_row(shares, <real>0, joined_values(pool))
         for s in range(across.kernel):
             at = s * across.dilation
+            if not goes_on(watch, n):
+                return False
             gather_tap(
                 places - at // across.stride, gathered - at // across.stride, <real>s, n,
                 shares + at % across.stride * pool.phase,
             )
         join_phases(shares, pool.phase, across.stride, n, line)
         copy_run(dx, line + across.before, across.size)
+    return True
 
 
 cdef bint grad_of_band(
@@ -485,7 +504,6 @@ cdef bint grad_of_band(
     cdef Py_ssize_t n = pool.columns.outputs
     cdef Py_ssize_t width = pool.columns.size
     cdef Py_ssize_t line = pool.line
-    cdef Py_ssize_t taps = pool.columns.kernel
     cdef real* phases = scratch + layout.phases
     cdef const real* starts = scratch + layout.starts
     # where rows of windows begin, with what taps reach before them
@@ -499,8 +517,7 @@ cdef bint grad_of_band(
     cdef bint careful
     cdef real* sums
     if window >= end_window:      # behind the last window
-        fill_row(dx + row * width, <real>0, (last_row - row) * width)
-        return True
+        return fill_in_stretches(dx + row * width, <real>0, (last_row - row) * width, watch)
     seen = max(0, window * down.stride - down.before)
     last_seen = min(
         down.size,
@@ -509,14 +526,15 @@ cdef bint grad_of_band(
     careful = holds_nan(image + seen * width, (last_seen - seen) * width)
 
     for h in range(seen, last_seen):
-        if not goes_on(watch, taps * n + width):
+        if not goes_on(watch, width):
             return False
         deal_row(pool, image + h * width, phases)
         begin = (h - seen) * line
         if careful:
-            rank_row(True, pool, phases, starts, values + begin, places + begin)
-        else:
-            rank_row(False, pool, phases, starts, values + begin, places + begin)
+            if not rank_row(True, pool, phases, starts, values + begin, places + begin, watch):
+                return False
+        elif not rank_row(False, pool, phases, starts, values + begin, places + begin, watch):
+            return False
 
     for i in range(window, end_window):
         r = first_tap(down, i)
@@ -560,13 +578,14 @@ cdef bint grad_of_band(
             )
 
     for h in range(row, last_row):
-        if not goes_on(watch, taps * n + width):
+        if not goes_on(watch, width):
             return False
         if seen <= h < last_seen:
-            gather_row(
+            if not gather_row(
                 layout, places + (h - seen) * line, gathered + (h - row) * line, dx + h * width,
-                scratch,
-            )
+                scratch, watch,
+            ):
+                return False
         else:
             fill_row(dx + h * width, <real>0, width)
     return True
