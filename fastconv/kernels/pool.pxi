@@ -166,6 +166,21 @@ cdef inline real choose(
     return chosen
 
 
+cdef inline real fold_lanes(real* lanes) noexcept nogil:
+    """Return the sum of a vector's lanes, by halves: sooner than one after the other."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef int k
+    if vector >= 16:
+        for k in range(8):
+            lanes[k] += lanes[8 + k]
+    if vector >= 8:
+        for k in range(4):
+            lanes[k] += lanes[4 + k]
+    if vector >= 4:
+        return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
+    return lanes[0] + lanes[1]
+
+
 cdef inline bint holds_nan(const real* values, Py_ssize_t n) noexcept nogil:
     """Whether there may be a NaN among them: a sum keeps it. Infinities may look like one."""
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
@@ -186,7 +201,7 @@ cdef inline bint holds_nan(const real* values, Py_ssize_t n) noexcept nogil:
         j = j + 2 * vector
     for k in range(vector):
         sums[k] += sums[vector + k]
-    total = sum_lanes(sums)
+    total = fold_lanes(sums)
     return total != total
 
 
