@@ -58,14 +58,16 @@ cdef Py_ssize_t lay_out_pool(
     cdef const Problem* problem = &given.problem
     cdef const Axis* across = &problem.columns
     cdef Py_ssize_t values = LINE_BYTES // problem.itemsize     # of a vector, at the most
+    cdef Py_ssize_t reach
     pool.rows, pool.columns, pool.counted = problem.rows, problem.columns, given.counted
     pool.planes = problem.batch
     pool.unit_planes, pool.unit_rows = given.blocks.images, given.blocks.rows
     pool.bands = ceil_div(result_rows, pool.unit_rows)
-    pool.reach = (across.kernel - 1) * across.dilation // across.stride
+    reach = (across.kernel - 1) * across.dilation // across.stride
     pool.run = max(
-        across.outputs + pool.reach, (across.before + across.size - 1) // across.stride + 1
+        across.outputs + reach, (across.before + across.size - 1) // across.stride + 1
     )
+    pool.reach = whole_lines(reach)     # so that rows of windows begin at a cache line
     pool.phase = whole_lines(pool.run + values)
     pool.line = whole_lines(pool.reach + pool.run + values)
     pool.windows = (problem.rows.kernel - 1) * problem.rows.dilation // problem.rows.stride + 1
