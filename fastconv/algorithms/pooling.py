@@ -135,7 +135,7 @@ def _kernel_name(operation: PoolOperation, problem: PoolProblem) -> str:
         axis == Axis(axis.size, axis.size, axis.stride) for axis in axes
     ):
         return f"{name}_plane"
-    if operation.startswith("max") and all(
+    if all(
         (axis.kernel, axis.stride, axis.dilation, axis.before) == (2, 2, 1, 0) and axis.after <= 0
         for axis in axes
     ):

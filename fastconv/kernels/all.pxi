@@ -49,6 +49,7 @@ include "pool_literal.pxi"
 include "pool_pairs.pxi"
 include "pool_max.pxi"
 include "pool_avg.pxi"
+include "pool_avg_pairs.pxi"
 include "pools.pxi"
 
 include "peak.pxi"

@@ -13,9 +13,18 @@
 # what another window has written, so that no pixel waits for the one before it.
 #
 # Rows in the scratch have room for a vector more at either end of what is read or written.
-
+#
+# A row that takes long, since it or its windows are, is done in stretches of whole vectors, between
+# which Ctrl-C is answered. Where they end changes no bit: no output depends on its neighbour.
 
 from libc.math cimport INFINITY
+
+
+# Comparisons or additions of a stretch, and what finding a window counts for, if one is looked for
+# by itself.
+cdef enum:
+    STRETCH_WORK = 1_000_000
+    WINDOW_WORK = 20
 
 
 cdef struct Pool:
@@ -30,6 +39,7 @@ cdef struct Pool:
     Py_ssize_t run              # and how many of its values outputs and pixels reach
     Py_ssize_t reach            # of the taps: outputs before the first that it may read from
     Py_ssize_t line             # values of a row of windows, with `reach` before
+    Py_ssize_t stretch          # how much of a row is done at a time
     Py_ssize_t windows          # rows of windows that a row of the image is in at the most
     Py_ssize_t* offsets         # where a tap of the columns finds output 0 in the phases
 
@@ -48,17 +58,20 @@ cdef Py_ssize_t lay_out_pool(
     cdef const Problem* problem = &given.problem
     cdef const Axis* across = &problem.columns
     cdef Py_ssize_t values = LINE_BYTES // problem.itemsize     # of a vector, at the most
+    cdef Py_ssize_t reach
     pool.rows, pool.columns, pool.counted = problem.rows, problem.columns, given.counted
     pool.planes = problem.batch
     pool.unit_planes, pool.unit_rows = given.blocks.images, given.blocks.rows
     pool.bands = ceil_div(result_rows, pool.unit_rows)
-    pool.reach = (across.kernel - 1) * across.dilation // across.stride
+    reach = (across.kernel - 1) * across.dilation // across.stride
     pool.run = max(
-        across.outputs + pool.reach, (across.before + across.size - 1) // across.stride + 1
+        across.outputs + reach, (across.before + across.size - 1) // across.stride + 1
     )
+    pool.reach = whole_lines(reach)     # so that rows of windows begin at a cache line
     pool.phase = whole_lines(pool.run + values)
     pool.line = whole_lines(pool.reach + pool.run + values)
     pool.windows = (problem.rows.kernel - 1) * problem.rows.dilation // problem.rows.stride + 1
+    pool.stretch = whole_lines(STRETCH_WORK // min(STRETCH_WORK, max(across.kernel, pool.windows)))
     pool.offsets = NULL
     made.units = ceil_div(pool.planes, pool.unit_planes) * pool.bands
     return 0
@@ -155,6 +168,21 @@ cdef inline real choose(
     return chosen
 
 
+cdef inline real fold_lanes(real* lanes) noexcept nogil:
+    """Return the sum of a vector's lanes, by halves: sooner than one after the other."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef int k
+    if vector >= 16:
+        for k in range(8):
+            lanes[k] += lanes[8 + k]
+    if vector >= 8:
+        for k in range(4):
+            lanes[k] += lanes[4 + k]
+    if vector >= 4:
+        return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
+    return lanes[0] + lanes[1]
+
+
 cdef inline bint holds_nan(const real* values, Py_ssize_t n) noexcept nogil:
     """Whether there may be a NaN among them: a sum keeps it. Infinities may look like one."""
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
@@ -175,8 +203,39 @@ cdef inline bint holds_nan(const real* values, Py_ssize_t n) noexcept nogil:
         j = j + 2 * vector
     for k in range(vector):
         sums[k] += sums[vector + k]
-    total = sum_lanes(sums)
+    total = fold_lanes(sums)
     return total != total
+
+
+cdef inline void fill_run(real* values, real value, Py_ssize_t n) noexcept nogil:
+    """Fill n values; the last vector overlaps the one before."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef Py_ssize_t j = 0
+    cdef int k
+    if n < vector:
+        fill_row(values, value, n)
+        return
+    while j + vector < n:
+        for k in range(vector):
+            values[j + k] = value
+        j = j + vector
+    values = values + n - vector
+    for k in range(vector):
+        values[k] = value
+
+
+cdef inline bint fill_in_stretches(
+    real* values, real value, Py_ssize_t n, Watch* watch
+) noexcept nogil:
+    """Do so, however many they are; return whether it was still wanted."""
+    cdef Py_ssize_t end = 0
+    cdef Py_ssize_t begin
+    while end < n:
+        begin, end = end, min(n, end + STRETCH_WORK)
+        if not goes_on(watch, end - begin):
+            return False
+        fill_run(values + begin, value, end - begin)
+    return True
 
 
 cdef inline void deal_row(

@@ -14,7 +14,7 @@ cdef struct AvgPool:
     Py_ssize_t phases       # where in the scratch these begin: a row of the image by phases,
     Py_ssize_t line         # a row in the image's order,
     Py_ssize_t counts       # the counted taps of each window, along its row,
-    Py_ssize_t shares       # a row of gradients, divided,
+    Py_ssize_t shares       # two rows of gradients, divided,
     Py_ssize_t spread       # and rows of windows, spread over the columns of the image
 
 
@@ -37,7 +37,7 @@ cdef int lay_out_avg_pool_grad(const Description* given, Made* made, list memory
     layout.phases = book(made, joined_values(pool))
     layout.line = book(made, joined_values(pool))
     layout.counts = book(made, pool.line)
-    layout.shares = book(made, pool.line)
+    layout.shares = book(made, 2 * pool.line)
     layout.spread = book(made, pool.windows * joined_values(pool))
     made.layout = layout
     return 0
@@ -149,7 +149,7 @@ cdef void avg_pool(
     cdef const real* rows
     cdef real* y
     cdef real down
-    cdef Py_ssize_t plane, i, r, taps
+    cdef Py_ssize_t plane, i, j, n, r, taps
     fill_row(phases, <real>0, joined_values(pool))
     count_columns(pool, counts)
     if pool.columns.stride == 1:
@@ -158,7 +158,7 @@ cdef void avg_pool(
         for i in range(unit.row, unit.last_row):
             r = first_tap(&pool.rows, i)
             taps = last_tap(&pool.rows, i, pool.rows.size) - r
-            if not goes_on(watch, taps * width + across * out_width):
+            if not goes_on(watch, taps * width):
                 return
             rows = <const real*>operands.image + width * (
                 plane * pool.rows.size
@@ -176,12 +176,24 @@ cdef void avg_pool(
                 sum_of_all_columns(columns, rows, step, taps, width)
             if columns == line:
                 deal_row(pool, line, phases)
-            if across == 2:
-                average_all_taps(y, phases, pool.offsets, 2, counts, down, out_width, line)
-            elif across == 3:
-                average_all_taps(y, phases, pool.offsets, 3, counts, down, out_width, line)
-            else:
-                average_all_taps(y, phases, pool.offsets, across, counts, down, out_width, line)
+            j = 0
+            while j < out_width:
+                n = min(pool.stretch, out_width - j)
+                if not goes_on(watch, across * n):
+                    return
+                if across == 2:
+                    average_all_taps(
+                        y + j, phases + j, pool.offsets, 2, counts + j, down, n, line
+                    )
+                elif across == 3:
+                    average_all_taps(
+                        y + j, phases + j, pool.offsets, 3, counts + j, down, n, line
+                    )
+                else:
+                    average_all_taps(
+                        y + j, phases + j, pool.offsets, across, counts + j, down, n, line
+                    )
+                j = j + n
 
 
 # ── dx ────────────────────────────────────────────────────────────────────────────────────────────
@@ -203,31 +215,113 @@ cdef inline void add_shifted_row(
         j = j + vector
 
 
-cdef inline void spread_window(
-    const AvgPool* layout, Py_ssize_t i, const real* grad, Py_ssize_t n, real* scratch
+cdef inline void add_shifts(
+    const int taps, const real* shares, Py_ssize_t n, real* sums
 ) noexcept nogil:
-    """Divide row i of the gradient, and spread it over the columns of the image."""
+    """Do sums[j] = the sum of shares[j - s]; for up to a vector more."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef real taken[FLOATS]
+    cdef Py_ssize_t j = 0
+    cdef int s, k
+    while j < n:
+        for k in range(vector):
+            taken[k] = shares[j + k]
+        for s in range(1, taps):
+            for k in range(vector):
+                taken[k] += shares[j + k - s]
+        for k in range(vector):
+            sums[j + k] = taken[k]
+        j = j + vector
+
+
+cdef inline void add_up_rows(
+    const int count, const int rows, const real* first, const real* second, const real* third,
+    real* sums,
+) noexcept nogil:
+    """Do sums[k] = the sum of so many rows, two or three, for so many values at once."""
+    cdef real taken[FLOATS]
+    cdef int k
+    for k in range(count):
+        taken[k] = first[k] + second[k]
+    if rows == 3:
+        for k in range(count):
+            taken[k] += third[k]
+    for k in range(count):
+        sums[k] = taken[k]
+
+
+cdef inline void add_up_whole_rows(
+    const int rows, const real* first, const real* second, const real* third, Py_ssize_t n,
+    real* sums,
+) noexcept nogil:
+    """Do so for n values; the last vector overlaps the one before."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef Py_ssize_t j = 0
+    if n < vector:
+        while j < n:
+            add_up_rows(1, rows, first + j, second + j, third + j, sums + j)
+            j = j + 1
+        return
+    while j + vector < n:
+        add_up_rows(vector, rows, first + j, second + j, third + j, sums + j)
+        j = j + vector
+    j = n - vector
+    add_up_rows(vector, rows, first + j, second + j, third + j, sums + j)
+
+
+cdef inline void divide_values(
+    const int count, const real* grad, const real* counts, real rows, real* shares
+) noexcept nogil:
+    cdef real taken[FLOATS]
+    cdef int k
+    for k in range(count):
+        taken[k] = grad[k] / (counts[k] * rows)
+    for k in range(count):
+        shares[k] = taken[k]
+
+
+cdef inline void divide_window(
+    const AvgPool* layout, Py_ssize_t i, const real* grad, real* scratch
+) noexcept nogil:
+    """Divide row i of the gradient."""
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef const Pool* pool = &layout.pool
-    cdef const Axis* across = &pool.columns
-    cdef real* shares = scratch + layout.shares + pool.reach
-    cdef real* counts = scratch + layout.counts
-    cdef real* phases = scratch + layout.phases
-    cdef real* spread = scratch + layout.spread + i % pool.windows * joined_values(pool)
+    cdef Py_ssize_t n = pool.columns.outputs
+    cdef real* shares = scratch + layout.shares + i % 2 * pool.line + pool.reach
+    cdef const real* counts = scratch + layout.counts
     cdef real rows = <real>counted_taps(
         &pool.rows, i, pool.counted.first_row, pool.counted.end_row
     )
     cdef Py_ssize_t j = 0
-    cdef Py_ssize_t s, at
-    cdef int k
-    while j + vector <= across.outputs:
-        for k in range(vector):
-            shares[j + k] = grad[j + k] / (counts[j + k] * rows)
+    if n < vector:
+        while j < n:
+            divide_values(1, grad + j, counts + j, rows, shares + j)
+            j = j + 1
+        return
+    while j + vector < n:
+        divide_values(vector, grad + j, counts + j, rows, shares + j)
         j = j + vector
-    while j < across.outputs:
-        shares[j] = grad[j] / (counts[j] * rows)
-        j = j + 1
+    j = n - vector
+    divide_values(vector, grad + j, counts + j, rows, shares + j)
+
+
+cdef inline bint spread_window(
+    const AvgPool* layout, Py_ssize_t i, Py_ssize_t n, real* scratch, Watch* watch
+) noexcept nogil:
+    """Spread row i of the gradient, divided, over the columns of the image.
+
+    Return whether it was still wanted.
+    """
+    cdef const Pool* pool = &layout.pool
+    cdef const Axis* across = &pool.columns
+    cdef const real* shares = scratch + layout.shares + i % 2 * pool.line + pool.reach
+    cdef real* phases = scratch + layout.phases
+    cdef real* spread = scratch + layout.spread + i % pool.windows * joined_values(pool)
+    cdef Py_ssize_t s, at
     if across.stride == 1:
+        if across.kernel == 3 and across.dilation == 1:
+            add_shifts(3, shares, n, spread)
+            return goes_on(watch, 3 * n)
         phases = spread
     if across.kernel < across.stride:       # phases that no tap reaches
         fill_row(phases, <real>0, joined_values(pool))
@@ -235,6 +329,8 @@ cdef inline void spread_window(
         fill_row(phases, <real>0, joined_values(pool))
     for s in range(across.kernel):
         at = s * across.dilation
+        if not goes_on(watch, n):
+            return False
         if s < across.stride and across.dilation == 1:
             add_shifted_row(
                 True, shares - at // across.stride, n, phases + at % across.stride * pool.phase
@@ -245,6 +341,7 @@ cdef inline void spread_window(
             )
     if across.stride > 1:
         join_phases(phases, pool.phase, across.stride, n, spread)
+    return True
 
 
 cdef void avg_pool_grad(
@@ -263,19 +360,23 @@ cdef void avg_pool_grad(
     cdef const real* grad
     cdef const real* row
     cdef real* dx
-    cdef Py_ssize_t plane, h, i, found, next_window, last
-    fill_row(scratch + layout.shares, <real>0, pool.line)
+    cdef const real* rows[3]
+    cdef Py_ssize_t plane, h, i, found, next_window, last, divided
+    fill_row(scratch + layout.shares, <real>0, 2 * pool.line)
     count_columns(pool, scratch + layout.counts)
     for plane in range(unit.plane, unit.last_plane):
         grad = <const real*>operands.gradient + plane * down.outputs * across.outputs
         dx = <real*>operands.result + plane * down.size * width
-        next_window = first_window(down, unit.row)
+        divided = next_window = first_window(down, unit.row)
         for h in range(unit.row, unit.last_row):
             last = last_window(down, h)
             while next_window < last:
-                if not goes_on(watch, across.kernel * across.outputs):
+                # One ahead: what is read by other vectors than it was just written by would wait.
+                while divided < min(down.outputs, next_window + 2):
+                    divide_window(layout, divided, grad + divided * across.outputs, scratch)
+                    divided = divided + 1
+                if not spread_window(layout, next_window, n, scratch, watch):
                     return
-                spread_window(layout, next_window, grad + next_window * across.outputs, n, scratch)
                 next_window = next_window + 1
             if not goes_on(watch, pool.windows * width):
                 return
@@ -283,16 +384,22 @@ cdef void avg_pool_grad(
             for i in range(first_window(down, h), last):
                 if tap_of(down, i, h) >= 0:
                     row = spread + i % pool.windows * span + across.before
-                    if found == 0:
-                        copy_run(dx + h * width, row, width)
-                    else:
-                        if found == 1:      # sums that are stored twice are made beside dx
-                            copy_run(line, dx + h * width, width)
+                    if found < 3:
+                        rows[found] = row
+                    else:       # sums that are stored twice are made beside dx
+                        if found == 3:
+                            add_up_whole_rows(3, rows[0], rows[1], rows[2], width, line)
                         add_shifted_row(False, row, width, line)
                     found = found + 1
             if found == 0:
                 fill_row(dx + h * width, <real>0, width)
-            elif found > 1:
+            elif found == 1:
+                copy_run(dx + h * width, rows[0], width)
+            elif found == 2:
+                add_up_whole_rows(2, rows[0], rows[1], rows[1], width, dx + h * width)
+            elif found == 3:
+                add_up_whole_rows(3, rows[0], rows[1], rows[2], width, dx + h * width)
+            else:
                 copy_run(dx + h * width, line, width)
 
 
@@ -301,6 +408,30 @@ cdef void avg_pool_grad(
 # Sums of so many values are kept in lanes, those of more of them added up in double.
 cdef enum:
     LANE_SUM_VALUES = 1024
+
+
+cdef inline real sum_run(const real* values, Py_ssize_t n) noexcept nogil:
+    """Return a sum kept in two vectors, which need not wait for each other."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef real lanes[2 * FLOATS]
+    cdef Py_ssize_t j = 0
+    cdef real total = 0
+    cdef int k
+    if n >= 2 * vector:
+        for k in range(2 * vector):
+            lanes[k] = values[k]
+        j = 2 * vector
+        while j + 2 * vector <= n:
+            for k in range(2 * vector):
+                lanes[k] += values[j + k]
+            j = j + 2 * vector
+        for k in range(vector):
+            lanes[k] += lanes[vector + k]
+        total = fold_lanes(lanes)
+    while j < n:
+        total += values[j]
+        j = j + 1
+    return total
 
 
 cdef void avg_pool_plane(
@@ -319,28 +450,11 @@ cdef void avg_pool_plane(
         while first < size:
             if not goes_on(watch, LANE_SUM_VALUES):
                 return
-            total = total + sum_row(
+            total = total + sum_run(
                 image + plane * size + first, min(LANE_SUM_VALUES, size - first)
             )
             first = first + LANE_SUM_VALUES
         y[plane] = <real>(total / size)
-
-
-cdef inline void fill_run(real* values, real value, Py_ssize_t n) noexcept nogil:
-    """Fill n values; the last vector overlaps the one before."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef Py_ssize_t j = 0
-    cdef int k
-    if n < vector:
-        fill_row(values, value, n)
-        return
-    while j + vector < n:
-        for k in range(vector):
-            values[j + k] = value
-        j = j + vector
-    values = values + n - vector
-    for k in range(vector):
-        values[k] = value
 
 
 cdef void avg_pool_grad_plane(
@@ -355,11 +469,10 @@ cdef void avg_pool_grad_plane(
     cdef Py_ssize_t values = (unit.last_row - unit.row) * width
     cdef Py_ssize_t plane
     for plane in range(unit.plane, unit.last_plane):
-        if not goes_on(watch, values):
+        if not fill_in_stretches(
+            dx + plane * size + unit.row * width, <real>(grad[plane] / <double>size), values, watch
+        ):
             return
-        fill_run(
-            dx + plane * size + unit.row * width, <real>(grad[plane] / <double>size), values
-        )
 
 
 enter("avg_pool", lay_out_avg_pool, avg_pool[float], avg_pool[double])

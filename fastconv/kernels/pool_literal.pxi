@@ -67,16 +67,20 @@ cdef inline Py_ssize_t place_of_maximum(
     cdef Py_ssize_t place = window.row * width + window.column
     cdef real best = image[place]
     cdef real value
-    cdef Py_ssize_t r, s, at
+    cdef Py_ssize_t r, s, end, at
     for r in range(window.rows):
         at = (window.row + r * pool.rows.dilation) * width + window.column
-        if not goes_on(watch, window.columns):
-            break
-        for s in range(window.columns):
-            value = image[at]
-            if value > best or value != value:
-                best, place = value, at
-            at = at + pool.columns.dilation
+        end = 0
+        while end < window.columns:
+            s, end = end, min(window.columns, end + STRETCH_WORK)
+            if not goes_on(watch, WINDOW_WORK + end - s):
+                return place
+            while s < end:
+                value = image[at]
+                if value > best or value != value:
+                    best, place = value, at
+                at = at + pool.columns.dilation
+                s = s + 1
     return place
 
 
@@ -114,7 +118,10 @@ cdef void max_pool_grad_literal(
     for plane in range(unit.plane, unit.last_plane):
         image = <const real*>operands.image + plane * pool.rows.size * width
         dx = <real*>operands.result + plane * pool.rows.size * width
-        fill_row(dx + unit.row * width, <real>0, (unit.last_row - unit.row) * width)
+        if not fill_in_stretches(
+            dx + unit.row * width, <real>0, (unit.last_row - unit.row) * width, watch
+        ):
+            return
         for i in range(
             first_window(&pool.rows, unit.row), last_window(&pool.rows, unit.last_row - 1)
         ):
@@ -140,7 +147,7 @@ cdef void avg_pool_literal(
     cdef const real* row
     cdef real* y
     cdef Window window
-    cdef Py_ssize_t plane, i, j, r, s
+    cdef Py_ssize_t plane, i, j, r, s, end
     cdef double total
     for plane in range(unit.plane, unit.last_plane):
         image = <const real*>operands.image + plane * pool.rows.size * pool.columns.size
@@ -150,13 +157,17 @@ cdef void avg_pool_literal(
                 window = find_window(pool, i, j)
                 total = 0
                 for r in range(window.rows):
-                    if not goes_on(watch, window.columns):
-                        return
                     row = image + window.column + (
                         window.row + r * pool.rows.dilation
                     ) * pool.columns.size
-                    for s in range(window.columns):
-                        total = total + row[s * pool.columns.dilation]
+                    end = 0
+                    while end < window.columns:
+                        s, end = end, min(window.columns, end + STRETCH_WORK)
+                        if not goes_on(watch, WINDOW_WORK + end - s):
+                            return
+                        while s < end:
+                            total = total + row[s * pool.columns.dilation]
+                            s = s + 1
                 y[j] = <real>(total / window.divisor)
 
 
@@ -176,13 +187,17 @@ cdef void avg_pool_grad_literal(
         for h in range(unit.row, unit.last_row):
             dx = <real*>operands.result + (plane * pool.rows.size + h) * pool.columns.size
             for w in range(pool.columns.size):
+                if not goes_on(watch, WINDOW_WORK):
+                    return
                 total = 0
                 for i in range(first_window(&pool.rows, h), last_window(&pool.rows, h)):
-                    if not goes_on(watch, pool.columns.kernel // pool.columns.stride + 1):
+                    if not goes_on(watch, WINDOW_WORK):
                         return
                     if tap_of(&pool.rows, i, h) < 0:
                         continue
                     for j in range(first_window(&pool.columns, w), last_window(&pool.columns, w)):
+                        if not goes_on(watch, WINDOW_WORK):
+                            return
                         if tap_of(&pool.columns, j, w) >= 0:
                             window = find_window(pool, i, j)
                             total = total + grad[i * pool.columns.outputs + j] / window.divisor

@@ -131,14 +131,18 @@ cdef void max_pool_pairs(
     cdef Py_ssize_t out_width = pool.columns.outputs
     cdef const real* rows
     cdef real* y
-    cdef Py_ssize_t plane, i
+    cdef Py_ssize_t plane, i, j, n
     for plane in range(unit.plane, unit.last_plane):
         rows = <const real*>operands.image + (plane * pool.rows.size + 2 * unit.row) * width
         y = <real*>operands.result + (plane * pool.rows.outputs + unit.row) * out_width
         for i in range(unit.row, unit.last_row):
-            if not goes_on(watch, 4 * out_width):
-                return
-            largest_of_row(rows, rows + width, out_width, y)
+            j = 0
+            while j < out_width:
+                n = min(pool.stretch, out_width - j)
+                if not goes_on(watch, 4 * n):
+                    return
+                largest_of_row(rows + 2 * j, rows + width + 2 * j, n, y + j)
+                j = j + n
             rows = rows + 2 * width
             y = y + out_width
 
@@ -154,30 +158,42 @@ cdef void max_pool_grad_pairs(
     cdef const real* rows
     cdef const real* grad
     cdef real* dx
-    cdef Py_ssize_t plane, i, h, begin
+    cdef Py_ssize_t plane, i, j, n, h, begin
     cdef Py_ssize_t looked_at = max(1, LOOK_AT_VALUES // (2 * width))   # rows of windows
     cdef bint careful = False
     for plane in range(unit.plane, unit.last_plane):
         begin = plane * pool.rows.size * width
         for i in range(unit.row, unit.last_row):
-            if not goes_on(watch, 8 * out_width):
-                return
             rows = <const real*>operands.image + begin + 2 * i * width
             dx = <real*>operands.result + begin + 2 * i * width
             grad = <const real*>operands.gradient + (plane * pool.rows.outputs + i) * out_width
             if (i - unit.row) % looked_at == 0:
                 careful = holds_nan(rows, min(looked_at, unit.last_row - i) * 2 * width)
-            if careful:
-                grad_of_row(True, rows, rows + width, grad, out_width, dx, dx + width)
-            else:
-                grad_of_row(False, rows, rows + width, grad, out_width, dx, dx + width)
+            j = 0
+            while j < out_width:
+                n = min(pool.stretch, out_width - j)
+                if not goes_on(watch, 8 * n):
+                    return
+                if careful:
+                    grad_of_row(
+                        True, rows + 2 * j, rows + width + 2 * j, grad + j, n, dx + 2 * j,
+                        dx + width + 2 * j,
+                    )
+                else:
+                    grad_of_row(
+                        False, rows + 2 * j, rows + width + 2 * j, grad + j, n, dx + 2 * j,
+                        dx + width + 2 * j,
+                    )
+                j = j + n
             for h in range(2 * out_width, width):       # which no window sees
                 dx[h] = dx[width + h] = 0
         if unit.last_row == pool.rows.outputs:
             h = 2 * pool.rows.outputs
-            fill_row(
-                <real*>operands.result + begin + h * width, <real>0, (pool.rows.size - h) * width
-            )
+            if not fill_in_stretches(
+                <real*>operands.result + begin + h * width, <real>0, (pool.rows.size - h) * width,
+                watch,
+            ):
+                return
 
 
 enter("max_pool_pairs", lay_out_pool_rows, max_pool_pairs[float], max_pool_pairs[double])

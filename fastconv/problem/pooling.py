@@ -194,8 +194,7 @@ def _empty_window(axis: Axis) -> int | None:
 
     A window that begins inside the image sees one, one that begins after it none. One that begins
     before it sees the first pixel of its residue modulo the dilation, if it has a tap there and the
-    image such a pixel. Residues differ until they repeat, so that of more windows than the image
-    has pixels one sees none.
+    image such a pixel: the first window is sought whose residue is none of the image's.
     """
     if axis.span <= axis.before:  # the first ends before the image
         return 0
@@ -204,8 +203,27 @@ def _empty_window(axis: Axis) -> int | None:
         return last
     if axis.dilation <= axis.size:
         return None
+    residue = -axis.before % axis.dilation  # of window 0
+    if residue >= axis.size:
+        return 0
+    window = _first_multiple(
+        axis.stride % axis.dilation, axis.dilation, axis.size - residue, axis.dilation - 1 - residue
+    )
     begin_before = min(axis.outputs, ceil_div(axis.before, axis.stride))
-    for window in range(min(begin_before, axis.size + 1)):
-        if (window * axis.stride - axis.before) % axis.dilation >= axis.size:
-            return window
-    return None
+    return window if window is not None and window < begin_before else None
+
+
+def _first_multiple(step: int, modulus: int, low: int, high: int) -> int | None:
+    """Return the first n with low <= n·step mod modulus <= high, or None.
+
+    0 < low <= high < modulus, and 0 <= step < modulus. Where the steps of the first turn pass over
+    the interval, n·step = turns·modulus + (low to high) asks the same of the turns, modulo the
+    step: as in Euclid's algorithm, after which there is no number left to ask about.
+    """
+    if step == 0:
+        return None
+    first = ceil_div(low, step)
+    if first * step <= high:
+        return first
+    turns = _first_multiple(modulus % step, step, -high % step, -low % step)
+    return None if turns is None else ceil_div(low + turns * modulus, step)

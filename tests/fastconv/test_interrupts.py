@@ -45,6 +45,23 @@ fastconv.conv2d(x, w, padding=100, stride=2, backend="loops")
 """,
 }
 
+# A row is at least one unit, and few rows are fewer units than threads. Of a million pixels it is
+# pooled literally, of some ten thousand by the kernels.
+POOLINGS = {
+    "max_pool2d(x": 50_000,
+    "max_pool2d_backward(x, x": 5_000,
+    "avg_pool2d(x": 50_000,
+    "avg_pool2d_backward(x, x": 50_000,
+}
+LONG |= {
+    f"{call.partition('(')[0]}, rows of {width:,}": f"""
+x = np.zeros((1, 1, {rows}, {width}), np.float32)
+fastconv.{call}, (1, {2 * padding + 1}), stride=1, padding=(0, {padding}))
+"""
+    for call, padding_of_few in POOLINGS.items()
+    for rows, width, padding in ((1, 1_000_000, 50_000), (50, 60_000, padding_of_few))
+}
+
 
 @pytest.mark.parametrize("name", LONG)
 def test_ctrl_c_ends_a_call_within_a_second(name):

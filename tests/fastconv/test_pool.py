@@ -4,6 +4,7 @@ import functools
 import itertools
 import multiprocessing
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -22,7 +23,8 @@ import reference
 from fastconv import isa
 from fastconv.algorithms.pooling import POOLINGS
 from fastconv.pool_call import find_pool_calls
-from fastconv.problem import PoolProblem
+from fastconv.problem import Axis, PoolProblem
+from fastconv.problem.pooling import _empty_window
 from tests.comparing import assert_equal, unit_roundoff
 from tests.failing_allocations import fail_at
 from tests.support import (
@@ -566,6 +568,43 @@ def test_enormous_windows_cost_no_more_than_the_image(backend):
     y = fastconv.max_pool2d(x, (2, 7), dilation=(2**30, 1), backend=backend, stride=1,
                             padding=((2**30, 0), (0, 0)))  # fmt: skip
     assert_equal(y, x.max(axis=2, keepdims=True))
+
+
+def _sees_nothing(axis, window):
+    begin = window * axis.stride - axis.before
+    return not any(0 <= begin + r * axis.dilation < axis.size for r in range(axis.kernel))
+
+
+def test_a_window_without_a_pixel_is_found_where_there_is_one():
+    rng = random.Random(0)
+    found = 0
+    for _ in range(20_000):
+        axis = Axis(*(rng.randint(1, most) for most in (6, 5, 9, 14)),
+                    rng.randint(0, 40), rng.randint(0, 12))  # fmt: skip
+        if axis.outputs < 1:
+            continue
+        window = _empty_window(axis)
+        if window is None:
+            assert not any(_sees_nothing(axis, n) for n in range(axis.outputs)), axis
+        else:
+            assert 0 <= window < axis.outputs, axis
+            assert _sees_nothing(axis, window), axis
+            found += 1
+    assert 5_000 < found < 19_000
+
+
+def test_windows_without_a_pixel_are_found_without_a_walk():
+    """Of thousands of millions of windows every one sees a pixel, or only one does not."""
+    x = np.zeros((0, 1, 1, 2**30), np.float32)
+    options = {"stride": 1, "padding": ((0, 0), (2**30, 1))}
+    assert fastconv.max_pool2d(x, (1, 2), dilation=(1, 2**30), **options).shape[3] == 2**30 + 1
+    with pytest.raises(ValueError, match="leaves window 1073741823 in width without a pixel"):
+        fastconv.max_pool2d(x, (1, 2), dilation=(1, 2**30 + 1), **options)
+    most = 2**31 - 1
+    for stride, window in ((1, most - 1), (2, (most - 1) // 2)):
+        axis = Axis(most - 1, 2, stride, most, most, most)
+        assert _sees_nothing(axis, window)
+        assert _empty_window(axis) == window
 
 
 def test_planning_problems_that_no_machine_could_compute():

@@ -183,7 +183,7 @@ def test_the_stencils_are_unrolled_into_vectors(dtype, name):
 # NaN among them: these are left for what is less than a vector wide.
 COMPARISONS = {
     "max_pool_pairs": (14, 24), "max_pool_grad_pairs": (36, 80), "max_pool": (40, 50),
-    "grad_of_band": (84, 16),
+    "grad_of_band": (76, 16), "grad_of_threes": (100, 24),
 }  # fmt: skip
 
 
@@ -220,6 +220,28 @@ def test_averages_are_divided_by_whole_vectors(dtype, name):
     two_lanes = (name, dtype) == ("baseline", "float64")  # of which the compiler takes some apart
     assert divisions["pool"] >= (1 if two_lanes else 7)
     assert divisions["grad"] >= (1 if two_lanes else 2)
+
+
+# Additions, multiplications and divisions of whole vectors.
+AVERAGES = {
+    "avg_pool_pairs": 8, "avg_pool_grad_pairs": 2, "avg_pool_plane": 3, "avg_pool_grad": 12,
+}  # fmt: skip
+
+
+@pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@pytest.mark.parametrize("name", BUILT)
+@pytest.mark.parametrize("dtype", SPECIALISATIONS)
+@pytest.mark.parametrize("function", AVERAGES)
+def test_averages_are_summed_by_whole_vectors(function, dtype, name):
+    """Of windows side by side, of whole planes, and on the way back from three taps or more."""
+    prefix, suffix = SPECIALISATIONS[dtype]
+    (body,) = (
+        body for symbol, body in _functions(name).items()
+        if symbol.startswith(prefix) and symbol.endswith(f"_{function}")
+    )  # fmt: skip
+    vectors = len(re.findall(rf"(?:add|mul|div){suffix}\s.*%{REGISTERS[name]}", body))
+    two_lanes = (name, dtype) == ("baseline", "float64")  # of which the compiler takes some apart
+    assert vectors >= (1 if two_lanes else AVERAGES[function])
 
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
