@@ -5,6 +5,7 @@ What is no part of fastconv's interface, tests of more than one file reach throu
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -254,6 +255,24 @@ def tuned(**numbers: float) -> Iterator[None]:
             stack.enter_context(mock.patch.object(tuning, name, number))
         stack.enter_context(forget_calls())
         yield
+
+
+class Peak:
+    """The most bytes that were held at once, beyond those held before."""
+
+    bytes = 0
+
+
+@contextmanager
+def peak_memory() -> Iterator[Peak]:
+    """Measure what is allocated inside, by Python and NumPy."""
+    peak = Peak()
+    tracemalloc.start()
+    try:
+        yield peak
+        _, peak.bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
 
 
 def views_of(x: Array) -> Iterator[tuple[str, Any]]:
