@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .call import is_plain, remembered
-from .image import cost, fft, running
+from .image import cost, fft, passes, running
 from .image.boundary import Boundary, check_boundary
 from .image.operands import both_integers, check_fillvalue, check_real, dtype_to_compute
 from .image.shapes import Arrangement, Filtering, Mode, arrange
@@ -257,7 +257,7 @@ def _run(
     if y is None:
         y = np.empty(filtering.output_shape, filtering.dtype)
     if choice.way == "separable" and choice.factors is not None:
-        running.separable(filtering, x, choice.factors, choice.backend, y)
+        passes.separable(filtering, x, choice.factors, choice.backend, y)
     else:
         rounded = integers is not None and cost.rounds_to_integers(filtering, kernels, integers)
         fft.by_fft(filtering, x, kernels, y, threads_for(filtering.flops), integers=rounded)

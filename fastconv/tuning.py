@@ -123,6 +123,9 @@ IM2COL_BYTES = 64 * MIB
 IMAGE_EDGE_SHARE = 0.04
 IMAGE_BAND_BYTES = MIB
 IMAGE_BAND_TAPS = 4
+# No tile holds more: bands that would are cut into columns, of so many at least.
+IMAGE_TILE_BYTES = 32 * MIB
+IMAGE_TILE_FEWEST_COLUMNS = 64
 # Nanoseconds of an output, and GFLOP/s beyond that, of a core with vectors of 256 bits (a Zen 3
 # with AVX2, float32): of a kernel tap by tap, and of a pass with a row or a column. With vectors of
 # another length, and float64, in proportion. GFLOP/s of NumPy, where nothing is compiled.
@@ -143,6 +146,7 @@ FFT_FEWEST_TAPS = 200
 # Values of a block, unless the kernel wants more; and spectra of filters held at a time.
 FFT_BLOCK_VALUES = 2**20
 FFT_SPECTRA_BYTES = 64 * MIB
+
 # ── pooling ────────────────────────────────────────────────────────────────────────────────────
 # Planes are one unit together up to so many pixels; a band of a large plane has at least so many
 # rows, since those at its edges are read twice.

@@ -23,7 +23,8 @@ import numpy.typing as npt
 
 from ..image.boundary import check_boundary
 from ..image.operands import check_real
-from ..image.running import direct, separable
+from ..image.passes import separable
+from ..image.running import direct
 from ..image.separable import Factors
 from ..image.shapes import Filtering
 from ..problem import Axis

@@ -8,8 +8,9 @@ from scipy import ndimage
 
 import fastconv
 import reference
-from fastconv import filters
+from fastconv import filters, isa, tuning
 from tests.comparing import unit_roundoff
+from tests.support import peak_memory
 
 BOUNDARIES = ("reflect", "mirror", "nearest", "wrap", "constant")
 DTYPES = ("float32", "float64")
@@ -583,3 +584,18 @@ def test_bad_options_are_said_before_anything_is_computed(monkeypatch):
     for name, change, error, *_ in BAD_CALLS:
         with pytest.raises(error):
             getattr(filters, name)(**{"image": GREY, **change})
+
+
+# ── memory ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="im2col has a buffer of its own")
+def test_a_wide_bell_over_a_low_image_holds_no_bell_of_rows():
+    """A row under 161 taps is not 161 rows: beside it and the result a tile is held."""
+    image = np.random.default_rng(9).random((1, 400_000), np.float32)
+    filters.gaussian(image[:, :1000], 20)
+    with peak_memory() as peak:
+        blurred = filters.gaussian(image, 20)
+    assert peak.bytes < 3 * image.nbytes + tuning.IMAGE_TILE_BYTES + 2 * tuning.IMAGE_BAND_BYTES
+    expected = ndimage.gaussian_filter(image.astype(np.float64), 20)
+    np.testing.assert_allclose(blurred, expected, rtol=1e-5)
