@@ -31,7 +31,7 @@ from ..problem import Axis
 from ..problem.arguments import parse_int
 from ..problem.convolution import check_size
 from ..problem.operands import Array, prepare
-from .numbers import parse_real
+from .numbers import parse_real_of
 
 __all__ = ["Photograph", "Weights", "open_photograph"]
 
@@ -138,9 +138,7 @@ def open_photograph(
     array = check_real("image", image)
     dtype = np.dtype(np.promote_types(array.dtype, np.float32))  # as `image.operands` has it
     kind = check_boundary(boundary)
-    outside = parse_real("cval", cval)
-    if abs(outside) > float(np.finfo(dtype).max):
-        raise ValueError(f"cval must be a number of the image's {dtype}, not {cval!r}")
+    outside = parse_real_of(dtype, "cval", cval)
     axis = _parse_channel_axis(array.shape, channel_axis)
     if 0 in array.shape[-3 if axis is not None else -2 :]:
         raise ValueError(f"image must not be empty, but has shape {array.shape}")
