@@ -117,10 +117,12 @@ LOOPS_FEW_TAPS = 64
 IM2COL_BYTES = 64 * MIB
 
 # ── images: convolve2d ─────────────────────────────────────────────────────────────────────────
-# Outputs that see beyond the edge are computed twice where they are no larger a share of all. Else
-# what is extended, or lies between two passes, at a time: it stays in the caches; and is of so many
+# Outputs that see beyond the edge are computed twice where they are no larger a share of all, and
+# of an image that takes longer to be copied than calls for its edges (a Zen 3 with AVX2). Else what
+# is extended, or lies between two passes, at a time: it stays in the caches; and is of so many
 # times the kernel's rows at least, since as many as those are made twice.
 IMAGE_EDGE_SHARE = 0.04
+IMAGE_EDGES_BYTES = 256 * KIB
 IMAGE_BAND_BYTES = MIB
 IMAGE_BAND_TAPS = 4
 # No tile holds more: bands that would are cut into columns, of so many at least.
@@ -132,6 +134,8 @@ IMAGE_TILE_FEWEST_COLUMNS = 64
 IMAGE_DIRECT_NS, IMAGE_DIRECT_GFLOPS = 2.0, 70.0
 IMAGE_PASS_NS, IMAGE_PASS_GFLOPS = 0.7, 36.0
 IMAGE_PURE_GFLOPS = 4.0
+# Up to so many pixels, planning takes as long as filtering, and is remembered.
+IMAGE_SMALL_PIXELS = 2**20
 # A call of a convolution, in nanoseconds.
 IMAGE_CALL_NS = 10_000
 # NumPy 2's transforms, on the same machine, in nanoseconds: of a value, times the logarithm to the

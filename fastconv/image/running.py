@@ -17,16 +17,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from .. import tuning
-from ..call import Call, find_calls
+from ..call import Call, find_calls, remembered
 from ..problem import Axis
 from ..problem.extension import extend_part
 from ..problem.operands import Array, is_prepared
 from .shapes import Filtering
-from .tiles import Region, Row, Tile, edges, tiles, whole
+from .tiles import Row, Tile, edges, tiles, whole
 
 __all__ = ["direct", "direct_call", "direct_inside", "has_small_edges", "with_zeros"]
 
@@ -50,12 +51,11 @@ def direct(filtering: Filtering, x: Array, kernels: Array, backend: str, y: Arra
         return direct_call(filtering, backend)(x[:, None], kernels[:, None], None, None, y)
     if has_small_edges(filtering, x):
         y = direct(with_zeros(filtering), x, kernels, backend, y)
-        for region in edges(filtering):
-            _direct_by_tiles(filtering, region, x, kernels, backend, y)
+        _by_copies(filtering, x, kernels, backend, y, at_edges=True)
         return y
     if y is None:
         y = np.empty(filtering.output_shape, filtering.dtype)
-    _direct_by_tiles(filtering, whole(filtering), x, kernels, backend, y)
+    _by_copies(filtering, x, kernels, backend, y, at_edges=False)
     return y
 
 
@@ -72,6 +72,8 @@ def has_small_edges(filtering: Filtering, x: Array) -> bool:
     """Whether to filter the image where it lies, and its edges once more."""
     if filtering.is_plain or x.dtype != filtering.dtype or not is_prepared(x):
         return False
+    if math.prod(filtering.x_shape) * filtering.dtype.itemsize < tuning.IMAGE_EDGES_BYTES:
+        return False  # a copy of all costs less than calls for the edges
     share = sum(
         (axis.before + axis.after) / axis.outputs for axis in (filtering.rows, filtering.columns)
     )
@@ -83,24 +85,54 @@ def with_zeros(filtering: Filtering) -> Filtering:
     return replace(filtering, kind="fill", fillvalue=0.0)
 
 
-def _direct_by_tiles(
-    filtering: Filtering, region: Region, x: Array, kernels: Array, backend: str, y: Array
-) -> None:
+class _Step(NamedTuple):
+    """A tile, and what is done for it."""
+
+    tile: Tile
+    seen: tuple[int, int, int]
+    first: tuple[int, int]
+    call: Call
+
+
+class _Steps(NamedTuple):
+    """The values that the largest tile sees, and the tiles."""
+
+    room: int
+    steps: list[_Step]
+
+
+def _plan(filtering: Filtering, at_edges: bool, backend: str) -> _Steps:
+    """Return how all outputs, or those at the edges, are computed from copies."""
     rows, columns = filtering.rows, filtering.columns
     held = Row(1, columns.kernel - 1)
-    parts = list(tiles(filtering, region, held, cut_rows=filtering.filters == 1))
-    shapes = [_seen(filtering, tile) for tile in parts]
+    steps = []
+    for region in edges(filtering) if at_edges else [whole(filtering)]:
+        for tile in tiles(filtering, region, held, cut_rows=filtering.filters == 1):
+            seen = _seen(filtering, tile)
+            first = tile.rows.start - rows.before, tile.columns.start - columns.before
+            call = direct_call(_inside(filtering, seen), backend)
+            steps.append(_Step(tile, seen, first, call))
+    return _Steps(max((math.prod(step.seen) for step in steps), default=0), steps)
+
+
+_remembered_plan = remembered(_plan)
+
+
+def _by_copies(
+    filtering: Filtering, x: Array, kernels: Array, backend: str, y: Array, *, at_edges: bool
+) -> None:
+    """Fill all of y, or its edges."""
+    is_small = math.prod(filtering.x_shape) <= tuning.IMAGE_SMALL_PIXELS
+    planned = (_remembered_plan if is_small else _plan)(filtering, at_edges, backend)
     # One for all: memory that is new to the process costs as much as what is done with it here.
-    scratch = np.empty(max(map(math.prod, shapes), default=0), filtering.dtype)
+    scratch = np.empty(planned.room, filtering.dtype)
     weight = kernels[:, None]
-    for tile, shape in zip(parts, shapes, strict=True):
-        part = scratch[: math.prod(shape)].reshape(shape)
-        first, left = tile.rows.start - rows.before, tile.columns.start - columns.before
+    for tile, seen, (i, j), call in planned.steps:
+        part = scratch[: math.prod(seen)].reshape(seen)
         extend_part(
-            x[tile.images], (first, first + shape[1]), (left, left + shape[2]), filtering.kind,
+            x[tile.images], (i, i + seen[1]), (j, j + seen[2]), filtering.kind,
             filtering.fillvalue, part,
         )  # fmt: skip
-        call = direct_call(_inside(filtering, shape), backend)
         call(part[:, None], weight, out=y[tile.images, :, tile.rows, tile.columns])
 
 

@@ -559,13 +559,15 @@ def test_however_small_the_tiles(mode, boundary):
     rng = np.random.default_rng(32)
     small = {"IMAGE_BAND_BYTES": 200, "IMAGE_TILE_BYTES": 900, "IMAGE_TILE_FEWEST_COLUMNS": 3,
              "IMAGE_BAND_TAPS": 1}  # fmt: skip
+    edges = {"IMAGE_EDGES_BYTES": 0, "IMAGE_EDGE_SHARE": 0.9}
     for size, taps in product(((1, 9), (2, 30), (7, 5), (31, 1)), KERNELS[3:]):
         x, k = whole(rng, 2, *size), product_kernel(rng, *taps)
         for way, bank in (("direct", k), ("direct", np.stack([k, k])), ("separable", k)):
             usual = fastconv.convolve2d(x, bank, mode, boundary, 3, backend=way)
-            with tuned(**small):
-                y = fastconv.convolve2d(x, bank, mode, boundary, 3, backend=way)
-            assert_equal(y, usual, f"{size} {taps} {way}")
+            for numbers in (small, edges, small | edges):
+                with tuned(**numbers):
+                    y = fastconv.convolve2d(x, bank, mode, boundary, 3, backend=way)
+                assert_equal(y, usual, f"{size} {taps} {way} {numbers}")
 
 
 # ── arrays ──────────────────────────────────────────────────────────────────────────────────────
