@@ -26,7 +26,7 @@ from ..image.operands import check_real
 from ..image.passes import separable
 from ..image.running import direct
 from ..image.separable import Factors
-from ..image.shapes import Filtering
+from ..image.shapes import Filtering, colour_or_stack
 from ..problem import Axis
 from ..problem.arguments import parse_int
 from ..problem.convolution import check_size
@@ -151,10 +151,7 @@ def _parse_channel_axis(shape: tuple[int, ...], value: object) -> int | None:
         if len(shape) < 2:
             raise ValueError(f"image must be (H, W) or (..., H, W), but has shape {shape}")
         if len(shape) >= 3 and shape[-1] in (3, 4):
-            raise ValueError(
-                f"image of shape {shape} may be a photograph in colour or a stack of images "
-                f"{shape[-1]} pixels wide: say which with channel_axis=-1 or channel_axis=0"
-            )
+            raise ValueError(colour_or_stack("image", shape))
         return None
     if len(shape) < 3:
         raise ValueError(

@@ -46,6 +46,13 @@ BAD_CALLS = [
     bad(SHAPE, "mode 'valid' needs one operand", "(6, 7)", "(3, 9)", in2=ones(3, 9), mode="valid"),
     bad(SHAPE, "in1, extended", "larger than any array", channel_axis=None,
         in1=np.broadcast_to(np.uint8(1), (2**31, 2**31 - 1)), in2=ones(1, 1), mode="same"),
+    # in colour, perhaps
+    *(
+        bad(SHAPE, "in1 of shape", str(shape), "photograph in colour", "channel_axis=-1",
+            in1=ones(*shape), out=None, mode=mode)
+        for shape in ((64, 48, 3), (5, 5, 4), (2, 64, 48, 3))
+        for mode in ("full", "same", "valid")
+    ),
     # dtypes
     bad(TYPE, "in1 has dtype complex64", "in1.real", in1=ones(6, 7, dtype=np.complex64)),
     bad(TYPE, "in2 has dtype complex128", "in2.imag", in2=ones(3, 3, dtype=complex)),
@@ -114,6 +121,7 @@ EXPLANATIONS = [
     bad(SHAPE, "in2 must be an array or a shape", "(-1, 2)", in2=(-1, 2)),
     bad(SHAPE, "in2 must not be empty", "(0, 2)", in2=(0, 2)),
     bad(SHAPE, "in1 must be (..., H, W)", "(5,)", in1=(5,)),
+    bad(SHAPE, "in1 of shape (480, 640, 3)", "channel_axis=-1", in1=(480, 640, 3)),
     bad(TYPE, "dtype has dtype int8", "float32", dtype=np.int8),
     bad(SHAPE, "boundary must be one of", "'edge'", boundary="edge"),
     bad(SHAPE, "backend must be one of", "'fast'", backend="fast"),
