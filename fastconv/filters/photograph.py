@@ -16,11 +16,13 @@ for the n taps of a pass, one for each weight, one for each difference and one a
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ..call import remembered
 from ..image.boundary import check_boundary
 from ..image.operands import check_real
 from ..image.passes import separable
@@ -119,16 +121,26 @@ class Photograph(NamedTuple):
 
         The pixel is under the middle tap, of an even number under the second of both middle ones.
         """
-        *stack, height, width = planes.shape
-        vertical, horizontal = (
-            Axis(size, taps, 1, 1, taps // 2, (taps - 1) // 2)
-            for size, taps in ((height, rows), (width, columns))
-        )
-        images = math.prod(stack)
-        filtering = Filtering(images, 1, vertical, horizontal, self.kind, beyond, planes.dtype)
-        check_size("image, extended", (images, vertical.padded, horizontal.padded), planes.dtype)
-        x = planes.reshape(images, height, width)
+        filtering = _filtering(planes.shape, rows, columns, self.kind, planes.dtype)
+        if beyond:
+            filtering = replace(filtering, fillvalue=beyond)
+        x = planes.reshape(filtering.x_shape)
         return filtering, x, np.empty(filtering.output_shape, planes.dtype)
+
+
+@remembered
+def _filtering(
+    shape: tuple[int, ...], rows: int, columns: int, kind: str, dtype: np.dtype[Any]
+) -> Filtering:
+    """Return the correlation of such planes with so many taps, zeros beyond if it is a value."""
+    *stack, height, width = shape
+    vertical, horizontal = (
+        Axis(size, taps, 1, 1, taps // 2, (taps - 1) // 2)
+        for size, taps in ((height, rows), (width, columns))
+    )
+    images = math.prod(stack)
+    check_size("image, extended", (images, vertical.padded, horizontal.padded), dtype)
+    return Filtering(images, 1, vertical, horizontal, kind, 0.0, dtype)
 
 
 def open_photograph(

@@ -133,7 +133,7 @@ def _by_copies(
             x[tile.images], (i, i + seen[1]), (j, j + seen[2]), filtering.kind,
             filtering.fillvalue, part,
         )  # fmt: skip
-        call(part[:, None], weight, out=y[tile.images, :, tile.rows, tile.columns])
+        call.fill(y[tile.images, :, tile.rows, tile.columns], part[:, None], weight)
 
 
 def _seen(filtering: Filtering, tile: Tile) -> tuple[int, int, int]:
