@@ -121,24 +121,32 @@ class Call:
         out
             Not yet checked. Only what is computed from x and weight has one.
         """
-        problem = self.problem
-        if out is None:
-            y = result = np.empty(self._shape, problem.dtype)
-        else:
-            check_out(out, self._shape, problem.dtype, x=first, weight=second, bias=bias)
-            result = out
-            y = out if is_prepared(out) else np.empty(self._shape, problem.dtype)
-        if problem.batch:
-            self._fill(y, prepare(first), prepare(second), prepared, bias)
-        elif self.operation == "weight-grad":
-            y[...] = 0
-        if result is not y:
-            result[...] = y
-        return result
+        if out is not None:
+            check_out(out, self._shape, self.problem.dtype, x=first, weight=second, bias=bias)
+            return self.fill(out, first, second, prepared, bias)
+        y = np.empty(self._shape, self.problem.dtype)
+        self._fill(y, first, second, prepared, bias)
+        return y
+
+    def fill(
+        self, out: Array, first: Array, second: Array, prepared: Array | None = None,
+        bias: Array | None = None,
+    ) -> Array:  # fmt: skip
+        """Compute into an `out` that is known to take the result, and return it."""
+        y = out if is_prepared(out) else np.empty(self._shape, self.problem.dtype)
+        self._fill(y, first, second, prepared, bias)
+        if out is not y:
+            out[...] = y
+        return out
 
     def _fill(
         self, y: Array, first: Array, second: Array, prepared: Array | None, bias: Array | None
     ) -> None:
+        if not self.problem.batch:
+            if self.operation == "weight-grad":
+                y[...] = 0
+            return
+        first, second = prepare(first), prepare(second)
         threads = threads_for(self._flops)
         run, scratch_bytes = self._runs.get(threads) or self._run_for(threads)
         if bias is not None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .call import is_plain, remembered
-from .image import cost, fft, running
+from .image import cost, fft, passes, running
 from .image.boundary import Boundary, check_boundary
 from .image.operands import both_integers, check_fillvalue, check_real, dtype_to_compute
 from .image.shapes import Arrangement, Filtering, Mode, arrange
@@ -65,7 +65,9 @@ def convolve2d(
         For "fill"; a real number of the image's scale.
     channel_axis : int, optional
         The axis of in1 that holds channels, as in scikit-image: -1 for (H, W, C). Each channel is
-        convolved by itself.
+        convolved by itself. What looks like a photograph in colour, a last axis of 3 or 4 after two
+        of more than 4, is no stack unless it is said: for any stack ``channel_axis=0`` does, and
+        changes nothing else.
     backend : str
         "direct", tap by tap; "separable", two passes, of a kernel that is a column times a row;
         "fft", by spectra; "auto", the one of them that should be fastest; or a backend of `conv2d`
@@ -87,7 +89,8 @@ def convolve2d(
     TypeError
         For complex and other dtypes, options of a wrong type.
     ValueError
-        For shapes or options that make no convolution, an `out` that cannot take the result, a
+        For shapes or options that make no convolution, for an in1 that may be a photograph in
+        colour where `channel_axis` is not given, an `out` that cannot take the result, a
         backend that cannot do it. Nothing has been written then.
     MemoryError
         If the result or a buffer cannot be allocated; unlike that of `conv2d`, `out` may be partly
@@ -257,7 +260,7 @@ def _run(
     if y is None:
         y = np.empty(filtering.output_shape, filtering.dtype)
     if choice.way == "separable" and choice.factors is not None:
-        running.separable(filtering, x, choice.factors, choice.backend, y)
+        passes.separable(filtering, x, choice.factors, choice.backend, y)
     else:
         rounded = integers is not None and cost.rounds_to_integers(filtering, kernels, integers)
         fft.by_fft(filtering, x, kernels, y, threads_for(filtering.flops), integers=rounded)

@@ -117,18 +117,25 @@ LOOPS_FEW_TAPS = 64
 IM2COL_BYTES = 64 * MIB
 
 # ── images: convolve2d ─────────────────────────────────────────────────────────────────────────
-# Outputs that see beyond the edge are computed twice where they are no larger a share of all. Else
-# what is extended, or lies between two passes, at a time: it stays in the caches; and is of so many
+# Outputs that see beyond the edge are computed twice where they are no larger a share of all, and
+# of an image that takes longer to be copied than calls for its edges (a Zen 3 with AVX2). Else what
+# is extended, or lies between two passes, at a time: it stays in the caches; and is of so many
 # times the kernel's rows at least, since as many as those are made twice.
 IMAGE_EDGE_SHARE = 0.04
+IMAGE_EDGES_BYTES = 256 * KIB
 IMAGE_BAND_BYTES = MIB
 IMAGE_BAND_TAPS = 4
+# No tile holds more: bands that would are cut into columns, of so many at least.
+IMAGE_TILE_BYTES = 32 * MIB
+IMAGE_TILE_FEWEST_COLUMNS = 64
 # Nanoseconds of an output, and GFLOP/s beyond that, of a core with vectors of 256 bits (a Zen 3
 # with AVX2, float32): of a kernel tap by tap, and of a pass with a row or a column. With vectors of
 # another length, and float64, in proportion. GFLOP/s of NumPy, where nothing is compiled.
 IMAGE_DIRECT_NS, IMAGE_DIRECT_GFLOPS = 2.0, 70.0
 IMAGE_PASS_NS, IMAGE_PASS_GFLOPS = 0.7, 36.0
 IMAGE_PURE_GFLOPS = 4.0
+# Up to so many pixels, planning takes as long as filtering, and is remembered.
+IMAGE_SMALL_PIXELS = 2**20
 # A call of a convolution, in nanoseconds.
 IMAGE_CALL_NS = 10_000
 # NumPy 2's transforms, on the same machine, in nanoseconds: of a value, times the logarithm to the
@@ -143,6 +150,7 @@ FFT_FEWEST_TAPS = 200
 # Values of a block, unless the kernel wants more; and spectra of filters held at a time.
 FFT_BLOCK_VALUES = 2**20
 FFT_SPECTRA_BYTES = 64 * MIB
+
 # ── pooling ────────────────────────────────────────────────────────────────────────────────────
 # Planes are one unit together up to so many pixels; a band of a large plane has at least so many
 # rows, since those at its edges are read twice.

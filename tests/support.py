@@ -5,7 +5,8 @@ What is no part of fastconv's interface, tests of more than one file reach throu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -254,6 +255,41 @@ def tuned(**numbers: float) -> Iterator[None]:
             stack.enter_context(mock.patch.object(tuning, name, number))
         stack.enter_context(forget_calls())
         yield
+
+
+def assert_refused(
+    call: Callable[[], object], error: type[Exception], *words: str, out: object = None
+) -> None:
+    """Assert that a call raises this very error, in one line with these words, and spares `out`."""
+    __tracebackhide__ = True
+    before = out.tobytes() if isinstance(out, np.ndarray) else None
+    with pytest.raises(error) as caught:
+        call()
+    assert caught.type is error, f"a subclass: {caught.type}"
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+    if isinstance(out, np.ndarray):
+        assert out.tobytes() == before, "out was written to"
+
+
+class Peak:
+    """The most bytes that were held at once, beyond those held before."""
+
+    bytes = 0
+
+
+@contextmanager
+def peak_memory() -> Iterator[Peak]:
+    """Measure what is allocated inside, by Python and NumPy."""
+    peak = Peak()
+    tracemalloc.start()
+    try:
+        yield peak
+        _, peak.bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
 
 
 def views_of(x: Array) -> Iterator[tuple[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import tuning
 from ..problem import ConvProblem, Piece
 from .blocks import Blocks, ceil_div, even, many_filters
-from .compiled import Kernel, beyond_limit, vector_values
+from .compiled import Kernel, beyond_limit, kernel, vector_values
 
 __all__ = ["STENCIL_LARGE"]
 
@@ -36,7 +36,7 @@ class _Large(Kernel):
             return "a kernel of one row has no pixels that several rows would share"
         if taps < tuning.LARGE_FEWEST_TAPS:
             return f"a kernel of {taps} taps is not worth a copy of what its strips see"
-        lanes = self._lanes(problem)
+        _, lanes = self._tile(problem)
         if width < tuning.LARGE_LANES_USED * ceil_div(width, lanes) * lanes:
             return f"rows of {width} pixels leave lanes of a strip of {lanes} idle"
         return many_filters(piece, tuning.LARGE_MOST_FILTERS)
@@ -58,21 +58,20 @@ class _Large(Kernel):
             rows = ceil_div(rows, 2)
         return Blocks(1, even(height, min(rows, height)), 1, filters)
 
-    def _lanes(self, problem: ConvProblem) -> int:
-        """Return the columns of a tile, as kernels/stencil_large.pxi has them."""
-        vector = vector_values(problem)
-        many = vector * problem.dtype.itemsize == 64  # and 32 registers
-        rows = problem.rows.kernel
-        if rows >= 8 and many:
-            return 3 * vector
-        return (3 if rows >= 4 and not many else 6) * vector
+    def _tile(self, problem: ConvProblem) -> tuple[int, int]:
+        """Return rows and columns of a tile."""
+        shape: tuple[int, int] = kernel("large_tile_shape")(
+            problem.rows.kernel, problem.dtype.itemsize
+        )
+        return shape
 
     def _bytes(self, problem: ConvProblem, rows: int, filters: int) -> int:
-        """Return about what a thread holds, for a tile of the most rows there are."""
+        """Return about what a thread holds: a strip, panels, and a filter brought into order."""
         taps, across = problem.rows.kernel, problem.columns.kernel
-        seen = max(rows, 8) + taps - 1
-        strip = seen * (self._lanes(problem) + (across - 1) * problem.dilation[1] + 16)
-        panels = filters * (taps + 7) * across * 8
+        tile_rows, lanes = self._tile(problem)
+        seen = max(rows, tile_rows) + taps - 1
+        strip = seen * (lanes + (across - 1) * problem.dilation[1] + vector_values(problem))
+        panels = filters * (taps + tile_rows - 1) * across * tile_rows
         return (strip + panels + taps * across) * problem.dtype.itemsize
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf, isfinite
 from numbers import Real
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
 from ..problem.arguments import is_sequence, shown
 
-__all__ = ["RealPair", "parse_real", "parse_real_pair"]
+__all__ = ["RealPair", "parse_real", "parse_real_of", "parse_real_pair"]
 
 RealPair: TypeAlias = float | Sequence[float]
 
@@ -30,6 +30,14 @@ def parse_real(
         raise ValueError(f"{name} must be {form}, not {shown(value)}")
     if number < minimum:
         raise ValueError(f"{name} must be at least {minimum:g}, not {shown(value)}")
+    return number
+
+
+def parse_real_of(dtype: np.dtype[Any], name: str, value: object) -> float:
+    """Return `value` as a float that is finite in `dtype` too, the image's."""
+    number = parse_real(name, value)
+    if abs(number) > float(np.finfo(dtype).max):
+        raise ValueError(f"{name} must be a number of the image's {dtype}, not {shown(value)}")
     return number
 
 

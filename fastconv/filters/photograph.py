@@ -16,21 +16,24 @@ for the n taps of a pass, one for each weight, one for each difference and one a
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ..call import remembered
 from ..image.boundary import check_boundary
 from ..image.operands import check_real
-from ..image.running import direct, separable
+from ..image.passes import separable
+from ..image.running import direct
 from ..image.separable import Factors
-from ..image.shapes import Filtering
+from ..image.shapes import Filtering, colour_or_stack
 from ..problem import Axis
 from ..problem.arguments import parse_int
 from ..problem.convolution import check_size
 from ..problem.operands import Array, prepare
-from .numbers import parse_real
+from .numbers import parse_real_of
 
 __all__ = ["Photograph", "Weights", "open_photograph"]
 
@@ -118,16 +121,26 @@ class Photograph(NamedTuple):
 
         The pixel is under the middle tap, of an even number under the second of both middle ones.
         """
-        *stack, height, width = planes.shape
-        vertical, horizontal = (
-            Axis(size, taps, 1, 1, taps // 2, (taps - 1) // 2)
-            for size, taps in ((height, rows), (width, columns))
-        )
-        images = math.prod(stack)
-        filtering = Filtering(images, 1, vertical, horizontal, self.kind, beyond, planes.dtype)
-        check_size("image, extended", (images, vertical.padded, horizontal.padded), planes.dtype)
-        x = planes.reshape(images, height, width)
+        filtering = _filtering(planes.shape, rows, columns, self.kind, planes.dtype)
+        if beyond:
+            filtering = replace(filtering, fillvalue=beyond)
+        x = planes.reshape(filtering.x_shape)
         return filtering, x, np.empty(filtering.output_shape, planes.dtype)
+
+
+@remembered
+def _filtering(
+    shape: tuple[int, ...], rows: int, columns: int, kind: str, dtype: np.dtype[Any]
+) -> Filtering:
+    """Return the correlation of such planes with so many taps, zeros beyond if it is a value."""
+    *stack, height, width = shape
+    vertical, horizontal = (
+        Axis(size, taps, 1, 1, taps // 2, (taps - 1) // 2)
+        for size, taps in ((height, rows), (width, columns))
+    )
+    images = math.prod(stack)
+    check_size("image, extended", (images, vertical.padded, horizontal.padded), dtype)
+    return Filtering(images, 1, vertical, horizontal, kind, 0.0, dtype)
 
 
 def open_photograph(
@@ -137,9 +150,7 @@ def open_photograph(
     array = check_real("image", image)
     dtype = np.dtype(np.promote_types(array.dtype, np.float32))  # as `image.operands` has it
     kind = check_boundary(boundary)
-    outside = parse_real("cval", cval)
-    if abs(outside) > float(np.finfo(dtype).max):
-        raise ValueError(f"cval must be a number of the image's {dtype}, not {cval!r}")
+    outside = parse_real_of(dtype, "cval", cval)
     axis = _parse_channel_axis(array.shape, channel_axis)
     if 0 in array.shape[-3 if axis is not None else -2 :]:
         raise ValueError(f"image must not be empty, but has shape {array.shape}")
@@ -152,10 +163,7 @@ def _parse_channel_axis(shape: tuple[int, ...], value: object) -> int | None:
         if len(shape) < 2:
             raise ValueError(f"image must be (H, W) or (..., H, W), but has shape {shape}")
         if len(shape) >= 3 and shape[-1] in (3, 4):
-            raise ValueError(
-                f"image of shape {shape} may be a photograph in colour or a stack of images "
-                f"{shape[-1]} pixels wide: say which with channel_axis=-1 or channel_axis=0"
-            )
+            raise ValueError(colour_or_stack("image", shape))
         return None
     if len(shape) < 3:
         raise ValueError(

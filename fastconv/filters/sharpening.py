@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..problem.operands import Array
 from .edges import DIFFERENCE, laplacian_of
-from .numbers import RealPair, parse_real
+from .numbers import RealPair, parse_real_of
 from .photograph import open_photograph
 from .smoothing import gaussian_smoothed
 
@@ -52,7 +52,7 @@ def sharpen(
     Raises
     ------
     TypeError, ValueError, MemoryError
-        As `box`; ValueError also for an amount that is not finite.
+        As `box`; ValueError also for an amount that is not finite in the dtype computed in.
 
     Notes
     -----
@@ -70,7 +70,7 @@ def sharpen(
     array([[ 1.,  1., -1.,  5.,  3.,  3.]])
     """
     photograph = open_photograph(image, boundary, cval, channel_axis)
-    strength = parse_real("amount", amount)
+    strength = parse_real_of(photograph.planes.dtype, "amount", amount)
     result = laplacian_of(photograph)
     with np.errstate(all="ignore"):  # infinities and NaN flow through
         result *= -strength
@@ -112,7 +112,7 @@ def unsharp_mask(
     Raises
     ------
     TypeError, ValueError, MemoryError
-        As `gaussian`; ValueError also for an amount that is not finite.
+        As `gaussian`; ValueError also for an amount that is not finite in the dtype computed in.
 
     Notes
     -----
@@ -131,7 +131,7 @@ def unsharp_mask(
     array([[1.  , 1.  , 0.79, 3.21, 3.  , 3.  ]])
     """
     photograph = open_photograph(image, boundary, cval, channel_axis)
-    strength = parse_real("amount", amount)
+    strength = parse_real_of(photograph.planes.dtype, "amount", amount)
     result = gaussian_smoothed(photograph, sigma, truncate)
     with np.errstate(all="ignore"):
         np.subtract(photograph.planes, result, out=result)
@@ -174,7 +174,7 @@ def emboss(
     Raises
     ------
     TypeError, ValueError, MemoryError
-        As `box`; ValueError also for an amount that is not finite.
+        As `box`; ValueError also for an amount that is not finite in the dtype computed in.
 
     Notes
     -----
@@ -194,7 +194,7 @@ def emboss(
     array([[1., 1., 7., 9., 3., 3.]])
     """
     photograph = open_photograph(image, boundary, cval, channel_axis)
-    strength = parse_real("amount", amount)
+    strength = parse_real_of(photograph.planes.dtype, "amount", amount)
     result = photograph.across(photograph.difference(DIFFERENCE, 0), _ALIKE, 1)
     with np.errstate(all="ignore"):
         result += photograph.across(photograph.difference(DIFFERENCE, 1), _ALIKE, 0)

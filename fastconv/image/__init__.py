@@ -8,5 +8,7 @@ boundary.py     what lies beyond the image, by name
 separable.py    kernels that are a column times a row
 fft.py          blocks of the image by way of their spectra
 cost.py         what each way would take; the choice
-running.py      Filtering on arrays, by the way that was chosen
+tiles.py        parts of the output, so that what they see stays in the caches
+running.py      the direct way on arrays
+passes.py       the separable way on arrays
 """

@@ -216,7 +216,7 @@ def _separable_cost(filtering: Filtering) -> float:
             filtering, filtering.filters * height * columns.outputs, taps, tuning.IMAGE_PASS_NS,
             tuning.IMAGE_PASS_GFLOPS,
         )
-        for height, taps in ((rows.padded, columns.kernel), (rows.outputs, rows.kernel))
+        for height, taps in ((rows.size, columns.kernel), (rows.outputs, rows.kernel))
     ]  # fmt: skip
     return sum(times)
 

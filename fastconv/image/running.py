@@ -1,9 +1,8 @@
-"""Filtering of arrays, by the way that was chosen.
+"""Filtering of arrays tap by tap, where they lie or from copies of what tiles see.
 
 Most outputs see nothing beyond the edge of the image. Where nearly all are such, the image is
 filtered where it lies, as if there were zeros around, and then the few at the edges once more, with
-what is beyond. Else, and where the image is to be cast, it is copied and extended band by band,
-each of which stays in the caches until it is filtered.
+what is beyond. Else, and where the image is to be cast, it is copied and extended tile by tile.
 
     ┌──────────── top ────────────┐
     ├──────┬───────────────┬──────┤       R-1 rows and S-1 columns of the outputs
@@ -11,59 +10,26 @@ each of which stays in the caches until it is filtered.
     ├──────┴───────────────┴──────┤
     └─────────── bottom ──────────┘
 
-So nothing of the size of a large image is held.
+So nothing of the size of a large image is held: tiles.py says how much is.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from .. import tuning
-from ..call import Call, find_calls
+from ..call import Call, find_calls, remembered
 from ..problem import Axis
 from ..problem.extension import extend_part
 from ..problem.operands import Array, is_prepared
-from ..problem.padding import Pads
-from .separable import Factors
 from .shapes import Filtering
+from .tiles import Row, Tile, edges, tiles, whole
 
-__all__ = ["Band", "bands", "direct", "direct_call", "direct_inside", "separable"]
-
-
-class Band(NamedTuple):
-    """Images and rows of the output."""
-
-    images: slice
-    rows: slice
-
-
-def bands(filtering: Filtering, values: int, *, cut_rows: bool) -> Iterator[Band]:
-    """Yield parts of the work for which the image is extended, or kept otherwise, at a time.
-
-    Parameters
-    ----------
-    filtering
-    values
-        Of a row that is held; a band has about `tuning.IMAGE_BAND_BYTES` of them.
-    cut_rows
-        Whether images may be cut: results of a bank do not lie together then.
-    """
-    height, taps = filtering.rows.outputs, filtering.rows.kernel
-    held = max(1, tuning.IMAGE_BAND_BYTES // (values * filtering.dtype.itemsize))
-    images = max(1, held // filtering.rows.padded)
-    rows = height
-    if cut_rows and images == 1:
-        # of the rows that a band sees, those that the next one sees again are a small part
-        rows = max(held, tuning.IMAGE_BAND_TAPS * taps)
-        rows = -(-height // -(-height // rows))
-    for n in range(0, filtering.images, images):
-        for i in range(0, height, rows):
-            yield Band(slice(n, min(filtering.images, n + images)), slice(i, min(height, i + rows)))
+__all__ = ["direct", "direct_call", "direct_inside", "has_small_edges", "with_zeros"]
 
 
 def direct_call(filtering: Filtering, backend: str) -> Call:
@@ -81,22 +47,15 @@ def direct_call(filtering: Filtering, backend: str) -> Call:
 
 def direct(filtering: Filtering, x: Array, kernels: Array, backend: str, y: Array | None) -> Array:
     """Fill y (N, K, OH, OW) from x (N, H, W) and kernels (K, R, S), tap by tap; return it."""
-    weight = kernels[:, None]
     if filtering.is_plain and x.dtype == filtering.dtype:
-        return direct_call(filtering, backend)(x[:, None], weight, None, None, y)
-    if _has_small_edges(filtering, x):
-        y = direct(_with_zeros(filtering), x, kernels, backend, y)
-        for rows, columns, part in _edges(filtering, x):
-            y[:, :, rows, columns] = direct(_inside(filtering, part), part, kernels, backend, None)
+        return direct_call(filtering, backend)(x[:, None], kernels[:, None], None, None, y)
+    if has_small_edges(filtering, x):
+        y = direct(with_zeros(filtering), x, kernels, backend, y)
+        _by_copies(filtering, x, kernels, backend, y, at_edges=True)
         return y
     if y is None:
         y = np.empty(filtering.output_shape, filtering.dtype)
-    parts = list(bands(filtering, filtering.columns.padded, cut_rows=filtering.filters == 1))
-    scratch = _scratch(filtering, parts, filtering.columns.padded)
-    for band in parts:
-        part = _extended(filtering, x, band, scratch)
-        inside = _inside(filtering, part)
-        direct_call(inside, backend)(part[:, None], weight, out=y[band.images, :, band.rows])
+    _by_copies(filtering, x, kernels, backend, y, at_edges=False)
     return y
 
 
@@ -109,119 +68,85 @@ def direct_inside(x: Array, kernels: Array) -> Array:
     return call(x[None], kernels[:, None])
 
 
-def _has_small_edges(filtering: Filtering, x: Array) -> bool:
+def has_small_edges(filtering: Filtering, x: Array) -> bool:
     """Whether to filter the image where it lies, and its edges once more."""
     if filtering.is_plain or x.dtype != filtering.dtype or not is_prepared(x):
         return False
+    if math.prod(filtering.x_shape) * filtering.dtype.itemsize < tuning.IMAGE_EDGES_BYTES:
+        return False  # a copy of all costs less than calls for the edges
     share = sum(
         (axis.before + axis.after) / axis.outputs for axis in (filtering.rows, filtering.columns)
     )
     return share <= tuning.IMAGE_EDGE_SHARE
 
 
-def _with_zeros(filtering: Filtering) -> Filtering:
+def with_zeros(filtering: Filtering) -> Filtering:
+    """Return the same with zeros beyond the edge."""
     return replace(filtering, kind="fill", fillvalue=0.0)
 
 
-def _edges(filtering: Filtering, x: Array) -> Iterator[tuple[slice, slice, Array]]:
-    """Yield the outputs that see what is beyond the edge, and what they see."""
+class _Step(NamedTuple):
+    """A tile, and what is done for it."""
+
+    tile: Tile
+    seen: tuple[int, int, int]
+    first: tuple[int, int]
+    call: Call
+
+
+class _Steps(NamedTuple):
+    """The values that the largest tile sees, and the tiles."""
+
+    room: int
+    steps: list[_Step]
+
+
+def _plan(filtering: Filtering, at_edges: bool, backend: str) -> _Steps:
+    """Return how all outputs, or those at the edges, are computed from copies."""
     rows, columns = filtering.rows, filtering.columns
-    bottom, right = rows.outputs - rows.after, columns.outputs - columns.after
-    for down, across in (
-        (slice(0, rows.before), slice(0, columns.outputs)),
-        (slice(bottom, rows.outputs), slice(0, columns.outputs)),
-        (slice(rows.before, bottom), slice(0, columns.before)),
-        (slice(rows.before, bottom), slice(right, columns.outputs)),
-    ):
-        if down.start == down.stop or across.start == across.stop:
-            continue
-        first, left = down.start - rows.before, across.start - columns.before
-        seen = (
-            down.stop - down.start + rows.kernel - 1,
-            across.stop - across.start + columns.kernel - 1,
-        )
-        part = np.empty((len(x), *seen), filtering.dtype)
+    held = Row(1, columns.kernel - 1)
+    steps = []
+    for region in edges(filtering) if at_edges else [whole(filtering)]:
+        for tile in tiles(filtering, region, held, cut_rows=filtering.filters == 1):
+            seen = _seen(filtering, tile)
+            first = tile.rows.start - rows.before, tile.columns.start - columns.before
+            call = direct_call(_inside(filtering, seen), backend)
+            steps.append(_Step(tile, seen, first, call))
+    return _Steps(max((math.prod(step.seen) for step in steps), default=0), steps)
+
+
+_remembered_plan = remembered(_plan)
+
+
+def _by_copies(
+    filtering: Filtering, x: Array, kernels: Array, backend: str, y: Array, *, at_edges: bool
+) -> None:
+    """Fill all of y, or its edges."""
+    is_small = math.prod(filtering.x_shape) <= tuning.IMAGE_SMALL_PIXELS
+    planned = (_remembered_plan if is_small else _plan)(filtering, at_edges, backend)
+    # One for all: memory that is new to the process costs as much as what is done with it here.
+    scratch = np.empty(planned.room, filtering.dtype)
+    weight = kernels[:, None]
+    for tile, seen, (i, j), call in planned.steps:
+        part = scratch[: math.prod(seen)].reshape(seen)
         extend_part(
-            x, (first, first + seen[0]), (left, left + seen[1]), filtering.kind,
+            x[tile.images], (i, i + seen[1]), (j, j + seen[2]), filtering.kind,
             filtering.fillvalue, part,
         )  # fmt: skip
-        yield down, across, part
+        call.fill(y[tile.images, :, tile.rows, tile.columns], part[:, None], weight)
 
 
-def _scratch(filtering: Filtering, parts: list[Band], width: int) -> Array:
-    """Return room for the rows of so many pixels that the largest band sees; one for all of them.
-
-    Memory that is new to the process costs as much as what is done with it here.
-    """
-    images = max((band.images.stop - band.images.start for band in parts), default=0)
-    rows = max((band.rows.stop - band.rows.start for band in parts), default=0)
-    return np.empty(images * (rows + filtering.rows.kernel - 1) * width, filtering.dtype)
+def _seen(filtering: Filtering, tile: Tile) -> tuple[int, int, int]:
+    """Return the images, rows and columns of the image that a tile sees."""
+    images, rows, columns = (side.stop - side.start for side in tile)
+    return images, rows + filtering.rows.kernel - 1, columns + filtering.columns.kernel - 1
 
 
-def _extended(filtering: Filtering, x: Array, band: Band, scratch: Array) -> Array:
-    """Return what a band sees, in the scratch."""
-    rows, columns = filtering.rows, filtering.columns
-    first = band.rows.start - rows.before
-    last = first + band.rows.stop - band.rows.start + rows.kernel - 1
-    shape = band.images.stop - band.images.start, last - first, columns.padded
-    part = scratch[: math.prod(shape)].reshape(shape)
-    extend_part(
-        x[band.images], (first, last), (-columns.before, columns.size + columns.after),
-        filtering.kind, filtering.fillvalue, part,
-    )  # fmt: skip
-    return part
-
-
-def _inside(filtering: Filtering, part: Array) -> Filtering:
+def _inside(filtering: Filtering, shape: tuple[int, int, int]) -> Filtering:
     """Return the filtering of a part of the image, whatever is beyond its edge being in it."""
-    images, height, width = part.shape
+    images, height, width = shape
     rows, columns = (
         Axis(size, axis.kernel)
         for size, axis in ((height, filtering.rows), (width, filtering.columns))
     )
     return replace(filtering, images=images, rows=rows, columns=columns)
-
-
-def separable(filtering: Filtering, x: Array, factors: Factors, backend: str, y: Array) -> None:
-    """Fill y by two passes, the rows of the image with each filter's row, then down the columns."""
-    if _has_small_edges(filtering, x):
-        separable(_with_zeros(filtering), x, factors, backend, y)
-        for down, side, part in _edges(filtering, x):
-            inside = _inside(filtering, part)
-            edge = np.empty(inside.output_shape, inside.dtype)
-            separable(inside, part, factors, backend, edge)
-            y[:, :, down, side] = edge
-        return
-    plain = filtering.is_plain and x.dtype == filtering.dtype and is_prepared(x)
-    rows, columns = filtering.rows, filtering.columns
-    width = columns.outputs + columns.padded * (not plain)
-    parts = list(bands(filtering, width, cut_rows=True))
-    middles = _scratch(filtering, parts, columns.outputs)
-    scratch = None if plain else _scratch(filtering, parts, columns.padded)
-    for band in parts:
-        first = band.rows.start - rows.before
-        last = first + band.rows.stop - band.rows.start + rows.kernel - 1
-        if scratch is None:
-            top, bottom = min(max(0, -first), last - first), max(0, last - rows.size)
-            if top + bottom >= last - first:  # nothing but zeros
-                y[band.images, :, band.rows] = 0
-                continue
-            part = x[band.images, first + top : last - bottom]
-            across = columns.before, columns.after
-        else:
-            part = _extended(filtering, x, band, scratch)
-            top = bottom = 0
-            across = 0, 0
-        shape = len(part), 1, part.shape[1], columns.outputs
-        middle = middles[: math.prod(shape)].reshape(shape)
-        for k in range(filtering.filters):
-            _pass(part[:, None], factors.rows[k], ((0, 0), across), backend, middle)
-            target = y[band.images, k : k + 1, band.rows]
-            _pass(middle, factors.columns[k], ((top, bottom), (0, 0)), backend, target)
-
-
-def _pass(x: Array, taps: Array, pads: Pads, backend: str, out: Array) -> None:
-    call = find_calls(
-        x.shape, (1, 1, *taps.shape), None, x.dtype, (1, 1), pads, (1, 1), 1, "zeros", None, backend
-    ).forward
-    call(x, taps[None, None], None, None, out)

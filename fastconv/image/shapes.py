@@ -27,7 +27,7 @@ from ..problem.convolution import check_size
 from ..problem.operands import Array
 from ..problem.padding import Pads
 
-__all__ = ["MODES", "Arrangement", "Filtering", "Mode", "arrange"]
+__all__ = ["MODES", "Arrangement", "Filtering", "Mode", "arrange", "colour_or_stack"]
 
 MODES = ("full", "same", "valid")
 Mode: TypeAlias = Literal["full", "same", "valid"]
@@ -182,6 +182,8 @@ def arrange(
             f"in2 must be (R, S) or a bank (K, R, S), not {len(in2_shape)}-D with shape {in2_shape}"
         )
     channels = _parse_channel_axis(channel_axis, in1_shape)
+    if channels is None and _is_like_a_photograph(in1_shape):
+        raise ValueError(colour_or_stack("in1", in1_shape))
     names = [f"stack {axis}" for axis in range(len(in1_shape) - (2 if channels is None else 3))]
     names += ["rows", "columns"]
     if channels is not None:
@@ -226,6 +228,22 @@ def arrange(
     check_size("in1, extended", (images, rows.padded, columns.padded), dtype)
     check_size("the result", made.result_shape, dtype)
     return made
+
+
+def colour_or_stack(name: str, shape: tuple[int, ...]) -> str:
+    """Return why images are refused whose last axis may hold channels."""
+    return (
+        f"{name} of shape {shape} may be a photograph in colour or a stack of images {shape[-1]} "
+        f"pixels wide: say which with channel_axis=-1 or channel_axis=0"
+    )
+
+
+def _is_like_a_photograph(shape: tuple[int, ...]) -> bool:
+    """Whether the last axis is as long as channels are, and both before it are longer.
+
+    A stack of 3×3 kernels is not.
+    """
+    return len(shape) > 2 and shape[-1] in (3, 4) and min(shape[-3:-1]) > 4
 
 
 def _parse_channel_axis(channel_axis: object, in1_shape: tuple[int, ...]) -> int | None:

@@ -50,6 +50,28 @@ cdef struct StencilLarge:
     Py_ssize_t gathered     # and the taps of a filter that do not lie in order
 
 
+cdef inline Py_ssize_t large_rows(Py_ssize_t taps) noexcept nogil:
+    """Return the rows of a tile under a kernel of so many rows."""
+    cdef Py_ssize_t rows = LARGE_ROWS
+    while rows > taps:
+        rows = rows // 2
+    return rows
+
+
+cdef inline Py_ssize_t large_lanes(Py_ssize_t rows, Py_ssize_t itemsize) noexcept nogil:
+    """Return the columns of a tile of so many rows."""
+    return VECTOR_BYTES // itemsize * (
+        LARGE_VECTORS_OF_8 if rows == 8 else
+        LARGE_VECTORS_OF_4 if rows == 4 else LARGE_VECTORS_OF_FEW
+    )
+
+
+def large_tile_shape(Py_ssize_t taps, Py_ssize_t itemsize):
+    """Return rows and columns of a tile under a kernel of so many rows, for planning."""
+    cdef Py_ssize_t rows = large_rows(taps)
+    return rows, large_lanes(rows, itemsize)
+
+
 cdef int lay_out_stencil_large(const Description* given, Made* made, list memory) except -1:
     cdef StencilLarge* layout = <StencilLarge*>allot(memory, sizeof(StencilLarge))
     cdef const Axis* down = &given.problem.rows
@@ -57,13 +79,8 @@ cdef int lay_out_stencil_large(const Description* given, Made* made, list memory
     cdef Py_ssize_t vector = VECTOR_BYTES // given.problem.itemsize
     cdef Py_ssize_t t
     layout.given = given[0]
-    layout.rows = LARGE_ROWS
-    while layout.rows > down.kernel:
-        layout.rows = layout.rows // 2
-    layout.lanes = vector * (
-        LARGE_VECTORS_OF_8 if layout.rows == 8 else
-        LARGE_VECTORS_OF_4 if layout.rows == 4 else LARGE_VECTORS_OF_FEW
-    )
+    layout.rows = large_rows(down.kernel)
+    layout.lanes = large_lanes(layout.rows, given.problem.itemsize)
     layout.pitch = (layout.lanes + (across.kernel - 1) * across.dilation + vector - 1) // vector
     layout.pitch = layout.pitch * vector
     layout.offsets = allot_table(memory, given.problem.taps)

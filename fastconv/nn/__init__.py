@@ -13,6 +13,7 @@ to that output, leaves those of its parameters in them, and returns the one with
 input.
 
     layer.py            Layer, Parameter        what all layers share
+    weighted.py         what layers with weights share
     convolution.py      Conv2d
     pooling.py          MaxPool2d, AvgPool2d
     linear.py           Linear, Flatten

@@ -8,18 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ..conv import Conv2dPlan, conv2d, conv2d_backward, plan_conv2d
-from ..planning import check_usable
 from ..problem.activation import Activation
 from ..problem.arguments import Pair, parse_int, parse_pair
-from ..problem.operands import Array, check_dtype
+from ..problem.operands import Array
 from ..problem.padding import Padding, PaddingMode
-from .initialisation import INITIALISATIONS, Rng, check_initialisation
-from .layer import Layer, Parameter, checked_batch
+from .initialisation import Rng
+from .layer import checked_batch
+from .weighted import Weighted
 
 __all__ = ["Conv2d"]
 
 
-class Conv2d(Layer):
+class Conv2d(Weighted):
     """A bank of kernels, one for each channel of the output: `fastconv.conv2d` with its weights.
 
     Parameters
@@ -73,7 +73,6 @@ class Conv2d(Layer):
         dtype: npt.DTypeLike = np.float32,
         backend: str = "auto",
     ) -> None:
-        super().__init__()
         channels = parse_int("in_channels", in_channels, 1)
         filters = parse_int("out_channels", out_channels, 1)
         rows, columns = parse_pair("kernel_size", kernel_size, 1)
@@ -82,16 +81,14 @@ class Conv2d(Layer):
             raise ValueError(
                 f"groups={parts} must divide in_channels={channels} and out_channels={filters}"
             )
-        check_initialisation(initialisation)
-        check_usable(backend)
         shape = filters, channels // parts, rows, columns
-        self.weight = Parameter(INITIALISATIONS[initialisation](shape, rng, dtype))
-        self.bias = Parameter(np.zeros(filters, check_dtype("dtype", dtype))) if bias else None
+        super().__init__(
+            shape, bias=bias, initialisation=initialisation, rng=rng, dtype=dtype, backend=backend
+        )
         self._options: dict[str, object] = {
             "stride": stride, "padding": padding, "dilation": dilation, "groups": parts,
             "padding_mode": padding_mode, "activation": activation,
         }  # fmt: skip
-        self._backend = backend
         self._plan: Conv2dPlan | None = None
         self._planned: tuple[Array, Array | None, str] | None = None
         self._current_plan()  # which checks the options
@@ -120,19 +117,6 @@ class Conv2d(Layer):
         if self.bias is not None:
             self.bias.grad = grads.bias
         return grads.x
-
-    def named_parameters(self) -> dict[str, Parameter]:
-        """Return weight and bias."""
-        return {"weight": self.weight} | ({} if self.bias is None else {"bias": self.bias})
-
-    def use_backend(self, backend: str) -> None:
-        """Compute by another backend from now on."""
-        check_usable(backend)
-        self._backend = backend
-
-    @property
-    def _bias(self) -> Array | None:
-        return None if self.bias is None else self.bias.value
 
     def _current_plan(self) -> Conv2dPlan:
         """Return a plan with the current weights, which are never written to, only replaced."""

@@ -9,17 +9,21 @@ ways halfway, for tanh and sigmoid: σ² = 2/(n + m).
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from ..problem.arguments import shown
 from ..problem.operands import Array, check_dtype
 
 __all__ = ["INITIALISATIONS", "Rng", "check_initialisation", "glorot_uniform", "he_normal"]
 
-# What a Generator is made from: one, a seed, or None for a seed of the system's
-Rng = np.random.Generator | int | None
+# What a Generator is made from: one, a seed, or None for a seed of the system's. In quotes: NumPy
+# loads its generators when they are asked for, and an import of fastconv does not.
+Rng: TypeAlias = "np.random.Generator | int | None"
 
 
 def he_normal(shape: tuple[int, ...], rng: Rng, dtype: npt.DTypeLike = np.float32) -> Array:
@@ -42,7 +46,7 @@ def he_normal(shape: tuple[int, ...], rng: Rng, dtype: npt.DTypeLike = np.float3
     K. He et al., "Delving Deep into Rectifiers", 2015, equation 10.
     """
     inputs, _ = _fans(shape)
-    drawn = np.random.default_rng(rng).standard_normal(shape) * math.sqrt(2 / inputs)
+    drawn = _generator(rng).standard_normal(shape) * math.sqrt(2 / inputs)
     return drawn.astype(check_dtype("dtype", dtype))
 
 
@@ -69,7 +73,7 @@ def glorot_uniform(shape: tuple[int, ...], rng: Rng, dtype: npt.DTypeLike = np.f
     """
     inputs, outputs = _fans(shape)
     limit = math.sqrt(6 / (inputs + outputs))
-    drawn = np.random.default_rng(rng).uniform(-limit, limit, shape)
+    drawn = _generator(rng).uniform(-limit, limit, shape)
     return drawn.astype(check_dtype("dtype", dtype))
 
 
@@ -83,6 +87,24 @@ def check_initialisation(name: object) -> None:
     """Refuse the name of no initialisation."""
     if not isinstance(name, str) or name not in INITIALISATIONS:
         raise ValueError(f"initialisation must be one of {list(INITIALISATIONS)}, not {name!r}")
+
+
+def _generator(rng: object) -> np.random.Generator:
+    """Return a Generator, or say what `rng` may be."""
+    if rng is None or isinstance(rng, np.random.Generator):
+        return np.random.default_rng(rng)
+    refusal = (
+        f"rng must be a numpy.random.Generator, an int of at least 0 or None, not {shown(rng)}"
+    )
+    if isinstance(rng, (bool, np.bool_)):
+        raise TypeError(refusal)
+    try:
+        seed = operator.index(cast(Any, rng))
+    except TypeError:
+        raise TypeError(refusal) from None
+    if seed < 0:
+        raise ValueError(refusal)
+    return np.random.default_rng(seed)
 
 
 def _fans(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,13 @@ def _frozen_copy(array: Array) -> Array:
     copy = np.array(array, array.dtype.newbyteorder("="), order="C")
     copy.setflags(write=False)
     return copy
+
+
+def _set_all(parameters: Mapping[str, Parameter], arrays: Mapping[str, Array]) -> None:
+    """Give all parameters their new values, or none of them where there is no memory for all."""
+    values = [_frozen_copy(arrays[name]) for name in parameters]
+    for parameter, value in zip(parameters.values(), values, strict=True):
+        parameter.replace(value)
 
 
 class Layer:
@@ -158,25 +166,24 @@ class Layer:
         """Return the value of every parameter, by name: copies, which are yours."""
         return {name: one.value.copy() for name, one in self.named_parameters().items()}
 
-    def load_state_dict(self, state: dict[str, Array]) -> None:
+    def load_state_dict(self, state: Mapping[str, npt.ArrayLike]) -> None:
         """Set every parameter to its value in `state`.
 
         Parameters
         ----------
-        state : dict of str to ndarray
+        state : mapping of str to array_like
             As `state_dict` returns it.
 
         Raises
         ------
+        TypeError
+            For what is no mapping, or an entry that is no array, or a masked one.
         ValueError
             For entries that are missing, that no parameter has the name of, or whose shape or dtype
             is another; all are named, and nothing is changed.
         """
         parameters = self.named_parameters()
-        given = {name: (np.shape(one), np.asarray(one).dtype) for name, one in state.items()}
-        saving.check_entries("state", given, parameters)
-        for name, parameter in parameters.items():
-            parameter.value = state[name]
+        _set_all(parameters, saving.check_state(state, parameters))
 
     def save(self, path: str | Path) -> None:
         """Write the parameters to an .npz file.
@@ -208,12 +215,11 @@ class Layer:
         OSError
             If it cannot be read.
         ValueError
-            If it is no such file, or is one of another network; then nothing is changed.
+            If it is no such file, is damaged, has an entry twice or one that is no array, or is one
+            of another network; path and entry are named, and nothing is changed.
         """
         parameters = self.named_parameters()
-        state = saving.read(Path(path), parameters)
-        for name, parameter in parameters.items():
-            parameter.value = state[name]
+        _set_all(parameters, saving.read(Path(path), parameters))
 
     def _recall(self, grad_output: Array) -> tuple[Array, tuple[Array, ...]]:
         """Return ∂E/∂y, checked to be an array, and what `forward` has kept."""

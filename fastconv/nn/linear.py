@@ -8,16 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ..conv import conv2d, conv2d_backward
-from ..planning import check_usable
 from ..problem.arguments import parse_int
-from ..problem.operands import Array, check_array, check_dtype, check_dtypes_agree
-from .initialisation import INITIALISATIONS, Rng, check_initialisation
-from .layer import Layer, Parameter
+from ..problem.operands import Array, check_array, check_dtypes_agree
+from .initialisation import Rng
+from .layer import Layer
+from .weighted import Weighted
 
 __all__ = ["Flatten", "Linear"]
 
 
-class Linear(Layer):
+class Linear(Weighted):
     r"""Every output is a weighted sum of all inputs: ``y = x @ W.T + b``.
 
     .. math::
@@ -66,14 +66,12 @@ class Linear(Layer):
         dtype: npt.DTypeLike = np.float32,
         backend: str = "auto",
     ) -> None:
-        super().__init__()
         inputs = parse_int("in_features", in_features, 1)
         outputs = parse_int("out_features", out_features, 1)
-        check_initialisation(initialisation)
-        check_usable(backend)
-        self.weight = Parameter(INITIALISATIONS[initialisation]((outputs, inputs), rng, dtype))
-        self.bias = Parameter(np.zeros(outputs, check_dtype("dtype", dtype))) if bias else None
-        self._backend = backend
+        super().__init__(
+            (outputs, inputs), bias=bias, initialisation=initialisation, rng=rng, dtype=dtype,
+            backend=backend,
+        )  # fmt: skip
 
     def forward(self, x: Array) -> Array:
         """Return x Wᵀ + b of rows (N, in_features): (N, out_features)."""
@@ -90,8 +88,7 @@ class Linear(Layer):
         check_dtypes_agree(x=x, weight=self.weight.value)
         if not len(x):
             return np.zeros((0, outputs), self.weight.value.dtype)
-        bias = None if self.bias is None else self.bias.value
-        return _rows(conv2d(_image(x), self._kernels, bias, backend=self._backend))
+        return _rows(conv2d(_image(x), self._kernels, self._bias, backend=self._backend))
 
     def backward(self, grad_output: Array, *, needs_x: bool = True) -> Array | None:
         """Leave ∂E/∂W and ∂E/∂b in the parameters, and return ∂E/∂x."""
@@ -116,15 +113,6 @@ class Linear(Layer):
         if bias is not None:
             bias.grad = grads.bias
         return None if grads.x is None else _rows(grads.x)
-
-    def named_parameters(self) -> dict[str, Parameter]:
-        """Return weight and bias."""
-        return {"weight": self.weight} | ({} if self.bias is None else {"bias": self.bias})
-
-    def use_backend(self, backend: str) -> None:
-        """Compute by another backend from now on."""
-        check_usable(backend)
-        self._backend = backend
 
     @property
     def _kernels(self) -> Array:

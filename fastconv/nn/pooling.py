@@ -6,7 +6,7 @@ from typing import Any
 
 from ..planning import check_usable
 from ..pool import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
-from ..problem.arguments import Pair, parse_pair
+from ..problem.arguments import Pair, parse_bool, parse_pair
 from ..problem.operands import Array
 from ..problem.padding import PaddingInNumbers, parse_padding_in_numbers
 from .layer import Layer, checked_batch
@@ -24,6 +24,8 @@ class _Pool2d(Layer):
             parse_pair("stride", options["stride"], 1)
         parse_pair("dilation", options["dilation"], 1)
         parse_padding_in_numbers(options["padding"])
+        for name in ("ceil_mode", "count_include_pad"):
+            parse_bool(name, options.get(name, False))
         self._kernel = kernel
         self._options = options
         self._backend = "auto"

@@ -7,26 +7,30 @@ header that promises a terabyte, or Python objects, is refused before anything i
 
 from __future__ import annotations
 
+import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..problem.operands import Array
+from ..problem.operands import Array, as_array
 
 if TYPE_CHECKING:
     from .layer import Parameter
 
-__all__ = ["check_entries", "read", "write"]
+__all__ = ["check_state", "read", "write"]
 
 # What is said of each entry: its shape and dtype.
 Entries = Mapping[str, tuple[tuple[int, ...], "np.dtype[Any]"]]
 
 _SUFFIX = ".npy"
 _MOST_NAMES = 5  # in a message
+_COMPRESSIONS = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 _DAMAGE = zipfile.BadZipFile, zlib.error, EOFError
 
 
@@ -48,16 +52,40 @@ def read(path: Path, parameters: Mapping[str, Parameter]) -> dict[str, Array]:
     """
     with path.open("rb") as file:
         if not zipfile.is_zipfile(file):
-            raise ValueError(f"{path} is not an .npz file of parameters")
+            raise ValueError(f"{path} is not an .npz file of parameters, or its end is missing")
+        with _damage_of(path):
+            archive = zipfile.ZipFile(file)
+        with archive:
+            _check_entries(str(path), _headers(path, archive), parameters)
+            return {name: _array(path, archive, name) for name in parameters}
+
+
+def check_state(state: object, parameters: Mapping[str, Parameter]) -> dict[str, Array]:
+    """Return the entries of a mapping as arrays, all of them checked.
+
+    Raises
+    ------
+    TypeError
+        For what is no mapping, or entries that are no arrays.
+    ValueError
+        If it does not fit the parameters.
+    """
+    if not isinstance(state, Mapping):
+        raise TypeError(f"state must be a mapping of names to arrays, not {type(state).__name__}")
+    arrays, refused = {}, []
+    for name, value in state.items():
         try:
-            with zipfile.ZipFile(file) as archive:
-                check_entries(str(path), _headers(path, archive), parameters)
-                return {name: _array(archive, name) for name in parameters}
-        except (*_DAMAGE, NotImplementedError, RuntimeError) as error:
-            raise ValueError(f"{path} is damaged: {error}") from error
+            arrays[name] = as_array(f"state[{name!r}]", value)
+        except TypeError as error:
+            refused.append(str(error))
+    if refused:
+        raise TypeError("; ".join(refused))
+    given = {name: (array.shape, array.dtype) for name, array in arrays.items()}
+    _check_entries("state", given, parameters)
+    return arrays
 
 
-def check_entries(source: str, given: Entries, parameters: Mapping[str, Parameter]) -> None:
+def _check_entries(source: str, given: Entries, parameters: Mapping[str, Parameter]) -> None:
     """Refuse entries that are missing, surplus, or of another shape or dtype, naming them."""
     complaints = []
     missing = [name for name in parameters if name not in given]
@@ -86,15 +114,25 @@ def _listed(names: list[str]) -> str:
 def _headers(
     path: Path, archive: zipfile.ZipFile
 ) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    entries = archive.namelist()
+    foreign = [entry for entry in entries if not entry.endswith(_SUFFIX)]
+    if foreign:
+        raise ValueError(f"{path} is not a file of parameters: it has {_listed(foreign)}, no .npy")
+    twice = [entry for entry, count in Counter(entries).items() if count > 1]
+    if twice:  # which of them is meant, readers do not agree on
+        raise ValueError(f"{path} has {_listed(twice)} more than once")
+    packed = [one.filename for one in archive.infolist() if one.compress_type not in _COMPRESSIONS]
+    if packed:
+        raise ValueError(f"{path} has {_listed(packed)} compressed in a way that NumPy does not")
     headers = {}
-    for entry in archive.namelist():
-        with archive.open(entry) as stream:
-            shape, dtype = _header(f"{path}: the entry {entry!r}", stream)
-        headers[entry.removesuffix(_SUFFIX)] = shape, dtype
+    for entry in entries:
+        with _damage_of(path, entry), archive.open(entry) as stream:
+            headers[entry.removesuffix(_SUFFIX)] = _header(path, entry, stream)
     return headers
 
 
-def _header(name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _header(path: Path, entry: str, stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    name = f"{path}: the entry {entry!r}"
     try:
         version = np.lib.format.read_magic(stream)
         if version == (1, 0):
@@ -112,7 +150,24 @@ def _header(name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any
     return shape, dtype
 
 
-def _array(archive: zipfile.ZipFile, name: str) -> Array:
-    with archive.open(name + _SUFFIX) as stream:
-        array: Array = np.lib.format.read_array(stream, allow_pickle=False)
+def _array(path: Path, archive: zipfile.ZipFile, name: str) -> Array:
+    entry = name + _SUFFIX
+    with _damage_of(path, entry), archive.open(entry) as stream:
+        try:
+            array: Array = np.lib.format.read_array(stream, allow_pickle=False)
+        except ValueError as error:  # fewer numbers than its header says
+            raise ValueError(f"{path}: the entry {entry!r} is damaged: {error}") from error
+        if stream.read(1):
+            raise ValueError(f"{path}: the entry {entry!r} goes on after its array")
         return array
+
+
+@contextmanager
+def _damage_of(path: Path, entry: str | None = None) -> Iterator[None]:
+    """Say of an error that a damaged or foreign archive leads to which file and entry it is."""
+    try:
+        yield
+    except (*_DAMAGE, NotImplementedError, RuntimeError, OverflowError, struct.error) as error:
+        subject = path if entry is None else f"{path}: the entry {entry!r}"
+        detail = str(error) or "it ends too early"
+        raise ValueError(f"{subject} is damaged: {detail}") from error

@@ -1,4 +1,4 @@
-"""Reading ints, pairs of ints and choices of gradients as users give them."""
+"""Reading bools, ints, pairs of ints and choices of gradients as users give them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ from typing import Any, SupportsIndex, TypeAlias, cast
 
 import numpy as np
 
-__all__ = ["Pair", "is_sequence", "parse_int", "parse_needs", "parse_pair", "shown"]
+__all__ = ["Pair", "is_sequence", "parse_bool", "parse_int", "parse_needs", "parse_pair", "shown"]
 
 Pair: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 
 # No extent of a real problem comes near it, and products of two still fit in 64 bits.
 LARGEST_INT = 2**31 - 1
+
+
+def parse_bool(name: str, value: object) -> bool:
+    """Return `value` as a bool, or say what `name` may be: 1 or "no" is a mistake, not a choice."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, not {shown(value)}")
+    return bool(value)
 
 
 def parse_int(name: str, value: object, minimum: int, form: str = "an int") -> int:

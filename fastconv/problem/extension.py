@@ -11,6 +11,9 @@ The names are those of scipy.ndimage. All go on for ever, over an image that is 
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,6 +21,8 @@ from .operands import Array
 
 __all__ = ["extend_part", "sources"]
 
+# Up to so many positions, as beside a small image, are found again faster than computed.
+_FEW = 64
 # What stands for the value, in a list of the pixels that positions copy.
 OUTSIDE = -1
 
@@ -38,6 +43,23 @@ def sources(extent: int, first: int, end: int, kind: str) -> npt.NDArray[np.intp
     period = max(1, 2 * (extent - 1))
     positions %= period
     return np.minimum(positions, period - positions) if extent > 1 else positions * 0
+
+
+class _Picked(NamedTuple):
+    """Pixels of an axis, and the first and last of them."""
+
+    pixels: npt.NDArray[np.intp]
+    low: int
+    high: int
+
+
+def _pick(extent: int, first: int, end: int, kind: str) -> _Picked:
+    pixels = sources(extent, first, end, kind)
+    pixels.setflags(write=False)
+    return _Picked(pixels, int(pixels.min()), int(pixels.max()))
+
+
+_pick_few = lru_cache(maxsize=1024)(_pick)
 
 
 def extend_part(
@@ -69,7 +91,7 @@ def extend_part(
         if kind == "fill":
             part[...] = fillvalue
         else:
-            part[...] = _picked(x, sources(height, *rows, kind), columns, kind)
+            part[...] = _rows_picked(x, sources(height, *rows, kind), columns, kind)
         return
     middle = part[:, top:bottom]
     pixels = x[:, rows[0] + top : rows[0] + bottom]
@@ -83,17 +105,22 @@ def extend_part(
         return
     for first, end in ((0, left), (right, columns[1] - columns[0])):
         if first < end:
-            picked = sources(width, columns[0] + first, columns[0] + end, kind)
-            middle[..., first:end] = pixels[..., picked]
+            pick = _pick_few if end - first <= _FEW else _pick
+            beside = pick(width, columns[0] + first, columns[0] + end, kind)
+            middle[..., first:end] = pixels[..., beside.pixels]
     for first, end in ((0, top), (bottom, rows[1] - rows[0])):
         if first < end:
-            picked = sources(height, rows[0] + first, rows[0] + end, kind) - rows[0] - top
-            if picked.min() >= 0 and picked.max() < bottom - top:
-                part[:, first:end] = middle[:, picked]
+            pick = _pick_few if end - first <= _FEW else _pick
+            above = pick(height, rows[0] + first, rows[0] + end, kind)
+            if above.low >= rows[0] + top and above.high < rows[0] + bottom:
+                places = above.pixels - rows[0]
+                part[:, first:end] = part[:, places]
             else:  # rows of the image that are not in the part
-                part[:, first:end] = _picked(x, picked + rows[0] + top, columns, kind)
+                part[:, first:end] = _rows_picked(x, above.pixels, columns, kind)
 
 
-def _picked(x: Array, rows: npt.NDArray[np.intp], columns: tuple[int, int], kind: str) -> Array:
+def _rows_picked(
+    x: Array, rows: npt.NDArray[np.intp], columns: tuple[int, int], kind: str
+) -> Array:
     """Return rows of the image with their columns extended."""
     return x[:, rows[:, None], sources(x.shape[2], *columns, kind)]

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import parse_pair, shown
+from .arguments import parse_bool, parse_pair
 from .axis import Axis, ceil_div
 from .convolution import check_size, parse_shape
 from .operands import check_dtype
@@ -90,8 +90,8 @@ class PoolProblem:
         steps = taps if stride is None else parse_pair("stride", stride, 1)
         pads = parse_padding_in_numbers(padding)
         apart = parse_pair("dilation", dilation, 1)
-        ceil_mode = _parse_bool("ceil_mode", ceil_mode)
-        counts_padding = _parse_bool("count_include_pad", count_include_pad)
+        ceil_mode = parse_bool("ceil_mode", ceil_mode)
+        counts_padding = parse_bool("count_include_pad", count_include_pad)
         asked = [
             Axis(size, count, step, distance, before, after)
             for size, count, step, distance, (before, after) in zip(
@@ -152,12 +152,6 @@ class PoolProblem:
             f"{self.dtype} {arrow}, {self.rows.kernel}×{self.columns.kernel}, "
             f"stride ({self.rows.stride}, {self.columns.stride})"
         )
-
-
-def _parse_bool(name: str, value: object) -> bool:
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, not {shown(value)}")
-    return bool(value)
 
 
 def _reached(name: str, axis: Axis, *, ceil_mode: bool) -> Axis:

@@ -1,7 +1,6 @@
 """im2col and col2im, and the im2col backend's bounded buffer."""
 
 import os
-import tracemalloc
 from unittest import mock
 
 import numpy as np
@@ -24,6 +23,7 @@ from tests.support import (
     forget_calls,
     integer_operands,
     integer_truth,
+    peak_memory,
 )
 
 COLUMN_OPTIONS = ("stride", "padding", "dilation")
@@ -159,26 +159,17 @@ def test_memory_really_stays_bounded(monkeypatch):
     weight = np.ones((16, 16, 3, 3), np.float32)
     problem = fastconv.ConvProblem.create(x.shape, weight.shape, padding=1)
     assert problem.im2col_bytes == 9 * 2**20
-    tracemalloc.start()
-    try:
-        with forget_calls():
-            fastconv.conv2d(x, weight, padding=1, backend="im2col")
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak <= x.nbytes + 2**20 + 100_000  # the output is as large as x
+    with peak_memory() as peak, forget_calls():
+        fastconv.conv2d(x, weight, padding=1, backend="im2col")
+    assert peak.bytes <= x.nbytes + 2**20 + 100_000  # the output is as large as x
 
 
 def test_far_padding_takes_no_memory():
     x, weight = np.ones((1, 1, 2, 2), np.float32), np.ones((1, 1, 3, 3), np.float32)
-    tracemalloc.start()
-    try:
+    with peak_memory() as peak:
         y = fastconv.conv2d(x, weight, padding=4000, stride=4000, backend="im2col")
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
     np.testing.assert_array_equal(y[0, 0], [[0, 0], [0, 4]])
-    assert peak < 100_000
+    assert peak.bytes < 100_000
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "nan", "inf", "-inf"])

@@ -1,6 +1,5 @@
 """convolve2d and correlate2d: SciPy's meaning and the reference's, by every way."""
 
-import tracemalloc
 from itertools import product
 
 import numpy as np
@@ -18,7 +17,7 @@ from fastconv.image.boundary import BOUNDARIES
 from fastconv.image.shapes import arrange
 from fastconv.problem.extension import extend_part, sources
 from tests.comparing import assert_equal, assert_within_bounds
-from tests.support import DTYPES, poisoned, tuned, views_of
+from tests.support import DTYPES, peak_memory, poisoned, tuned, views_of
 
 OPERATIONS = ("convolve2d", "correlate2d")
 MODES = ("full", "same", "valid")
@@ -144,6 +143,18 @@ def test_channels_stay_apart_and_where_they_were(axis, taps):
         assert_equal(y, expected)
 
 
+@pytest.mark.parametrize("taps", [(3, 3), (2, 3, 2)], ids=("kernel", "bank"))
+def test_a_stack_as_narrow_as_a_photograph_has_channels_is_said_to_be_one(taps):
+    rng = np.random.default_rng(33)
+    for shape in ((7, 6, 3), (2, 7, 6, 4)):
+        x, k = whole(rng, *shape), whole(rng, *taps)
+        y = fastconv.convolve2d(x, k, "same", "symm", channel_axis=0)
+        assert_equal(y, reference.convolve2d(x, k, "same", "symm"))
+    for shape in ((64, 3, 3), (7, 2, 4), (7, 6, 5), (2, 9, 3)):  # none of which is a photograph
+        x = whole(rng, *shape)
+        assert_equal(fastconv.convolve2d(x, k, "full"), reference.convolve2d(x, k, "full"))
+
+
 def test_a_colour_photograph_keeps_its_shape():
     rng = np.random.default_rng(6)
     photo = rng.integers(0, 256, (9, 11, 3)).astype(np.uint8)
@@ -173,7 +184,7 @@ def test_valid_with_a_larger_second_exchanges_them(operation):
         assert_equal(out, expected, "out")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     size=st.tuples(st.integers(1, 30), st.integers(1, 30)),
     taps=st.tuples(st.integers(1, 20), st.integers(1, 20)),
@@ -517,13 +528,58 @@ def test_wide_kernels_of_large_images_are_not_held_whole():
     for way, kernel in kernels.items():
         out = np.empty(x.shape, np.float32)
         fastconv.convolve2d(x[:300], kernel, "same", "mirror", backend=way)
-        tracemalloc.start()
-        try:
+        with peak_memory() as peak:
             fastconv.convolve2d(x, kernel, "same", "mirror", backend=way, out=out)
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        assert peak < {"fft": 64 * 2**20}.get(way, 8 * 2**20), way
+        assert peak.bytes < {"fft": 64 * 2**20}.get(way, 8 * 2**20), way
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="im2col has a buffer of its own")
+@pytest.mark.parametrize("boundary", ["fill", "symm", "wrap"])
+@pytest.mark.parametrize("size", [(1, 50_000), (5, 30_000), (30_000, 3)])
+def test_nor_are_wide_images_under_tall_kernels(size, boundary):
+    """A low image that is extended to the kernel's rows is many times itself: columns are cut."""
+    rng = np.random.default_rng(31)
+    x = whole(rng, *size, dtype="float32")
+    tall, low = (product_kernel(rng, rows, 31, "float32") for rows in (131, 41))
+    mode = {"fill": "constant", "symm": "symmetric", "wrap": "wrap"}[boundary]
+    values = {"constant_values": 2} if mode == "constant" else {}
+    for way, kernel, filters in (("separable", tall, 1), ("direct", low, 1), ("direct", low, 3)):
+        bank = kernel if filters == 1 else np.stack([kernel] * filters)
+        out = poisoned(size if filters == 1 else (filters, *size), np.float32)
+        before, beside = (extent // 2 for extent in kernel.shape)
+        extended = np.pad(x, ((before, before), (beside, beside)), mode, **values)
+        for image in (x, x.astype(np.int8)):
+            with tuned(IMAGE_TILE_BYTES=2 * 2**20, IMAGE_BAND_BYTES=2**18):
+                # planned, and NumPy's own modules loaded
+                fastconv.convolve2d(image, bank, "same", boundary, 2, backend=way, out=out)
+                out.fill(np.nan)
+                with peak_memory() as peak:
+                    fastconv.convolve2d(image, bank, "same", boundary, 2, backend=way, out=out)
+            assert peak.bytes < 3 * 2**20, f"{way} {filters}"
+            for at in (0.0, 0.37, 1.0):
+                i, j = (int(at * max(0, extent - 300)) for extent in size)
+                window = extended[i : i + 300 + 2 * before, j : j + 300 + 2 * beside]
+                expected = scipy.signal.convolve2d(window, kernel, "valid")
+                for one in out.reshape(-1, *size):
+                    assert_equal(one[i : i + 300, j : j + 300], expected, f"{way} {at}")
+
+
+@pytest.mark.parametrize("boundary", ["fill", "symm", "mirror", "nearest", "wrap"])
+@pytest.mark.parametrize("mode", ["full", "same"])
+def test_however_small_the_tiles(mode, boundary):
+    """Every row that is copied is copied from the right one, wherever a tile ends."""
+    rng = np.random.default_rng(32)
+    small = {"IMAGE_BAND_BYTES": 200, "IMAGE_TILE_BYTES": 900, "IMAGE_TILE_FEWEST_COLUMNS": 3,
+             "IMAGE_BAND_TAPS": 1}  # fmt: skip
+    edges = {"IMAGE_EDGES_BYTES": 0, "IMAGE_EDGE_SHARE": 0.9}
+    for size, taps in product(((1, 9), (2, 30), (7, 5), (31, 1)), KERNELS[3:]):
+        x, k = whole(rng, 2, *size), product_kernel(rng, *taps)
+        for way, bank in (("direct", k), ("direct", np.stack([k, k])), ("separable", k)):
+            usual = fastconv.convolve2d(x, bank, mode, boundary, 3, backend=way)
+            for numbers in (small, edges, small | edges):
+                with tuned(**numbers):
+                    y = fastconv.convolve2d(x, bank, mode, boundary, 3, backend=way)
+                assert_equal(y, usual, f"{size} {taps} {way} {numbers}")
 
 
 # ── arrays ──────────────────────────────────────────────────────────────────────────────────────

@@ -43,6 +43,21 @@ fastconv.conv2d_backward(x, x, w, padding=1, backend="im2col")
 x, w = np.zeros((1, 4096, 300, 300), np.float32), np.zeros((1, 4096, 201, 201), np.float32)
 fastconv.conv2d(x, w, padding=100, stride=2, backend="loops")
 """,
+    "transforms on two threads": """
+x, k = np.zeros((6000, 6000), np.float32), np.zeros((32, 301, 301), np.float32)
+fastconv.set_num_threads(2)
+fastconv.convolve2d(x, k, "valid", backend="fft")
+""",
+    "two passes over a large image": """
+fastconv.filters.gaussian(np.zeros((16000, 16000), np.float32), 200)
+""",
+    "two passes over a low image": """
+fastconv.filters.gaussian(np.zeros((1, 40_000_000), np.float32), 300)
+""",
+    "a large photograph, tap by tap": """
+x, k = np.zeros((16000, 16000), np.uint8), np.zeros((61, 61), np.float32)
+fastconv.convolve2d(x, k, "same", "symm", backend="direct")
+""",
 }
 
 # A row is at least one unit, and few rows are fewer units than threads. Of a million pixels it is

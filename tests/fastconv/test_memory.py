@@ -1,7 +1,6 @@
 """What a call holds besides operands and result: as much as it says, and before the first write."""
 
 import os
-import tracemalloc
 from unittest import mock
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 import fastconv
 from tests.failing_allocations import fail_at
 from tests.support import Case as _Case
-from tests.support import contenders, forget_calls, is_able, plan_of, problem_of
+from tests.support import contenders, forget_calls, is_able, peak_memory, plan_of, problem_of
 
 MIB = 2**20
 
@@ -69,13 +68,9 @@ def test_a_call_holds_what_explain_says(case, direction):
         )  # fmt: skip
         call, result_bytes = _call(case, backend.name, direction)
         call()  # planned, and NumPy's own modules loaded
-        tracemalloc.start()
-        try:
+        with peak_memory() as peak:
             call()
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        held, said = peak - result_bytes, explanation.scratch_bytes
+        held, said = peak.bytes - result_bytes, explanation.scratch_bytes
         assert abs(held - said) < MIB, (
             f"{backend.name} holds {held / MIB:.1f} MiB and says {said / MIB:.1f}"
         )

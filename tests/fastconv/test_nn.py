@@ -2,6 +2,9 @@
 
 import copy
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -383,3 +386,13 @@ def test_the_same_as_pytorch():
         error.backward()
         optimiser.step()
         assert float(error) == pytest.approx(expected, rel=1e-4)
+
+
+def test_an_import_loads_no_generators():
+    """NumPy 2 loads numpy.random when it is asked for; most users of convolutions never do."""
+    program = (
+        "import sys, numpy; before = 'numpy.random' in sys.modules; import fastconv; "
+        "sys.exit(('numpy.random' in sys.modules) != before)"
+    )
+    root = Path(fastconv.__file__).parents[1]
+    assert subprocess.run([sys.executable, "-c", program], cwd=root, check=False).returncode == 0

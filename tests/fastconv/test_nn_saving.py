@@ -11,6 +11,7 @@ import pytest
 
 from fastconv import nn
 from tests.comparing import assert_equal
+from tests.support import assert_refused
 
 
 def network(seed=0, dtype=np.float32, filters=3):
@@ -142,18 +143,30 @@ def _terabyte():
     return stream.getvalue()
 
 
+FITTING = entries()
 WHOLE = _npy(np.ones((3, 1, 3, 3), "f4"))
 STRANGE = {
     "a pickle": (pickle.dumps(Harmful()), "is not an .npz file"),
     "an .npy file of objects": (_objects(), "is not an .npz file"),
     "an archive of objects": (_zip(**{"0.weight.npy": _objects()}), "Python objects"),
-    "an archive of pickles": (_zip(**{"0.weight": pickle.dumps(Harmful())}), "not an array"),
+    "an archive of pickles": (_zip(**{"0.weight.npy": pickle.dumps(Harmful())}), "not an array"),
     "an archive of text": (_zip(**{"0.weight.npy": b"hello"}), "'0.weight.npy' is not an array"),
     "a header of code": (
         _zip(**{"0.weight.npy": WHOLE.replace(b"'<f4'", b"open(1"[:5])}), "is not an array",
     ),
     "a future format": (_zip(**{"0.weight.npy": b"\x93NUMPY\x09\x00" + WHOLE[8:]}), "not an array"),
     "a terabyte": (_zip(**{"0.weight.npy": _terabyte()}), "of shape (274877906944,)"),
+    "an entry that is no .npy": (
+        _zip(**{"0.weight.npy": WHOLE, "readme": b"hello"}), "has 'readme', no .npy",
+    ),
+    "an array that goes on": (
+        _zip(**{f"{name}.npy": _npy(v) + b"x" * (name == "2.bias") for name, v in FITTING.items()}),
+        "the entry '2.bias.npy' goes on after its array",
+    ),
+    "an array that ends early": (
+        _zip(**{f"{n}.npy": _npy(v)[: 130 if n == "2.bias" else None] for n, v in FITTING.items()}),
+        "the entry '2.bias.npy' is damaged",
+    ),
     "an empty file": (b"", "is not an .npz file"),
     "text": (b"0.weight = 1\n", "is not an .npz file"),
 }  # fmt: skip
@@ -165,9 +178,69 @@ def test_a_file_from_a_stranger_runs_no_code(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file.npz").write_bytes(content)
     one = network()
-    with pytest.raises(ValueError, match=re.escape(words)):
+    with pytest.raises(ValueError, match=re.escape(words)) as caught:
         one.load("file.npz")
+    assert "file.npz" in str(caught.value)
     assert os.listdir(tmp_path) == ["file.npz"]
+    assert unchanged(one)
+
+
+@pytest.mark.parametrize("first", ["fits", "does not fit"])
+def test_an_entry_that_is_there_twice_is_refused(tmp_path, first):
+    """Readers do not agree on which of the two they mean."""
+    other = np.ones((2, 12), "f4") if first == "fits" else np.ones(1)
+    with zipfile.ZipFile(tmp_path / "twice.npz", "w") as archive:
+        archive.writestr("2.weight.npy", _npy(other))
+        for name, value in FITTING.items():
+            if name == "2.weight":
+                with pytest.warns(UserWarning, match="Duplicate name"):
+                    archive.writestr(f"{name}.npy", _npy(value))
+            else:
+                archive.writestr(f"{name}.npy", _npy(value))
+    one = network()
+    with pytest.raises(ValueError, match=r"twice\.npz has '2\.weight\.npy' more than once"):
+        one.load(tmp_path / "twice.npz")
+    assert unchanged(one)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_numpy_does_not_compress_by_is_refused(tmp_path, compression):
+    with zipfile.ZipFile(tmp_path / "small.npz", "w", compression) as archive:
+        for name, value in FITTING.items():
+            archive.writestr(f"{name}.npy", _npy(value))
+    one = network()
+    with pytest.raises(ValueError, match=r"small\.npz has '0\.weight\.npy', .* compressed"):
+        one.load(tmp_path / "small.npz")
+    assert unchanged(one)
+
+
+MASKED = np.ma.masked_equal(np.ones(2, "f4"), 1)
+NO_STATES = {
+    "a list": ([1, 2], TypeError, ["state must be a mapping of names to arrays, not list"]),
+    "nothing": (None, TypeError, ["state must be a mapping", "NoneType"]),
+    "masked": (
+        entries(**{"0_bias": np.ma.masked_all(3, "f4"), "2_bias": MASKED}), TypeError,
+        ["state['0.bias'] is a masked array", "state['2.bias'] is a masked array", "fill it"],
+    ),
+    "ragged": (
+        entries(**{"2_bias": [[1.0], [1.0, 2.0]]}), TypeError, ["state['2.bias'] must be an array"],
+    ),
+    "objects": (
+        entries(**{"2_bias": np.array([None, 1.0])}), ValueError, ["'2.bias' of dtype object"],
+    ),
+    "text": (entries(**{"2_bias": ["a", "b"]}), ValueError, ["'2.bias' of dtype <U1"]),
+    "several": (
+        entries(**{"0_weight": np.ones(3, "f4"), "2_bias": np.ones(2)}), ValueError,
+        ["'0.weight' of shape (3,), not (3, 1, 3, 3)", "'2.bias' of dtype float64, not float32"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NO_STATES)
+def test_what_is_no_state_is_refused_before_anything_is_changed(name):
+    state, error, words = NO_STATES[name]
+    one = network()
+    assert_refused(lambda: one.load_state_dict(state), error, *words)
     assert unchanged(one)
 
 

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-import tracemalloc
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +28,7 @@ from tests.comparing import assert_equal, unit_roundoff
 from tests.failing_allocations import fail_at
 from tests.support import (
     DTYPES,
+    peak_memory,
     poisoned,
     poisoned_allocations,
     tuned,
@@ -443,7 +443,7 @@ AXIS = {
 @given(rows=st.fixed_dictionaries({**AXIS, "size": st.integers(1, 9)}),
        columns=st.fixed_dictionaries(AXIS), ceil_mode=st.booleans(), counts=st.booleans(),
        dtype=st.sampled_from(DTYPES), seed=st.integers(0, 99))  # fmt: skip
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_any_window_equals_the_reference(rows, columns, ceil_mode, counts, dtype, seed):
     kernel, stride, dilation = ((rows[n], columns[n]) for n in ("kernel", "stride", "dilation"))
     padding = tuple((axis["before"], axis["after"]) for axis in (rows, columns))
@@ -621,19 +621,15 @@ def test_a_call_holds_what_its_plan_says(operation):
     case = Case("large", (4, 16, 120, 200), 3, {"stride": 1, "padding": 1})
     grad, x = integers(case, "float32")
     call(fastconv, operation, case, grad, x, backend="loops")
-    tracemalloc.start()
-    try:
+    with peak_memory() as peak:
         y = call(fastconv, operation, case, grad, x, backend="loops")
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
     calls = find_pool_calls(
         x.shape, x.dtype, case.kernel, *(case.options[n] for n in ("stride", "padding")), 1, False,
         True, "loops",
     )  # fmt: skip
     made = {"max_pool2d": calls.max, "max_pool2d_backward": calls.max_grad,
             "avg_pool2d": calls.avg, "avg_pool2d_backward": calls.avg_grad}[operation]  # fmt: skip
-    assert abs(peak - y.nbytes - made.plan().scratch_bytes) < 2**16
+    assert abs(peak.bytes - y.nbytes - made.plan().scratch_bytes) < 2**16
 
 
 # ── threads and signals ────────────────────────────────────────────────────────────────────────
