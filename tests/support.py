@@ -153,7 +153,13 @@ def plan_of(backend: str, task: fastconv.ConvProblem, operation: Operation) -> P
     return answer if isinstance(answer, Plan) else None
 
 
+@cache
 def is_able(backend: Backend, task: fastconv.ConvProblem, operation: Operation) -> bool:
+    """Say whether a backend can compute a problem without padding modes.
+
+    Kept, as it is asked for every law of a case, and takes longer than most of these computations;
+    until `forget_calls`, with which all begins that changes how problems are planned.
+    """
     return plan_of(backend.name, task, operation) is not None
 
 
@@ -240,10 +246,12 @@ def _truth(case: Case, data: Operands) -> tuple[Array, reference.Conv2dGrads]:
 def forget_calls() -> Iterator[None]:
     """Make no use inside of what was laid out before, nor afterwards of what is laid out inside."""
     call.forget_calls()
+    is_able.cache_clear()
     try:
         yield
     finally:
         call.forget_calls()
+        is_able.cache_clear()
 
 
 @contextmanager
