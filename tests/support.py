@@ -50,10 +50,15 @@ class Case:
         return problem_of(self).unpadded
 
 
-def _layer_cases() -> Iterator[Case]:
+def layer_cases(flops: float = REFERENCE_FLOPS) -> Iterator[Case]:
+    """Yield the layers, cut to so much work: of those that are the same then, the first alone."""
+    seen = set()
     for layer in LAYERS:
-        cut = layer.cut(REFERENCE_FLOPS)
-        yield Case(layer.name, cut.x_shape, cut.weight_shape, cut.conv_kwargs())
+        cut = layer.cut(flops)
+        problem = replace(cut, name="", network="")
+        if problem not in seen:
+            seen.add(problem)
+            yield Case(layer.name, cut.x_shape, cut.weight_shape, cut.conv_kwargs())
 
 
 EDGE_CASES = (
@@ -108,7 +113,7 @@ EDGE_CASES = (
          bias=False),
 )  # fmt: skip
 
-CASES = (*EDGE_CASES, *_layer_cases())
+CASES = (*EDGE_CASES, *layer_cases())
 # What can be compared exactly: sums of small integers, but no exponential of them.
 EXACT_CASES = tuple(c for c in CASES if c.options.get("activation") not in ("sigmoid", "tanh"))
 
