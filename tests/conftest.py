@@ -20,7 +20,11 @@ settings.load_profile("untimed")
 
 # More would wait for the longest file; and each has as many OpenMP threads as there are cores.
 MOST_PROCESSES = 4
-LONGEST_FILES = ("test_packaging.py", "test_real_sizes.py", "test_bench_run.py")
+LONGEST_FILES = ("test_packaging.py", "test_memory.py", "test_bench_run.py")
+FILES_OF_CASES = (
+    "test_backward.py", "test_columns.py", "test_conv_transpose.py", "test_forward.py",
+    "test_gemm.py", "test_gradients.py", "test_real_sizes.py",
+)  # fmt: skip
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -38,33 +42,39 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         option.numprocesses = min(cores or 1, MOST_PROCESSES)
         if option.numprocesses == 1:
             option.numprocesses = 0
-        # OpenMP threads that wait by spinning would take the cores from the other processes.
+        # Threads that wait by spinning would take the cores from the other processes: those of
+        # OpenMP can be told not to, those of OpenBLAS cannot. They took five times as long as the
+        # products themselves.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        if option.numprocesses > 1:
+            for library in ("OPENBLAS", "MKL", "BLIS"):
+                os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give a process a whole file at a time, whose fixtures it then sets up once.
 
-    The files whose tests are one for each of `CASES` are given out case by case instead: the slow
-    part of these is the reference's answer, which all tests of a case share.
+    The files whose tests are mostly one for each case are given out case by case instead: all tests
+    of a case share what is slow, the reference's answer, and how each backend would compute it.
     """
     from xdist.scheduler import LoadScopeScheduling
 
-    from tests.support import CASES
-
-    names = {case.name for case in CASES}
-
     class FilesAndCases(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            case = nodeid.partition("[")[2].removesuffix("]")
-            return case if case in names else nodeid.partition("::")[0]
+            file, _, test = nodeid.partition("::")
+            case = test.partition("[")[2].removesuffix("]")
+            return case if case and file.rpartition("/")[2] in FILES_OF_CASES else file
 
     config.option.loadscopereorder = False  # the order is that of `pytest_collection_modifyitems`
     return FilesAndCases(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Start the files that take longest first, so that none is left to a process at the end."""
+    """Start with the files that take longest, and leave what is given out by cases to the end.
+
+    So none is left to a process when the others are done.
+    """
     if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.path.name in FILES_OF_CASES)
         items.sort(key=lambda item: item.path.name not in LONGEST_FILES)

@@ -39,12 +39,12 @@ def random_problem(seed: int) -> ConvProblem:
 
 
 def computable_problem(seed: int) -> ConvProblem:
-    """Return a convolution of 0.02 to 1 GFLOP: real sizes, and a fraction of a second to compute.
+    """Return a convolution of 0.02 to 0.6 GFLOP: real sizes, and a fraction of a second to compute.
 
     The work is drawn first, so that small and large ones are as many; batch and filters follow.
     """
     rng = random.Random(seed)
-    wanted = 2e7 * 50 ** (rng.random() ** 2)
+    wanted = 2e7 * 30 ** (rng.random() ** 2)
     while True:
         rows, columns = _random_axis(rng, 224), _random_axis(rng, 224)
         if rng.random() < 0.1:

@@ -43,7 +43,7 @@ def learning(results: LenetResults, width: float) -> Figure:
                 axes.set_yscale("log")
                 axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
-            axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+            axes.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
             axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(8, integer=True))
             axes.set_title(title, loc="left", fontsize=9, color=PAGE.ink)
             axes.set_xlabel("epoch")
@@ -87,7 +87,7 @@ def costs(results: LenetResults, width: float) -> Figure:
         axes.set_ylim(len(timed) - 0.5, -0.5)
         axes.set_xlim(start, max(seconds) * 1.05)
         axes.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
-        axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+        axes.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
         axes.set_xlabel("seconds an epoch, logarithmic")
     return figure
 

@@ -91,7 +91,7 @@ def draw_dots(
             axes.text(ceiling, -1, f"peak {ceiling:.0f}", ha="right", va="center", color=theme.ink)
         axes.set_xlabel(label)
         axes.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
-        axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+        axes.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
         for number, column in enumerate(notes, start=1):
             inches = NOTES_WIDTH * number
             write_note(axes, inches, -1, column.title, theme.ink, ha="right")

@@ -98,7 +98,7 @@ def draw(results: Results, direction: str, width: float) -> Figure | None:
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
             axis.set_major_formatter(number)
-            axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+            axis.set_minor_locator(matplotlib.ticker.NullLocator())
         figure.legend(
             handles=_legend(rows, peak, memory, cache),
             loc="upper left",

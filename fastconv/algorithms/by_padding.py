@@ -9,6 +9,7 @@ that changes (`Axis.by_padding`), and each piece is the convolution with the tap
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from itertools import product
 
 from .. import tuning
@@ -43,17 +44,23 @@ class _ByPadding(Implementation):
         )  # fmt: skip
         if share < tuning.PADDING_SHARE:
             return Refusal(f"only {share:.0%} of the work is multiplying padding")
-        output = request.piece.output or OutputView(
-            problem.out_height, problem.out_width, 0, 0, 1, 1
-        )
-        pieces, bare = [], []
-        for row, column in product(rows, columns):
-            view = _view(output, row, column)
-            if row.taps and column.taps:
-                pieces.append(_piece(request.piece, view, row, column))
-            else:
-                bare.append(_bare(view, row, column))
-        return plan_pieces(self, request, choose, pieces, tuple(bare))
+        return plan_pieces(self, request, choose, *_cut(request.piece))
+
+
+# One for each family that is asked in turn, which all plan the same pieces.
+@lru_cache(maxsize=64)
+def _cut(whole: Piece) -> tuple[list[Piece], tuple[Bare, ...]]:
+    """Return the pieces, and the pixels that none of them writes."""
+    problem = whole.problem
+    output = whole.output or OutputView(problem.out_height, problem.out_width, 0, 0, 1, 1)
+    pieces, bare = [], []
+    for row, column in product(problem.rows.by_padding(), problem.columns.by_padding()):
+        view = _view(output, row, column)
+        if row.taps and column.taps:
+            pieces.append(_piece(whole, view, row, column))
+        else:
+            bare.append(_bare(view, row, column))
+    return pieces, tuple(bare)
 
 
 def _may_be_cut(axis: Axis) -> bool:

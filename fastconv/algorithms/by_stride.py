@@ -11,6 +11,7 @@ channels of the weights exchanged. At stride 1 there is a single phase, the whol
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from itertools import product
 
 from .. import tuning
@@ -36,8 +37,7 @@ class _ByStride(Implementation):
                 f"a stride of {problem.stride} would make {most} convolutions of it, more than "
                 f"{tuning.MOST_PIECES}"
             )
-        rows, columns = problem.rows.by_stride(), problem.columns.by_stride()
-        pieces = [_piece(problem, row, column) for row, column in product(rows, columns)]
+        pieces, bare = _cut(problem)
         work = sum(piece.problem.flops for piece in pieces)
         if work > tuning.MOST_GATHERED * problem.flops and not request.forced:
             return Refusal(
@@ -45,9 +45,17 @@ class _ByStride(Implementation):
                 "that spreading the gradient does, most of them with padding",
                 able=True,
             )
-        reached = _covers(problem.rows, rows) and _covers(problem.columns, columns)
-        bare = () if reached else (Bare(slice(None), slice(None)),)
         return plan_pieces(self, request, choose, pieces, bare)
+
+
+# One for each family that is asked in turn, which all plan the same pieces.
+@lru_cache(maxsize=64)
+def _cut(problem: ConvProblem) -> tuple[list[Piece], tuple[Bare, ...]]:
+    """Return the phases, and the whole image where there are pixels in none of them."""
+    rows, columns = problem.rows.by_stride(), problem.columns.by_stride()
+    pieces = [_piece(problem, row, column) for row, column in product(rows, columns)]
+    reached = _covers(problem.rows, rows) and _covers(problem.columns, columns)
+    return pieces, () if reached else (Bare(slice(None), slice(None)),)
 
 
 def _covers(axis: Axis, phases: list[Phase]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from functools import cache
 
 import numpy as np
 import pytest
@@ -43,10 +44,16 @@ def test_results_are_within_their_bound(contestant: Contestant) -> None:
                     check(process, layer, direction)
 
 
+@cache
+def true_answer(layer: Layer, direction: Direction) -> truth.Truth:
+    """Return what all contestants are compared with."""
+    return truth.solve(layer, data.make(layer), direction)
+
+
 def check(process: Process, layer: Layer, direction: Direction) -> None:
     """Compare one problem with its truth."""
     first = process.ask("prepare", layer=layer, direction=direction)
-    answer = truth.solve(layer, data.make(layer), direction)
+    answer = true_answer(layer, direction)
     error, bound = answer.error(first.outputs)
     assert error <= process.contestant.slack * bound, (layer.shape_text(), direction)
 

@@ -52,7 +52,7 @@ def test_random_data_stays_within_the_error_bounds(case, backend, dtype):
     data = random_operands(case, dtype)
     y, truth = random_truth(case, dtype)
     grads = _gradients(case, data, backend)
-    _, magnitudes = random_magnitude(case, dtype)
+    _, magnitudes = random_magnitude(case)
     outputs = y.size // case.weight_shape[0]
     kernel = case.weight_shape[2] * case.weight_shape[3]
     filters = case.weight_shape[0] // case.options.get("groups", 1)

@@ -132,6 +132,13 @@ def convolution_options(case):
     return {name: value for name, value in case.options.items() if name != "output_padding"}
 
 
+@cache
+def integers_and_back(case, dtype):
+    """Return `integers`, and what conv2d, going back, makes of their gradient."""
+    data = integers(case, dtype)
+    return data, _convolution(case, data)
+
+
 def _convolution(case, data):
     """Return what conv2d, going back, makes of `grad_output`: the gradient of the image."""
     forward = fastconv.conv2d(data.grad_output, data.weight, **convolution_options(case))
@@ -290,23 +297,23 @@ def _random_case(seed):
     return Case(f"random_{seed}", drawn.x_shape, weight_shape, options)
 
 
-@on_each_able_backend([_random_case(seed) for seed in range(200)])
+RANDOM_CASES = [_random_case(seed) for seed in range(200)]
+
+
+@on_each_able_backend(RANDOM_CASES)
 def test_the_gradient_of_random_problems_is_their_convolution(case, backend, dtype):
-    data = integers(case, dtype)
+    data, back = integers_and_back(case, dtype)
     with poisoned_allocations():
         grads = fastconv.conv_transpose2d_backward(
             data.grad_output, data.x, data.weight, needs=(True, False, False),
             backend=backend.name, **case.options,
         )  # fmt: skip
-    assert_equal(grads.x, _convolution(case, data), "grads.x")
+    assert_equal(grads.x, back, "grads.x")
 
 
-@on_each_able_backend(
-    [_random_case(seed) for seed in range(200)], "forward", "input-grad", "weight-grad"
-)
+@on_each_able_backend(RANDOM_CASES, "forward", "input-grad", "weight-grad")
 def test_adjoint_identity_of_random_problems(case, backend, dtype):
-    data = integers(case, dtype)
-    back = _convolution(case, data)
+    data, back = integers_and_back(case, dtype)
     expected = np.sum(data.x * back, dtype=np.float64)
     arguments = {"backend": backend.name, **case.options}
     with poisoned_allocations():

@@ -44,7 +44,7 @@ def test_random_data_stays_within_the_error_bounds(case, backend, dtype):
     with poisoned_allocations():
         y = fastconv.conv2d(data.x, data.weight, data.bias, backend=backend.name, **case.options)
     assert y.dtype == dtype
-    magnitude, _ = random_magnitude(case, dtype)
+    magnitude, _ = random_magnitude(case)
     if case.options.get("activation") in ("sigmoid", "tanh"):
         magnitude = magnitude + 4  # the activation's own few roundings of a value below 1
     terms = int(np.prod(case.weight_shape[1:]))

@@ -96,11 +96,17 @@ def test_central_differences(case, backend, dtype):
             assert abs(slope - np.sum(grad * direction)) <= bound, name
 
 
+@cache
+def _integers(case, dtype):
+    """Return operands and ⟨conv(x), g⟩, by which all backends are measured."""
+    data = integer_operands(case, dtype)
+    return data, _inner(fastconv.conv2d(data.x, data.weight, **case.options), data.grad_output)
+
+
 @on_each_able_backend(LINEAR_CASES, *DIRECTIONS, able=any)
 def test_adjoint_identity_is_exact(case, backend, dtype):
     """⟨conv(x), g⟩ = ⟨x, dx⟩ = ⟨w, dw⟩ and ⟨1, g⟩ = db, to the last bit on integers."""
-    data = integer_operands(case, dtype)
-    forward = _inner(fastconv.conv2d(data.x, data.weight, **case.options), data.grad_output)
+    data, forward = _integers(case, dtype)
     grads = gradients_by(backend, case, data)
     if grads.x is not None:
         assert grads.x.shape == data.x.shape

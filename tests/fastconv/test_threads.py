@@ -210,6 +210,25 @@ def test_compiled_backends_give_the_same_bits_for_any_thread_count():
     assert len(set(outputs.values())) == 1
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_im2col_is_exact_on_any_number_of_blas_threads(dtype):
+    """The processes of `python -m pytest` have one each (tests/conftest.py), as does this one."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(-2, 3, (2, 40, 30, 31)).astype(dtype)
+    weight = rng.integers(-2, 3, (50, 40, 3, 3)).astype(dtype)
+    results = []
+    for count in (1, 2):
+        with threadpoolctl.threadpool_limits(count, user_api="blas"):
+            y = fastconv.conv2d(x, weight, padding=1, backend="im2col")
+            grads = fastconv.conv2d_backward(x[:, :1].repeat(50, 1), x, weight, padding=1,
+                                             backend="im2col")  # fmt: skip
+        results.append((y, *grads))
+    expected = fastconv.conv2d(x, weight, padding=1)
+    for one, two in zip(*results, strict=True):
+        assert_equal(one, two)
+    assert_equal(results[0][0], expected)
+
+
 @compiled
 @pytest.mark.skipif(
     "fork" not in multiprocessing.get_all_start_methods(), reason="no fork on this system"
