@@ -26,6 +26,7 @@ from .planning import check_name, plan
 from .problem import ConvProblem, TransposedProblem
 from .problem.operands import Array, check_out, is_prepared, prepare
 from .problem.padding import pad_bytes
+from .scratch import give_back, take
 from .threads import threads_for
 
 __all__ = [
@@ -161,8 +162,10 @@ class Call:
                 second = self.problem.pad(second)
             else:
                 target = np.empty(self._task.x_shape, self.problem.dtype)
-        scratch = np.empty(scratch_bytes, np.uint8) if scratch_bytes else None
+        scratch = take(scratch_bytes) if scratch_bytes else None
         run(first, second, prepared, bias, target, scratch)
+        if scratch is not None:
+            give_back(scratch)
         if target is not y:
             with np.errstate(all="ignore"):  # infinities and NaN flow through
                 y[...] = self.problem.fold(target)

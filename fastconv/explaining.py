@@ -46,7 +46,8 @@ class Explanation:
         For each other backend, why not.
     scratch_bytes : int
         What a call holds besides operands and result, if these lie as NumPy makes them: scratch of
-        the threads, a padded copy of the image, the activation's derivative.
+        the threads, a padded copy of the image, the activation's derivative. Of the first, the
+        thread that calls keeps up to 32 MiB for its next call.
     threads : int or None
         How many threads the chosen backend would use on this problem now; None where NumPy's BLAS
         decides.

@@ -18,6 +18,7 @@ from .algorithms.pooling import PoolOperation, PoolPlan, check_pool_backend, pla
 from .call import is_plain, remembered
 from .problem import PoolProblem
 from .problem.operands import Array, check_out, is_prepared, prepare
+from .scratch import give_back, take
 from .threads import threads_for
 
 __all__ = [
@@ -80,8 +81,10 @@ class PoolCall:
             y = out if in_place else np.empty(self._shape, problem.dtype)
         if problem.batch:
             read = prepare(second) if operation == "max-pool-grad" else None  # type: ignore[arg-type]
-            scratch = np.empty(plan.scratch_bytes, np.uint8) if plan.scratch_bytes else None
+            scratch = take(plan.scratch_bytes) if plan.scratch_bytes else None
             plan.run(prepare(first), read, y, scratch)
+            if scratch is not None:
+                give_back(scratch)
         if result is not y:
             result[...] = y
         return result

@@ -27,6 +27,11 @@ MOST_IMAGE_SIZES = 64
 # of a gradient may take as much again. Beyond it a kernel refuses the problem.
 MOST_SCRATCH_BYTES = 4 * MIB
 
+# What a thread keeps of it for its next call, at the most; and from where on that is worth while,
+# since an allocator keeps less by itself.
+KEPT_SCRATCH_BYTES = 32 * MIB
+LEAST_KEPT_BYTES = 64 * KIB
+
 # ── gemm, gemm_pixels ──────────────────────────────────────────────────────────────────────────
 # A unit's band and sums lie in the second-level cache, next to the weights passing through it.
 GEMM_BAND_BYTES = 384 * KIB
