@@ -85,13 +85,14 @@ cdef int lay_out_gemm_filters(const Description* given, Made* made, list memory)
 
 
 cdef inline void multiply_pixels(
-    const int kind, const bint run, const int pixels, const int vectors, const Columns* columns,
+    const int kind, const int step, const int pixels, const int vectors, const Columns* columns,
     Py_ssize_t here, const real* panel, const real* image, real* sums, const real* bias,
 ) noexcept nogil:
     """Do sums[v][p][n] += image[positions[p] + offsets[t]] · panel[t][v][n], for all t in order.
 
-    For so many pixels p from `here` on. Those of a `run` lie next to each other: a single pointer
-    for all of them, where one for each would not fit the registers.
+    For so many pixels p from `here` on. Where each lies a `step` behind the one before, a single
+    pointer serves all of them; one for each would not fit the registers. It is 0 where they lie
+    anywhere.
     """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef int lanes = vectors * vector
@@ -119,8 +120,8 @@ cdef inline void multiply_pixels(
                     tile[p * lanes + v * vector + n] = sums[v * vector_stride + p * vector + n]
     while True:  # at least once, which spares the sums a way through memory: see README.md
         for p in range(pixels):
-            if run:
-                taken = pixel[0][offsets[t] + p]
+            if step > 0:
+                taken = pixel[0][offsets[t] + p * step]
             else:
                 taken = pixel[p][offsets[t]]
             for n in range(lanes):
@@ -138,19 +139,21 @@ cdef inline void multiply_pixels(
 
 
 cdef inline void multiply_tile(
-    const int kind, const int pixels, const int vectors, const Columns* columns, Py_ssize_t here,
-    const real* panel, const real* image, real* sums, const real* bias,
+    const int kind, const int step, const int pixels, const int vectors, const Columns* columns,
+    Py_ssize_t here, const real* panel, const real* image, real* sums, const real* bias,
 ) noexcept nogil:
     cdef const Py_ssize_t* positions = columns.positions + here
-    if kind != ADDED and positions[pixels - 1] - positions[0] == pixels - 1:
-        multiply_pixels(kind, True, pixels, vectors, columns, here, panel, image, sums, bias)
+    if step > 0:
+        multiply_pixels(kind, step, pixels, vectors, columns, here, panel, image, sums, bias)
+    elif kind != ADDED and positions[pixels - 1] - positions[0] == pixels - 1:
+        multiply_pixels(kind, 1, pixels, vectors, columns, here, panel, image, sums, bias)
     else:
-        multiply_pixels(kind, False, pixels, vectors, columns, here, panel, image, sums, bias)
+        multiply_pixels(kind, 0, pixels, vectors, columns, here, panel, image, sums, bias)
 
 
 cdef inline void multiply_tiles(
-    const int kind, const int large, const int small, const int vectors, const Columns* columns,
-    const real* panel, const real* image, real* sums, const real* bias,
+    const int kind, const int step, const int large, const int small, const int vectors,
+    const Columns* columns, const real* panel, const real* image, real* sums, const real* bias,
 ) noexcept nogil:
     """Cover the pixels with large tiles and small ones; the last may hang over.
 
@@ -162,11 +165,11 @@ cdef inline void multiply_tiles(
         if columns.pixels - here > small and (
             kind == ADDED or left < small or left == large or left >= large + small
         ):
-            multiply_tile(kind, large, vectors, columns, here, panel, image, sums, bias)
+            multiply_tile(kind, step, large, vectors, columns, here, panel, image, sums, bias)
             here = here + large
             left = left - large
         else:
-            multiply_tile(kind, small, vectors, columns, here, panel, image, sums, bias)
+            multiply_tile(kind, step, small, vectors, columns, here, panel, image, sums, bias)
             here = here + small
             left = left - small
         while left <= 0 and kind != ADDED:
@@ -174,18 +177,18 @@ cdef inline void multiply_tiles(
 
 
 cdef inline void multiply_panel(
-    const int kind, Py_ssize_t vectors, const Columns* columns, const real* panel,
-    const real* image, real* sums, const real* bias,
+    const int kind, const int step, Py_ssize_t vectors, const Columns* columns,
+    const real* panel, const real* image, real* sums, const real* bias,
 ) noexcept nogil:
-    """Multiply a panel, as wide as it is, with all pixels of a unit."""
+    """Multiply a panel, as wide as it is, with all pixels of a unit; `step` as above."""
     if PANEL_VECTORS >= 4 and vectors == 4:
-        multiply_tiles(kind, PIXELS_4, SMALL_PIXELS, 4, columns, panel, image, sums, bias)
+        multiply_tiles(kind, step, PIXELS_4, SMALL_PIXELS, 4, columns, panel, image, sums, bias)
     elif PANEL_VECTORS >= 4 and vectors == 3:
-        multiply_tiles(kind, PIXELS_3, SMALL_PIXELS, 3, columns, panel, image, sums, bias)
+        multiply_tiles(kind, step, PIXELS_3, SMALL_PIXELS, 3, columns, panel, image, sums, bias)
     elif vectors == 2:
-        multiply_tiles(kind, PIXELS_2, SMALL_PIXELS, 2, columns, panel, image, sums, bias)
+        multiply_tiles(kind, step, PIXELS_2, SMALL_PIXELS, 2, columns, panel, image, sums, bias)
     else:
-        multiply_tiles(kind, PIXELS_1, SMALL_PIXELS, 1, columns, panel, image, sums, bias)
+        multiply_tiles(kind, step, PIXELS_1, SMALL_PIXELS, 1, columns, panel, image, sums, bias)
 
 
 cdef void finish_panel(
@@ -251,11 +254,11 @@ cdef void multiply_filter_lanes(
         )
         if begins(unit):
             multiply_panel(
-                BEGUN, width // vector, &columns, panel, scratch, sums, lane_bias
+                BEGUN, 0, width // vector, &columns, panel, scratch, sums, lane_bias
             )
         else:
             multiply_panel(
-                CONTINUED, width // vector, &columns, panel, scratch, sums, lane_bias
+                CONTINUED, 0, width // vector, &columns, panel, scratch, sums, lane_bias
             )
         if ends(unit, problem):
             finish_panel(sums, y, problem, unit, k, filters)

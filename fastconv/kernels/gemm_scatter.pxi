@@ -193,7 +193,7 @@ cdef void multiply_taps(
     columns.taps = layout.given.problem.filters
     columns.positions, columns.offsets = layout.positions, layout.offsets
     multiply_panel(
-        BEGUN, width // vector, &columns, scratch + layout.panel, scratch + layout.band,
+        BEGUN, 0, width // vector, &columns, scratch + layout.panel, scratch + layout.band,
         scratch + layout.columns, nothing,
     )
 
