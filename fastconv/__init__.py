@@ -39,6 +39,7 @@ from .conv import Conv2dGrads, Conv2dPlan, conv2d, conv2d_backward, plan_conv2d
 from .conv_transpose import conv_transpose2d, conv_transpose2d_backward
 from .explaining import Explanation, explain
 from .images import FilteringExplanation, convolve2d, correlate2d, explain_convolve2d
+from .levels import accuracy, get_accuracy, set_accuracy
 from .planning import backends
 from .pool import (
     avg_pool2d,
@@ -57,6 +58,7 @@ __all__ = [
     "ConvProblem",
     "Explanation",
     "FilteringExplanation",
+    "accuracy",
     "avg_pool2d",
     "avg_pool2d_backward",
     "backends",
@@ -70,6 +72,7 @@ __all__ = [
     "explain",
     "explain_convolve2d",
     "filters",
+    "get_accuracy",
     "get_num_threads",
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
@@ -79,6 +82,7 @@ __all__ = [
     "nn",
     "num_threads",
     "plan_conv2d",
+    "set_accuracy",
     "set_num_threads",
     "show_config",
 ]

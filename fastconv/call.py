@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .algorithms.implementation import Operation, Plan, Run
+from .levels import Level
 from .planning import check_name, plan
 from .problem import ConvProblem, TransposedProblem
 from .problem.operands import Array, check_out, is_prepared, prepare
@@ -51,11 +52,14 @@ class Call:
     """
 
     def __init__(
-        self, operation: Operation, problem: ConvProblem, backend: str, *, given_4d: bool
-    ) -> None:
+        self, operation: Operation, problem: ConvProblem, backend: str, accuracy: Level, *,
+        given_4d: bool, prepared: bool = False,
+    ) -> None:  # fmt: skip
         self.operation = operation
         self.problem = problem
         self._backend = backend
+        self._accuracy = accuracy
+        self._prepared = prepared
         self._task = problem.unpadded
         self._flops = problem.flops
         x, weight, y = problem.x_shape, problem.weight_shape, problem.output_shape
@@ -76,7 +80,10 @@ class Call:
     def _plan_for(self, threads: int) -> Plan:
         found = self._plans.get(threads)
         if found is None:
-            found = plan(self.operation, self._task, self._backend, threads)
+            found = plan(
+                self.operation, self._task, self._backend, threads, accuracy=self._accuracy,
+                prepared=self._prepared,
+            )  # fmt: skip
             # the run first: a thread that finds the plan shall find it
             self._runs[threads] = found.run, found.scratch_bytes
             self._plans[threads] = found
@@ -174,19 +181,30 @@ class Call:
 class Calls:
     """A problem's calls, each planned when it is first asked for."""
 
-    def __init__(self, problem: ConvProblem, backend: str, *, given_4d: bool) -> None:
+    def __init__(
+        self, problem: ConvProblem, backend: str, accuracy: Level, *, given_4d: bool
+    ) -> None:
         check_name(backend)
         self.problem = problem
         self._backend = backend
+        self._accuracy = accuracy
         self._given_4d = given_4d
 
-    def _make(self, operation: Operation) -> Call:
-        return Call(operation, self.problem, self._backend, given_4d=self._given_4d)
+    def _make(self, operation: Operation, *, prepared: bool = False) -> Call:
+        return Call(
+            operation, self.problem, self._backend, self._accuracy, given_4d=self._given_4d,
+            prepared=prepared,
+        )  # fmt: skip
 
     @cached_property
     def forward(self) -> Call:
         """The call that fills y."""
         return self._make("forward")
+
+    @cached_property
+    def forward_prepared(self) -> Call:
+        """The same for weights that its plan has prepared."""
+        return self._make("forward", prepared=True)
 
     @cached_property
     def input_grad(self) -> Call:
@@ -206,7 +224,7 @@ def find_calls(*key: Any) -> Calls:
     ----------
     key
         x_shape, weight_shape, bias_shape, dtype, stride, padding, dilation, groups, padding_mode,
-        activation, backend.
+        activation, backend, accuracy.
 
     Raises
     ------
@@ -224,7 +242,7 @@ def find_transposed(*key: Any) -> Calls:
     ----------
     key
         x_shape, weight_shape, bias_shape, dtype, stride, padding, output_padding, dilation, groups,
-        backend.
+        backend, accuracy.
 
     Raises
     ------
@@ -258,25 +276,25 @@ def is_plain(option: object) -> bool:
 def _make(
     x_shape: tuple[int, ...], weight_shape: tuple[int, ...], bias_shape: tuple[int, ...] | None,
     dtype: np.dtype[Any], stride: Any, padding: Any, dilation: Any, groups: Any,
-    padding_mode: Any, activation: Any, backend: str,
+    padding_mode: Any, activation: Any, backend: str, accuracy: Level,
 ) -> Calls:  # fmt: skip
     problem = ConvProblem.create(
         x_shape, weight_shape, bias_shape, dtype=dtype, stride=stride, padding=padding,
         dilation=dilation, groups=groups, padding_mode=padding_mode, activation=activation,
     )  # fmt: skip
-    return Calls(problem, backend, given_4d=len(x_shape) == 4)
+    return Calls(problem, backend, accuracy, given_4d=len(x_shape) == 4)
 
 
 def _make_transposed(
     x_shape: tuple[int, ...], weight_shape: tuple[int, ...], bias_shape: tuple[int, ...] | None,
     dtype: np.dtype[Any], stride: Any, padding: Any, output_padding: Any, dilation: Any,
-    groups: Any, backend: str,
+    groups: Any, backend: str, accuracy: Level,
 ) -> Calls:  # fmt: skip
     transposed = TransposedProblem.create(
         x_shape, weight_shape, bias_shape, dtype=dtype, stride=stride, padding=padding,
         output_padding=output_padding, dilation=dilation, groups=groups,
     )  # fmt: skip
-    return Calls(transposed.convolution, backend, given_4d=len(x_shape) == 4)
+    return Calls(transposed.convolution, backend, accuracy, given_4d=len(x_shape) == 4)
 
 
 _cached = remembered(_make)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from .call import find_transposed
 from .conv import Conv2dGrads, sums_of_channels
+from .levels import Level, level_of
 from .problem.arguments import Pair, parse_needs
 from .problem.operands import Array, check_array, check_dtypes_agree
 from .problem.padding import PaddingInNumbers
@@ -26,6 +27,7 @@ def conv_transpose2d(
     dilation: Pair = 1,
     groups: SupportsIndex = 1,
     backend: str = "auto",
+    accuracy: Level | None = None,
     out: Array | None = None,
 ) -> Array:
     r"""Set a bank of kernels down at every pixel, as a transposed convolution layer does.
@@ -57,6 +59,8 @@ def conv_transpose2d(
         Divides both C and K; output group g sees only input group g.
     backend : str
         "auto" or one of `backends()`.
+    accuracy : {None, "strict", "default", "fast"}
+        Which algorithms may compute it; see `set_accuracy`, whose setting None is.
     out : ndarray, optional
         Where to write; the shape and dtype of the result, sharing no memory with the operands.
 
@@ -114,6 +118,7 @@ def conv_transpose2d(
         x_array.shape, w_array.shape, None if b_array is None else b_array.shape,
         check_dtypes_agree(x=x_array, weight=w_array, bias=b_array),
         stride, padding, output_padding, dilation, groups, backend,
+        level_of(accuracy),
     ).input_grad  # fmt: skip
     return call(x_array, w_array, None, b_array, out)
 
@@ -130,6 +135,7 @@ def conv_transpose2d_backward(
     groups: SupportsIndex = 1,
     needs: tuple[bool, bool, bool] = (True, True, True),
     backend: str = "auto",
+    accuracy: Level | None = None,
 ) -> Conv2dGrads:
     r"""Compute the gradients of `conv_transpose2d` with respect to its image, weights and bias.
 
@@ -150,7 +156,7 @@ def conv_transpose2d_backward(
         ∂E/∂Y, the gradient of the loss with respect to the layer's output.
     x, weight
         As given to `conv_transpose2d`, all of one dtype.
-    stride, padding, output_padding, dilation, groups, backend
+    stride, padding, output_padding, dilation, groups, backend, accuracy
         As given to `conv_transpose2d`.
     needs : (bool, bool, bool)
         Which gradients to compute: of x, weight, bias.
@@ -178,6 +184,7 @@ def conv_transpose2d_backward(
         x_array.shape, w_array.shape, None,
         check_dtypes_agree(x=x_array, weight=w_array, grad_output=g_array),
         stride, padding, output_padding, dilation, groups, backend,
+        level_of(accuracy),
     )  # fmt: skip
     convolution = calls.problem  # from the output to x
     shape = convolution.x_shape if x_array.ndim == 4 else convolution.x_shape[1:]

@@ -15,6 +15,7 @@ from . import isa
 from .algorithms.im2col import column_buffer_bytes, column_buffer_limit
 from .algorithms.implementation import Accuracy, Operation, Plan
 from .call import Call
+from .levels import Level, level_of
 from .planning import check_name, refusals
 from .problem import ConvProblem
 from .problem.activation import Activation, mask_bytes
@@ -52,7 +53,8 @@ class Explanation:
         How many threads the chosen backend would use on this problem now; None where NumPy's BLAS
         decides.
     accuracy : Accuracy
-        What is promised of every sum: ``growth``, ``componentwise``, ``exact_on_integers``.
+        What is promised of every sum: ``growth``, ``typical``, ``componentwise``,
+        ``exact_on_integers``.
     """
 
     problem: ConvProblem
@@ -96,8 +98,7 @@ class Explanation:
             )),
             *(("piece", piece) for piece in self.pieces),
             ("scratch", _binary(self.scratch_bytes)),
-            ("accuracy", f"within {self.accuracy.growth:g}·(n + 2)·u·Σ|z| of a sum of n products z"
-             + (", exact on integers" if self.accuracy.exact_on_integers else "")),
+            ("accuracy", _promise(self.accuracy)),
             *((f"not {name}", reason) for name, reason in self.refusals.items()),
         ]  # fmt: skip
         margin = max(len(label) for label, _ in lines) + 2
@@ -122,6 +123,7 @@ def explain(
     activation: Activation = None,
     dtype: npt.DTypeLike = np.float32,
     backend: str = "auto",
+    accuracy: Level | None = None,
     direction: Operation = "forward",
 ) -> Explanation:
     """Explain what `conv2d`, or one of its gradients, would do with operands of these shapes.
@@ -130,7 +132,7 @@ def explain(
     ----------
     x_shape, weight_shape, bias_shape
         The shapes of the operands.
-    stride, padding, dilation, groups, padding_mode, activation, backend
+    stride, padding, dilation, groups, padding_mode, activation, backend, accuracy
         As for `conv2d`.
     dtype
         float32 or float64.
@@ -174,7 +176,8 @@ def explain(
             f"direction must be 'forward', 'input-grad' or 'weight-grad', not {shown(direction)}"
         )
     check_name(backend)
-    call = Call(direction, problem, backend, given_4d=True)
+    level = level_of(accuracy)
+    call = Call(direction, problem, backend, level, given_4d=True)
     plan = call.plan()
     held = call.held_bytes()
     if direction != "forward" and problem.activation is not None:
@@ -191,7 +194,7 @@ def explain(
         leaf.implementation.name,
         {} if leaf.blocks is None else leaf.blocks._asdict(),
         tuple(_leaves(plan)) if plan.pieces else (),
-        refusals(direction, problem.unpadded, backend, threads, plan),
+        refusals(direction, problem.unpadded, backend, threads, level, plan),
         held,
         plan.threads,
         plan.accuracy,
@@ -205,6 +208,15 @@ def _leaves(plan: Plan) -> Iterator[str]:
             yield from _leaves(piece)
         else:
             yield f"{piece.piece.problem}: {piece.implementation.name}"
+
+
+def _promise(accuracy: Accuracy) -> str:
+    size = "Σ|z|" if accuracy.componentwise else "max|x|·Σ|w|"
+    return (
+        f"within {accuracy.growth:g}·(n + 2)·u·{size} of a sum of n products z, usually within "
+        f"{accuracy.typical:g}·√(n + 2)·u of its size"
+        + (", exact on integers" if accuracy.exact_on_integers else "")
+    )
 
 
 def _binary(count: float) -> str:

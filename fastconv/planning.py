@@ -34,6 +34,8 @@ from .algorithms.scatter import GEMM_SCATTER
 from .algorithms.slide import SLIDE, SPREAD
 from .algorithms.stencil import STENCIL_CHANNELS, STENCIL_ROWS
 from .algorithms.weights import WEIGHTS_FILTERS, WEIGHTS_PIXELS, WEIGHTS_SLIDE
+from .algorithms.winograd import WINOGRAD_2, WINOGRAD_4, WINOGRAD_6
+from .levels import Level, allows
 from .problem import ConvProblem, Piece
 from .problem.arguments import shown
 
@@ -41,6 +43,7 @@ __all__ = [
     "FAMILIES",
     "IMPLEMENTATIONS",
     "Family",
+    "answer_of",
     "ask",
     "backends",
     "check_name",
@@ -54,8 +57,8 @@ __all__ = [
 # By operation, in the order in which they are asked.
 IMPLEMENTATIONS: dict[Operation, tuple[Implementation, ...]] = {
     "forward": (
-        BY_PADDING, STENCIL_CHANNELS, SLIDE, STENCIL_LARGE, STENCIL_ROWS, GEMM_FILTERS, GEMM_PIXELS,
-        LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
+        BY_PADDING, STENCIL_CHANNELS, SLIDE, STENCIL_LARGE, STENCIL_ROWS, WINOGRAD_6, WINOGRAD_4,
+        WINOGRAD_2, GEMM_FILTERS, GEMM_PIXELS, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
     ),
     "input-grad": (SPREAD, GEMM_SCATTER, BY_STRIDE, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL),
     "weight-grad": (
@@ -80,14 +83,13 @@ class Family(NamedTuple):
     summary: str
     threading: Literal["openmp", "blas", "none"]
 
-    @property
-    def accuracy(self) -> Accuracy:
-        """The contract of the least accurate of its implementations."""
+    def accuracy(self, level: Level) -> Accuracy:
+        """Return the contract of the least accurate of its implementations that a level allows."""
         return Accuracy.of_all(
             implementation.accuracy
             for implementations in IMPLEMENTATIONS.values()
             for implementation in implementations
-            if self.name in implementation.families
+            if self.name in implementation.families and allows(level, implementation.level)
         )
 
 
@@ -103,6 +105,11 @@ FAMILIES = (
     Family(
         "gemm_pixels",
         "the same product with pixels in the lanes: for few filters or few taps",
+        "openmp",
+    ),
+    Family(
+        "winograd",
+        "fewer multiplications: tiles and kernels transformed, multiplied, transformed back",
         "openmp",
     ),
     Family(
@@ -151,13 +158,23 @@ def choose(request: Request) -> Plan | Refusal:
         for implementation in implementations:
             if not _is_asked_for(implementation, request.backend):
                 continue
-            answer = implementation.plan(asked, choose)
+            answer = answer_of(implementation, asked)
             if isinstance(answer, Plan):
                 return answer
             refusal = answer
             if implementation.name == request.backend:
                 named = answer
     return named or refusal
+
+
+def answer_of(implementation: Implementation, request: Request) -> Plan | Refusal:
+    """Return how an implementation would do it, or why not: the accuracy asked for, before all."""
+    if allows(request.accuracy, implementation.level):
+        return implementation.plan(request, choose)
+    return Refusal(
+        f"its errors are larger than accuracy={request.accuracy!r} allows; "
+        f"{implementation.level!r} does"
+    )
 
 
 def _is_asked_for(implementation: Implementation, backend: str) -> bool:
@@ -169,8 +186,9 @@ def _is_asked_for(implementation: Implementation, backend: str) -> bool:
 
 
 def ask(
-    operation: Operation, problem: ConvProblem, backend: str, threads: int, *, forced: bool = True
-) -> Plan | Refusal:
+    operation: Operation, problem: ConvProblem, backend: str, threads: int, *,
+    accuracy: Level = "default", forced: bool = True, prepared: bool = False,
+) -> Plan | Refusal:  # fmt: skip
     """Return how a backend would do it, suited or not, or why it cannot.
 
     Parameters
@@ -179,14 +197,22 @@ def ask(
         Its padding is with zeros (`ConvProblem.unpadded`). An empty batch is planned as one image.
     backend
         "auto", a family, or the name of an implementation.
+    accuracy, prepared
+        See `Request`.
     """
     if problem.is_empty:
         problem = replace(problem, batch=1)
     forced = forced and backend != "auto"
-    return choose(Request(operation, Piece(problem), threads, backend, forced))
+    request = Request(
+        operation, Piece(problem), threads, backend, forced, accuracy=accuracy, prepared=prepared
+    )
+    return choose(request)
 
 
-def plan(operation: Operation, problem: ConvProblem, backend: str, threads: int) -> Plan:
+def plan(
+    operation: Operation, problem: ConvProblem, backend: str, threads: int, *,
+    accuracy: Level = "default", prepared: bool = False,
+) -> Plan:  # fmt: skip
     """Return how it is done; see `ask`.
 
     Raises
@@ -195,7 +221,7 @@ def plan(operation: Operation, problem: ConvProblem, backend: str, threads: int)
         For a backend that does not exist, or cannot compute the problem.
     """
     check_name(backend)
-    answer = ask(operation, problem, backend, threads)
+    answer = ask(operation, problem, backend, threads, accuracy=accuracy, prepared=prepared)
     if isinstance(answer, Refusal):
         raise ValueError(f"backend {backend!r} cannot compute {problem}: {answer.reason}")
     return answer
@@ -227,7 +253,12 @@ def check_usable(backend: str) -> None:
 
 
 def refusals(
-    operation: Operation, problem: ConvProblem, backend: str, threads: int, chosen: Plan
+    operation: Operation,
+    problem: ConvProblem,
+    backend: str,
+    threads: int,
+    accuracy: Level,
+    chosen: Plan,
 ) -> dict[str, str]:
     """Return, for every family but that of the plan that was chosen, why it was not."""
     passed_over = (
@@ -238,6 +269,6 @@ def refusals(
     reasons = {}
     for family in FAMILIES:
         if family.name != chosen.family:
-            answer = ask(operation, problem, family.name, threads, forced=False)
+            answer = ask(operation, problem, family.name, threads, accuracy=accuracy, forced=False)
             reasons[family.name] = answer.reason if isinstance(answer, Refusal) else passed_over
     return reasons

@@ -45,6 +45,25 @@ GEMM_PANEL_BYTES = 16 * KIB
 GEMM_MOST_PIXELS = 896
 GEMM_MOST_FILTERS = 256
 
+# ── winograd ───────────────────────────────────────────────────────────────────────────────────
+# Tiles of a unit that are tried: with more, weights are read or made for more of them; with fewer,
+# the data of all channels stay nearer.
+WINOGRAD_TILES = (16, 24, 32, 48, 64)
+# Channels summed from zero: by which sums are ordered, and so their bits.
+WINOGRAD_CHANNELS = 128
+# What is reached of the peak in the product; and cycles, of a vector, per value of a tile that is
+# transformed: weights into a panel, pixels, and sums back.
+WINOGRAD_PRODUCT = 0.85
+WINOGRAD_WEIGHT_CYCLES = 5.0
+WINOGRAD_PIXEL_CYCLES = 6.0
+WINOGRAD_SUM_CYCLES = 5.3
+# It has to be so much ahead of direct sums.
+WINOGRAD_GAIN = 0.95
+# Up to so many bytes a plan keeps transformed weights. Larger ones would come from memory in each
+# call, and making them anew from a quarter of the bytes is as fast or faster (a Zen 3 whose 32 MiB
+# of third-level cache are shared).
+WINOGRAD_WEIGHTS_BYTES = 4 * MIB
+
 # ── depthwise ──────────────────────────────────────────────────────────────────────────────────
 # The rows that a stencil's unit reads lie in the first-level cache where that leaves it enough.
 STENCIL_ROWS_BYTES = 24 * KIB

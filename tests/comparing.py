@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastconv.algorithms.implementation import Accuracy
+
 Array = npt.NDArray[Any]
+
+DIRECT = Accuracy()
 
 
 def assert_equal(actual: Array, expected: npt.ArrayLike, name: str = "result") -> None:
@@ -27,7 +31,7 @@ def assert_within_bounds(
     truth: Array,
     magnitude: Array,
     terms: int,
-    growth: float = 1.0,
+    accuracy: Accuracy = DIRECT,
     name: str = "result",
 ) -> None:
     """Assert both tiers of the error bound.
@@ -42,8 +46,8 @@ def assert_within_bounds(
         The sum of the products' absolute values.
     terms
         The most products in one sum.
-    growth
-        What the algorithm states of itself: `Accuracy.growth`.
+    accuracy
+        What the algorithm states of itself.
     name
         What `actual` is, for the message.
 
@@ -56,15 +60,19 @@ def assert_within_bounds(
     """
     __tracebackhide__ = True
     u = unit_roundoff(str(actual.dtype))
+    if not accuracy.componentwise and magnitude.size:
+        magnitude = np.full_like(magnitude, magnitude.max())
     error = np.abs(actual.astype(np.float64) - truth)
     # float64 results are compared with float64 sums, which have as much error of their own
     share = 2 if actual.dtype == np.float64 else 1
-    bound = share * growth * (terms + 2) * u * magnitude
+    bound = share * accuracy.growth * (terms + 2) * u * magnitude
     beyond = ~(error <= bound)
     if beyond.any():
         proven = _first_of(beyond, actual, truth, name, "exceed the proven bound of the error")
         raise AssertionError(proven)
-    canary = share * growth * np.sqrt(terms + 2) * u * max(_rms(truth), _rms(magnitude) * 0.05)
+    canary = (
+        share * accuracy.typical * np.sqrt(terms + 2) * u * max(_rms(truth), _rms(magnitude) * 0.05)
+    )
     if _rms(error) > canary:
         worst = _first_of(error == error.max(), actual, truth, name, "have the largest error")
         raise AssertionError(f"typical error {_rms(error):.3g} exceeds {canary:.3g}; {worst}")

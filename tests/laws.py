@@ -34,6 +34,7 @@ def on_each_able_backend(
     able: Callable[[Iterable[bool]], bool] = all,
     among: Iterable[str] | None = None,
     dtypes: Iterable[str] = DTYPES,
+    exact: bool = False,
 ) -> Callable[[Law], Any]:
     """Make of a law about a case, a backend and a dtype a test of each case.
 
@@ -49,6 +50,8 @@ def on_each_able_backend(
         The names of the backends to try, if not all.
     dtypes
         The dtypes to try.
+    exact
+        Whether it is about sums of integers, so that who does not promise these is left out.
 
     Notes
     -----
@@ -61,6 +64,8 @@ def on_each_able_backend(
 
     def is_tried(backend: Backend, case: AnyCase) -> bool:
         wanted = among is None or backend.name in among
+        if exact and not backend.accuracy.exact_on_integers:
+            return False
         return wanted and able(is_able(backend, case.task, way) for way in directions)
 
     def make_test(law: Law) -> Any:
@@ -73,7 +78,8 @@ def on_each_able_backend(
             for backend in backends:
                 for dtype in dtypes:
                     try:
-                        law(case, backend, dtype)
+                        with fastconv.accuracy("fast"):
+                            law(case, backend, dtype)
                     except Exception as error:
                         failures[backend.name, dtype] = error
             if failures:
@@ -81,7 +87,8 @@ def on_each_able_backend(
                 raise AssertionError(message) from next(iter(failures.values()))
 
         def on(case: str, backend: str, dtype: str) -> None:
-            law(by_name[case], next(b for b in contenders() if b.name == backend), dtype)
+            with fastconv.accuracy("fast"):
+                law(by_name[case], next(b for b in contenders() if b.name == backend), dtype)
 
         test.on = on  # type: ignore[attr-defined]
         test.__signature__ = inspect.Signature(  # type: ignore[attr-defined]

@@ -21,7 +21,7 @@ import fastconv
 import reference
 from benchmarks.problems.layers import LAYERS
 from fastconv import call, planning, tuning
-from fastconv.algorithms.implementation import Operation, Plan
+from fastconv.algorithms.implementation import Accuracy, Operation, Plan
 
 Array = npt.NDArray[Any]
 
@@ -128,13 +128,13 @@ class Backend:
     """What ``backend=`` may be, and what it promises of its sums."""
 
     name: str
-    error_growth: float
+    accuracy: Accuracy
 
 
 @cache
 def families() -> tuple[Backend, ...]:
     """Return what `backends()` lists here, in order of choice."""
-    return tuple(Backend(f.name, f.accuracy.growth) for f in planning.usable_families())
+    return tuple(Backend(f.name, f.accuracy("fast")) for f in planning.usable_families())
 
 
 @cache
@@ -148,14 +148,14 @@ def contenders() -> tuple[Backend, ...]:
     for implementations in planning.IMPLEMENTATIONS.values():
         for implementation in implementations:
             if set(implementation.families) & set(fastconv.backends()):
-                name, growth = implementation.name, implementation.accuracy.growth
-                found.setdefault(name, Backend(name, growth))
+                name = implementation.name
+                found.setdefault(name, Backend(name, implementation.accuracy))
     return tuple(found.values())
 
 
 def plan_of(backend: str, task: fastconv.ConvProblem, operation: Operation) -> Plan | None:
     """Return how a backend would compute a problem without padding modes, None if it cannot."""
-    answer = planning.ask(operation, task, backend, threads=2)
+    answer = planning.ask(operation, task, backend, threads=2, accuracy="fast")
     return answer if isinstance(answer, Plan) else None
 
 

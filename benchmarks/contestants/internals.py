@@ -8,10 +8,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+import fastconv
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
 from fastconv import isa, planning
-from fastconv.algorithms.implementation import Operation, Plan, Refusal
+from fastconv.algorithms.implementation import Accuracy, Operation, Plan, Refusal
 from fastconv.problem import ConvProblem
 
 # The operations that a direction is made of.
@@ -25,17 +26,17 @@ _PARTS: Mapping[Direction, tuple[Operation, ...]] = {
 
 @dataclass(frozen=True)
 class Backend:
-    """One of fastconv's backends; its errors may grow this much faster than a plain sum's."""
+    """One of fastconv's backends, and what it promises of its sums."""
 
     name: str
     summary: str
-    error_growth: float
+    accuracy: Accuracy
 
 
 def backends() -> list[Backend]:
     """Return the backends that are usable on this machine, in order of choice."""
     return [
-        Backend(family.name, family.summary, family.accuracy.growth)
+        Backend(family.name, family.summary, family.accuracy(fastconv.get_accuracy()))
         for family in planning.usable_families()
     ]
 

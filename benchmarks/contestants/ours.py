@@ -35,8 +35,8 @@ class FastconvBackend(FromFastconv, Contestant):
         self.label = f"fastconv {backend.name}"
         self.about = backend.summary
         self.rough_gflops = SLOW.get(backend.name, USUAL_GFLOPS)
-        self.slack = backend.error_growth
-        self.sums_exactly = backend.error_growth == 1
+        self.slack = backend.accuracy.growth
+        self.sums_exactly = backend.accuracy.exact_on_integers
 
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
         return internals.refusal(self.name, layer, direction)
@@ -123,5 +123,6 @@ def _call(backend: str, layer: Layer, direction: Direction, data: Data) -> Run:
 
 def _worst_growth() -> tuple[float, bool]:
     """Return slack and exactness of whichever backend may be chosen."""
-    growth = max(backend.error_growth for backend in internals.backends())
-    return growth, growth == 1
+    contracts = [backend.accuracy for backend in internals.backends()]
+    exact = all(contract.exact_on_integers for contract in contracts)
+    return max(contract.growth for contract in contracts), exact

@@ -111,10 +111,10 @@ class Kernel(Implementation):
         if reason is not None:
             return Refusal(reason)
         if not request.forced:
-            reason = self.unsuited(request.piece)
+            reason = self.unsuited_for(request)
             if reason is not None:
                 return Refusal(reason, able=True)
-        blocks = self.blocks(request.piece, request.threads)
+        blocks = self.blocks_for(request)
         description = Description(self.name, request.piece, blocks)
         made = kernel(self.compiled)(description)
         run, scratch_bytes = self.make_run(made, description, request.threads)
@@ -134,6 +134,14 @@ class Kernel(Implementation):
     @abstractmethod
     def blocks(self, piece: Piece, threads: int) -> tuple[Any, ...]:
         """Return how much of a piece is one unit."""
+
+    def unsuited_for(self, request: Request) -> str | None:
+        """Return the same, of one for whom more matters than the piece."""
+        return self.unsuited(request.piece)
+
+    def blocks_for(self, request: Request) -> tuple[Any, ...]:
+        """Return the same, of one for whom more matters than the piece and the threads."""
+        return self.blocks(request.piece, request.threads)
 
     def make_run(self, made: Any, description: Description, threads: int) -> tuple[Run, int]:
         """Return the function that runs the compiled object, and the scratch that it wants."""

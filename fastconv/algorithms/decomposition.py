@@ -38,6 +38,7 @@ def plan_pieces(
                 piece=piece,
                 threads=worth_waking(request.threads, piece.problem.flops),
                 siblings=request.siblings * len(pieces),
+                prepared=False,
             )
         )
         if isinstance(answer, Refusal):

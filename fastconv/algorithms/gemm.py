@@ -19,7 +19,13 @@ from ..problem.operands import Array
 from .blocks import Blocks, band_bytes, ceil_div, even, filters_at_once
 from .compiled import Kernel, at_line, beyond_limit, kernel, vector_values
 
-__all__ = ["GEMM_FILTERS", "GEMM_PIXELS"]
+__all__ = ["GEMM_FILTERS", "GEMM_PIXELS", "direct_cycles"]
+
+
+# Of a weight, brought into a panel.
+_PACKING_CYCLES = 0.33
+# And of one that comes from memory in each call.
+_FAR_CYCLES = 2.0
 
 
 class _Product(Kernel):
@@ -169,7 +175,7 @@ class _Filters(_Product):
     def _product_cycles(self, problem: ConvProblem, images: int, rows: int, filters: int) -> float:
         pixels = images * rows * problem.out_width
         vectors = ceil_div(filters, vector_values(problem))
-        packing = 0.33 * filters * problem.taps
+        packing = _PACKING_CYCLES * filters * problem.taps
         return (pixels + 3) * vectors * problem.taps + 0.3 * pixels * filters + packing
 
 
@@ -210,6 +216,17 @@ def _efficiency(problem: ConvProblem) -> tuple[float, float]:
     few = {1: 0.5, 2: 0.8, 3: 0.7}.get(filters, 1.0)
     by_pixels = 0.93 * few * pixels / positions * taps / (taps + 9)
     return by_filters, by_pixels
+
+
+def direct_cycles(problem: ConvProblem, *, prepared: bool) -> float:
+    """Return about how many cycles the better of the two takes, by one thread."""
+    products = problem.flops / 2
+    weights = problem.out_channels * problem.taps
+    if weights * problem.dtype.itemsize > tuning.WINOGRAD_WEIGHTS_BYTES:
+        packing = _FAR_CYCLES * weights
+    else:
+        packing = 0 if prepared else _PACKING_CYCLES * weights
+    return products / (2 * vector_values(problem)) / max(_efficiency(problem)) + packing
 
 
 GEMM_FILTERS = _Filters()

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from ..levels import Level
 from ..problem import ConvProblem, Piece
 from ..problem.operands import Array
 
@@ -50,21 +51,26 @@ class Accuracy(NamedTuple):
         an activation, with u half the spacing of floating-point numbers at 1 (Higham, Accuracy and
         Stability of Numerical Algorithms, chapter 3); 1 for any order of summation. For an output,
         n is the taps and the bias.
+    typical : float
+        What errors of random data usually are, by root mean square: no more than so many times
+        ``√(n + 2) · u`` times the size of the results.
     componentwise : bool
-        Whether that holds of every single result with its own Σ|z|; if not, only with the largest.
+        Whether the growth holds of every single result with its own Σ|z|. If not, it holds with
+        ``max|x| · Σ|w|`` in place of it: the largest pixel, and the weights of the filter.
     exact_on_integers : bool
         Whether sums of integers that fit the significand come out exactly.
     """
 
     growth: float = 1.0
+    typical: float = 1.0
     componentwise: bool = True
     exact_on_integers: bool = True
 
     @classmethod
     def of_all(cls, contracts: Iterable[Accuracy]) -> Accuracy:
         """Return what holds of all of them."""
-        growths, componentwise, exact = zip(*contracts, strict=True)
-        return cls(max(growths), all(componentwise), all(exact))
+        growths, typical, componentwise, exact = zip(*contracts, strict=True)
+        return cls(max(growths), max(typical), all(componentwise), all(exact))
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,10 @@ class Request:
         Whether an implementation shall plan what it is able to, suited or not.
     siblings : int
         Of how many pieces this is one. Cutting it further multiplies them.
+    accuracy : {"strict", "default", "fast"}
+        What the results shall have at the least; see levels.py.
+    prepared : bool
+        Whether the weights will be given as `Plan.prepare` makes them.
     """
 
     operation: Operation
@@ -93,6 +103,8 @@ class Request:
     backend: str = "auto"
     forced: bool = False
     siblings: int = 1
+    accuracy: Level = "default"
+    prepared: bool = False
 
     @property
     def problem(self) -> ConvProblem:
@@ -171,11 +183,14 @@ class Implementation(ABC):
         The names by which ``backend=`` finds it, its own family first; of a decomposition none,
         since it does with any family what its pieces can be done with.
     accuracy : Accuracy
+    level : {"strict", "default", "fast"}
+        Of the calls that it may compute: those that ask for no more than it.
     """
 
     name: str
     families: tuple[str, ...] = ()
     accuracy = Accuracy()
+    level: Level = "strict"
 
     @abstractmethod
     def plan(self, request: Request, choose: Chooser) -> Plan | Refusal:

@@ -200,6 +200,17 @@ def _part(room: Array, shape: tuple[int, ...]) -> Array:
 
 def _pass(x: Array, taps: Array, pads: Pads, backend: str, out: Array) -> None:
     call = find_calls(
-        x.shape, (1, 1, *taps.shape), None, x.dtype, (1, 1), pads, (1, 1), 1, "zeros", None, backend
+        x.shape,
+        (1, 1, *taps.shape),
+        None,
+        x.dtype,
+        (1, 1),
+        pads,
+        (1, 1),
+        1,
+        "zeros",
+        None,
+        backend,
+        "strict",
     ).forward
     call.fill(out, x, taps[None, None])

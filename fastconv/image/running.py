@@ -41,7 +41,7 @@ def direct_call(filtering: Filtering, backend: str) -> Call:
     )
     return find_calls(
         (images, 1, *filtering.x_shape[1:]), (filters, 1, rows, columns), None, filtering.dtype,
-        (1, 1), filtering.pads, (1, 1), 1, "zeros", None, backend,
+        (1, 1), filtering.pads, (1, 1), 1, "zeros", None, backend, "strict",
     ).forward  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def direct_inside(x: Array, kernels: Array) -> Array:
     """Return (K, OH, OW) of an image (H, W) without anything beyond its edge."""
     call = find_calls(
         (1, *x.shape), (len(kernels), 1, *kernels.shape[1:]), None, x.dtype, (1, 1),
-        ((0, 0), (0, 0)), (1, 1), 1, "zeros", None, "auto",
+        ((0, 0), (0, 0)), (1, 1), 1, "zeros", None, "auto", "strict",
     ).forward  # fmt: skip
     return call(x[None], kernels[:, None])
 

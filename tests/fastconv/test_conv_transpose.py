@@ -141,7 +141,9 @@ def integers_and_back(case, dtype):
 
 def _convolution(case, data):
     """Return what conv2d, going back, makes of `grad_output`: the gradient of the image."""
-    forward = fastconv.conv2d(data.grad_output, data.weight, **convolution_options(case))
+    forward = fastconv.conv2d(
+        data.grad_output, data.weight, accuracy="strict", **convolution_options(case)
+    )
     return forward[..., : case.x_shape[-2], : case.x_shape[-1]]
 
 
@@ -168,7 +170,7 @@ def random_truth(case, dtype):
     return truth_of(case, data), truth_of(case, sizes)
 
 
-@on_each_able_backend(CASES, "forward", "input-grad", "weight-grad")
+@on_each_able_backend(CASES, "forward", "input-grad", "weight-grad", exact=True)
 def test_integers_come_out_exactly(case, backend, dtype):
     data = integers(case, dtype)
     truth, _ = integer_truth(case)
@@ -180,7 +182,7 @@ def test_integers_come_out_exactly(case, backend, dtype):
     assert_equal(out, truth, "y")
 
 
-@on_each_able_backend(CASES, "forward", "input-grad", "weight-grad")
+@on_each_able_backend(CASES, "forward", "input-grad", "weight-grad", exact=True)
 def test_integer_gradients_come_out_exactly(case, backend, dtype):
     data = integers(case, dtype)
     _, truth = integer_truth(case)
@@ -193,7 +195,7 @@ def test_integer_gradients_come_out_exactly(case, backend, dtype):
         assert_equal(actual, expected, f"grads.{name}")
 
 
-@on_each_able_backend(CASES, "forward")
+@on_each_able_backend(CASES, "forward", exact=True)
 def test_the_gradient_of_the_image_is_exact_by_every_forward_pass(case, backend, dtype):
     data = integers(case, dtype)
     _, truth = integer_truth(case)
@@ -218,12 +220,11 @@ def test_random_data_stays_within_the_error_bounds(case, backend, dtype):
         )
     convolution = case.problem.convolution
     kernel = convolution.kernel_height * convolution.kernel_width
-    growth = backend.error_growth
     terms = convolution.out_channels_per_group * kernel + 1
-    assert_within_bounds(actual, y, size, terms, growth, "y")
+    assert_within_bounds(actual, y, size, terms, backend.accuracy, "y")
     counts = convolution.taps, data.x[..., 0, :, :].size, data.grad_output[..., 0, :, :].size
     for name, *values, count in zip(grads._fields, actual_grads, grads, sizes, counts, strict=True):
-        assert_within_bounds(*values, count, growth, f"grads.{name}")
+        assert_within_bounds(*values, count, backend.accuracy, f"grads.{name}")
 
 
 @on_each_able_backend(CASES, "forward", "input-grad", "weight-grad", dtypes=["float32"])
@@ -300,7 +301,7 @@ def _random_case(seed):
 RANDOM_CASES = [_random_case(seed) for seed in range(200)]
 
 
-@on_each_able_backend(RANDOM_CASES)
+@on_each_able_backend(RANDOM_CASES, exact=True)
 def test_the_gradient_of_random_problems_is_their_convolution(case, backend, dtype):
     data, back = integers_and_back(case, dtype)
     with poisoned_allocations():

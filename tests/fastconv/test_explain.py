@@ -38,7 +38,7 @@ def test_auto_takes_the_first_that_is_able_and_suited(layer, direction):
     request = planning.Request(direction, Piece(_problem(layer)), 2)
     chosen = planning.choose(request)
     for implementation in planning.IMPLEMENTATIONS[direction]:
-        answer = implementation.plan(request, planning.choose)
+        answer = planning.answer_of(implementation, request)
         if implementation is chosen.implementation:
             assert answer.leaf.implementation is chosen.leaf.implementation
             break

@@ -25,7 +25,7 @@ from tests.support import (
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 
-@on_each_able_backend(EXACT_CASES)
+@on_each_able_backend(EXACT_CASES, exact=True)
 def test_integers_come_out_exactly(case, backend, dtype):
     data = integer_operands(case, dtype)
     truth, _ = integer_truth(case)
@@ -48,7 +48,7 @@ def test_random_data_stays_within_the_error_bounds(case, backend, dtype):
     if case.options.get("activation") in ("sigmoid", "tanh"):
         magnitude = magnitude + 4  # the activation's own few roundings of a value below 1
     terms = int(np.prod(case.weight_shape[1:]))
-    assert_within_bounds(y, truth, magnitude, terms, backend.error_growth, "y")
+    assert_within_bounds(y, truth, magnitude, terms, backend.accuracy, "y")
 
 
 @on_each_general_backend

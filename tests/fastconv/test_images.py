@@ -651,7 +651,13 @@ def test_the_same_bits_for_any_number_of_threads_and_any_stack(way, dtype):
     assert results[0][1].tobytes() == one.tobytes()
 
 
-@pytest.mark.parametrize("backend", [*fastconv.backends(), "loops"])
+def test_images_are_not_convolved_with_fewer_multiplications():
+    """Their sums are always within the componentwise bound, and exact on integers."""
+    with fastconv.accuracy("fast"), pytest.raises(ValueError, match=r"accuracy='strict'|compiled"):
+        fastconv.convolve2d(np.ones((9, 9)), np.ones((3, 3)), backend="winograd")
+
+
+@pytest.mark.parametrize("backend", sorted({*fastconv.backends(), "loops"} - {"winograd"}))
 def test_the_direct_way_takes_any_backend_of_conv2d(backend):
     if backend not in fastconv.backends():
         pytest.skip("it is not built")

@@ -9,7 +9,15 @@ import pytest
 import fastconv
 from tests.failing_allocations import fail_at
 from tests.support import Case as _Case
-from tests.support import contenders, forget_calls, is_able, peak_memory, plan_of, problem_of
+from tests.support import (
+    contenders,
+    forget_calls,
+    is_able,
+    peak_memory,
+    plan_of,
+    problem_of,
+    tuned,
+)
 
 MIB = 2**20
 
@@ -50,6 +58,12 @@ def _call(case, backend, direction):
     return (
         lambda: fastconv.conv2d_backward(grad, x, weight, output=output, needs=needs, **options)
     ), result.nbytes
+
+
+@pytest.fixture(autouse=True)
+def _every_kernel_is_allowed_and_no_scratch_is_kept():
+    with fastconv.accuracy("fast"), tuned(LEAST_KEPT_BYTES=2**62):
+        yield
 
 
 @pytest.mark.parametrize("direction", ["forward", "input-grad", "weight-grad"])

@@ -385,7 +385,7 @@ def test_the_same_as_pytorch():
         )
         error.backward()
         optimiser.step()
-        assert float(error) == pytest.approx(expected, rel=1e-4)
+        assert error.item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_an_import_loads_no_generators():

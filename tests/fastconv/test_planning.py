@@ -56,7 +56,9 @@ def _seconds(call):
 
 
 @pytest.mark.parametrize("name", KERNELS_BEYOND_A_BLOCK)
-@pytest.mark.parametrize("backend", ["auto", *fastconv.backends()])
+@pytest.mark.parametrize(
+    "backend", ["auto", *(name for name in fastconv.backends() if name != "winograd")]
+)
 def test_the_weight_gradient_of_a_large_kernel_is_planned(name, backend):
     x_shape, weight_shape, options = KERNELS_BEYOND_A_BLOCK[name]
     explanation = fastconv.explain(
@@ -124,7 +126,9 @@ def test_the_random_problems_are_of_every_size():
         for implementation in implementations
         if implementation.families and implementation.name not in ("loops_rows", "loops_literal")
     }
-    assert chosen >= every - {"stencil_spread", "weights_slide", "stencil_slide"}, every - chosen
+    rare = {"stencil_spread", "weights_slide", "stencil_slide"}
+    rare |= {name for name in every if name.startswith("winograd")}  # see test_winograd.py
+    assert chosen >= every - rare, every - chosen
 
 
 def test_what_is_planned_for_an_empty_batch_holds_nothing():

@@ -1,0 +1,333 @@
+"""Fewer multiplications: the transforms in exact arithmetic, the bounds, and what stays local."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv import isa, planning
+from tests.comparing import assert_equal, unit_roundoff
+from tests.support import DTYPES, poisoned_allocations, tuned
+
+pytestmark = pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
+
+OUTPUTS = (2, 4, 6)
+PADDED = {"padding": 1, "accuracy": "fast"}
+
+
+class Transforms(NamedTuple):
+    """F(m, 3) as matrices of Fractions: y = Aᵀ [(G g) ⊙ (Bᵀ d)]."""
+
+    data: list[list[Fraction]]
+    taps: list[list[Fraction]]
+    sums: list[list[Fraction]]
+
+    def absolute(self):
+        """Return the matrices' absolute values, as arrays of float64."""
+        return (np.abs(np.array(matrix, dtype=float)) for matrix in self)
+
+
+def _transforms(m: int) -> Transforms:
+    """Build the matrices of what the kernel computes with, as its file says."""
+    points, whole, others, _ = isa.kernels.transform_constants(m)
+    points = [Fraction(p) for p in points]
+    side = m + 2
+    data = [[Fraction(0)] * side for _ in range(side)]
+    taps = [[Fraction(0)] * 3 for _ in range(side)]
+    sums = [[Fraction(0)] * side for _ in range(m)]
+    for k, value in enumerate([*whole, 1]):
+        data[0][2 * k] = data[-1][2 * k + 1] = Fraction(value)
+    taps[0][0] = 1 / Fraction(whole[0])
+    taps[-1][2] = sums[0][0] = sums[-1][-1] = Fraction(1)
+    for i, p in enumerate(points):
+        q = [*map(Fraction, others[i]), Fraction(1)]
+        norm = 2 * p * p * sum(value * p ** (2 * k) for k, value in enumerate(q))
+        for row, point in ((2 * i + 1, p), (2 * i + 2, -p)):
+            for k, value in enumerate(q):
+                data[row][2 * k + 2] = value
+                data[row][2 * k + 1] = point * value
+            taps[row] = [point**k / norm for k in range(3)]
+            for k in range(m):
+                sums[k][row] = point**k
+    return Transforms(data, taps, sums)
+
+
+@pytest.mark.parametrize("m", OUTPUTS)
+def test_the_transforms_are_a_convolution_in_exact_arithmetic(m):
+    """For every pixel and every tap by itself, which is all there is: it is bilinear."""
+    data, taps, sums = _transforms(m)
+    for j in range(m + 2):
+        for r in range(3):
+            products = [data[x][j] * taps[x][r] for x in range(m + 2)]
+            for k in range(m):
+                total = sum(a * b for a, b in zip(sums[k], products, strict=True))
+                assert total == (j == k + r)
+
+
+@pytest.mark.parametrize("m", OUTPUTS)
+def test_the_scales_of_the_taps_are_the_nearest_numbers(m):
+    scales = isa.kernels.transform_constants(m)[3]
+    taps = _transforms(m).taps
+    exact = [*(taps[2 * i + 1][0] for i in range(m // 2)), taps[0][0]]
+    for scale, wanted in zip(scales, exact, strict=True):
+        assert abs(Fraction(scale) - wanted) <= abs(wanted) * Fraction(1, 2**52)
+
+
+def _tiles(x, w, m):
+    """Return what a 1-image convolution without padding is made of, tile by tile, in float64."""
+    channels, height, width = x.shape
+    down, across = -(-(height - 2) // m), -(-(width - 2) // m)
+    padded = np.zeros((channels, down * m + 2, across * m + 2))
+    padded[:, :height, :width] = x
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (m + 2, m + 2), axis=(1, 2))
+    return windows[:, ::m, ::m], down, across
+
+
+def _bound(x, w, m, terms, dtype):
+    """Return γ·|Aᵀ| [Σ_c (|G||g||Gᵀ|) ⊙ (|Bᵀ||d||B|)] |A| of every output."""
+    data, taps, sums = _transforms(m).absolute()
+    tiles, down, across = _tiles(np.abs(x), w, m)
+    pixels = np.einsum("xi,cpqij,yj->cpqxy", data, tiles, data)
+    weights = np.einsum("xr,kcrs,ys->kcxy", taps, np.abs(w), taps)
+    products = np.einsum("kcxy,cpqxy->kpqxy", weights, pixels)
+    size = np.einsum("ax,kpqxy,by->kpaqb", sums, products, sums)
+    size = size.reshape(len(w), down * m, across * m)[:, : x.shape[1] - 2, : x.shape[2] - 2]
+    return terms * unit_roundoff(dtype) * size
+
+
+def _truth(x, w):
+    windows = np.lib.stride_tricks.sliding_window_view(x.astype(float), (3, 3), axis=(1, 2))
+    return np.einsum("cijrs,kcrs->kij", windows, w.astype(float))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("m", OUTPUTS)
+@pytest.mark.parametrize("channels", [1, 2, 5, 131])
+def test_every_output_is_within_the_bound_of_its_tile(m, dtype, channels):
+    """Impulses in the image and in the weights are among them, so that no tap can hide."""
+    rng = np.random.default_rng(channels)
+    x = rng.standard_normal((channels, 2 * m + 3, m + 7)).astype(dtype)
+    w = rng.standard_normal((6, channels, 3, 3)).astype(dtype)
+    one_pixel, one_tap = np.zeros_like(x), np.zeros_like(w)
+    one_pixel[channels // 2, m + 1, m] = 3
+    one_tap.reshape(6, -1)[np.arange(6), np.arange(6)] = 3
+    terms = channels + 30  # additions and roundings on the longest way of a value
+    terms *= 2 if dtype == "float64" else 1  # the truth has as much error of its own
+    for pixels, weights in ((x, w), (one_pixel, w), (x, one_tap), (one_pixel, one_tap)):
+        with poisoned_allocations():
+            y = fastconv.conv2d(pixels, weights, backend=f"winograd_{m}", accuracy="fast")
+        error = np.abs(y - _truth(pixels, weights))
+        assert (error <= _bound(pixels, weights, m, terms, dtype)).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_tiles_of_2_are_exact_on_multiples_of_4(dtype):
+    rng = np.random.default_rng(0)
+    x = rng.integers(-9, 10, (3, 24, 13, 18)).astype(dtype)
+    w = 4 * rng.integers(-9, 10, (20, 24, 3, 3)).astype(dtype)
+    b = rng.integers(-9, 10, 20).astype(dtype)
+    for threads in (1, 2):
+        with fastconv.num_threads(threads):
+            y = fastconv.conv2d(x, w, b, padding=1, backend="winograd_2")
+            assert_equal(y, fastconv.conv2d(x, w, b, padding=1, accuracy="strict"))
+            grads = fastconv.conv2d_backward(
+                y, x, w, padding=1, needs=(True, False, False), backend="winograd_2"
+            )
+            exact = fastconv.conv2d_backward(
+                y, x, w, padding=1, needs=(True, False, False), accuracy="strict"
+            )
+            assert_equal(grads.x, exact.x)
+
+
+@pytest.mark.parametrize(("channels", "size"), [(16, 40), (64, 28), (300, 14), (1000, 9)])
+def test_the_usual_error_is_what_the_levels_promise(channels, size):
+    """Relative, in the L2 norm and on normal data: at most twice the direct sum's, or 2e-6."""
+    rng = np.random.default_rng(channels)
+    x = rng.standard_normal((1, channels, size, size), np.float32)
+    w = rng.standard_normal((24, channels, 3, 3), np.float32)
+    truth = fastconv.conv2d(x.astype(float), w.astype(float), padding=1, accuracy="strict")
+
+    def error(**options):
+        y = fastconv.conv2d(x, w, padding=1, **options)
+        return np.linalg.norm(y - truth) / np.linalg.norm(truth)
+
+    direct = error(backend="gemm")
+    for name in ("winograd_2", "winograd_4"):
+        assert error(backend=name) <= max(2 * direct, 2e-6)
+    # A dropped tap would be at 1/√(9·1000), and a sum over all channels from the first to the last
+    # at a multiple of these.
+    assert error(backend="winograd_2") <= 5e-7
+    assert error(backend="winograd_4") <= 1.4e-6
+    assert error(backend="winograd_6", accuracy="fast") <= 8e-6
+
+
+SPOILERS = {
+    "nan": (np.nan, 1.0), "inf": (np.inf, 1.0), "-inf": (-np.inf, 1.0), "huge": (1.6e38, 1e-3),
+    "nan weight": (1.0, np.nan), "inf weight": (1.0, np.inf), "huge weight": (1e-3, 1.6e38),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPOILERS)
+@pytest.mark.parametrize("m", OUTPUTS)
+def test_what_is_not_finite_spoils_only_what_sees_it(m, name):
+    """As do numbers so large that only a transform overflows: the loops are the definition."""
+    pixel, tap = SPOILERS[name]
+    rng = np.random.default_rng(5)
+    for row, column, channel in ((0, 0, 0), (6, 8, 9), (12, 16, 4), (3, 0, 7), (0, 16, 2)):
+        x = rng.uniform(1, 2, (2, 10, 13, 17)).astype(np.float32)
+        w = rng.uniform(1, 2, (11, 10, 3, 3)).astype(np.float32)
+        x[1, channel, row, column] *= pixel
+        w[channel % 11, channel, row % 3, column % 3] *= tap
+        for options in ({}, {"activation": "relu"}):
+            y = fastconv.conv2d(x, w, backend=f"winograd_{m}", **PADDED, **options)
+            wanted = fastconv.conv2d(x, w, padding=1, backend="loops", **options)
+            assert_equal(np.isnan(y), np.isnan(wanted))
+            usual = np.isfinite(wanted)
+            assert_equal(y[~usual], wanted[~usual])
+            # Beside a number that is huge but finite, small ones are lost: errors are relative to
+            # the largest of a tile.
+            largest = 1e-5 * np.abs(wanted[usual]).max() if "huge" in name else 0
+            np.testing.assert_allclose(y[usual], wanted[usual], rtol=1e-4, atol=largest)
+
+
+@pytest.mark.parametrize("m", OUTPUTS)
+def test_bits_depend_on_the_problem_alone(m):
+    """Not on threads, units, the batch an image comes in, or who has transformed the weights."""
+    rng = np.random.default_rng(6)
+    x = rng.standard_normal((5, 150, 19, 23), np.float32)
+    w = rng.standard_normal((37, 150, 3, 3), np.float32)
+    b = rng.standard_normal(37, np.float32)
+    backend = f"winograd_{m}"
+    with fastconv.num_threads(1):
+        y = fastconv.conv2d(x, w, b, backend=backend, **PADDED)
+    assert_equal(fastconv.conv2d(x, w, b, backend=backend, **PADDED), y)
+    assert_equal(fastconv.conv2d(x[3], w, b, backend=backend, **PADDED), y[3])
+    for tiles in ((1,), (5,), (400,)):
+        with tuned(WINOGRAD_TILES=tiles):
+            assert_equal(fastconv.conv2d(x, w, b, backend=backend, **PADDED), y)
+            for most in (0, 2**30):  # transformed in each call, or once
+                with tuned(WINOGRAD_WEIGHTS_BYTES=most, WINOGRAD_TILES=tiles):
+                    plan = fastconv.plan_conv2d(w, b, backend=backend, **PADDED)
+                    assert_equal(plan(x), y)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whether_it_is_chosen_depends_on_neither_threads_nor_batch(seed):
+    """Or the bits would."""
+    rng = np.random.default_rng(seed)
+    channels, filters = (int(2 ** rng.uniform(1, 7)) for _ in range(2))
+    height, width = (int(2 ** rng.uniform(1.6, 5)) for _ in range(2))
+    x = rng.standard_normal((5, channels, height, width), np.float32)
+    w = rng.standard_normal((filters, channels, 3, 3), np.float32)
+    y = fastconv.conv2d(x, w, padding=1)
+    with fastconv.num_threads(1):
+        for n in (0, 4):
+            assert_equal(fastconv.conv2d(x[n], w, padding=1), y[n])
+
+
+def test_the_input_gradient_is_the_same_with_turned_kernels():
+    rng = np.random.default_rng(7)
+    g = rng.standard_normal((2, 24, 11, 14), np.float32)
+    w = rng.standard_normal((24, 32, 3, 3), np.float32)
+    turned = np.ascontiguousarray(w[:, :, ::-1, ::-1].swapaxes(0, 1))
+    x = np.empty((2, 32, 11, 14), np.float32)
+    for m in OUTPUTS:
+        options = {"backend": f"winograd_{m}", **PADDED}
+        grads = fastconv.conv2d_backward(g, x, w, needs=(True, False, False), **options)
+        assert_equal(grads.x, fastconv.conv2d(g, turned, **options))
+        assert_equal(fastconv.conv_transpose2d(g, w, **options), grads.x)
+
+
+LAYER = (1, 64, 56, 56), (64, 64, 3, 3)
+
+
+def test_strict_takes_none_of_them_and_fast_more_than_default():
+    kernels = {
+        level: fastconv.explain(*LAYER, padding=1, accuracy=level).kernel
+        for level in ("strict", "default", "fast")
+    }
+    assert kernels == {"strict": "gemm_filters", "default": "winograd_4", "fast": "winograd_6"}
+
+
+def test_the_accuracy_is_a_setting_of_the_process_of_a_block_and_of_a_call():
+    def kernel(**options):
+        return fastconv.explain(*LAYER, padding=1, **options).kernel
+
+    assert fastconv.get_accuracy() == "default"
+    fastconv.set_accuracy("strict")
+    try:
+        assert (fastconv.get_accuracy(), kernel()) == ("strict", "gemm_filters")
+        with fastconv.accuracy("fast"):
+            assert (fastconv.get_accuracy(), kernel()) == ("fast", "winograd_6")
+            assert kernel(accuracy="default") == "winograd_4"
+        assert kernel() == "gemm_filters"
+    finally:
+        fastconv.set_accuracy("default")
+    assert kernel() == "winograd_4"
+
+
+def test_a_plan_keeps_the_accuracy_that_it_was_made_with():
+    rng = np.random.default_rng(8)
+    x, w = (rng.standard_normal(shape, np.float32) for shape in LAYER)
+    with fastconv.accuracy("strict"):
+        plan = fastconv.plan_conv2d(w, padding=1)
+        direct = fastconv.conv2d(x, w, padding=1)
+    assert_equal(plan(x), direct)
+    assert (fastconv.conv2d(x, w, padding=1) != direct).any()
+
+
+@pytest.mark.parametrize("level", ["Strict", "", 1, None, True, np.float32(1), ["fast"]])
+def test_another_level_is_refused_by_name(level):
+    x, w = np.ones((1, 1, 4, 4)), np.ones((1, 1, 3, 3))
+    for name, call in (
+        ("level", lambda: fastconv.set_accuracy(level)),
+        ("level", lambda: fastconv.accuracy(level)),
+        ("accuracy", lambda: fastconv.conv2d(x, w, accuracy=level)),
+        ("accuracy", lambda: fastconv.plan_conv2d(w, accuracy=level)),
+        ("accuracy", lambda: fastconv.conv_transpose2d(x, w, accuracy=level)),
+        ("accuracy", lambda: fastconv.explain(x.shape, w.shape, accuracy=level)),
+    ):
+        if name == "accuracy" and level is None:
+            continue
+        with pytest.raises(
+            ValueError, match=f"{name} must be one of .*'strict', 'default', 'fast'"
+        ):
+            call()
+    assert fastconv.get_accuracy() == "default"
+
+
+def test_what_a_level_does_not_allow_is_refused_by_that_reason():
+    x, w = np.ones((1, 8, 9, 9)), np.ones((8, 8, 3, 3))
+    for backend, level in (("winograd", "strict"), ("winograd_4", "strict"), ("winograd_6", None)):
+        with pytest.raises(ValueError, match="its errors are larger than accuracy="):
+            fastconv.conv2d(x, w, backend=backend, accuracy=level)
+
+
+def test_every_size_is_planned_at_once_and_within_the_limits():
+    """Kernels of 3×3 with thousands of channels, images of 4096×4096 and rows of a million."""
+    rng = np.random.default_rng(9)
+    chosen = set()
+    for seed in range(600):
+        channels, filters = (int(2 ** rng.uniform(0, 12)) for _ in range(2))
+        height, width = (int(2 ** rng.uniform(1.6, 12)) for _ in range(2))
+        if seed % 7 == 0:
+            height, width = 3, 1_000_000
+        batch = int(2 ** rng.uniform(0, 8))
+        problem = fastconv.ConvProblem.create(
+            (batch, channels, height, width), (filters, channels, 3, 3), padding=1,
+            dtype=DTYPES[seed % 2],
+        )  # fmt: skip
+        for threads in (1, 2, 64):
+            for level in ("default", "fast"):
+                begin = time.thread_time()
+                plan = planning.plan("forward", problem, "auto", threads, accuracy=level)
+                assert time.thread_time() - begin < 0.05, problem
+                if plan.family == "winograd":
+                    assert plan.scratch_bytes <= threads * 4.5 * 2**20, problem
+                    chosen.add(plan.leaf.implementation.name)
+    assert chosen >= {f"winograd_{m}" for m in OUTPUTS}
