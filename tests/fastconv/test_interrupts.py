@@ -31,6 +31,14 @@ fastconv.conv2d(x, w, padding=100)
 x, w = np.zeros((64, 1024, 1, 4096), np.float32), np.zeros((1024, 16, 1, 1024), np.float32)
 fastconv.conv_transpose2d(x, w, stride=(1, 256))
 """,
+    "fewer multiplications": """
+x, w = np.zeros((64, 2048, 64, 64), np.float32), np.zeros((2048, 2048, 3, 3), np.float32)
+fastconv.conv2d(x, w, padding=1, backend="winograd")
+""",
+    "fewer multiplications, nothing finite": """
+x, w = np.full((1, 1024, 128, 128), np.nan, np.float32), np.zeros((1024, 1024, 3, 3), np.float32)
+fastconv.conv2d(x, w, padding=1, backend="winograd")
+""",
     "im2col": """
 x, w = np.zeros((4, 3000, 64, 64), np.float32), np.zeros((3000, 3000, 3, 3), np.float32)
 fastconv.conv2d(x, w, padding=1, backend="im2col")

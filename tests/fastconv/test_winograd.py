@@ -166,6 +166,32 @@ def test_the_usual_error_is_what_the_levels_promise(channels, size):
     assert error(backend="winograd_6", accuracy="fast") <= 8e-6
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_real_sizes_are_exact_by_tiles_of_2_and_close_by_4(seed):
+    """Of 0.02 to 0.4 GFLOP, both directions, one thread and two."""
+    rng = np.random.default_rng(seed)
+    channels, filters = (int(2 ** rng.uniform(4, 8.5)) for _ in range(2))
+    pixels = 10 ** rng.uniform(7.3, 8.6) / (18 * channels * filters)
+    height = max(3, int(pixels**0.5 * 2 ** rng.uniform(-1, 1)))
+    width = max(3, int(pixels / height))
+    x = rng.integers(-3, 4, (1, channels, height, width)).astype(np.float32)
+    w = 4 * rng.integers(-2, 3, (filters, channels, 3, 3)).astype(np.float32)
+
+    def compute(**options):
+        y = fastconv.conv2d(x, w, padding=1, **options)
+        return y, fastconv.conv2d_backward(
+            y, x, w, padding=1, needs=(True, False, False), **options
+        ).x  # fmt: skip
+
+    y, dx = compute(accuracy="strict")
+    for threads in (1, 2):
+        with fastconv.num_threads(threads):
+            assert_equal(compute(backend="winograd_2")[0], y)
+            for result, exact in zip(compute(backend="winograd_4"), (y, dx), strict=True):
+                error = np.linalg.norm(result - exact.astype(float))
+                assert error <= 2e-6 * np.linalg.norm(exact.astype(float))
+
+
 SPOILERS = {
     "nan": (np.nan, 1.0), "inf": (np.inf, 1.0), "-inf": (-np.inf, 1.0), "huge": (1.6e38, 1e-3),
     "nan weight": (1.0, np.nan), "inf weight": (1.0, np.inf), "huge weight": (1e-3, 1.6e38),
