@@ -109,8 +109,9 @@ def conv2d(
     of the exact sum of its T = C/groups·R·S products and the bias, where u is half the spacing of
     numbers at 1. With the others, kernels of 3×3 at stride 1 may take fewer multiplications, whose
     errors are relative to the largest pixels near: on normal float32 data up to 1.4e-6 of the
-    result in the L2 norm with "default", 8e-6 with "fast". Which algorithm it is depends on shapes,
-    options and threads, never on data, and `explain` tells it.
+    result in the L2 norm with "default", 8e-6 with "fast". Which algorithm it is depends on shapes
+    and options, and on whether a plan has prepared the weights, but on neither batch nor threads
+    nor data; `explain` tells it.
 
     Pixels of zero padding contribute nothing, with one reservation: where a weight is infinite or
     NaN, every backend but the loops and winograd multiplies it with the zeros there and gets NaN;
@@ -323,7 +324,10 @@ class Conv2dPlan:
         """Return the weights' shape and the options on one line."""
         options = ", ".join(f"{name}={value!r}" for name, value in self._options.items())
         weight = f"weight {self._weight.shape} {self._weight.dtype}"
-        return f"Conv2dPlan({weight}, {options}, backend={self._backend!r})"
+        return (
+            f"Conv2dPlan({weight}, {options}, backend={self._backend!r}, "
+            f"accuracy={self._accuracy!r})"
+        )
 
 
 def plan_conv2d(
@@ -346,7 +350,8 @@ def plan_conv2d(
     weight, bias, stride, padding, dilation, groups, padding_mode, activation, backend
     accuracy
         As for `conv2d`. The weights are copied: changing the arrays later does not change the plan,
-        nor does another setting of the accuracy.
+        nor does another setting of the accuracy. With accuracy other than "strict" a plan, for
+        which weights are prepared, may take another algorithm than the call, and so other bits.
 
     Returns
     -------

@@ -48,7 +48,7 @@ class Explanation:
     scratch_bytes : int
         What a call holds besides operands and result, if these lie as NumPy makes them: scratch of
         the threads, a padded copy of the image, the activation's derivative. Of the first, the
-        thread that calls keeps up to 32 MiB for its next call.
+        thread that calls keeps up to 10 MiB for each of `get_num_threads()` for its next call.
     threads : int or None
         How many threads the chosen backend would use on this problem now; None where NumPy's BLAS
         decides.
@@ -211,7 +211,7 @@ def _leaves(plan: Plan) -> Iterator[str]:
 
 
 def _promise(accuracy: Accuracy) -> str:
-    size = "Σ|z|" if accuracy.componentwise else "max|x|·Σ|w|"
+    size = "Σ|z|" if accuracy.componentwise else "(max|x|·Σ|w| + |b|)"
     return (
         f"within {accuracy.growth:g}·(n + 2)·u·{size} of a sum of n products z, usually within "
         f"{accuracy.typical:g}·√(n + 2)·u of its size"

@@ -8,8 +8,12 @@ each result's own sum.
 
     "strict"    every result within the componentwise bound that `conv2d` states: none of them
     "default"   also what has, on normal data, a relative error (L2) of at most twice that of the
-                direct sums, or 2e-6 in float32, whichever is larger
+                direct sums, or 2e-6 in float32 and 4e-15 in float64, whichever is larger
     "fast"      all
+
+Beside a number that is finite but far larger than the others, a mask of -1e9 say, results of the
+same tile lose what is a millionth of it, though their own windows may not hold it: "strict" is for
+such images.
 """
 
 from __future__ import annotations
@@ -49,7 +53,15 @@ def set_accuracy(level: Level) -> None:
     level : {"strict", "default", "fast"}
         "strict": every result within the componentwise bound that `conv2d` states. "default": also
         algorithms with fewer multiplications whose relative error, in the L2 norm and on normal
-        data, is at most twice that of direct sums, or 2e-6 in float32. "fast": all there are.
+        data, is at most twice that of direct sums, or 2e-6 in float32 and 4e-15 in float64,
+        whichever is larger. "fast": all there are.
+
+    Notes
+    -----
+    Their errors are relative to the largest pixels near. Beside a finite number far larger than the
+    others, such as a mask of -1e9, results lose what is a millionth of it even where their own
+    window does not hold it. ("strict" is for that. What is infinite or NaN spoils only what sees
+    it, at every level.)
 
     Raises
     ------

@@ -3,7 +3,8 @@
 Sizes are bytes, work is floating-point operations. Where nothing else is said, the number comes
 from benchmarks/STUDY.md's machine (Zen 4, 32 KiB of first-level and 1 MiB of second-level cache a
 core) and was confirmed on the layers of the benchmark. None of them changes a result by a bit but
-those marked so. Tests override them here, so that small problems cross every one.
+those marked so, and those by which winograd is chosen. Tests override them here, so that small
+problems cross every one.
 """
 
 KIB, MIB = 1024, 2**20
@@ -27,9 +28,9 @@ MOST_IMAGE_SIZES = 64
 # of a gradient may take as much again. Beyond it a kernel refuses the problem.
 MOST_SCRATCH_BYTES = 4 * MIB
 
-# What a thread keeps of it for its next call, at the most; and from where on that is worth while,
-# since an allocator keeps less by itself.
-KEPT_SCRATCH_BYTES = 32 * MIB
+# What is kept of it for the next call, at the most; and from where on that is worth while, since an
+# allocator keeps less by itself.
+KEPT_SCRATCH_BYTES = 10 * MIB
 LEAST_KEPT_BYTES = 64 * KIB
 
 # ── gemm, gemm_pixels ──────────────────────────────────────────────────────────────────────────
@@ -55,14 +56,18 @@ WINOGRAD_CHANNELS = 128
 # transformed: weights into a panel, pixels, and sums back.
 WINOGRAD_PRODUCT = 0.85
 WINOGRAD_WEIGHT_CYCLES = 5.0
-WINOGRAD_PIXEL_CYCLES = 6.0
-WINOGRAD_SUM_CYCLES = 5.3
+WINOGRAD_PIXEL_CYCLES = 9.0
+WINOGRAD_SUM_CYCLES = 10.0
 # It has to be so much ahead of direct sums.
 WINOGRAD_GAIN = 0.95
 # Up to so many bytes a plan keeps transformed weights. Larger ones would come from memory in each
 # call, and making them anew from a quarter of the bytes is as fast or faster (a Zen 3 whose 32 MiB
 # of third-level cache are shared).
-WINOGRAD_WEIGHTS_BYTES = 4 * MIB
+WINOGRAD_WEIGHTS_BYTES = 3 * MIB
+# From so many bytes on raw weights come from memory in each call, which takes direct sums so many
+# cycles a weight, packed or not.
+FAR_WEIGHTS_BYTES = 4 * MIB
+FAR_WEIGHT_CYCLES = 2.0
 
 # ── depthwise ──────────────────────────────────────────────────────────────────────────────────
 # The rows that a stencil's unit reads lie in the first-level cache where that leaves it enough.

@@ -72,6 +72,10 @@ class Contestant(Participant):
     sums_exactly: bool = True
     """Whether it only multiplies and adds, so that integers must come out exactly."""
 
+    def promise(self, layer: Layer, direction: Direction) -> tuple[float, bool]:
+        """Return `slack` and `sums_exactly` for a layer, where they depend on it."""
+        return self.slack, self.sums_exactly
+
     @abstractmethod
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
         """Return why it does not do this problem, or None where it does."""

@@ -26,26 +26,39 @@ _PARTS: Mapping[Direction, tuple[Operation, ...]] = {
 
 @dataclass(frozen=True)
 class Backend:
-    """One of fastconv's backends, and what it promises of its sums."""
+    """One of fastconv's backends."""
 
     name: str
     summary: str
-    accuracy: Accuracy
 
 
 def backends() -> list[Backend]:
     """Return the backends that are usable on this machine, in order of choice."""
-    return [
-        Backend(family.name, family.summary, family.accuracy(fastconv.get_accuracy()))
-        for family in planning.usable_families()
-    ]
+    return [Backend(family.name, family.summary) for family in planning.usable_families()]
+
+
+def promise(
+    name: str, layer: Layer, direction: Direction, *, prepared: bool = False
+) -> tuple[float, bool]:
+    """Return how many times the error of a plain sum is allowed, and if integers are exact.
+
+    Where errors are relative to the largest pixels near, single results may be further off than by
+    their own size: some times what is usual.
+    """
+    problem, level = _problem(layer), fastconv.get_accuracy()
+    accuracy = Accuracy.of_all(
+        planning.plan(part, problem, name, 1, accuracy=level, prepared=prepared).accuracy
+        for part in _PARTS[direction]
+    )
+    slack = accuracy.growth if accuracy.componentwise else 4 * accuracy.typical
+    return slack, accuracy.exact_on_integers
 
 
 def refusal(name: str, layer: Layer, direction: Direction) -> str | None:
     """Return why a backend does not do all of a problem, or None."""
     problem = _problem(layer)
     for part in _PARTS[direction]:
-        answer = planning.ask(part, problem, name, threads=1)
+        answer = planning.ask(part, problem, name, threads=1, accuracy=fastconv.get_accuracy())
         if isinstance(answer, Refusal):
             return answer.reason
     return None
@@ -54,7 +67,10 @@ def refusal(name: str, layer: Layer, direction: Direction) -> str | None:
 def choices(layer: Layer, direction: Direction) -> tuple[str, ...]:
     """Return the backend that ``backend="auto"`` takes, for each part of the direction."""
     problem = _problem(layer)
-    return tuple(planning.plan(part, problem, "auto", 1).family for part in _PARTS[direction])
+    return tuple(
+        planning.plan(part, problem, "auto", 1, accuracy=fastconv.get_accuracy()).family
+        for part in _PARTS[direction]
+    )
 
 
 def scratch_bytes(layer: Layer, threads: int) -> dict[str, int]:

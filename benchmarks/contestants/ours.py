@@ -35,8 +35,9 @@ class FastconvBackend(FromFastconv, Contestant):
         self.label = f"fastconv {backend.name}"
         self.about = backend.summary
         self.rough_gflops = SLOW.get(backend.name, USUAL_GFLOPS)
-        self.slack = backend.accuracy.growth
-        self.sums_exactly = backend.accuracy.exact_on_integers
+
+    def promise(self, layer: Layer, direction: Direction) -> tuple[float, bool]:
+        return internals.promise(self.name, layer, direction)
 
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
         return internals.refusal(self.name, layer, direction)
@@ -53,8 +54,8 @@ class FastconvAuto(FromFastconv, Contestant):
     about = "fastconv.conv2d and conv2d_backward, by the backends that fit the problem best"
     rough_gflops = USUAL_GFLOPS
 
-    def __init__(self) -> None:
-        self.slack, self.sums_exactly = _worst_growth()
+    def promise(self, layer: Layer, direction: Direction) -> tuple[float, bool]:
+        return internals.promise(AUTO, layer, direction)
 
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
         return None
@@ -72,8 +73,8 @@ class FastconvPlan(FromFastconv, Contestant):
     rough_gflops = USUAL_GFLOPS
     prepacks = True
 
-    def __init__(self) -> None:
-        self.slack, self.sums_exactly = _worst_growth()
+    def promise(self, layer: Layer, direction: Direction) -> tuple[float, bool]:
+        return internals.promise(AUTO, layer, direction, prepared=True)
 
     def refusal(self, layer: Layer, direction: Direction) -> str | None:
         return only_forward(direction)
@@ -119,10 +120,3 @@ def _call(backend: str, layer: Layer, direction: Direction, data: Data) -> Run:
         lambda: fastconv.conv2d_backward(data.grad_output, data.x, data.weight, **kwargs),
         wanted_gradients,
     )
-
-
-def _worst_growth() -> tuple[float, bool]:
-    """Return slack and exactness of whichever backend may be chosen."""
-    contracts = [backend.accuracy for backend in internals.backends()]
-    exact = all(contract.exact_on_integers for contract in contracts)
-    return max(contract.growth for contract in contracts), exact

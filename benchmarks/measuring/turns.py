@@ -53,10 +53,12 @@ def prepare(
         first = process.ask("prepare", layer=small, direction=direction, integers=True)
         exact = _solve(small, direction, integers=True).equals(first.outputs)
         # Who does not only multiply and add may still be exact, but owes it to nobody.
-        measurement.exact = exact if exact or contestant.sums_exactly else None
+        _, sums_exactly = contestant.promise(small, direction)
+        measurement.exact = exact if exact or sums_exactly else None
         first = process.ask("prepare", layer=problem, direction=direction)
         error, bound = _solve(problem, direction, integers=False).error(first.outputs)
-        measurement.error, measurement.allowed_error = error, contestant.slack * bound
+        slack, _ = contestant.promise(problem, direction)
+        measurement.error, measurement.allowed_error = error, slack * bound
         measurement.extra_bytes = first.extra_bytes
     except (Failed, ValueError) as failure:
         measurement.status, measurement.reason = "failed", str(failure)

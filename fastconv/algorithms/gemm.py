@@ -24,8 +24,6 @@ __all__ = ["GEMM_FILTERS", "GEMM_PIXELS", "direct_cycles"]
 
 # Of a weight, brought into a panel.
 _PACKING_CYCLES = 0.33
-# And of one that comes from memory in each call.
-_FAR_CYCLES = 2.0
 
 
 class _Product(Kernel):
@@ -222,8 +220,8 @@ def direct_cycles(problem: ConvProblem, *, prepared: bool) -> float:
     """Return about how many cycles the better of the two takes, by one thread."""
     products = problem.flops / 2
     weights = problem.out_channels * problem.taps
-    if weights * problem.dtype.itemsize > tuning.WINOGRAD_WEIGHTS_BYTES:
-        packing = _FAR_CYCLES * weights
+    if weights * problem.dtype.itemsize > tuning.FAR_WEIGHTS_BYTES:
+        packing = tuning.FAR_WEIGHT_CYCLES * weights
     else:
         packing = 0 if prepared else _PACKING_CYCLES * weights
     return products / (2 * vector_values(problem)) / max(_efficiency(problem)) + packing

@@ -56,7 +56,8 @@ class Accuracy(NamedTuple):
         ``√(n + 2) · u`` times the size of the results.
     componentwise : bool
         Whether the growth holds of every single result with its own Σ|z|. If not, it holds with
-        ``max|x| · Σ|w|`` in place of it: the largest pixel, and the weights of the filter.
+        ``max|x| · Σ|w| + |b|`` in place of it: the largest pixel, the weights of the filter, and
+        its bias.
     exact_on_integers : bool
         Whether sums of integers that fit the significand come out exactly.
     """
@@ -69,7 +70,10 @@ class Accuracy(NamedTuple):
     @classmethod
     def of_all(cls, contracts: Iterable[Accuracy]) -> Accuracy:
         """Return what holds of all of them."""
-        growths, typical, componentwise, exact = zip(*contracts, strict=True)
+        all_contracts = list(contracts)
+        if not all_contracts:
+            return cls()  # nothing is computed
+        growths, typical, componentwise, exact = zip(*all_contracts, strict=True)
         return cls(max(growths), max(typical), all(componentwise), all(exact))
 
 

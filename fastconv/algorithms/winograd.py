@@ -21,9 +21,17 @@ from ..levels import Level, allows
 from ..problem import ConvProblem, Piece
 from ..problem.operands import Array
 from .blocks import ceil_div, even
-from .compiled import Description, Kernel, at_line, beyond_limit, kernel, vector_values
+from .compiled import (
+    Description,
+    Kernel,
+    at_line,
+    beyond_limit,
+    kernel,
+    not_built,
+    vector_values,
+)
 from .gemm import direct_cycles
-from .implementation import Accuracy, Request
+from .implementation import Accuracy, Chooser, Plan, Refusal, Request
 
 __all__ = ["WINOGRAD_2", "WINOGRAD_4", "WINOGRAD_6"]
 
@@ -75,18 +83,40 @@ class _Winograd(Kernel):
         Of a single image by a single thread, whatever is asked for: other algorithms give other
         bits, which shall depend on neither batch nor threads.
         """
-        one = replace(request.piece, problem=replace(request.problem, batch=1))
-        request = replace(request, piece=one, threads=1)
+        request = self._alone(request)
         own = self._cycles_of(request)
         direct = direct_cycles(request.problem, prepared=request.prepared)
         if own > tuning.WINOGRAD_GAIN * direct:
             return f"it would take {own / direct:.0%} of the cycles of direct sums"
+        return self._ahead(request, own)
+
+    def _ahead(self, request: Request, own: float) -> str | None:
+        """Return who of the others needs fewer cycles than one's own."""
         for other in _ALL:
-            if other is not self and allows(request.accuracy, other.level):
-                cycles = other._cycles_of(request)
-                if cycles < own:
-                    return f"tiles of {other.outputs}×{other.outputs} are ahead"
+            if (
+                other is not self
+                and allows(request.accuracy, other.level)
+                and other.unable(request.piece) is None
+                and other._cycles_of(request) < own
+            ):
+                return f"tiles of {other.outputs}×{other.outputs} are ahead"
         return None
+
+    def plan(self, request: Request, choose: Chooser) -> Plan | Refusal:
+        """Return as `Kernel` does; where the family is forced, still its best."""
+        if request.forced and request.backend in self.families and not_built() is None:
+            reason = self.unable(request.piece)
+            if reason is None:
+                one = self._alone(request)
+                reason = self._ahead(one, self._cycles_of(one))
+                if reason is not None:
+                    return Refusal(reason, able=True)
+        return super().plan(request, choose)
+
+    def _alone(self, request: Request) -> Request:
+        """Return the request for a single image and thread."""
+        one = replace(request.piece, problem=replace(request.problem, batch=1))
+        return replace(request, piece=one, threads=1)
 
     def blocks(self, piece: Piece, threads: int) -> _Blocks:
         return self.blocks_for(Request("forward", piece, threads))
@@ -130,9 +160,15 @@ class _Winograd(Kernel):
             even(problem.batch, images),
             min(high * m, problem.out_height),
             min(wide * m, problem.out_width),
-            min(tuning.WINOGRAD_CHANNELS, problem.in_channels_per_group),
+            # whole vectors, as the data lie
+            min(self._vectors(problem, tuning.WINOGRAD_CHANNELS), problem.in_channels_per_group),
             problem.out_channels_per_group,
         )
+
+    def _vectors(self, problem: ConvProblem, values: int) -> int:
+        """Return at least so many values, in whole vectors."""
+        vector = vector_values(problem)
+        return ceil_div(values, vector) * vector
 
     def _tiles(self, blocks: _Blocks) -> int:
         m = self.outputs
@@ -146,8 +182,8 @@ class _Winograd(Kernel):
         panel: int = kernel("panel_filters")(self.name, problem.dtype.itemsize)
         tiles = self._tiles(blocks)
         seen = (blocks.rows + m + 1) * (blocks.columns + m + 1)
-        channels = ceil_div(problem.in_channels_per_group, vector) * vector
-        data = values * channels * tiles
+        channels = self._vectors(problem, problem.in_channels_per_group)
+        data = values * (channels * tiles + 32)
         at_once = panel * min(_PANELS_AT_ONCE, ceil_div(blocks.filters, panel))
         weights = blocks.channels * (values * at_once + 9 * panel)
         sums = values * at_once * (tiles + 8) + m * blocks.columns * vector
@@ -181,9 +217,7 @@ class _Winograd(Kernel):
         """
         problem = piece.problem
         values = (self.outputs + 2) ** 2 * problem.in_channels_per_group * problem.out_channels
-        return piece.output is None and (
-            values * problem.dtype.itemsize <= tuning.WINOGRAD_WEIGHTS_BYTES
-        )
+        return values * problem.dtype.itemsize <= tuning.WINOGRAD_WEIGHTS_BYTES
 
     def make_prepare(self, piece: Piece) -> Callable[[Array], Array] | None:
         return partial(self._transform, piece) if self._is_prepared(piece) else None

@@ -46,6 +46,7 @@ cdef struct Winograd:
     Py_ssize_t panel
     Py_ssize_t sums
     Py_ssize_t rows             # of tiles, transformed back: [m][columns][vector]
+    Py_ssize_t doubts           # of each tile and filter: 0, or NaN where a sum is not finite
     Py_ssize_t panel_values     # of a panel that is made in the scratch
     Py_ssize_t data_plane       # values from one ξ to the next
     Py_ssize_t data_channels    # and from one vector of channels to the next
@@ -67,7 +68,7 @@ cdef struct Tiles:
 
 
 cdef inline Py_ssize_t odd_lines(Py_ssize_t values) noexcept nogil:
-    """Return at least so many values, an odd number of cache lines.
+    """Return at least so many values, an odd number of cache lines of float32.
 
     A tile is spread over as many places as it has values, which must not share a set of the cache.
     """
@@ -101,7 +102,8 @@ cdef int lay_out_winograd(
     layout.half = book(made, side * (across * layout.outputs + 2) * vector)
     layout.data_channels = tiles * vector
     layout.data_plane = odd_lines(ceil_div(problem.channels, vector) * layout.data_channels)
-    layout.data = book(made, layout.values * layout.data_plane)
+    # behind them, what the product's last tile reads that hangs over
+    layout.data = book(made, layout.values * layout.data_plane + PIXELS_1 * vector)
     layout.packed = book(
         made, lanes * (blocks.channels * problem.taps + spare_taps(&given.taps, blocks.channels))
     )
@@ -110,8 +112,9 @@ cdef int lay_out_winograd(
     layout.sums_plane = odd_lines(lanes * padded_pixels(tiles))
     layout.sums = book(made, at_once * layout.values * layout.sums_plane)
     layout.rows = book(made, layout.outputs * blocks.columns * vector)
+    layout.doubts = book(made, across * vector)
     layout.positions = allot_table(memory, padded_pixels(tiles))
-    for i in range(tiles):  # beyond, where the product's tiles hang over, 0
+    for i in range(padded_pixels(tiles)):
         layout.positions[i] = i * vector
     layout.offsets = allot_table(memory, blocks.channels)
     for i in range(blocks.channels):
@@ -159,8 +162,7 @@ cdef void turn_pixels(
 ) noexcept nogil:
     """Bring what the tiles of an image see into pixels [rows][width][vector of channels].
 
-    Padding is left as it is. Lanes beyond the last channel get something finite that nobody reads,
-    but for what that channel holds.
+    Padding is left as it is. Lanes beyond the last channel repeat it, and nobody reads them.
     """
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
     cdef Py_ssize_t height = problem.rows.size
@@ -391,17 +393,14 @@ cdef void multiply_data(
 # ── sums into outputs ───────────────────────────────────────────────────────────────────────────
 
 
-# Columns of a row of tiles whose results are not finite, none if first >= last.
-cdef struct Spoilt:
-    Py_ssize_t first
-    Py_ssize_t last
-
-
-cdef inline Spoilt transform_row(
+cdef inline bint transform_row(
     const int pairs, const Winograd* layout, const real* sums, Py_ssize_t across,
-    Py_ssize_t columns, const real* bias, real* rows,
+    Py_ssize_t columns, const real* bias, real* rows, real* doubts,
 ) noexcept nogil:
-    """Transform a row of tiles back into rows [m][columns][vector of filters]."""
+    """Transform a row of tiles back into rows [m][columns][vector of filters].
+
+    Leave in doubts [tile][vector] where that is not finite, and return whether it is anywhere.
+    """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef int outputs = 2 * pairs
     cdef int side = 2 * pairs + 2
@@ -409,8 +408,7 @@ cdef inline Spoilt transform_row(
     cdef real half[MOST_OUTPUTS * MOST_POINTS * FLOATS]
     cdef real tile[MOST_OUTPUTS * MOST_OUTPUTS * FLOATS]
     cdef real check[FLOATS]
-    cdef real doubt
-    cdef Spoilt spoilt = Spoilt(first=columns, last=0)
+    cdef real doubt = 0
     cdef Py_ssize_t j, kept
     cdef int i, k, n
     for j in range(across):
@@ -428,10 +426,10 @@ cdef inline Spoilt transform_row(
             )
         for i in range(outputs * outputs):
             for n in range(vector):
-                tile[i * FLOATS + n] += bias[n]
                 # 0, or NaN for what is not finite. (0·y does not do: without signed zeros GCC 12
                 # takes the sum for 0.)
                 check[n] += tile[i * FLOATS + n] - tile[i * FLOATS + n]
+                tile[i * FLOATS + n] += bias[n]
         kept = min(outputs, columns - j * outputs)
         for i in range(outputs):
             for k in range(kept):
@@ -439,14 +437,12 @@ cdef inline Spoilt transform_row(
                     rows[(i * columns + j * outputs + k) * vector + n] = (
                         tile[(i * outputs + k) * FLOATS + n]
                     )
-        doubt = 0
+        for n in range(vector):
+            doubts[j * vector + n] = check[n]
         for n in range(vector):
             doubt += check[n]
-        if doubt != 0:
-            spoilt.first = min(spoilt.first, j * outputs)
-            spoilt.last = j * outputs + kept
         sums = sums + vector
-    return spoilt
+    return doubt != 0
 
 
 cdef void turn_rows(
@@ -474,7 +470,7 @@ cdef void turn_rows(
 
 cdef void compute_directly(
     const Winograd* layout, const Operands* operands, Py_ssize_t group, Py_ssize_t image,
-    Py_ssize_t filter, Py_ssize_t row, Py_ssize_t first, Py_ssize_t last, real* y, real* sums,
+    Py_ssize_t filter, Py_ssize_t row, Py_ssize_t first, Py_ssize_t last, real* sums,
 ) noexcept nogil:
     """Compute outputs [first, last) of a row as they are defined; sums has room for them."""
     cdef const Problem* problem = &layout.given.problem
@@ -482,6 +478,7 @@ cdef void compute_directly(
     cdef const real* x = <const real*>operands.image
     cdef const real* w = <const real*>operands.weights
     cdef const real* bias = <const real*>operands.bias
+    cdef real* y = <real*>operands.result
     cdef Py_ssize_t plane = problem.rows.size * problem.columns.size
     cdef Py_ssize_t filter_taps = problem.channels * problem.taps
     cdef Py_ssize_t c, r, s, j, h, begin, end
@@ -517,60 +514,80 @@ cdef void compute_directly(
         y[j] = activate(problem.activation, sums[j - first])
 
 
+cdef void repair_row(
+    const Winograd* layout, const Operands* operands, const Tiles* tiles, Py_ssize_t image,
+    Py_ssize_t filter, Py_ssize_t filters, Py_ssize_t row, real* scratch, Watch* watch,
+) noexcept nogil:
+    """Compute directly what is in doubt of a row of tiles: of each filter, runs of its tiles."""
+    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    cdef const Problem* problem = &layout.given.problem
+    cdef const real* doubts = scratch + layout.doubts
+    cdef Py_ssize_t kept = min(layout.outputs, tiles.first_row + tiles.rows - row)
+    cdef Py_ssize_t k, i, j, first, last
+    for k in range(filters):
+        j = 0
+        while j < tiles.across:
+            first = j
+            while j < tiles.across and doubts[j * vector + k] != 0:
+                j = j + 1
+            if j > first:
+                last = min(tiles.columns, j * layout.outputs)
+                for i in range(kept):
+                    if not goes_on(watch, problem.channels * problem.taps * (j - first)):
+                        return
+                    compute_directly(
+                        layout, operands, tiles.unit.group, image, filter + k, row + i,
+                        tiles.first_column + first * layout.outputs, tiles.first_column + last,
+                        scratch + layout.rows,
+                    )
+            j = j + 1
+
+
 cdef void finish_tiles(
     const Winograd* layout, const Operands* operands, const Tiles* tiles, Py_ssize_t filter,
-    Py_ssize_t filters, const real* sums, const real* bias, real* rows, Watch* watch,
+    Py_ssize_t filters, const real* sums, const real* bias, real* scratch, Watch* watch,
 ) noexcept nogil:
     """Transform the sums of a vector of filters back, and bring them to y."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
     cdef const Problem* problem = &layout.given.problem
-    cdef Py_ssize_t group = tiles.unit.group
     cdef Py_ssize_t width = problem.columns.outputs
     cdef Py_ssize_t plane = problem.rows.outputs * width
-    cdef real* y = <real*>operands.result
-    cdef Py_ssize_t n, i, row, kept, k, begin
-    cdef Spoilt spoilt
+    cdef Py_ssize_t across = tiles.across
+    cdef real* rows = scratch + layout.rows
+    cdef real* doubts = scratch + layout.doubts
+    cdef real* y
+    cdef Py_ssize_t n, i, row, kept, k
+    cdef bint doubtful
     for n in range(tiles.unit.image, tiles.unit.image + tiles.unit.images):
         for i in range(tiles.down):
             if layout.pairs == 1:
-                spoilt = transform_row(
-                    1, layout, sums, tiles.across, tiles.columns, bias, rows
+                doubtful = transform_row(
+                    1, layout, sums, across, tiles.columns, bias, rows, doubts
                 )
             elif layout.pairs == 2:
-                spoilt = transform_row(
-                    2, layout, sums, tiles.across, tiles.columns, bias, rows
+                doubtful = transform_row(
+                    2, layout, sums, across, tiles.columns, bias, rows, doubts
                 )
             else:
-                spoilt = transform_row(
-                    3, layout, sums, tiles.across, tiles.columns, bias, rows
+                doubtful = transform_row(
+                    3, layout, sums, across, tiles.columns, bias, rows, doubts
                 )
-            sums = sums + tiles.across * vector
+            sums = sums + across * vector
             row = tiles.first_row + i * layout.outputs
             kept = min(layout.outputs, tiles.first_row + tiles.rows - row)
-            begin = (
-                (n * problem.groups + group) * problem.filters + filter
+            y = <real*>operands.result + (
+                (n * problem.groups + tiles.unit.group) * problem.filters + filter
             ) * plane + row * width + tiles.first_column
             if tiles.columns == width:
-                turn_rows(
-                    rows, kept * width, filters, y + begin, plane, problem.activation
-                )
+                turn_rows(rows, kept * width, filters, y, plane, problem.activation)
             else:
                 for k in range(kept):
                     turn_rows(
                         rows + k * tiles.columns * vector, tiles.columns, filters,
-                        y + begin + k * width, plane, problem.activation,
+                        y + k * width, plane, problem.activation,
                     )
-            if spoilt.first < spoilt.last:
-                for k in range(filters * kept):
-                    if not goes_on(
-                        watch, problem.channels * problem.taps * (spoilt.last - spoilt.first)
-                    ):
-                        return
-                    compute_directly(
-                        layout, operands, group, n, filter + k // kept, row + k % kept,
-                        tiles.first_column + spoilt.first, tiles.first_column + spoilt.last, y,
-                        rows,
-                    )
+            if doubtful:
+                repair_row(layout, operands, tiles, n, filter, filters, row, scratch, watch)
 
 
 cdef void winograd_unit(
@@ -603,7 +620,7 @@ cdef void winograd_unit(
                 <const real*>scratch + layout.sums
                 + v * vector // lanes * layout.values * layout.sums_plane
                 + v % (lanes // vector) * padded_pixels(tiles.count) * vector,
-                lane_bias, scratch + layout.rows, watch,
+                lane_bias, scratch, watch,
             )
             v = v + 1
             k = k + filters

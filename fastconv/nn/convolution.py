@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..conv import Conv2dPlan, conv2d, conv2d_backward, plan_conv2d
+from ..levels import Level, get_accuracy
 from ..problem.activation import Activation
 from ..problem.arguments import Pair, parse_int, parse_pair
 from ..problem.operands import Array
@@ -90,7 +91,7 @@ class Conv2d(Weighted):
             "padding_mode": padding_mode, "activation": activation,
         }  # fmt: skip
         self._plan: Conv2dPlan | None = None
-        self._planned: tuple[Array, Array | None, str] | None = None
+        self._planned: tuple[Array, Array | None, str, Level] | None = None
         self._current_plan()  # which checks the options
 
     def forward(self, x: Array) -> Array:
@@ -101,7 +102,7 @@ class Conv2d(Weighted):
         return y
 
     def predict(self, x: Array) -> Array:
-        """Return the same by packed weights, and keep no images."""
+        """Return the same, but for rounding, by prepared weights, and keep no images."""
         return self._current_plan()(checked_batch(x))
 
     def backward(self, grad_output: Array, *, needs_x: bool = True) -> Array | None:
@@ -120,10 +121,10 @@ class Conv2d(Weighted):
 
     def _current_plan(self) -> Conv2dPlan:
         """Return a plan with the current weights, which are never written to, only replaced."""
-        made_of = self.weight.value, self._bias, self._backend
+        made_of = self.weight.value, self._bias, self._backend, get_accuracy()
         plan = self._plan
         if plan is None or self._planned is None or not all(map(_is, made_of, self._planned)):
-            weight, bias, backend = made_of
+            weight, bias, backend, _ = made_of
             plan = plan_conv2d(weight, bias, **self._options, backend=backend)  # type: ignore[arg-type]
             self._plan, self._planned = plan, made_of
         return plan

@@ -242,6 +242,62 @@ def test_bits_depend_on_the_problem_alone(m):
                     assert_equal(plan(x), y)
 
 
+@pytest.mark.parametrize("m", OUTPUTS)
+def test_bits_depend_on_the_problem_alone_beside_what_is_not_finite(m):
+    """Tiles between two that are spoilt are not computed again, whatever units they are in."""
+    rng = np.random.default_rng(12)
+    x = rng.standard_normal((3, 11, 34, 61), np.float32)
+    w = rng.standard_normal((21, 11, 3, 3), np.float32)
+    b = rng.standard_normal(21, np.float32)
+    clean = fastconv.conv2d(x, w, b, backend=f"winograd_{m}", **PADDED)
+    x[1, 0, 17, ::27] = np.nan
+    x[2, 5, 30, 60] = -np.inf
+    b[3] = np.inf
+    with fastconv.num_threads(1):
+        y = fastconv.conv2d(x, w, b, backend=f"winograd_{m}", **PADDED)
+    assert_equal(fastconv.conv2d(x, w, b, backend=f"winograd_{m}", **PADDED), y)
+    assert_equal(fastconv.conv2d(x[1], w, b, backend=f"winograd_{m}", **PADDED), y[1])
+    for tiles in (1, 3, 400):
+        with tuned(WINOGRAD_TILES=(tiles,)):
+            assert_equal(fastconv.conv2d(x, w, b, backend=f"winograd_{m}", **PADDED), y)
+    assert (y[:, 3] == np.inf).sum() > 0.9 * y[:, 3].size
+    far = np.s_[1, 4:, :, 4 + m : 25 - m]  # neither in a spoilt tile nor in sight of it
+    assert_equal(y[far], clean[far])
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3])
+@pytest.mark.parametrize("m", OUTPUTS)
+def test_prepared_weights_of_every_group_and_of_a_last_panel(m, groups):
+    rng = np.random.default_rng(13)
+    x = rng.standard_normal((2, 10 * groups, 9, 12), np.float32)
+    for filters in (1, 19, 40):
+        w = rng.standard_normal((filters * groups, 10, 3, 3), np.float32)
+        options = {"backend": f"winograd_{m}", "groups": groups, **PADDED}
+        with tuned(WINOGRAD_CHANNELS=3):  # rounded up to whole vectors, three blocks of them
+            y = fastconv.conv2d(x, w, **options)
+            assert_equal(fastconv.plan_conv2d(w, **options)(x), y)
+        np.testing.assert_allclose(
+            y, fastconv.conv2d(x, w, padding=1, groups=groups, backend="loops"), atol=1e-3
+        )
+
+
+@pytest.mark.parametrize("padding", [3, ((4, 0), (0, 5)), 7])
+@pytest.mark.parametrize("m", OUTPUTS)
+def test_the_gradient_of_more_padding_than_a_kernel_sees(m, padding):
+    """Seen from the gradient the first pixels then are not read: a padding below zero."""
+    rng = np.random.default_rng(14)
+    x = rng.standard_normal((1, 5, 6, 8), np.float32)
+    w = rng.standard_normal((9, 5, 3, 3), np.float32)
+    g = rng.standard_normal(fastconv.conv2d(x, w, padding=padding).shape, np.float32)
+    wanted, found = (
+        fastconv.conv2d_backward(
+            g, x, w, padding=padding, needs=(True, False, False), backend=backend, accuracy="fast"
+        ).x
+        for backend in ("loops", f"winograd_{m}")
+    )
+    np.testing.assert_allclose(found, wanted, atol=1e-3)
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_whether_it_is_chosen_depends_on_neither_threads_nor_batch(seed):
     """Or the bits would."""
@@ -267,6 +323,55 @@ def test_the_input_gradient_is_the_same_with_turned_kernels():
         grads = fastconv.conv2d_backward(g, x, w, needs=(True, False, False), **options)
         assert_equal(grads.x, fastconv.conv2d(g, turned, **options))
         assert_equal(fastconv.conv_transpose2d(g, w, **options), grads.x)
+
+
+def test_the_usual_error_in_float64():
+    rng = np.random.default_rng(15)
+    for channels in (4, 16, 200):
+        x = rng.standard_normal((1, channels, 20, 20))
+        w = rng.standard_normal((8, channels, 3, 3))
+        windows = np.lib.stride_tricks.sliding_window_view(
+            np.pad(x[0], ((0, 0), (1, 1), (1, 1))).astype(np.longdouble), (3, 3), axis=(1, 2)
+        )
+        truth = np.tensordot(w.astype(np.longdouble), windows, ((1, 2, 3), (0, 3, 4)))
+        for m in (2, 4):
+            y = fastconv.conv2d(x, w, padding=1, backend=f"winograd_{m}")[0]
+            error = np.sqrt(np.square(y - truth).sum() / np.square(truth).sum())
+            assert error <= 4e-15
+
+
+def test_the_best_tile_is_taken_where_the_family_is_asked_for():
+    for x_shape in ((1, 64, 3, 3), (1, 64, 4, 4), (1, 64, 56, 56)):
+        names = {
+            level: fastconv.explain(
+                x_shape, (64, 64, 3, 3), padding=1, backend="winograd", accuracy=level
+            ).kernel
+            for level in ("default", "fast")
+        }
+        assert names["default"] in ("winograd_2", "winograd_4")
+        assert (names["fast"] == "winograd_6") == (x_shape[2] == 56)
+
+
+def test_few_channels_are_left_to_direct_sums():
+    for channels, size in ((3, 224), (1, 64), (4, 112)):
+        kernel = fastconv.explain((1, channels, size, size), (64, channels, 3, 3), padding=1).kernel
+        assert not kernel.startswith("winograd")
+
+
+def test_a_layer_follows_the_accuracy_when_it_predicts():
+    layer = fastconv.nn.Conv2d(64, 64, 3, padding=1, rng=np.random.default_rng(0))
+    x = np.random.default_rng(1).standard_normal((1, 64, 56, 56), np.float32)
+    quick = layer.predict(x)
+    with fastconv.accuracy("strict"):
+        assert_equal(layer.predict(x), layer.forward(x))
+    assert_equal(layer.predict(x), quick)
+
+
+@pytest.mark.parametrize("level", ["strict", "default", "fast"])
+def test_every_family_tells_its_contract_at_every_level(level):
+    for family in planning.FAMILIES:
+        contract = family.accuracy(level)
+        assert contract.componentwise or (family.name == "winograd" and level != "strict")
 
 
 LAYER = (1, 64, 56, 56), (64, 64, 3, 3)
