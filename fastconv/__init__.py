@@ -17,7 +17,7 @@ The way of a call, which is also the way to read the package::
       │                                             algorithms/
       ├── im2col.py: NumPy, columns, then a matrix product                columns.py
       ├── by_stride.py, by_padding.py: piece by piece                     decomposition.py
-      └── gemm.py, scatter.py, slide.py, stencil.py, large.py, weights.py, loops.py
+      └── gemm.py, winograd.py, scatter.py, slide.py, stencil.py, large.py, weights.py, loops.py
             compiled loops without the GIL          isa/ → kernels/
               └── one shell per instruction set around the same bodies
 
@@ -28,8 +28,9 @@ poolings' way is as long but narrower: pool.py, pool_call.py, algorithms/pooling
 convolve2d (images.py) makes such convolutions of images: of their parts, in two passes, or none,
 where spectra are faster (image/). filters/ is built on the same passes.
 
-Beside the way stand `explain` (explaining.py), `show_config` (config.py) and threads.py; above it
-`nn`, layers and networks made of these functions (nn/).
+Beside the way stand `explain` (explaining.py), `show_config` (config.py), threads.py, levels.py
+(how accurate results shall be) and scratch.py (what a thread keeps); above it `nn`, layers and
+networks made of these functions (nn/).
 """
 
 from . import filters, nn
