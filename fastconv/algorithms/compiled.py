@@ -111,10 +111,10 @@ class Kernel(Implementation):
         if reason is not None:
             return Refusal(reason)
         if not request.forced:
-            reason = self.unsuited_for(request)
+            reason = self.unsuited(request)
             if reason is not None:
                 return Refusal(reason, able=True)
-        blocks = self.blocks_for(request)
+        blocks = self.blocks(request)
         description = Description(self.name, request.piece, blocks)
         made = kernel(self.compiled)(description)
         run, scratch_bytes = self.make_run(made, description, request.threads)
@@ -128,20 +128,12 @@ class Kernel(Implementation):
         """Return why it cannot compute a piece, or None."""
 
     @abstractmethod
-    def unsuited(self, piece: Piece) -> str | None:
+    def unsuited(self, request: Request) -> str | None:
         """Return why another is the better choice, or None."""
 
     @abstractmethod
-    def blocks(self, piece: Piece, threads: int) -> tuple[Any, ...]:
+    def blocks(self, request: Request) -> tuple[Any, ...]:
         """Return how much of a piece is one unit."""
-
-    def unsuited_for(self, request: Request) -> str | None:
-        """Return the same, of one for whom more matters than the piece."""
-        return self.unsuited(request.piece)
-
-    def blocks_for(self, request: Request) -> tuple[Any, ...]:
-        """Return the same, of one for whom more matters than the piece and the threads."""
-        return self.blocks(request.piece, request.threads)
 
     def make_run(self, made: Any, description: Description, threads: int) -> tuple[Run, int]:
         """Return the function that runs the compiled object, and the scratch that it wants."""

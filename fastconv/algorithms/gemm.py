@@ -18,6 +18,7 @@ from ..problem import ConvProblem, Piece
 from ..problem.operands import Array
 from .blocks import Blocks, band_bytes, ceil_div, even, filters_at_once
 from .compiled import Kernel, at_line, beyond_limit, kernel, vector_values
+from .implementation import Request
 
 __all__ = ["GEMM_FILTERS", "GEMM_PIXELS", "direct_cycles"]
 
@@ -56,8 +57,8 @@ class _Product(Kernel):
         count: int = kernel("panel_filters")(self.name, problem.dtype.itemsize)
         return count
 
-    def blocks(self, piece: Piece, threads: int) -> Blocks:
-        problem = piece.problem
+    def blocks(self, request: Request) -> Blocks:
+        problem = request.problem
         itemsize = problem.dtype.itemsize
         filters, panel = problem.out_channels_per_group, self._panel_filters(problem)
         height, width = problem.out_height, problem.out_width
@@ -81,11 +82,11 @@ class _Product(Kernel):
         while images > 1 and images * band_bytes(problem, rows, channels) > most_band:
             images = ceil_div(images, 2)
 
-        if threads > 1:
+        if request.threads > 1:
             images, rows, block_filters = self._shares(
-                problem, threads, images, rows, ceil_div(block_filters, panel), panel
+                problem, request.threads, images, rows, ceil_div(block_filters, panel), panel
             )
-        block_filters = filters_at_once(piece, images * rows * width, block_filters)
+        block_filters = filters_at_once(request.piece, images * rows * width, block_filters)
         return Blocks(
             even(problem.batch, images), even(height, rows),
             even(problem.in_channels_per_group, channels), min(filters, block_filters),
@@ -164,8 +165,8 @@ class _Filters(_Product):
     def _row_values(self, piece: Piece) -> int:
         return super()._row_values(piece) + piece.problem.out_width
 
-    def unsuited(self, piece: Piece) -> str | None:
-        by_filters, by_pixels = _efficiency(piece.problem)
+    def unsuited(self, request: Request) -> str | None:
+        by_filters, by_pixels = _efficiency(request.problem)
         if by_filters >= by_pixels:
             return None
         return f"filters in the lanes would use {by_filters:.0%} of them, pixels {by_pixels:.0%}"
@@ -183,7 +184,7 @@ class _Pixels(_Product):
     name = "gemm_pixels"
     families = ("gemm_pixels",)
 
-    def unsuited(self, piece: Piece) -> str | None:
+    def unsuited(self, request: Request) -> str | None:
         return None
 
     def _product_cycles(self, problem: ConvProblem, images: int, rows: int, filters: int) -> float:

@@ -6,6 +6,7 @@ from .. import tuning
 from ..problem import ConvProblem, Piece
 from .blocks import Blocks, ceil_div, even, many_filters
 from .compiled import Kernel, beyond_limit, kernel, vector_values
+from .implementation import Request
 
 __all__ = ["STENCIL_LARGE"]
 
@@ -29,8 +30,8 @@ class _Large(Kernel):
             self._bytes(problem, 1, 1),
         )
 
-    def unsuited(self, piece: Piece) -> str | None:
-        problem = piece.problem
+    def unsuited(self, request: Request) -> str | None:
+        problem = request.problem
         taps, width = problem.rows.kernel * problem.columns.kernel, problem.out_width
         if problem.rows.kernel == 1:
             return "a kernel of one row has no pixels that several rows would share"
@@ -39,11 +40,11 @@ class _Large(Kernel):
         _, lanes = self._tile(problem)
         if width < tuning.LARGE_LANES_USED * ceil_div(width, lanes) * lanes:
             return f"rows of {width} pixels leave lanes of a strip of {lanes} idle"
-        return many_filters(piece, tuning.LARGE_MOST_FILTERS)
+        return many_filters(request.piece, tuning.LARGE_MOST_FILTERS)
 
-    def blocks(self, piece: Piece, threads: int) -> Blocks:
+    def blocks(self, request: Request) -> Blocks:
         """Return a unit's rows: of what its strip copies, few are copied twice."""
-        problem = piece.problem
+        problem = request.problem
         filters = min(problem.out_channels_per_group, tuning.LARGE_FILTERS_AT_ONCE)
         while filters > 1 and self._bytes(problem, 1, filters) > tuning.MOST_SCRATCH_BYTES:
             filters -= 1
@@ -52,7 +53,7 @@ class _Large(Kernel):
             rows = ceil_div(rows, 2)
         height = problem.out_height
         planes = problem.batch * problem.groups
-        wanted = tuning.UNITS_PER_THREAD * threads if threads > 1 else 1
+        wanted = tuning.UNITS_PER_THREAD * request.threads if request.threads > 1 else 1
         fewest = tuning.LARGE_FEWEST_ROWS // 4
         while rows > fewest and planes * ceil_div(height, rows) < wanted:
             rows = ceil_div(rows, 2)

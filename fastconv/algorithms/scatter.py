@@ -17,6 +17,7 @@ from .. import tuning
 from ..problem import Axis, ConvProblem, Piece
 from .blocks import ceil_div, even
 from .compiled import Kernel, beyond_limit, kernel
+from .implementation import Request
 
 __all__ = ["GEMM_SCATTER"]
 
@@ -74,8 +75,8 @@ class _Scatter(Kernel):
             values * problem.dtype.itemsize,
         )
 
-    def unsuited(self, piece: Piece) -> str | None:
-        problem = piece.problem
+    def unsuited(self, request: Request) -> str | None:
+        problem = request.problem
         phases = problem.rows.most_phases * problem.columns.most_phases
         if phases > tuning.MOST_PIECES or _gathered(problem) > tuning.MOST_GATHERED:
             return None
@@ -88,8 +89,8 @@ class _Scatter(Kernel):
             return f"{overlap:.0f} windows overlap, whose columns would all be added"
         return None
 
-    def blocks(self, piece: Piece, threads: int) -> _Blocks:
-        problem = piece.problem
+    def blocks(self, request: Request) -> _Blocks:
+        problem = request.problem
         itemsize = problem.dtype.itemsize
         kernel_taps = problem.rows.kernel * problem.columns.kernel
         # By the problem alone: where panels begin decides the order of sums.
@@ -114,7 +115,7 @@ class _Scatter(Kernel):
 
         def has_too_few() -> bool:
             tiles = ceil_div(problem.out_height, rows) * ceil_div(problem.out_width, columns)
-            return threads > 1 and units * tiles < tuning.UNITS_PER_THREAD * threads
+            return request.threads > 1 and units * tiles < tuning.UNITS_PER_THREAD * request.threads
 
         # as long as a tile is far larger than what reaches into it
         while has_too_few() and rows > 4 * (1 + _reach(problem.rows)):

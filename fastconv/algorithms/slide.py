@@ -12,6 +12,7 @@ from .. import tuning
 from ..problem import ConvProblem, Piece
 from .blocks import Blocks, ceil_div, cut_rows, many_filters, planes_of_unit
 from .compiled import Kernel, vector_values
+from .implementation import Request
 
 __all__ = ["SLIDE", "SPREAD", "cannot_slide", "rows_bytes"]
 
@@ -53,16 +54,16 @@ class _Slide(Kernel):
             return "it writes whole rows of the result"
         return cannot_slide(piece.problem)
 
-    def unsuited(self, piece: Piece) -> str | None:
-        return many_filters(piece, tuning.SLIDE_MOST_FILTERS)
+    def unsuited(self, request: Request) -> str | None:
+        return many_filters(request.piece, tuning.SLIDE_MOST_FILTERS)
 
-    def blocks(self, piece: Piece, threads: int) -> Blocks:
-        problem = piece.problem
+    def blocks(self, request: Request) -> Blocks:
+        problem = request.problem
         filters = problem.out_channels_per_group
-        rows = cut_rows(problem, threads, problem.out_height, rows_bytes)
+        rows = cut_rows(problem, request.threads, problem.out_height, rows_bytes)
         planes = 1
         if rows == problem.out_height:
-            planes = planes_of_unit(problem, threads, rows * problem.out_width * filters)
+            planes = planes_of_unit(problem, request.threads, rows * problem.out_width * filters)
         return Blocks(planes, rows, 1, filters)
 
 
@@ -83,19 +84,19 @@ class _Spread(Kernel):
             return "rows and columns are padded by an odd and an even number"
         return None
 
-    def unsuited(self, piece: Piece) -> str | None:
-        problem = piece.problem
+    def unsuited(self, request: Request) -> str | None:
+        problem = request.problem
         vector = vector_values(problem)
         if problem.width > vector:
             return None
         return f"a row of {problem.width} pixels does not fill a vector of {vector}"
 
-    def blocks(self, piece: Piece, threads: int) -> Blocks:
-        problem = piece.problem
-        rows = cut_rows(problem, threads, problem.height, _spread_bytes, least=2)
+    def blocks(self, request: Request) -> Blocks:
+        problem = request.problem
+        rows = cut_rows(problem, request.threads, problem.height, _spread_bytes, least=2)
         planes = 1
         if rows == problem.height:
-            planes = planes_of_unit(problem, threads, rows * problem.width)
+            planes = planes_of_unit(problem, request.threads, rows * problem.width)
         return Blocks(planes, rows + rows % 2, 1, 1)
 
 

@@ -10,6 +10,7 @@ from .. import tuning
 from ..problem import ConvProblem, Piece
 from .blocks import Blocks, band_bytes, cut_rows, filters_at_once, many_filters
 from .compiled import Kernel, beyond_limit, vector_values
+from .implementation import Request
 from .slide import cannot_slide
 
 __all__ = ["STENCIL_CHANNELS", "STENCIL_ROWS"]
@@ -29,16 +30,18 @@ class _Rows(Kernel):
             _group_bytes(problem, 1),
         )
 
-    def unsuited(self, piece: Piece) -> str | None:
-        columns = piece.problem.columns.kernel
-        if piece.problem.rows.kernel == 1 and columns > tuning.STENCIL_MOST_COLUMNS:
+    def unsuited(self, request: Request) -> str | None:
+        columns = request.problem.columns.kernel
+        if request.problem.rows.kernel == 1 and columns > tuning.STENCIL_MOST_COLUMNS:
             return f"a row of {columns} taps has no pixels that several rows would share"
-        return many_filters(piece, tuning.STENCIL_MOST_FILTERS)
+        return many_filters(request.piece, tuning.STENCIL_MOST_FILTERS)
 
-    def blocks(self, piece: Piece, threads: int) -> Blocks:
-        problem = piece.problem
-        rows = cut_rows(problem, threads, problem.out_height, _group_bytes)
-        filters = filters_at_once(piece, rows * problem.out_width, problem.out_channels_per_group)
+    def blocks(self, request: Request) -> Blocks:
+        problem = request.problem
+        rows = cut_rows(problem, request.threads, problem.out_height, _group_bytes)
+        filters = filters_at_once(
+            request.piece, rows * problem.out_width, problem.out_channels_per_group
+        )
         return Blocks(1, rows, problem.in_channels_per_group, filters)
 
 
@@ -60,8 +63,8 @@ class _Channels(Kernel):
             return "it cannot leave out the first rows or columns of an image"
         return beyond_limit("a vector of planes, twice, takes", 2 * _planes_bytes(problem))
 
-    def unsuited(self, piece: Piece) -> str | None:
-        problem = piece.problem
+    def unsuited(self, request: Request) -> str | None:
+        problem = request.problem
         vector = vector_values(problem)
         if problem.groups < vector // 2:
             return f"{problem.groups} groups would leave most of a vector's {vector} lanes idle"
@@ -70,12 +73,12 @@ class _Channels(Kernel):
         if _planes_bytes(problem) > tuning.CHANNELS_MOST_PLANE_BYTES:
             return "a vector of planes would not stay in the caches"
         columns = tuning.CHANNELS_FEW_COLUMNS
-        slides = piece.output is None and cannot_slide(problem) is None
+        slides = request.piece.output is None and cannot_slide(problem) is None
         if slides and problem.out_width > columns:
             return f"with more than {columns} columns sliding is faster"
         return None
 
-    def blocks(self, piece: Piece, threads: int) -> Blocks:
+    def blocks(self, request: Request) -> Blocks:
         return Blocks(1, 1, 1, 1)
 
 

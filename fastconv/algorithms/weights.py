@@ -29,7 +29,7 @@ from .compiled import (
     steps,
     vector_values,
 )
-from .implementation import Run
+from .implementation import Request, Run
 from .slide import cannot_slide, rows_bytes
 
 __all__ = ["WEIGHTS_FILTERS", "WEIGHTS_PIXELS", "WEIGHTS_SLIDE"]
@@ -109,8 +109,8 @@ class _Weights(Kernel):
         """Return how many sums a tap has of so many filters."""
         return filters * vector_values(problem)
 
-    def blocks(self, piece: Piece, threads: int) -> _Blocks:
-        problem = piece.problem
+    def blocks(self, request: Request) -> _Blocks:
+        problem = request.problem
         kernel_taps = problem.rows.kernel * problem.columns.kernel
         itemsize = problem.dtype.itemsize
         panel = self._panel_filters(problem)
@@ -173,9 +173,9 @@ class _Filters(_Weights):
     name = "weights_filters"
     families = ("gemm",)
 
-    def unsuited(self, piece: Piece) -> str | None:
-        filters = piece.problem.out_channels_per_group
-        vector = vector_values(piece.problem)
+    def unsuited(self, request: Request) -> str | None:
+        filters = request.problem.out_channels_per_group
+        vector = vector_values(request.problem)
         if filters > max(vector // 2, tuning.STENCIL_MOST_FILTERS):
             return None
         return f"{filters} filters would leave most of a vector's {vector} lanes idle"
@@ -199,7 +199,7 @@ class _Pixels(_Weights):
     name = "weights_pixels"
     families: tuple[str, ...] = ("gemm_pixels", "depthwise")
 
-    def unsuited(self, piece: Piece) -> str | None:
+    def unsuited(self, request: Request) -> str | None:
         return None
 
     def _row_values(self, problem: ConvProblem) -> int:

@@ -74,10 +74,7 @@ class _Winograd(Kernel):
             self._scratch(piece, self._cut(problem, 1)),
         )
 
-    def unsuited(self, piece: Piece) -> str | None:
-        return self.unsuited_for(Request("forward", piece, 1))
-
-    def unsuited_for(self, request: Request) -> str | None:
+    def unsuited(self, request: Request) -> str | None:
         """Return what needs fewer cycles than this, or None.
 
         Of a single image by a single thread, whatever is asked for: other algorithms give other
@@ -118,15 +115,12 @@ class _Winograd(Kernel):
         one = replace(request.piece, problem=replace(request.problem, batch=1))
         return replace(request, piece=one, threads=1)
 
-    def blocks(self, piece: Piece, threads: int) -> _Blocks:
-        return self.blocks_for(Request("forward", piece, threads))
-
-    def blocks_for(self, request: Request) -> _Blocks:
+    def blocks(self, request: Request) -> _Blocks:
         """Return the blocks by which the slowest thread is done first."""
         return min(self._choices(request), key=partial(self._cycles, request))
 
     def _cycles_of(self, request: Request) -> float:
-        return self._cycles(request, self.blocks_for(request))
+        return self._cycles(request, self.blocks(request))
 
     def _choices(self, request: Request) -> Iterator[_Blocks]:
         problem = request.problem

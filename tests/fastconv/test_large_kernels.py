@@ -7,6 +7,7 @@ import pytest
 
 import fastconv
 from fastconv import isa, planning
+from fastconv.algorithms.implementation import Request
 from fastconv.problem import Piece
 from tests.comparing import assert_equal
 from tests.support import DTYPES, poisoned, tuned
@@ -105,7 +106,7 @@ def test_what_it_cannot_do_and_what_it_is_not_for():
 
     def reasons(x_shape, weight_shape, **options):
         problem = fastconv.ConvProblem.create(x_shape, weight_shape, **options)
-        return large.unable(Piece(problem)), large.unsuited(Piece(problem))
+        return large.unable(Piece(problem)), large.unsuited(Request("forward", Piece(problem), 1))
 
     assert "one channel per group" in reasons((1, 2, 50, 50), (1, 2, 9, 9))[0]
     assert "stride 1" in reasons((1, 1, 50, 50), (1, 1, 9, 9), stride=2)[0]
