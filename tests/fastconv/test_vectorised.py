@@ -37,6 +37,16 @@ def _functions(name: str) -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
+def _bodies(name: str, dtype: str, pattern: str) -> list[str]:
+    """Return the functions for a dtype whose names have such a pattern."""
+    prefix, _ = SPECIALISATIONS[dtype]
+    return [
+        body
+        for symbol, body in _functions(name).items()
+        if symbol.startswith(prefix) and re.search(pattern, symbol)
+    ]
+
+
 def _vector_multiplies(name: str, body: str, suffix: str) -> int:
     """Count the multiply(-add)s on whole vectors of an instruction set."""
     multiply = f"mul{suffix}" if name == "baseline" else rf"vfmadd\d+{suffix}"
@@ -49,12 +59,8 @@ def _vector_multiplies(name: str, body: str, suffix: str) -> int:
 @pytest.mark.parametrize("kernel", ["forward_units", "weight_grad_units", "input_grad_units"])
 def test_the_row_loops_multiply_whole_vectors(kernel, dtype, name):
     """Each has one inner loop for stride 1, and that is where a vector multiply can come from."""
-    prefix, suffix = SPECIALISATIONS[dtype]
-    bodies = [
-        body
-        for symbol, body in _functions(name).items()
-        if symbol.startswith(prefix) and kernel in symbol
-    ]
+    _, suffix = SPECIALISATIONS[dtype]
+    bodies = _bodies(name, dtype, kernel)
     assert bodies, f"{kernel} was inlined or renamed: point this test at where it went"
     assert sum(_vector_multiplies(name, body, suffix) for body in bodies) >= 1
 
@@ -94,12 +100,8 @@ TILES = {
 @pytest.mark.parametrize("function", TILES)
 def test_every_register_tile_is_unrolled_into_vectors(function, dtype, name):
     """A multiply-add for each vector of every tile: none scalar, none left in a loop."""
-    prefix, suffix = SPECIALISATIONS[dtype]
-    bodies = [
-        body
-        for symbol, body in _functions(name).items()
-        if symbol.startswith(prefix) and re.search(function, symbol)
-    ]
+    _, suffix = SPECIALISATIONS[dtype]
+    bodies = _bodies(name, dtype, function)
     kinds = 1 if function.startswith("add_") else 4 if function == "multiply_filter_lanes" else 2
     expected = kinds * sum(rows * vectors for rows, vectors in TILES[function][name])
     assert sum(_vector_multiplies(name, body, suffix) for body in bodies) >= expected
@@ -126,11 +128,8 @@ def _loops(body: str) -> list[str]:
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
 def test_the_sums_along_the_pixels_stay_in_registers(dtype, name):
     """One that went through memory, for want of a register, made all others wait: 15 % on AVX2."""
-    prefix, suffix = SPECIALISATIONS[dtype]
-    bodies = [
-        body for symbol, body in _functions(name).items()
-        if symbol.startswith(prefix) and re.search("add_pixel_lanes|weights_pixels_unit", symbol)
-    ]  # fmt: skip
+    _, suffix = SPECIALISATIONS[dtype]
+    bodies = _bodies(name, dtype, "add_pixel_lanes|weights_pixels_unit")
     tiles = [
         loop for body in bodies for loop in _loops(body) if _vector_multiplies(name, loop, suffix)
     ]
@@ -148,14 +147,10 @@ def test_the_transforms_of_fewer_multiplications_are_vectors(dtype, name):
     Pixels: Q in two rows, q in two for each pair, and the point: in columns once, in rows for each
     row of the tile. Taps: five for each pair and one, and so on for sums.
     """
-    prefix, suffix = SPECIALISATIONS[dtype]
+    _, suffix = SPECIALISATIONS[dtype]
     least = {"winograd_unit|transform_images": 270, "make_panel": 220, "finish_tiles": 265}
     for function, multiplies in least.items():
-        bodies = [
-            body
-            for symbol, body in _functions(name).items()
-            if symbol.startswith(prefix) and re.search(function, symbol)
-        ]
+        bodies = _bodies(name, dtype, function)
         assert sum(_vector_multiplies(name, body, suffix) for body in bodies) >= multiplies
         scalars = sum(len(re.findall(rf"(vfn?madd\d+|mul)s{suffix[1]}\s", b)) for b in bodies)
         # what is computed directly ends with single values; and two lanes are sometimes taken apart
@@ -172,7 +167,7 @@ def test_the_stencils_are_unrolled_into_vectors(dtype, name):
     Sliding, at two strides: strips of two vectors and of one, each inside the image and at its
     edge, and of less than one. With several channels: tiles of four rows of two vectors and of one.
     """
-    prefix, suffix = SPECIALISATIONS[dtype]
+    _, suffix = SPECIALISATIONS[dtype]
     squares = 9 + 25 + 49
     expected = {
         "slide_any_plane": squares * 2 * (2 + 2 + 1 + 1 + 1),
@@ -189,11 +184,7 @@ def test_the_stencils_are_unrolled_into_vectors(dtype, name):
         ),
     }
     for function, multiplies in expected.items():
-        bodies = [
-            body
-            for symbol, body in _functions(name).items()
-            if symbol.startswith(prefix) and re.search(function, symbol)
-        ]
+        bodies = _bodies(name, dtype, function)
         assert sum(_vector_multiplies(name, body, suffix) for body in bodies) >= multiplies
         if function in ("slide_any_plane", "spread_any_plane"):
             (body,) = bodies
@@ -217,11 +208,8 @@ COMPARISONS = {
 @pytest.mark.parametrize("function", COMPARISONS)
 def test_maxima_are_chosen_by_whole_vectors(function, dtype, name):
     """A choice that the compiler makes by a jump is one for every single value."""
-    prefix, suffix = SPECIALISATIONS[dtype]
-    (body,) = (
-        body for symbol, body in _functions(name).items()
-        if symbol.startswith(prefix) and symbol.endswith(f"_{function}")
-    )  # fmt: skip
+    _, suffix = SPECIALISATIONS[dtype]
+    (body,) = _bodies(name, dtype, f"_{function}$")
     vectors = len(re.findall(rf"(?:cmp\w*|max){suffix}\s.*%{REGISTERS[name]}", body))
     one = f"s{suffix[1]}"
     singles = len(re.findall(rf"(?:comi{one}|cmp\w*{one}|max{one})\s", body))
@@ -258,11 +246,8 @@ AVERAGES = {
 @pytest.mark.parametrize("function", AVERAGES)
 def test_averages_are_summed_by_whole_vectors(function, dtype, name):
     """Of windows side by side, of whole planes, and on the way back from three taps or more."""
-    prefix, suffix = SPECIALISATIONS[dtype]
-    (body,) = (
-        body for symbol, body in _functions(name).items()
-        if symbol.startswith(prefix) and symbol.endswith(f"_{function}")
-    )  # fmt: skip
+    _, suffix = SPECIALISATIONS[dtype]
+    (body,) = _bodies(name, dtype, f"_{function}$")
     vectors = len(re.findall(rf"(?:add|mul|div){suffix}\s.*%{REGISTERS[name]}", body))
     two_lanes = (name, dtype) == ("baseline", "float64")  # of which the compiler takes some apart
     assert vectors >= (1 if two_lanes else AVERAGES[function])
