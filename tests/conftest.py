@@ -55,15 +55,16 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give a process a whole file at a time, whose fixtures it then sets up once.
 
-    The files whose tests are mostly one for each case are given out case by case instead: all tests
-    of a case share what is slow, the reference's answer, and how each backend would compute it.
+    The files whose tests are mostly one for each case, or for some together, are given out case by
+    case instead: all tests of a case share what is slow, the reference's answer, and how each
+    backend would compute it. Of several cases, the first says which tests are about the same.
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class FilesAndCases(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file, _, test = nodeid.partition("::")
-            case = test.partition("[")[2].removesuffix("]")
+            case = test.partition("[")[2].removesuffix("]").partition("..")[0]
             return case if case and file.rpartition("/")[2] in FILES_OF_CASES else file
 
     config.option.loadscopereorder = False  # the order is that of `pytest_collection_modifyitems`

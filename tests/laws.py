@@ -35,8 +35,9 @@ def on_each_able_backend(
     among: Iterable[str] | None = None,
     dtypes: Iterable[str] = DTYPES,
     exact: bool = False,
+    together: int = 1,
 ) -> Callable[[Law], Any]:
-    """Make of a law about a case, a backend and a dtype a test of each case.
+    """Make of a law about a case, a backend and a dtype a test of each case, or of some together.
 
     Parameters
     ----------
@@ -52,12 +53,14 @@ def on_each_able_backend(
         The dtypes to try.
     exact
         Whether it is about sums of integers, so that who does not promise these is left out.
+    together
+        How many cases, one after another in the list, are one test: several where each is quick.
 
     Notes
     -----
-    It is one test per case and not one per combination, since to pytest a test is some milliseconds
-    of work, more than most of these combinations. All are tried even if one fails, the message
-    names those that do, and ``test.on(case, backend, dtype)`` repeats a single one by its names.
+    It is not one test per combination, since to pytest a test is some milliseconds of work, more
+    than most of these combinations. All are tried even if one fails, the message names those that
+    do, and ``test.on(case, backend, dtype)`` repeats a single one by its names.
     """
     directions = directions or ("forward",)
     by_name = {case.name: case for case in cases}
@@ -68,23 +71,28 @@ def on_each_able_backend(
             return False
         return wanted and able(is_able(backend, case.task, way) for way in directions)
 
+    def failures_of(law: Law, case: AnyCase) -> dict[tuple[str, str], Exception]:
+        backends = [backend for backend in contenders() if is_tried(backend, case)]
+        assert backends or among, f"no backend computes {case}"
+        failures = {}
+        for backend in backends:
+            for dtype in dtypes:
+                try:
+                    with fastconv.accuracy("fast"):
+                        law(case, backend, dtype)
+                except Exception as error:
+                    failures[backend.name, dtype] = error
+        return failures
+
     def make_test(law: Law) -> Any:
         @functools.wraps(law)
-        def test(case: AnyCase) -> None:
+        def test(cases: tuple[AnyCase, ...]) -> None:
             __tracebackhide__ = True
-            backends = [backend for backend in contenders() if is_tried(backend, case)]
-            assert backends or among, "no backend computes it"
-            failures = {}
-            for backend in backends:
-                for dtype in dtypes:
-                    try:
-                        with fastconv.accuracy("fast"):
-                            law(case, backend, dtype)
-                    except Exception as error:
-                        failures[backend.name, dtype] = error
-            if failures:
-                message = _describe(law, case, failures)
-                raise AssertionError(message) from next(iter(failures.values()))
+            failing = {case: failures for case in cases if (failures := failures_of(law, case))}
+            if failing:
+                message = "\n\n".join(_describe(law, *each) for each in failing.items())
+                first, *_ = (error for errors in failing.values() for error in errors.values())
+                raise AssertionError(message) from first
 
         def on(case: str, backend: str, dtype: str) -> None:
             with fastconv.accuracy("fast"):
@@ -92,11 +100,19 @@ def on_each_able_backend(
 
         test.on = on  # type: ignore[attr-defined]
         test.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-            [inspect.Parameter("case", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+            [inspect.Parameter("cases", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
         )
-        return pytest.mark.parametrize("case", by_name.values(), ids=by_name.keys())(test)
+        groups = _in_groups(list(by_name), together)
+        return pytest.mark.parametrize(
+            "cases", [tuple(by_name[name] for name in names) for names in groups],
+            ids=["..".join(dict.fromkeys((names[0], names[-1]))) for names in groups],
+        )(test)  # fmt: skip
 
     return make_test
+
+
+def _in_groups(names: list[str], size: int) -> list[list[str]]:
+    return [names[start : start + size] for start in range(0, len(names), size)]
 
 
 def _describe(law: Law, case: AnyCase, failures: dict[tuple[str, str], Exception]) -> str:

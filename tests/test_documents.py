@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import fastconv
+from tests.walking import in_one_test
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -39,6 +40,7 @@ def test_the_readme_has_the_two_commands():
     assert 'pip install -e ".[test]" && python -m pytest' in lines
 
 
+@in_one_test
 @pytest.mark.parametrize(
     "document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/STUDY.md"]
 )
@@ -54,6 +56,7 @@ def test_the_readme_names_every_backend():
         assert f"`{name}`" in README
 
 
+@in_one_test
 @pytest.mark.parametrize("name", sorted(_modules()))
 def test_docstring_examples(name):
     with np.printoptions():
@@ -61,6 +64,7 @@ def test_docstring_examples(name):
     assert result.failed == 0
 
 
+@in_one_test
 @pytest.mark.parametrize("name", fastconv.__all__)
 def test_every_public_name_is_documented(name):
     assert len(getattr(fastconv, name).__doc__) > 40

@@ -1,5 +1,7 @@
 """What a failing law says: which case by which backend, where, and how to see it again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,7 @@ def is_equal_to_itself(case, backend, dtype):
 
 def test_the_message_names_all_that_is_needed():
     with pytest.raises(AssertionError) as failure:
-        is_equal_to_itself(CASE)
+        is_equal_to_itself((CASE,))
     assert str(failure.value).splitlines() == [
         "Case(name='small', x_shape=(1, 2, 4, 5), weight_shape=(3, 2, 3, 3), "
         "options={'padding': 1}, bias=True) fails by 1 of the backends and dtypes",
@@ -45,10 +47,29 @@ def test_any_exception_is_reported_and_the_rest_is_tried():
         raise ZeroDivisionError("by chance")
 
     with pytest.raises(AssertionError, match=r"ZeroDivisionError\('by chance'\)"):
-        breaks(CASE)
+        breaks((CASE,))
     names = [backend.name for backend in contenders() if is_able(backend, CASE.task, "forward")]
     assert set(names) >= set(fastconv.backends())
     assert tried == [(name, dtype) for name in names for dtype in ("float32", "float64")]
+
+
+def test_of_several_cases_all_are_tried_and_told():
+    cases = [replace(CASE, name=f"small_{number}") for number in range(5)]
+
+    @on_each_able_backend(cases, among=["im2col"], dtypes=["float32"], together=3)
+    def is_even(case, backend, dtype):
+        assert int(case.name[-1]) % 2 == 0, f"not {case.name}"
+
+    (mark,) = is_even.pytestmark
+    assert mark.args[1] == [tuple(cases[:3]), tuple(cases[3:])]
+    assert mark.kwargs["ids"] == ["small_0..small_2", "small_3..small_4"]
+    for group, odd in zip(mark.args[1], ("small_1", "small_3"), strict=True):
+        with pytest.raises(AssertionError) as failure:
+            is_even(group)
+        message = str(failure.value)
+        assert message.count("fails by 1 of") == 1
+        assert f"im2col, float32: not {odd}" in message
+        assert message.endswith(f'test.on("{odd}", "im2col", "float32")')
 
 
 def test_equal_takes_nan_for_nan_and_no_other_shape():

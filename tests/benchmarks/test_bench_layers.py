@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.problems.layer import SMALLEST_OUTPUT, Layer
 from benchmarks.problems.layers import LAYERS
+from tests.walking import in_one_test
 
 ROOT = Path(__file__).resolve().parents[2]
 BY_NAME = {layer.name: layer for layer in LAYERS}
@@ -41,6 +42,7 @@ HAND_FLOPS = {
 }
 
 
+@in_one_test
 @pytest.mark.parametrize("name", HAND_FLOPS)
 def test_flops_are_those_worked_out_by_hand(name: str) -> None:
     assert BY_NAME[name].flops == HAND_FLOPS[name]
@@ -54,6 +56,7 @@ def test_names_are_unique() -> None:
     assert len(BY_NAME) == len(LAYERS)
 
 
+@in_one_test
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 def test_shapes_fit_together(layer: Layer) -> None:
     assert layer.in_channels % layer.groups == 0
@@ -62,6 +65,7 @@ def test_shapes_fit_together(layer: Layer) -> None:
     assert min(layer.output_shape) >= 1
 
 
+@in_one_test
 @pytest.mark.parametrize("max_flops", [1e4, 3e5, 1e6, 2e7, 1e9, 1e12])
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 def test_a_cut_is_the_same_kind_of_layer(layer: Layer, max_flops: float) -> None:
@@ -77,12 +81,14 @@ def test_a_cut_is_the_same_kind_of_layer(layer: Layer, max_flops: float) -> None
     assert cut.cut(max_flops) == cut
 
 
+@in_one_test
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 def test_a_cut_of_a_million_fits_and_one_that_fits_is_the_layer_itself(layer: Layer) -> None:
     assert layer.cut(1e6).flops <= 1e6
     assert layer.cut(layer.flops) is layer
 
 
+@in_one_test
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 def test_a_layer_survives_the_way_through_json(layer: Layer) -> None:
     again = Layer(**json.loads(json.dumps(layer.as_dict())))

@@ -13,6 +13,7 @@ from benchmarks.measuring.results import Results
 from benchmarks.reporting import report
 from benchmarks.reporting.terminal import Terminal
 from tests.benchmarks.made_up import run, seconds
+from tests.walking import in_one_test
 
 
 def _terminal(results: Results) -> str:
@@ -37,6 +38,7 @@ def broken() -> Results:
     return made
 
 
+@in_one_test
 @pytest.mark.parametrize("show", [_terminal, _report])
 def test_who_did_not_start_is_not_offered_for_installation(show, broken: Results) -> None:
     shown = show(broken)
@@ -45,6 +47,7 @@ def test_who_did_not_start_is_not_offered_for_installation(show, broken: Results
     assert "scipy not installed; to add it: " in shown
 
 
+@in_one_test
 @pytest.mark.parametrize("show", [_terminal, _report])
 def test_a_lone_contestant_is_compared_with_nobody(show) -> None:
     shown = show(run({"auto": seconds(50), "plan": []}))
@@ -55,6 +58,7 @@ def test_a_lone_contestant_is_compared_with_nobody(show) -> None:
     assert "best other" not in shown
 
 
+@in_one_test
 @pytest.mark.parametrize("show", [_terminal, _report])
 def test_scipy_alone_is_no_yardstick(show) -> None:
     speeds = {"auto": 50, "plan": 60, "im2col": 20, "scipy": 0.1}

@@ -12,6 +12,7 @@ from benchmarks.problems import data
 from benchmarks.problems.data import Data
 from benchmarks.problems.layer import Layer
 from benchmarks.problems.layers import LAYERS
+from tests.walking import in_one_test
 
 SMALL = Layer("small", "hand-worked", 1, 1, 2, 3, 1, 2)
 HAND = Data(
@@ -59,6 +60,7 @@ def test_padding_adds_a_frame_of_zeros() -> None:
     assert y[0, 0, 2, 3] == 1 * 6 + 0.5
 
 
+@in_one_test
 @pytest.mark.parametrize("layer", KINDS, ids=lambda layer: layer.name)
 def test_gradients_are_the_adjoint_of_the_convolution(layer: Layer) -> None:
     """For the bilinear y(x, w): ⟨g, y⟩ = ⟨grad_x, x⟩ = ⟨grad_w, w⟩."""
@@ -71,6 +73,7 @@ def test_gradients_are_the_adjoint_of_the_convolution(layer: Layer) -> None:
     assert grad_bias.shape == (layer.out_channels,)
 
 
+@in_one_test
 @pytest.mark.parametrize("layer", KINDS, ids=lambda layer: layer.name)
 def test_agrees_with_the_reference(layer: Layer) -> None:
     import reference

@@ -22,6 +22,7 @@ from tests.support import (
     random_truth,
     without_activation,
 )
+from tests.walking import in_one_test
 
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 GRADIENTS = ("input-grad", "weight-grad")
@@ -112,6 +113,7 @@ def test_central_differences(case, backend, dtype):
         assert abs(slope - np.vdot(grad, direction)) <= 1e-8 * scale
 
 
+@in_one_test
 @on_each_general_backend
 @pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
 def test_gradients_through_the_activation_are_those_of_the_reference(activation, backend):
@@ -125,6 +127,7 @@ def test_gradients_through_the_activation_are_those_of_the_reference(activation,
         np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-12)
 
 
+@in_one_test
 @on_each_general_backend
 @pytest.mark.parametrize("needs", [(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)])
 def test_needs_are_honoured(needs, backend):
@@ -142,6 +145,7 @@ def test_needs_are_honoured(needs, backend):
             assert actual is None
 
 
+@in_one_test
 @on_each_general_backend
 def test_an_empty_batch_has_gradients_of_zero(backend):
     x, grad = np.empty((0, 3, 5, 5)), np.empty((0, 4, 3, 3))
@@ -152,6 +156,7 @@ def test_an_empty_batch_has_gradients_of_zero(backend):
     np.testing.assert_array_equal(grads.bias, np.zeros(4))
 
 
+@in_one_test
 @on_each_general_backend
 @every_dtype
 def test_pixels_that_no_window_reached_have_gradient_zero(backend, dtype):
@@ -166,6 +171,7 @@ def test_pixels_that_no_window_reached_have_gradient_zero(backend, dtype):
     np.testing.assert_array_equal(dx[0, 0], reached)
 
 
+@in_one_test
 @on_each_general_backend
 def test_a_weight_seen_only_by_padding_has_gradient_zero(backend):
     x, weight = np.ones((1, 1, 1, 3)), np.ones((1, 1, 3, 3))
@@ -176,6 +182,7 @@ def test_a_weight_seen_only_by_padding_has_gradient_zero(backend):
     np.testing.assert_array_equal(dw[0, 0], [[0, 0, 0], [2, 3, 2], [0, 0, 0]])
 
 
+@in_one_test
 @on_each_general_backend
 def test_three_dimensional_operands_give_three_dimensional_gradients(backend):
     case = Case("single", (2, 6, 5), (3, 2, 3, 3))
@@ -184,6 +191,7 @@ def test_three_dimensional_operands_give_three_dimensional_gradients(backend):
     assert grads.x.shape == (2, 6, 5)
 
 
+@in_one_test
 @on_each_general_backend
 def test_memory_layout_does_not_matter(backend):
     case = Case("layout", (2, 3, 6, 7), (4, 3, 3, 3), {"padding": 1})
@@ -201,6 +209,7 @@ def test_memory_layout_does_not_matter(backend):
         assert actual.dtype.isnative
 
 
+@in_one_test
 @on_each_general_backend
 @pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
 def test_infinities_and_nan_flow_through_without_a_warning(activation, backend):

@@ -12,6 +12,7 @@ import pytest
 
 import fastconv
 from tests.support import assert_refused
+from tests.walking import in_one_test
 
 F32, F64 = np.float32, np.float64
 
@@ -526,6 +527,7 @@ def _row_id(row: Bad) -> str:
     return f"{row.function}-{changes}-{row.words[-1][:20]}"
 
 
+@in_one_test
 @pytest.mark.parametrize("row", BAD_CALLS, ids=_row_id)
 def test_a_bad_call_is_refused_with_a_clear_error(row):
     arguments = {**_good_arguments(row.function), **row.change}
@@ -533,6 +535,7 @@ def test_a_bad_call_is_refused_with_a_clear_error(row):
     assert_refused(call, row.error, *row.words, out=arguments.get("out"))
 
 
+@in_one_test
 @pytest.mark.parametrize("function", sorted({row.function for row in BAD_CALLS}))
 def test_the_call_without_the_mistake_works(function):
     threads = fastconv.get_num_threads()

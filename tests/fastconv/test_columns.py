@@ -27,10 +27,12 @@ from tests.support import (
     layer_cases,
     peak_memory,
 )
+from tests.walking import in_one_test
 
 COLUMN_OPTIONS = ("stride", "padding", "dilation")
 
 
+@in_one_test
 @pytest.mark.parametrize("case", CASES, ids=case_id)
 def test_im2col_and_col2im_equal_the_reference(case):
     options = {k: v for k, v in case.options.items() if k in COLUMN_OPTIONS}

@@ -21,6 +21,7 @@ from tests.support import (
     poisoned_allocations,
     views_of,
 )
+from tests.walking import in_one_test
 
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
@@ -301,7 +302,7 @@ def _random_case(seed):
 RANDOM_CASES = [_random_case(seed) for seed in range(200)]
 
 
-@on_each_able_backend(RANDOM_CASES, exact=True)
+@on_each_able_backend(RANDOM_CASES, exact=True, together=8)
 def test_the_gradient_of_random_problems_is_their_convolution(case, backend, dtype):
     data, back = integers_and_back(case, dtype)
     with poisoned_allocations():
@@ -312,7 +313,7 @@ def test_the_gradient_of_random_problems_is_their_convolution(case, backend, dty
     assert_equal(grads.x, back, "grads.x")
 
 
-@on_each_able_backend(RANDOM_CASES, "forward", "input-grad", "weight-grad")
+@on_each_able_backend(RANDOM_CASES, "forward", "input-grad", "weight-grad", together=8)
 def test_adjoint_identity_of_random_problems(case, backend, dtype):
     data, back = integers_and_back(case, dtype)
     expected = np.sum(data.x * back, dtype=np.float64)
@@ -329,6 +330,7 @@ def test_adjoint_identity_of_random_problems(case, backend, dtype):
     assert_equal(grads.bias, sums, "grads.bias")
 
 
+@in_one_test
 @on_each_general_backend
 def test_an_empty_batch(backend):
     x, weight = np.empty((0, 3, 5, 5), np.float32), np.ones((3, 4, 3, 3), np.float32)
@@ -344,6 +346,7 @@ def test_an_empty_batch(backend):
     np.testing.assert_array_equal(grads.bias, np.zeros(4))
 
 
+@in_one_test
 @on_each_general_backend
 @every_dtype
 def test_what_no_kernel_reaches_is_the_bias_alone(backend, dtype):
@@ -361,6 +364,7 @@ def test_what_no_kernel_reaches_is_the_bias_alone(backend, dtype):
         np.testing.assert_array_equal(y[0], expected)
 
 
+@in_one_test
 @on_each_general_backend
 @pytest.mark.parametrize("needs", [(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)])
 def test_needs_are_honoured(needs, backend):
@@ -378,6 +382,7 @@ def test_needs_are_honoured(needs, backend):
             assert actual is None
 
 
+@in_one_test
 @on_each_general_backend
 @every_dtype
 def test_memory_layout_does_not_matter(backend, dtype):
@@ -399,6 +404,7 @@ def test_memory_layout_does_not_matter(backend, dtype):
                 assert actual.dtype.isnative
 
 
+@in_one_test
 @on_each_general_backend
 @every_dtype
 def test_a_bias_may_lie_anywhere(backend, dtype):
@@ -412,6 +418,7 @@ def test_a_bias_may_lie_anywhere(backend, dtype):
         np.testing.assert_array_equal(y, truth)
 
 
+@in_one_test
 @on_each_general_backend
 @every_dtype
 def test_out_may_be_any_writable_view(backend, dtype):
@@ -428,6 +435,7 @@ def test_out_may_be_any_writable_view(backend, dtype):
         np.testing.assert_array_equal(out, truth, err_msg=name)
 
 
+@in_one_test
 @on_each_general_backend
 def test_operands_are_left_alone(backend):
     case = next(case for case in CASES if case.name == "two_groups")
@@ -441,6 +449,7 @@ def test_operands_are_left_alone(backend):
         np.testing.assert_array_equal(before, after)
 
 
+@in_one_test
 @on_each_general_backend
 def test_an_image_alone_gives_the_same_bits_as_in_a_batch(backend):
     case = next(case for case in CASES if case.name == "stride_2")
@@ -452,6 +461,7 @@ def test_an_image_alone_gives_the_same_bits_as_in_a_batch(backend):
         np.testing.assert_array_equal(whole[n], alone)
 
 
+@in_one_test
 @on_each_general_backend
 def test_infinities_and_nan_flow_through_without_a_warning(backend):
     x, weight = np.full((1, 1, 2, 2), np.inf), np.ones((1, 1, 2, 2))

@@ -10,6 +10,7 @@ from fastconv import isa
 from fastconv.problem import ConvProblem
 from tests.comparing import assert_equal
 from tests.support import contenders, plan_of, tuned
+from tests.walking import in_one_test
 
 pytestmark = pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
 
@@ -25,6 +26,7 @@ def _assert_equal(x_shape, weight_shape, dtype=np.float32, **options):
     assert_equal(out, expected, f"y of {x_shape}, {weight_shape}, {options}")
 
 
+@in_one_test
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("stride", [1, 2, (1, 3)])
 @pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (5, 5), (7, 7), (2, 3), (1, 9), (4, 4)])
@@ -37,17 +39,20 @@ def test_kernels_strides_and_sizes(kernel, stride, size, dtype):
     )  # fmt: skip
 
 
+@in_one_test
 @pytest.mark.parametrize("width", range(1, 70))
 def test_every_length_of_row(width):
     _assert_equal((1, 2, 5, width), (2, 1, 3, 3), groups=2, padding=1)
     _assert_equal((1, 2, 5, width), (2, 1, 3, 3), groups=2, padding=1, stride=2)
 
 
+@in_one_test
 @pytest.mark.parametrize("height", range(1, 12))
 def test_every_number_of_rows(height):
     _assert_equal((1, 3, height, 21), (3, 1, 5, 5), groups=3, padding=2)
 
 
+@in_one_test
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("kernel", [3, 5, 7])
 @pytest.mark.parametrize("width", [9, 16, 21, 40, 64, 71])
@@ -66,6 +71,7 @@ def test_nothing_leaks_in_from_the_neighbouring_rows_and_planes(width, kernel, s
     np.testing.assert_array_equal(y[:, 1, rows], expected[:, 1, rows])
 
 
+@in_one_test
 @pytest.mark.parametrize("padding", [((0, 2), (0, 0)), ((4, 4), (1, 1)), ((0, 0), (2, 2))])
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (4, 33), (2, 65)])
 def test_planes_at_the_ends_of_the_tensor(size, padding):
@@ -76,6 +82,7 @@ def test_planes_at_the_ends_of_the_tensor(size, padding):
                           stride=stride)  # fmt: skip
 
 
+@in_one_test
 @pytest.mark.parametrize("channels", [1, 7, 8, 15, 16, 17, 33])
 @pytest.mark.parametrize("size", [1, 3, 4, 7, 13])
 @pytest.mark.parametrize("stride", [1, 2])
@@ -87,6 +94,7 @@ def test_channels_in_the_lanes(channels, size, stride):
         )  # fmt: skip
 
 
+@in_one_test
 @pytest.mark.parametrize("channels", [1, 2, 32])
 @pytest.mark.parametrize("kernel", [3, 5, 7, 4])
 def test_few_filters_of_many_channels(channels, kernel):
@@ -97,6 +105,7 @@ def test_few_filters_of_many_channels(channels, kernel):
 CUT_SMALL = {"STENCIL_ROWS_BYTES": 100, "STENCIL_FEWEST_ROWS": 3, "FLOPS_WORTH_A_THREAD": 1}
 
 
+@in_one_test
 @pytest.mark.parametrize("kernel", [(5, 5), (4, 4)])  # sliding, and from bands
 def test_blocks_and_threads_do_not_change_a_bit(kernel):
     rng = np.random.default_rng(0)
@@ -115,6 +124,7 @@ def test_blocks_and_threads_do_not_change_a_bit(kernel):
         np.testing.assert_array_equal(fastconv.conv2d(x, weight, **options), whole)
 
 
+@in_one_test
 @pytest.mark.parametrize("padding", [1, 2, ((6, 5), (2, 1)), ((5, 4), (1, 2))])
 @pytest.mark.parametrize("height", [40, 41])
 @pytest.mark.parametrize("stride", [1, 2])
@@ -132,6 +142,7 @@ def test_gradients_in_blocks_of_rows(stride, height, padding):
         np.testing.assert_array_equal(found[1], expected[1])
 
 
+@in_one_test
 @pytest.mark.parametrize(
     ("x_shape", "weight_shape", "options"),
     [
@@ -159,6 +170,7 @@ def test_one_filter_of_many_channels_needs_bounded_scratch():
     assert "where the limit is 4 MiB" in refused.refusals["depthwise"]
 
 
+@in_one_test
 @pytest.mark.parametrize("width", [1, 4, 9, 16, 17, 31, 32, 33, 35, 70])
 @pytest.mark.parametrize("kernel", [3, 5, 7])
 def test_gradients_at_stride_2_in_place(kernel, width):
@@ -183,6 +195,7 @@ def test_gradients_at_stride_2_in_place(kernel, width):
                     assert_equal(one, other, f"grads.{name} of {height=}, {padding=}, {dtype=}")
 
 
+@in_one_test
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("kernel", [3, 5])
 def test_gradients_take_nothing_from_the_neighbouring_planes(kernel, stride):

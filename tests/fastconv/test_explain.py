@@ -8,6 +8,7 @@ from benchmarks.problems.layers import LAYERS
 from fastconv import isa, planning
 from fastconv.problem import Piece
 from tests.support import contenders, plan_of
+from tests.walking import in_one_test
 
 DEPTHWISE = ((1, 32, 56, 56), (32, 1, 3, 3))
 
@@ -32,6 +33,7 @@ def test_names_are_unique_and_listed_in_order():
             assert set(implementation.families) <= set(names)
 
 
+@in_one_test
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 def test_auto_takes_the_first_that_is_able_and_suited(layer, direction):
@@ -46,6 +48,7 @@ def test_auto_takes_the_first_that_is_able_and_suited(layer, direction):
         assert answer.reason
 
 
+@in_one_test
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 def test_every_other_backend_says_why_not(layer, direction):
@@ -56,6 +59,7 @@ def test_every_other_backend_says_why_not(layer, direction):
     assert all(explanation.refusals.values())
 
 
+@in_one_test
 @pytest.mark.parametrize("family", planning.FAMILIES, ids=lambda family: family.name)
 def test_a_backend_can_be_forced_by_name(family):
     """It then is that backend which runs, in every piece: neither chosen away nor mixed."""
@@ -69,6 +73,7 @@ def test_a_backend_can_be_forced_by_name(family):
     assert bool(found) == (family.name in fastconv.backends())
 
 
+@in_one_test
 @pytest.mark.parametrize("name", [backend.name for backend in contenders()])
 def test_a_kernel_can_be_asked_for_by_its_own_name(name):
     operands = [np.ones(shape, np.float32) for shape in DEPTHWISE]

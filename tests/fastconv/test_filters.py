@@ -11,6 +11,7 @@ import reference
 from fastconv import filters, isa, tuning
 from tests.comparing import unit_roundoff
 from tests.support import assert_refused, peak_memory
+from tests.walking import in_one_test
 
 BOUNDARIES = ("reflect", "mirror", "nearest", "wrap", "constant")
 DTYPES = ("float32", "float64")
@@ -59,6 +60,7 @@ def assert_close(ours, truth, scale=1.0, taps=60):
 
 
 class TestAgainstTheReference:
+    @in_one_test
     @each(SMOOTHING, SHARPENING, DERIVATIVES)
     @pytest.mark.parametrize("boundary", BOUNDARIES)
     @pytest.mark.parametrize("dtype", DTYPES)
@@ -71,6 +73,7 @@ class TestAgainstTheReference:
             assert ours.dtype == dtype
             assert_close(ours, truth, scale=60)
 
+    @in_one_test
     @each(SMOOTHING, SHARPENING, DERIVATIVES)
     def test_stacks_and_colours(self, name, options):
         for shape, axis in (((2, 3, 6, 5), None), ((6, 5, 3), -1), ((3, 6, 5), 0), ((6, 2, 5), 1)):
@@ -98,6 +101,7 @@ class TestAgainstSciPy:
         image = noise(203, 301, dtype=dtype)
         return image, image.astype(np.float64)
 
+    @in_one_test
     @pytest.mark.parametrize("sigma", [0.5, 2, 8.0, (1, 3.3)])
     def test_gaussian_filter(self, dtype, boundary, sigma):
         image, exact = self.image(dtype)
@@ -106,6 +110,7 @@ class TestAgainstSciPy:
             filters.gaussian(image, sigma, **ours), ndimage.gaussian_filter(exact, sigma, **theirs)
         )
 
+    @in_one_test
     @pytest.mark.parametrize("size", [2, 3, (4, 7), 64])
     def test_uniform_filter(self, dtype, boundary, size):
         image, exact = self.image(dtype)
@@ -120,6 +125,7 @@ class TestAgainstSciPy:
         ours, theirs = self.around(boundary)
         assert_close(filters.laplacian(image, **ours), ndimage.laplace(exact, **theirs), 8)
 
+    @in_one_test
     @pytest.mark.parametrize("axis", [0, 1])
     @pytest.mark.parametrize(("name", "divisor"), [("sobel", 4), ("prewitt", 3)])
     def test_derivatives(self, dtype, boundary, axis, name, divisor):
@@ -156,6 +162,7 @@ class TestAgainstScikitImage:
 class TestFlat:
     """An image of one colour stays that colour, to the last bit; its derivatives are zero."""
 
+    @in_one_test
     @each(KEEPING)
     @pytest.mark.parametrize("dtype", DTYPES)
     @pytest.mark.parametrize("boundary", BOUNDARIES)
@@ -169,6 +176,7 @@ class TestFlat:
             assert (result == given).all(), constant
             assert (image == given).all()
 
+    @in_one_test
     @each(DERIVATIVES)
     @pytest.mark.parametrize("dtype", DTYPES)
     @pytest.mark.parametrize("boundary", BOUNDARIES)
@@ -180,6 +188,7 @@ class TestFlat:
             )
             assert (result == 0).all(), constant
 
+    @in_one_test
     @each(KEEPING)
     def test_each_channel_and_each_image_of_a_stack_stays_so(self, name, options):
         colours = np.array([0.1, 255, 1 / 3], "f4")
@@ -188,6 +197,7 @@ class TestFlat:
         stack = np.broadcast_to(colours[:, None, None], (3, 12, 13))
         assert (getattr(filters, name)(stack, **options) == stack).all()
 
+    @in_one_test
     @each(SMOOTHING)
     def test_so_do_planes_that_differ_from_what_lies_beyond(self, name, options):
         # Only the plane of the colour of what is beyond stays; the others fade, as they should.
@@ -198,6 +208,7 @@ class TestFlat:
         truth = getattr(reference.filters, name)(planes[0].astype("f8"), **options, **around)
         assert_close(result[0], truth)
 
+    @in_one_test
     @each(DERIVATIVES)
     @pytest.mark.parametrize("dtype", DTYPES)
     def test_derivatives_are_zero_in_every_flat_part(self, name, options, dtype):
@@ -207,6 +218,7 @@ class TestFlat:
         assert (result[:, :9] == 0).all()
         assert (result[:, 11:] == 0).all()
 
+    @in_one_test
     @pytest.mark.parametrize("name", ["sharpen", "emboss"])
     def test_flat_parts_stay(self, name):
         image = np.full((20, 20), 0.1, "f4")
@@ -215,6 +227,7 @@ class TestFlat:
         assert (result[:, :9] == image[:, :9]).all()
         assert (result[:, 11:] == image[:, 11:]).all()
 
+    @in_one_test
     @each(SMOOTHING)
     def test_what_is_nearly_flat_keeps_its_small_differences(self, name, options):
         image = (1000 + noise(20, 21) / 1000).astype("f4")
@@ -223,6 +236,7 @@ class TestFlat:
         # The last rounding, to a float32 near 1000, and nothing that grows with the taps.
         assert_close(ours, truth, 1000 / 60, taps=60)
 
+    @in_one_test
     @each(SMOOTHING)
     @pytest.mark.parametrize("boundary", BOUNDARIES)
     def test_the_promised_bound(self, name, options, boundary):
@@ -242,6 +256,7 @@ class TestFlat:
         sigmas = np.broadcast_to(options.get("sigma", 1.0), 2)
         return [2 * int(options.get("truncate", 4) * sigma + 0.5) + 1 for sigma in sigmas]
 
+    @in_one_test
     @each(SMOOTHING)
     def test_a_bright_spot_does_not_swallow_the_rest(self, name, options):
         image = np.abs(noise(30, 40, dtype="f4")) + 1
@@ -253,6 +268,7 @@ class TestFlat:
         ours = getattr(filters, name)(image, **options)
         assert_close(ours[window == 0], truth[window == 0], 8)
 
+    @in_one_test
     @each(SMOOTHING)
     def test_both_signs_of_the_largest_numbers(self, name, options):
         largest = np.finfo("f4").max / 4
@@ -264,6 +280,7 @@ class TestFlat:
 class TestMeaning:
     """What the docstrings say of slopes, steps, signs, axes and centres."""
 
+    @in_one_test
     @pytest.mark.parametrize("name", ["sobel", "scharr", "prewitt"])
     @pytest.mark.parametrize("dtype", DTYPES)
     def test_a_ramp_gives_twice_its_slope(self, name, dtype):
@@ -276,6 +293,7 @@ class TestMeaning:
         np.testing.assert_allclose(function(ramp, 1)[inside], -10, **tolerance)
         np.testing.assert_allclose(function(ramp)[inside], np.sqrt((36 + 100) / 2), **tolerance)
 
+    @in_one_test
     @pytest.mark.parametrize("name", ["sobel", "scharr", "prewitt"])
     def test_a_step_gives_its_height(self, name):
         step = np.zeros((6, 8))
@@ -334,6 +352,7 @@ SYMMETRIC = [
 class TestMagnitude:
     """Squares neither overflow nor vanish."""
 
+    @in_one_test
     @pytest.mark.parametrize("dtype", DTYPES)
     def test_of_the_largest_and_smallest_numbers(self, dtype):
         limits = np.finfo(dtype)
@@ -362,6 +381,7 @@ class TestMagnitude:
 class TestSymmetry:
     """What is turned or mirrored before is so afterwards."""
 
+    @in_one_test
     @pytest.mark.parametrize(("name", "options"), SYMMETRIC)
     @pytest.mark.parametrize("boundary", BOUNDARIES)
     def test_the_eight_symmetries_of_the_square(self, name, options, boundary):
@@ -373,6 +393,7 @@ class TestSymmetry:
                 turned = function(flip(np.rot90(image, quarter)))
                 assert_close(turned, flip(np.rot90(plain, quarter)), 8)
 
+    @in_one_test
     @pytest.mark.parametrize("name", ["sobel", "scharr", "prewitt"])
     def test_derivatives_change_sign_with_their_axis(self, name):
         image, function = noise(11, 16), getattr(filters, name)
@@ -388,6 +409,7 @@ class TestSymmetry:
 
 
 class TestWhatComesIn:
+    @in_one_test
     @pytest.mark.parametrize(
         ("given", "computed"),
         [
@@ -404,6 +426,7 @@ class TestWhatComesIn:
         assert result.dtype == computed
         assert (result == getattr(filters, name)(image.astype(computed), **options)).all()
 
+    @in_one_test
     @each(SMOOTHING, SHARPENING, DERIVATIVES)
     def test_the_units_are_those_of_the_input(self, name, options):
         grey = np.random.default_rng(0).integers(0, 256, (14, 15), np.uint8)
@@ -411,6 +434,7 @@ class TestWhatComesIn:
         unit = getattr(filters, name)(grey / 255.0, **options)
         assert_close(result / 255, unit, 60)
 
+    @in_one_test
     @each(SMOOTHING, SHARPENING, DERIVATIVES)
     def test_no_channel_reaches_another(self, name, options):
         photograph = noise(9, 10, 3)
@@ -423,6 +447,7 @@ class TestWhatComesIn:
             alone = getattr(filters, name)(photograph[..., channel], **options)
             assert (before[..., channel] == alone).all()
 
+    @in_one_test
     @each(SMOOTHING, SHARPENING, DERIVATIVES)
     def test_memory_layouts(self, name, options):
         image = noise(9, 10)
@@ -433,6 +458,7 @@ class TestWhatComesIn:
         for view in views:
             assert (getattr(filters, name)(view, **options) == plain).all()
 
+    @in_one_test
     @each(SMOOTHING, SHARPENING, DERIVATIVES)
     def test_the_image_is_left_alone_and_not_given_back(self, name, options):
         for image in (noise(9, 10), np.abs(noise(9, 10)) + 1):
@@ -449,6 +475,7 @@ class TestWhatComesIn:
             assert (result == image).all()
             assert not np.shares_memory(image, result)
 
+    @in_one_test
     @each(SMOOTHING, SHARPENING, DERIVATIVES)
     def test_a_stack_of_narrow_images_may_say_so(self, name, options):
         stack = noise(5, 6, 3)
@@ -456,12 +483,14 @@ class TestWhatComesIn:
         for one, plane in zip(result, stack, strict=True):
             assert (one == getattr(filters, name)(plane, **options)).all()
 
+    @in_one_test
     @each(SMOOTHING, SHARPENING, DERIVATIVES)
     def test_an_empty_stack(self, name, options):
         assert getattr(filters, name)(np.ones((0, 4, 5)), **options).shape == (0, 4, 5)
         around = {"boundary": "constant"}
         assert getattr(filters, name)(np.ones((0, 4, 5)), **options, **around).shape == (0, 4, 5)
 
+    @in_one_test
     @each(SMOOTHING, SHARPENING, DERIVATIVES)
     def test_the_same_bits_for_any_number_of_threads(self, name, options):
         image = noise(301, 203, dtype="f4")
@@ -472,6 +501,7 @@ class TestWhatComesIn:
 
 
 class TestNaN:
+    @in_one_test
     @each(SMOOTHING, SHARPENING, DERIVATIVES)
     @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
     @pytest.mark.parametrize("dtype", DTYPES)
@@ -489,12 +519,14 @@ class TestNaN:
         far[20 - reach : 21 + reach, 21 - reach : 22 + reach] = False
         assert_close(result[far], clean[far], 60)
 
+    @in_one_test
     @pytest.mark.parametrize("size", [1, 2, 3, 6])
     def test_a_box_of_it_is_as_large_as_the_box(self, size):
         image = np.ones((20, 20))
         image[10, 10] = np.nan
         assert np.isnan(filters.box(image, size)).sum() == size * size
 
+    @in_one_test
     @each(SMOOTHING, SHARPENING, DERIVATIVES)
     def test_images_of_nothing_else(self, name, options):
         assert np.isnan(getattr(filters, name)(np.full((5, 6), np.nan), **options)).all()
@@ -573,6 +605,7 @@ BAD_CALLS = [
 ]  # fmt: skip
 
 
+@in_one_test
 @pytest.mark.parametrize(
     "row", BAD_CALLS, ids=lambda row: f"{row[0]}-{'-'.join(row[1])}-{row[-1][:20]}"
 )

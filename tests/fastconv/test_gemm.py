@@ -17,6 +17,7 @@ from tests.support import (
     is_able,
     tuned,
 )
+from tests.walking import in_one_test
 
 pytestmark = pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
 
@@ -58,6 +59,7 @@ def test_neither_blocks_nor_lanes_nor_packing_change_a_bit():
                 np.testing.assert_array_equal(y, whole)
 
 
+@in_one_test
 @on_both
 @pytest.mark.parametrize("filters", [*range(1, 34), 47, 48, 49, 63, 64, 65, 80, 81, 129])
 def test_every_number_of_filters_is_covered_by_tiles(filters, name):
@@ -73,6 +75,7 @@ def test_every_number_of_filters_is_covered_by_tiles(filters, name):
     integer_truth.cache_clear()  # all these cases have one name
 
 
+@in_one_test
 @on_both
 @pytest.mark.parametrize("width", [*range(1, 20), *range(28, 36), 95, 96, 97, 191, 193])
 def test_every_length_of_row_is_covered_by_tiles(width, name):
@@ -83,6 +86,7 @@ def test_every_length_of_row_is_covered_by_tiles(width, name):
     integer_truth.cache_clear()
 
 
+@in_one_test
 @on_both
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 def test_scratch_is_bounded_per_thread(layer, name):
@@ -98,6 +102,7 @@ def test_scratch_is_bounded_per_thread(layer, name):
             assert plan.scratch_bytes <= count * most, (dtype, count)
 
 
+@in_one_test
 @pytest.mark.parametrize(
     ("x_shape", "weight_shape", "options"),
     [
@@ -117,6 +122,7 @@ def test_what_needs_too_much_scratch_is_refused_and_computed_by_another(
     np.testing.assert_array_equal(fastconv.conv2d(x, weight, **options), expected)
 
 
+@in_one_test
 @on_both
 def test_one_long_row_is_a_band_of_its_own(name):
     """A row cannot be halved: the search for more bands has to end there."""
@@ -133,6 +139,7 @@ def test_explain_reports_the_scratch():
     assert "scratch" in str(explanation)
 
 
+@in_one_test
 @pytest.mark.parametrize(
     ("x_shape", "weight_shape", "backend"),
     [
@@ -147,6 +154,7 @@ def test_the_lanes_are_chosen_by_what_fills_them(x_shape, weight_shape, backend)
     assert fastconv.explain(x_shape, weight_shape).backend == backend
 
 
+@in_one_test
 @pytest.mark.parametrize(
     ("x_shape", "weight_shape"),
     [((1, 1, 3, 400_000), (64, 1, 1, 3)), ((1, 2, 420, 420), (64, 2, 400, 400))],

@@ -24,6 +24,8 @@ from tests.support import (
 )
 
 PROBLEMS = 320
+# So many are a test of each law, and all tests of these run in one process (tests/conftest.py).
+TOGETHER = 8
 RANDOM_CASES = [random_case(seed) for seed in range(PROBLEMS)]
 LINEAR_CASES = [replace(case, options=without_activation(case)) for case in RANDOM_CASES]
 EMPTY_CASES = [replace(case, x_shape=(0, *case.x_shape[-3:])) for case in RANDOM_CASES[::4]]
@@ -83,7 +85,7 @@ def _slopes(case):
     return data, directions, slopes, tolerance * np.abs(data.grad_output).sum()
 
 
-@on_each_able_backend(RANDOM_CASES, *DIRECTIONS, able=any, dtypes=["float64"])
+@on_each_able_backend(RANDOM_CASES, *DIRECTIONS, able=any, dtypes=["float64"], together=TOGETHER)
 def test_central_differences(case, backend, dtype):
     """The slope of Σ g·y along a random direction in x, in weight, in bias."""
     data, directions, slopes, bound = _slopes(case)
@@ -105,7 +107,7 @@ def _integers(case, dtype):
     )
 
 
-@on_each_able_backend(LINEAR_CASES, *DIRECTIONS, able=any, exact=True)
+@on_each_able_backend(LINEAR_CASES, *DIRECTIONS, able=any, exact=True, together=TOGETHER)
 def test_adjoint_identity_is_exact(case, backend, dtype):
     """⟨conv(x), g⟩ = ⟨x, dx⟩ = ⟨w, dw⟩ and ⟨1, g⟩ = db, to the last bit on integers."""
     data, forward = _integers(case, dtype)
@@ -142,7 +144,7 @@ def _reached(case):
     return np.outer(*masks)
 
 
-@on_each_able_backend(LINEAR_CASES, *DIRECTIONS, able=any)
+@on_each_able_backend(LINEAR_CASES, *DIRECTIONS, able=any, together=TOGETHER)
 def test_the_gradient_is_exactly_zero_where_no_window_was(case, backend, dtype):
     data = random_operands(case, dtype)
     ones = Operands(data.x, np.ones_like(data.weight), None, np.ones_like(data.grad_output))
@@ -157,7 +159,9 @@ def test_the_gradient_is_exactly_zero_where_no_window_was(case, backend, dtype):
         assert not grads.x[~reached].any()
 
 
-@on_each_able_backend(EMPTY_CASES, *DIRECTIONS, able=any, dtypes=["float32"])
+@on_each_able_backend(
+    EMPTY_CASES, *DIRECTIONS, able=any, dtypes=["float32"], together=TOGETHER // 4
+)
 def test_an_empty_batch_has_gradients_of_zero(case, backend, dtype):
     data = random_operands(case, dtype)
     output = data.grad_output if case.options["activation"] else None

@@ -18,6 +18,7 @@ from fastconv.image.shapes import arrange
 from fastconv.problem.extension import extend_part, sources
 from tests.comparing import assert_equal, assert_within_bounds
 from tests.support import DTYPES, peak_memory, poisoned, tuned, views_of
+from tests.walking import in_one_test
 
 OPERATIONS = ("convolve2d", "correlate2d")
 MODES = ("full", "same", "valid")
@@ -49,6 +50,7 @@ def scipys(operation, x, k, mode, boundary, fillvalue):
         return None
 
 
+@in_one_test
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("boundary", SCIPYS)
 @pytest.mark.parametrize("mode", MODES)
@@ -75,6 +77,7 @@ def test_scipy_signal(operation, mode, boundary, dtype):
             assert_equal(y, expected, f"{name} by {way}")
 
 
+@in_one_test
 @pytest.mark.parametrize("boundary", SCIPYS)
 @pytest.mark.parametrize("mode", ["full", "same"])
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -91,6 +94,7 @@ def test_two_passes_are_exact_on_integers(operation, mode, boundary):
                 assert_equal(y, expected, f"{size} {operation} {taps} {dtype}")
 
 
+@in_one_test
 @pytest.mark.parametrize("boundary", NDIMAGES)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_scipy_ndimage(operation, boundary):
@@ -116,6 +120,7 @@ def test_even_kernels_stand_a_pixel_beside_those_of_ndimage():
     np.testing.assert_array_equal(ours[:-1, :-1], theirs[1:, 1:])
 
 
+@in_one_test
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_the_reference(operation, boundary):
@@ -132,6 +137,7 @@ def test_the_reference(operation, boundary):
             assert_equal(y, expected, f"{stack} {taps} {mode} {dtype}")
 
 
+@in_one_test
 @pytest.mark.parametrize("axis", [0, 1, 2, 3, -1, -2, -3, -4])
 @pytest.mark.parametrize("taps", [(3, 2), (2, 3, 3)], ids=("kernel", "bank"))
 def test_channels_stay_apart_and_where_they_were(axis, taps):
@@ -143,6 +149,7 @@ def test_channels_stay_apart_and_where_they_were(axis, taps):
         assert_equal(y, expected)
 
 
+@in_one_test
 @pytest.mark.parametrize("taps", [(3, 3), (2, 3, 2)], ids=("kernel", "bank"))
 def test_a_stack_as_narrow_as_a_photograph_has_channels_is_said_to_be_one(taps):
     rng = np.random.default_rng(33)
@@ -170,6 +177,7 @@ def test_a_colour_photograph_keeps_its_shape():
     np.testing.assert_allclose(bank[1], y, rtol=1e-6)
 
 
+@in_one_test
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_valid_with_a_larger_second_exchanges_them(operation):
     """Stacks and banks too: every image is a kernel then."""
@@ -219,6 +227,7 @@ def test_any_shapes(size, taps, operation, mode, boundary, dtype, way, seed):
         assert (np.abs(y - expected) <= share * (max(k.size, x.size) + 2) * u * magnitude).all()
 
 
+@in_one_test
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("way", ["direct", "auto"])
 @pytest.mark.parametrize("taps", [(3, 3), (8, 5), (21, 21)])
@@ -236,6 +245,7 @@ def test_random_images_are_within_both_tiers_of_the_bound(taps, way, dtype):
 # ── dtypes ──────────────────────────────────────────────────────────────────────────────────────
 
 
+@in_one_test
 @pytest.mark.parametrize(
     ("image", "kernel", "computed"),
     [
@@ -295,6 +305,7 @@ def test_plain_lists_are_float64_and_bools_count():
 PADS = {"reflect": "symmetric", "mirror": "reflect", "nearest": "edge", "wrap": "wrap"}
 
 
+@in_one_test
 @pytest.mark.parametrize("kind", [*PADS, "fill"])
 @pytest.mark.parametrize("extent", [1, 2, 3, 7])
 def test_positions_go_on_for_ever(kind, extent):
@@ -305,6 +316,7 @@ def test_positions_go_on_for_ever(kind, extent):
         np.testing.assert_array_equal(sources(extent, -before, extent + after, kind), expected)
 
 
+@in_one_test
 @pytest.mark.parametrize("kind", [*PADS, "fill"])
 def test_a_part_is_a_part_of_the_whole(kind):
     """Wherever it lies: inside, at a corner, far from the image."""
@@ -361,6 +373,7 @@ def test_two_passes_of_the_largest_numbers_do_not_overflow():
     np.testing.assert_allclose(y, 3e38 * 0.036, rtol=1e-5)
 
 
+@in_one_test
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("taps", [(5, 5), (4, 5), (3, 9), (31, 31)])
 def test_two_passes_keep_the_bound_of_a_direct_convolution(taps, dtype):
@@ -395,6 +408,7 @@ def test_banks_and_stacks_by_two_passes():
     assert_equal(fastconv.convolve2d(x, bank, "same", backend="separable"), expected)
 
 
+@in_one_test
 @pytest.mark.parametrize("values", [300, 10_000])
 @pytest.mark.parametrize("boundary", ["fill", "mirror"])
 def test_blocks_of_any_size_make_the_same(values, boundary):
@@ -412,6 +426,7 @@ def test_blocks_of_any_size_make_the_same(values, boundary):
     assert blocks["images"] == (1 if values == 300 else 3)
 
 
+@in_one_test
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("side", [40, 300])
 def test_the_error_of_transforms_is_that_of_their_norms(side, dtype):
@@ -440,6 +455,7 @@ def test_fast_lengths_are_even_and_have_no_large_factor():
         assert length <= max(2, 1.34 * least + 2)
 
 
+@in_one_test
 @pytest.mark.parametrize("scale", [1e-42, 1e-30, 1e30, 3e37])
 @pytest.mark.parametrize("kernel_scale", [1e-38, 1.0, 1e25])
 def test_very_large_and_very_small_images_are_transformed_as_others(scale, kernel_scale):
@@ -456,6 +472,7 @@ def test_very_large_and_very_small_images_are_transformed_as_others(scale, kerne
     assert np.isinf(y[np.isinf(expected)]).mean() > 0.9 if np.isinf(expected).any() else True
 
 
+@in_one_test
 @pytest.mark.parametrize("way", ["auto", "direct", "separable", "fft"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("boundary", ["fill", "wrap", "mirror"])
@@ -534,6 +551,7 @@ def test_wide_kernels_of_large_images_are_not_held_whole():
 
 
 @pytest.mark.skipif(isa.kernels is None, reason="im2col has a buffer of its own")
+@in_one_test
 @pytest.mark.parametrize("boundary", ["fill", "symm", "wrap"])
 @pytest.mark.parametrize("size", [(1, 50_000), (5, 30_000), (30_000, 3)])
 def test_nor_are_wide_images_under_tall_kernels(size, boundary):
@@ -564,6 +582,7 @@ def test_nor_are_wide_images_under_tall_kernels(size, boundary):
                     assert_equal(one[i : i + 300, j : j + 300], expected, f"{way} {at}")
 
 
+@in_one_test
 @pytest.mark.parametrize("boundary", ["fill", "symm", "mirror", "nearest", "wrap"])
 @pytest.mark.parametrize("mode", ["full", "same"])
 def test_however_small_the_tiles(mode, boundary):
@@ -585,6 +604,7 @@ def test_however_small_the_tiles(mode, boundary):
 # ── arrays ──────────────────────────────────────────────────────────────────────────────────────
 
 
+@in_one_test
 @pytest.mark.parametrize("way", ["auto", "separable", "fft"])
 @pytest.mark.parametrize("boundary", ["fill", "mirror"])
 def test_operands_may_lie_anyhow(way, boundary):
@@ -600,6 +620,7 @@ def test_operands_may_lie_anyhow(way, boundary):
             assert_equal(np.rint(y), expected, f"{name} {other}")
 
 
+@in_one_test
 @pytest.mark.parametrize("way", ["direct", "separable", "fft"])
 def test_out_is_filled_however_it_lies(way):
     rng = np.random.default_rng(19)
@@ -635,6 +656,7 @@ def test_no_images_give_no_images():
             assert y.shape[-3 if not options else -4] == 2
 
 
+@in_one_test
 @pytest.mark.parametrize("way", ["direct", "separable", "fft"])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_same_bits_for_any_number_of_threads_and_any_stack(way, dtype):

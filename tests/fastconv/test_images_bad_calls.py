@@ -7,6 +7,7 @@ import pytest
 
 import fastconv
 from tests.support import assert_refused
+from tests.walking import in_one_test
 
 F32, F64 = np.float32, np.float64
 
@@ -133,6 +134,7 @@ def _row_id(row):
     return f"{'-'.join(change)}-{words[-1][:20]}"
 
 
+@in_one_test
 @pytest.mark.parametrize("function", ["convolve2d", "correlate2d"])
 @pytest.mark.parametrize("row", BAD_CALLS, ids=_row_id)
 def test_a_bad_call_is_refused_with_a_clear_error(row, function):
@@ -142,6 +144,7 @@ def test_a_bad_call_is_refused_with_a_clear_error(row, function):
     assert_refused(call, error, *words, out=arguments.get("out"))
 
 
+@in_one_test
 @pytest.mark.parametrize("row", EXPLANATIONS, ids=_row_id)
 def test_what_cannot_be_explained_is_refused_too(row):
     error, words, change = row
@@ -155,6 +158,7 @@ def test_the_call_without_the_mistake_works():
     fastconv.explain_convolve2d((6, 7), (3, 3))
 
 
+@in_one_test
 @pytest.mark.parametrize("way", ["direct", "separable", "fft"])
 def test_a_result_too_large_for_memory_is_a_memory_error(way):
     image = np.broadcast_to(F32(1), (2**30, 2**30))

@@ -1,10 +1,17 @@
-"""Every call answers Ctrl-C within a second, however long one of its units takes."""
+"""Every call answers Ctrl-C within a second, however long one of its units takes.
 
+One process makes all the calls, one after another, and interrupts each as soon as it computes:
+
+    LONG ── names and code ──▶ the process below ── names, as each call has answered ──▶ parent
+              ▲                  hangs: faulthandler ends it, and tells where                │
+              └──────────────────── those after the one that hung, to another ◀──────────────┘
+"""
+
+import json
 import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -86,16 +93,66 @@ fastconv.{call}, (1, {2 * padding + 1}), stride=1, padding=(0, {padding}))
 }
 
 
+# Each call is the last line of its code, so that what goes before is not what is interrupted. It
+# computes when the process has spent processor time since: on a busy machine that may be later.
+INTERRUPTED = """
+import faulthandler, json, os, signal, sys, threading, time
+import numpy as np, fastconv
+
+def interrupt(started):
+    while time.process_time() - started < 0.1:
+        time.sleep(0.005)
+    os.kill(os.getpid(), signal.SIGINT)
+
+for name, code in json.load(sys.stdin).items():
+    before, _, call = code.strip().rpartition("\\n")
+    names = {"np": np, "fastconv": fastconv}
+    exec(before, names)
+    timer = threading.Thread(target=interrupt, args=(time.process_time(),))
+    faulthandler.dump_traceback_later(SECONDS, exit=True)
+    try:
+        timer.start()
+        exec(call, names)
+        outcome = "not interrupted"
+    except KeyboardInterrupt:
+        outcome = "KeyboardInterrupt"
+    timer.join()
+    faulthandler.cancel_dump_traceback_later()
+    print(json.dumps([name, outcome]), flush=True)
+"""
+# A second, on a machine that has eight times as much to do.
+SECONDS = 8
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    """Return how each call ended, or the traceback of where it hung."""
+    found = {}
+    while left := {name: code for name, code in LONG.items() if name not in found}:
+        process = subprocess.run(
+            [sys.executable, "-c", INTERRUPTED.replace("SECONDS", str(SECONDS))],
+            input=json.dumps(left), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        found |= dict(map(json.loads, process.stdout.splitlines()))
+        if process.returncode:
+            hanging = next((name for name in left if name not in found), None)
+            found[hanging] = process.stderr
+    return found
+
+
 @pytest.mark.parametrize("name", LONG)
-def test_ctrl_c_ends_a_call_within_a_second(name):
-    code = f"import numpy as np, fastconv\nprint('start', flush=True)\n{LONG[name]}"
+def test_ctrl_c_ends_a_call_within_a_second(name, outcomes):
+    assert outcomes[name] == "KeyboardInterrupt"
+
+
+def test_ctrl_c_from_outside_ends_the_program():
+    code = f"import numpy as np, fastconv\nprint('start', flush=True)\n{LONG['loops']}"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=dict(os.environ),
     ) as process:  # fmt: skip
         assert process.stdout.readline() == "start\n"
-        time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=8)
+        _, errors = process.communicate(timeout=SECONDS)
     assert process.returncode != 0
     assert "KeyboardInterrupt" in errors

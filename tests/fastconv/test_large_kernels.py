@@ -11,6 +11,7 @@ from fastconv.algorithms.implementation import Request
 from fastconv.problem import Piece
 from tests.comparing import assert_equal
 from tests.support import DTYPES, poisoned, tuned
+from tests.walking import in_one_test
 
 pytestmark = pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
 
@@ -28,6 +29,7 @@ def _assert_exact(x_shape, weight_shape, dtype="float32", activation=None, **opt
     assert_equal(out, expected, f"{x_shape} {weight_shape} {options}")
 
 
+@in_one_test
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rows", range(1, 18))
 def test_kernels_of_every_height(rows, dtype):
@@ -36,6 +38,7 @@ def test_kernels_of_every_height(rows, dtype):
         _assert_exact((1, height, 53), (1, 1, rows, across), dtype)
 
 
+@in_one_test
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rows", [1, 3, 5, 9])
 def test_every_width(rows, dtype):
@@ -44,6 +47,7 @@ def test_every_width(rows, dtype):
         _assert_exact((1, 11, width), (1, 1, rows, 3), dtype, padding=(1, 1))
 
 
+@in_one_test
 @pytest.mark.parametrize(
     "padding", [((0, 9), (3, 0)), ((30, 1), (0, 80)), ((2, 2), (90, 1)), ((5, 5), (5, 5))]
 )
@@ -85,6 +89,7 @@ def test_nothing_leaks_in_from_the_neighbouring_rows_and_planes():
     assert np.isnan(y).sum() == 81
 
 
+@in_one_test
 @pytest.mark.parametrize(
     ("x_shape", "weight_shape", "options", "kernel"),
     [

@@ -5,6 +5,7 @@ import pytest
 
 from fastconv import nn
 from tests.support import assert_refused
+from tests.walking import in_one_test
 
 F32, F64 = np.float32, np.float64
 
@@ -248,6 +249,7 @@ BAD_CALLS = [
 ]
 
 
+@in_one_test
 @pytest.mark.parametrize("row", BAD_CALLS, ids=lambda row: row[2][:40])
 def test_a_bad_call_is_refused_with_a_clear_error(row):
     error, call, *words = row

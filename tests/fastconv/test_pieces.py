@@ -8,6 +8,7 @@ from fastconv import isa
 from fastconv.algorithms.by_padding import BY_PADDING
 from fastconv.problem import Axis, ConvProblem
 from tests.support import contenders, plan_of
+from tests.walking import in_one_test
 
 CASES = [  # image, kernel, options
     ((12, 13), (3, 3), {"dilation": 6, "padding": 6}),
@@ -19,6 +20,7 @@ CASES = [  # image, kernel, options
 
 
 @pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
+@in_one_test
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("groups", [1, 2, 6])
 @pytest.mark.parametrize(("size", "kernel", "options"), CASES)

@@ -13,6 +13,7 @@ import pytest
 import fastconv
 from fastconv import isa, planning
 from tests.large_problems import random_problem
+from tests.walking import in_one_test
 
 DIRECTIONS = ("forward", "input-grad", "weight-grad")
 MIB = 2**20
@@ -55,6 +56,7 @@ def _seconds(call):
     return min(times)
 
 
+@in_one_test
 @pytest.mark.parametrize("name", KERNELS_BEYOND_A_BLOCK)
 @pytest.mark.parametrize(
     "backend", ["auto", *(name for name in fastconv.backends() if name != "winograd")]
@@ -67,6 +69,7 @@ def test_the_weight_gradient_of_a_large_kernel_is_planned(name, backend):
     assert explanation.scratch_bytes < 66 * MIB
 
 
+@in_one_test
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("name", WALKS)
 def test_planning_does_not_walk(name, direction):
@@ -86,6 +89,7 @@ def _limit(problem, plan, threads):
     return threads * (4 + 4 + 0.5) * MIB + 2 * MIB
 
 
+@in_one_test
 @pytest.mark.parametrize("threads", [1, 2, 64])
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("block", range(4))

@@ -12,6 +12,7 @@ from benchmarks.problems.layers import LAYERS
 from fastconv import ConvProblem
 from fastconv.problem.padding import PADDING_MODES, sources
 from tests.support import contenders, is_able
+from tests.walking import in_one_test
 
 small = st.integers(1, 12)
 step = st.integers(1, 4)
@@ -122,6 +123,7 @@ def test_a_problem_is_a_value(problem):
         problem.batch = 7
 
 
+@in_one_test
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 def test_layers_of_published_networks(layer):
     problem = ConvProblem.create(layer.x_shape, layer.weight_shape, **layer.conv_kwargs())
@@ -136,6 +138,7 @@ def test_known_flops():
     assert problem.im2col_bytes == 64 * 9 * 224 * 224 * 4
 
 
+@in_one_test
 @pytest.mark.parametrize(
     "padding",
     [

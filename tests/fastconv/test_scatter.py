@@ -9,6 +9,7 @@ import fastconv
 from fastconv import isa
 from tests.comparing import assert_equal
 from tests.support import poisoned, tuned
+from tests.walking import in_one_test
 
 pytestmark = pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
 
@@ -32,6 +33,7 @@ def _gradient(grad, x, weight, backend="gemm_scatter", **options):
     return fastconv.conv2d_backward(grad, x, weight, needs=needs, backend=backend, **options).x
 
 
+@in_one_test
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("stride", [(1, 1), (2, 3), (5, 4), (9, 40)])
 @pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (2, 17), (4, 33), (16, 16)])
@@ -48,6 +50,7 @@ def test_kernels_strides_and_cuts(kernel, stride, dtype):
                     assert_equal(_gradient(grad, x, weight, **options), expected, "dx")
 
 
+@in_one_test
 @pytest.mark.parametrize("filters", [1, 2, 15, 16, 17, 70])
 @pytest.mark.parametrize("channels", [1, 3, 65])
 def test_every_number_of_channels_and_filters(channels, filters):
@@ -82,6 +85,7 @@ WANTED = {
 }
 
 
+@in_one_test
 @pytest.mark.parametrize("name", WANTED)
 def test_auto_takes_it_for_many_phases_of_few_taps(name):
     x_shape, weight_shape, options = WANTED[name]

@@ -13,6 +13,7 @@ from functools import cache
 import pytest
 
 from fastconv import isa
+from tests.walking import in_one_test
 
 pytestmark = [
     pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation"),
@@ -54,6 +55,7 @@ def _vector_multiplies(name: str, body: str, suffix: str) -> int:
 
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@in_one_test
 @pytest.mark.parametrize("name", BUILT)
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
 @pytest.mark.parametrize("kernel", ["forward_units", "weight_grad_units", "input_grad_units"])
@@ -95,6 +97,7 @@ TILES = {
 
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@in_one_test
 @pytest.mark.parametrize("name", BUILT)
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
 @pytest.mark.parametrize("function", TILES)
@@ -124,6 +127,7 @@ def _loops(body: str) -> list[str]:
 
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@in_one_test
 @pytest.mark.parametrize("name", ["avx2", "avx512"])
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
 def test_the_sums_along_the_pixels_stay_in_registers(dtype, name):
@@ -139,6 +143,7 @@ def test_the_sums_along_the_pixels_stay_in_registers(dtype, name):
 
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@in_one_test
 @pytest.mark.parametrize("name", BUILT)
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
 def test_the_transforms_of_fewer_multiplications_are_vectors(dtype, name):
@@ -158,6 +163,7 @@ def test_the_transforms_of_fewer_multiplications_are_vectors(dtype, name):
 
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@in_one_test
 @pytest.mark.parametrize("name", BUILT)
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
 def test_the_stencils_are_unrolled_into_vectors(dtype, name):
@@ -203,6 +209,7 @@ COMPARISONS = {
 
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@in_one_test
 @pytest.mark.parametrize("name", BUILT)
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
 @pytest.mark.parametrize("function", COMPARISONS)
@@ -219,6 +226,7 @@ def test_maxima_are_chosen_by_whole_vectors(function, dtype, name):
 
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@in_one_test
 @pytest.mark.parametrize("name", BUILT)
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
 def test_averages_are_divided_by_whole_vectors(dtype, name):
@@ -241,6 +249,7 @@ AVERAGES = {
 
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@in_one_test
 @pytest.mark.parametrize("name", BUILT)
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
 @pytest.mark.parametrize("function", AVERAGES)
@@ -254,6 +263,7 @@ def test_averages_are_summed_by_whole_vectors(function, dtype, name):
 
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@in_one_test
 @pytest.mark.parametrize("name", BUILT)
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
 def test_the_peak_loop_keeps_its_chains_in_registers(dtype, name):

@@ -5,6 +5,7 @@ import pytest
 from reference_cases import GEOMETRIES, Case, integers
 
 from reference import conv2d, conv2d_backward, convolve2d
+from tests.walking import in_one_test
 
 geometries = pytest.mark.parametrize("case", GEOMETRIES.values(), ids=GEOMETRIES.keys())
 
@@ -46,6 +47,7 @@ class TestByHand:
         assert grads.weight.item() == 14
         assert grads.bias.item() == 7
 
+    @in_one_test
     @pytest.mark.parametrize(
         ("mode", "expected"),
         [
@@ -66,6 +68,7 @@ class TestByHand:
         )
         assert grads.x.ravel().tolist() == expected
 
+    @in_one_test
     @pytest.mark.parametrize(
         ("activation", "output", "expected"),
         [
@@ -105,6 +108,7 @@ class TestLaws:
         assert (grads.x == differences(energy, x, 1.0)).all()
         assert (grads.weight == differences(energy, weight, 1.0)).all()
 
+    @in_one_test
     @pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
     def test_central_differences_through_the_activation(self, activation):
         rng = np.random.default_rng(7)
@@ -155,6 +159,7 @@ class TestLaws:
 class TestArguments:
     x, weight, g = integers(19, 2, 4, 4), integers(20, 3, 2, 2, 2), integers(21, 3, 3, 3)
 
+    @in_one_test
     @pytest.mark.parametrize("needs", [(True, False, False), (False, True, False), (False,) * 3])
     def test_only_what_is_needed(self, needs):
         grads = conv2d_backward(self.g, self.x, self.weight, needs=needs)
@@ -186,11 +191,13 @@ class TestArguments:
         assert grads.weight.ravel().tolist() == [1, np.inf, np.inf]
         assert conv2d_backward(row(2), row(1), weight, padding="same").x.item() == 2
 
+    @in_one_test
     @pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
     def test_an_activation_needs_the_output(self, activation):
         with pytest.raises(ValueError, match="output, what the forward pass returned, is needed"):
             conv2d_backward(self.g, self.x, self.weight, activation=activation)
 
+    @in_one_test
     @pytest.mark.parametrize(
         ("options", "message"),
         [

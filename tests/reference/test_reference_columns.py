@@ -6,6 +6,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from reference_cases import integers
 
 from reference import col2im, conv2d, conv2d_backward, im2col
+from tests.walking import in_one_test
 
 windows = pytest.mark.parametrize(
     ("size", "kernel_size", "options"),
@@ -90,6 +91,7 @@ def test_no_images():
     assert col2im(cols, (4, 4), 3).shape == (0, 2, 4, 4)
 
 
+@in_one_test
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -7,6 +7,7 @@ import pytest
 from reference_cases import GEOMETRIES, PAD_MODE, Case, conv2d_by_einsum, integers
 
 from reference import conv2d, correlate2d
+from tests.walking import in_one_test
 
 geometries = pytest.mark.parametrize("case", GEOMETRIES.values(), ids=GEOMETRIES.keys())
 
@@ -54,6 +55,7 @@ class TestByHand:
         y = conv2d(np.ones((1, 1, 1, 1)), np.ones((1, 1, 1, 1)), np.array([5.0]), padding=1)
         assert y[0, 0].tolist() == [[5, 5, 5], [5, 6, 5], [5, 5, 5]]
 
+    @in_one_test
     @pytest.mark.parametrize(
         ("mode", "expected"),
         [
@@ -68,6 +70,7 @@ class TestByHand:
         y = conv2d(ROW, row_kernel(1), padding=padding, padding_mode=mode)
         assert y.ravel().tolist() == expected
 
+    @in_one_test
     @pytest.mark.parametrize(
         ("activation", "expected"),
         [
@@ -92,6 +95,7 @@ class TestInOtherWords:
         assert y.shape == expected.shape
         assert (y == expected).all()
 
+    @in_one_test
     @pytest.mark.parametrize("mode", PAD_MODE)
     def test_padding_is_the_layer_on_a_padded_image(self, mode):
         x, weight = integers(3, 1, 2, 4, 5), integers(4, 2, 2, 2, 2)
@@ -103,6 +107,7 @@ class TestInOtherWords:
         x, weight = integers(5, 6, 7), integers(6, 3, 2)
         assert (conv2d(x[None], weight[None, None])[0] == correlate2d(x, weight, "valid")).all()
 
+    @in_one_test
     @pytest.mark.parametrize("size", range(1, 10))
     @pytest.mark.parametrize("stride", [1, 2, 3])
     def test_output_size_counts_the_places_where_the_kernel_fits(self, size, stride):
@@ -121,6 +126,7 @@ class TestInOtherWords:
 
 
 class TestPaddingForms:
+    @in_one_test
     @pytest.mark.parametrize(
         ("form", "spelled_out"),
         [
@@ -135,6 +141,7 @@ class TestPaddingForms:
         x, weight = integers(7, 1, 1, 4, 5), integers(8, 1, 1, 3, 2)
         assert (conv2d(x, weight, padding=form) == conv2d(x, weight, padding=spelled_out)).all()
 
+    @in_one_test
     @pytest.mark.parametrize("size", range(1, 9))
     @pytest.mark.parametrize("kernel", [1, 2, 3, 5])
     @pytest.mark.parametrize("stride", [1, 2, 3])
@@ -173,17 +180,20 @@ class TestNumbers:
         x, weight = np.ones((1, 1, 1, 1)), np.array([[[[math.inf, 1.0, math.nan]]]])
         assert conv2d(x, weight, padding=((0, 0), (1, 1))).item() == 1.0
 
+    @in_one_test
     @pytest.mark.parametrize("activation", [None, "relu", "sigmoid", "tanh"])
     def test_nan_stays_nan(self, activation):
         x = np.full((1, 1, 1), np.nan)
         assert math.isnan(conv2d(x, row_kernel(1), activation=activation).item())
 
+    @in_one_test
     @pytest.mark.parametrize(("activation", "low"), [("relu", 0), ("sigmoid", 0), ("tanh", -1)])
     def test_activations_reach_their_limits_without_overflow(self, activation, low):
         x = np.array([[[-1000.0, 1000.0]]])
         y = conv2d(x, row_kernel(1), activation=activation).ravel()
         assert y.tolist() == [low, 1000.0 if activation == "relu" else 1.0]
 
+    @in_one_test
     @pytest.mark.parametrize("order", ["C", "F"])
     def test_any_memory_layout(self, order):
         x, weight = integers(9, 2, 4, 5, 6), integers(10, 3, 2, 2, 2)
@@ -227,6 +237,7 @@ class TestShapes:
 class TestRefusals:
     x, weight = np.zeros((1, 2, 4, 5)), np.zeros((4, 2, 3, 3))
 
+    @in_one_test
     @pytest.mark.parametrize(
         ("options", "message"),
         [
@@ -254,6 +265,7 @@ class TestRefusals:
         with pytest.raises(ValueError, match=message):
             conv2d(self.x, self.weight, **options)
 
+    @in_one_test
     @pytest.mark.parametrize(
         ("x_shape", "weight_shape", "message"),
         [
@@ -273,6 +285,7 @@ class TestRefusals:
         with pytest.raises(ValueError, match=message):
             conv2d(np.zeros(x_shape), np.zeros(weight_shape))
 
+    @in_one_test
     @pytest.mark.parametrize(
         "options",
         [
@@ -286,6 +299,7 @@ class TestRefusals:
         with pytest.raises(TypeError):
             conv2d(self.x, self.weight, **options)
 
+    @in_one_test
     @pytest.mark.parametrize("dtype", [np.int64, np.float16, np.complex128, bool])
     def test_other_dtypes_are_not_silently_converted(self, dtype):
         with pytest.raises(TypeError, match="x must be an array of float32 or float64"):

@@ -5,6 +5,7 @@ import pytest
 from reference_cases import Case, integers
 
 from reference import conv2d, conv_transpose2d, conv_transpose2d_backward, convolve2d
+from tests.walking import in_one_test
 
 # x is (N, C, H, W), weight (C, K/groups, R, S)
 GEOMETRIES = {
@@ -64,6 +65,7 @@ def columns(**options):
 
 
 class TestByHand:
+    @in_one_test
     @pytest.mark.parametrize(
         ("options", "expected"),
         [
@@ -176,6 +178,7 @@ class TestLaws:
         y = conv_transpose2d(x, weight, stride=(3, 2))
         assert (y == conv_transpose2d(spread, weight)).all()
 
+    @in_one_test
     @pytest.mark.parametrize("output_padding", range(4))
     def test_output_padding_takes_back_padding_at_the_bottom_and_right(self, output_padding):
         x, weight = integers(15, 1, 2, 3, 4), integers(16, 2, 1, 3, 2)
@@ -236,6 +239,7 @@ class TestArguments:
         assert y.shape == (3, 5, 5)
         assert (y == conv_transpose2d(self.x[None], self.weight)[0]).all()
 
+    @in_one_test
     @pytest.mark.parametrize(
         ("form", "spelled_out"),
         [(1, ((1, 1), (1, 1))), ((0, 2), ((0, 0), (2, 2))), ([1, 2], ((1, 1), (2, 2)))],
@@ -244,6 +248,7 @@ class TestArguments:
         y = conv_transpose2d(self.x, self.weight, padding=form)
         assert (y == conv_transpose2d(self.x, self.weight, padding=spelled_out)).all()
 
+    @in_one_test
     @pytest.mark.parametrize("needs", [(True, False, False), (False, True, False), (False,) * 3])
     def test_only_what_is_needed(self, needs):
         grads = conv_transpose2d_backward(self.g, self.x, self.weight, needs=needs)
@@ -275,6 +280,7 @@ class TestArguments:
         assert conv_transpose2d(self.x, self.weight, out=out) is out
         assert (out == conv_transpose2d(self.x, self.weight)).all()
 
+    @in_one_test
     @pytest.mark.parametrize(
         ("options", "message"),
         [
@@ -310,6 +316,7 @@ class TestArguments:
         with pytest.raises(ValueError, match=message):
             conv_transpose2d(**arguments)
 
+    @in_one_test
     @pytest.mark.parametrize(
         ("options", "message"),
         [

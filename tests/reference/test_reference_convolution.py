@@ -5,6 +5,7 @@ import pytest
 
 from reference import conv2d, convolve1d, correlate1d
 from reference.convolution import convolve2d, correlate2d
+from tests.walking import in_one_test
 
 
 def whole(seed, *shape):
@@ -114,6 +115,7 @@ class TestAgainstCorrelation:
 
 
 class TestModes:
+    @in_one_test
     @pytest.mark.parametrize("lengths", [(5, 3), (5, 4), (5, 2), (3, 5), (2, 5), (4, 4), (1, 1)])
     def test_one_row_agrees_with_numpy(self, lengths):
         f, g = whole(24, lengths[0]), whole(25, lengths[1])
@@ -122,6 +124,7 @@ class TestModes:
         for mode in ("full", "valid"):
             assert (convolve2d(f[None], g[None], mode)[0] == np.convolve(f, g, mode)).all()
 
+    @in_one_test
     @pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
     def test_same_has_the_shape_of_the_first_from_the_middle(self, size):
         f, g = whole(26, 4, 5), whole(27, size, size)
@@ -134,6 +137,7 @@ class TestModes:
         assert correlation.shape == f.shape
         assert (correlation == correlate2d(f, g)[before:, before:][:4, :5]).all()
 
+    @in_one_test
     @pytest.mark.parametrize("operation", [convolve2d, correlate2d])
     def test_valid_is_where_one_lies_wholly_on_the_other(self, operation):
         f, g = whole(28, 5, 6), whole(29, 3, 2)
@@ -141,6 +145,7 @@ class TestModes:
         assert (operation(f, g, "valid") == full[2:5, 1:6]).all()
         assert (operation(g, f, "valid") == operation(g, f)[2:5, 1:6]).all()
 
+    @in_one_test
     @pytest.mark.parametrize("operation", [convolve2d, correlate2d])
     def test_valid_needs_one_to_contain_the_other(self, operation):
         with pytest.raises(ValueError, match="one array must contain the other"):
@@ -162,6 +167,7 @@ class TestNumbers:
         assert y.dtype == np.float32
         assert y[3] == 2.0**24 + 4
 
+    @in_one_test
     @pytest.mark.parametrize("operation", [convolve1d, correlate1d, convolve2d, correlate2d])
     def test_refusals(self, operation):
         rank = 1 if operation in (convolve1d, correlate1d) else 2
@@ -173,6 +179,7 @@ class TestNumbers:
         with pytest.raises(TypeError, match="g must hold integers or floats"):
             operation(good, good * 1j)
 
+    @in_one_test
     @pytest.mark.parametrize("operation", [convolve2d, correlate2d])
     def test_unknown_mode(self, operation):
         with pytest.raises(ValueError, match="mode must be"):

@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 
 from reference import filters
+from tests.walking import in_one_test
 
 BOUNDARIES = ("reflect", "mirror", "nearest", "wrap", "constant")
 
@@ -41,6 +42,7 @@ class TestAgainstSciPy:
         theirs = ndimage.laplace(noise(6, 7), mode=boundary)
         assert_close(filters.laplacian(noise(6, 7), boundary=boundary), theirs)
 
+    @in_one_test
     @pytest.mark.parametrize("axis", [0, 1])
     def test_derivatives(self, boundary, axis):
         for name, divisor in (("sobel", 4), ("prewitt", 3)):

@@ -6,11 +6,13 @@ import scipy.signal
 
 import reference
 from reference.boundaries import BOUNDARIES, source_at
+from tests.walking import in_one_test
 
 PADS = {"symm": "symmetric", "reflect": "symmetric", "mirror": "reflect", "nearest": "edge",
         "wrap": "wrap", "grid-wrap": "wrap", "grid-mirror": "symmetric"}  # fmt: skip
 
 
+@in_one_test
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_positions_are_those_of_numpy_pad(boundary, size):
@@ -21,6 +23,7 @@ def test_positions_are_those_of_numpy_pad(boundary, size):
         assert read == [None] * 13 + list(range(size)) + [None] * 17
 
 
+@in_one_test
 @pytest.mark.parametrize("operation", ["convolve2d", "correlate2d"])
 @pytest.mark.parametrize("boundary", ["fill", "wrap", "symm"])
 @pytest.mark.parametrize("mode", ["full", "same", "valid"])

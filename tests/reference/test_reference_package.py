@@ -10,6 +10,7 @@ import pytest
 import reference
 from tests.comparing import assert_equal
 from tests.support import views_of
+from tests.walking import in_one_test
 
 
 def test_it_does_not_import_what_it_judges():
@@ -27,6 +28,7 @@ IMAGE = np.random.default_rng(0).integers(-9, 10, (2, 2, 5, 6)).astype(np.float6
 TAPS = np.random.default_rng(1).integers(-9, 10, (3, 2, 3, 3)).astype(np.float64)
 
 
+@in_one_test
 @pytest.mark.parametrize(
     "call",
     [

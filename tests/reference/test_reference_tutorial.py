@@ -10,6 +10,7 @@ from reference_cases import integers
 import reference
 from reference import tutorial
 from reference.tutorial import col2im_indices, get_im2col_indices, im2col_indices
+from tests.walking import in_one_test
 
 both = pytest.mark.parametrize("lesson", [tutorial, reference], ids=["tutorial", "definition"])
 
@@ -59,6 +60,7 @@ class TestMistakes:
         assert (grad[:, :, 3:, :] == 0).all()
 
     @both
+    @in_one_test
     @pytest.mark.parametrize("stride", [1, 2, 3])
     def test_mistake_gradients_right_for_stride_1_only(self, lesson, stride):
         x, weight = integers(7, 2, 2, 7, 6), integers(8, 3, 2, 3, 2)
@@ -121,6 +123,7 @@ class TestColumns:
         cols = im2col_indices(x, 1, 2, padding=0)
         assert cols.tolist() == [[0, 4, 2, 6], [1, 5, 3, 7]]
 
+    @in_one_test
     @pytest.mark.parametrize(("padding", "stride"), [(0, 1), (1, 1), (2, 3), (1, 2)])
     def test_columns_are_those_of_im2col(self, padding, stride):
         x = integers(15, 2, 3, 5, 6)
@@ -147,6 +150,7 @@ class TestColumns:
 
 
 class TestAgainstTheDefinition:
+    @in_one_test
     @pytest.mark.parametrize("padding", [0, 1, 4])
     @pytest.mark.parametrize("stride", [1, 2, 3, 5])
     def test_equal_on_integers(self, padding, stride):
@@ -161,6 +165,7 @@ class TestAgainstTheDefinition:
             assert grad.shape == wanted.shape
             assert (grad == wanted).all()
 
+    @in_one_test
     @pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
     def test_equal_through_activations(self, activation):
         x, weight, bias = integers(21, 1, 2, 4, 4) / 8, integers(22, 2, 2, 2, 2), integers(23, 2)
@@ -205,6 +210,7 @@ class TestAgainstTheDefinition:
 class TestRefusals:
     x, weight, g = np.zeros((1, 2, 4, 4)), np.zeros((2, 2, 3, 3)), np.zeros((1, 2, 2, 2))
 
+    @in_one_test
     @pytest.mark.parametrize(
         ("options", "named"),
         [
