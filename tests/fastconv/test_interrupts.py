@@ -58,6 +58,10 @@ fastconv.conv2d_backward(x, x, w, padding=1, backend="im2col")
 x, w = np.zeros((1, 4096, 300, 300), np.float32), np.zeros((1, 4096, 201, 201), np.float32)
 fastconv.conv2d(x, w, padding=100, stride=2, backend="loops")
 """,
+    "loops, literally": """
+x, w = np.zeros((64, 64, 224, 224), np.float32), np.zeros((256, 64, 3, 3), np.float32)
+fastconv.conv2d(x, w, backend="loops_literal")
+""",
     "transforms on two threads": """
 x, k = np.zeros((6000, 6000), np.float32), np.zeros((32, 301, 301), np.float32)
 fastconv.set_num_threads(2)
