@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,9 +33,10 @@ def on_each_able_backend(
     *directions: Operation,
     able: Callable[[Iterable[bool]], bool] = all,
     among: Iterable[str] | None = None,
-    dtypes: Iterable[str] = DTYPES,
+    dtypes: Sequence[str] = DTYPES,
     exact: bool = False,
     together: int = 1,
+    in_turn: int | None = None,
 ) -> Callable[[Law], Any]:
     """Make of a law about a case, a backend and a dtype a test of each case, or of some together.
 
@@ -55,6 +56,9 @@ def on_each_able_backend(
         Whether it is about sums of integers, so that who does not promise these is left out.
     together
         How many cases, one after another in the list, are one test: several where each is quick.
+    in_turn
+        Try a backend on each case in one of the dtypes, the next at the next case, the first in
+        that of this place. Two laws about the same, each with another place, try both dtypes.
 
     Notes
     -----
@@ -64,6 +68,7 @@ def on_each_able_backend(
     """
     directions = directions or ("forward",)
     by_name = {case.name: case for case in cases}
+    places = {name: place for place, name in enumerate(by_name)}
 
     def is_tried(backend: Backend, case: AnyCase) -> bool:
         wanted = among is None or backend.name in among
@@ -71,12 +76,18 @@ def on_each_able_backend(
             return False
         return wanted and able(is_able(backend, case.task, way) for way in directions)
 
+    def dtypes_for(case: AnyCase, backend: Backend) -> Sequence[str]:
+        if in_turn is None:
+            return dtypes
+        turn = in_turn + places[case.name] + contenders().index(backend)
+        return [dtypes[turn % len(dtypes)]]
+
     def failures_of(law: Law, case: AnyCase) -> dict[tuple[str, str], Exception]:
         backends = [backend for backend in contenders() if is_tried(backend, case)]
         assert backends or among, f"no backend computes {case}"
         failures = {}
         for backend in backends:
-            for dtype in dtypes:
+            for dtype in dtypes_for(case, backend):
                 try:
                     with fastconv.accuracy("fast"):
                         law(case, backend, dtype)

@@ -72,6 +72,26 @@ def test_of_several_cases_all_are_tried_and_told():
         assert message.endswith(f'test.on("{odd}", "im2col", "float32")')
 
 
+def test_two_laws_in_turn_try_every_backend_in_both_dtypes():
+    cases = [replace(CASE, name=f"small_{number}") for number in range(4)]
+    tried = [[], []]
+    for place in (0, 1):
+
+        @on_each_able_backend(cases, "forward", "input-grad", in_turn=place)
+        def law(case, backend, dtype, place=place):
+            tried[place].append((case.name, backend.name, dtype))
+
+        for case in cases:
+            law((case,))
+    one, other = tried
+    swapped = {"float32": "float64", "float64": "float32"}
+    assert other == [(case, backend, swapped[dtype]) for case, backend, dtype in one]
+    assert len(one) >= 4
+    for name in {backend for _, backend, _ in one}:
+        dtypes = [dtype for _, backend, dtype in one if backend == name]
+        assert sorted(dtypes) == ["float32", "float32", "float64", "float64"]
+
+
 def test_equal_takes_nan_for_nan_and_no_other_shape():
     assert_equal(np.array([1.0, np.nan]), np.array([1, np.nan]))
     with pytest.raises(AssertionError, match=r"result\[1\] is nan and should be 2.0; 1 of 2"):

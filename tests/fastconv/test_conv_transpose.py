@@ -302,7 +302,7 @@ def _random_case(seed):
 RANDOM_CASES = [_random_case(seed) for seed in range(200)]
 
 
-@on_each_able_backend(RANDOM_CASES, exact=True, together=8)
+@on_each_able_backend(RANDOM_CASES, exact=True, together=8, in_turn=0)
 def test_the_gradient_of_random_problems_is_their_convolution(case, backend, dtype):
     data, back = integers_and_back(case, dtype)
     with poisoned_allocations():
@@ -313,7 +313,7 @@ def test_the_gradient_of_random_problems_is_their_convolution(case, backend, dty
     assert_equal(grads.x, back, "grads.x")
 
 
-@on_each_able_backend(RANDOM_CASES, "forward", "input-grad", "weight-grad", together=8)
+@on_each_able_backend(RANDOM_CASES, "forward", "input-grad", "weight-grad", together=8, in_turn=1)
 def test_adjoint_identity_of_random_problems(case, backend, dtype):
     data, back = integers_and_back(case, dtype)
     expected = np.sum(data.x * back, dtype=np.float64)
