@@ -33,22 +33,22 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     option = config.option
     if "PYTEST_XDIST_WORKER" in os.environ:
         return  # this is one of them, and they start none of their own
-    if getattr(option, "numprocesses", 0) is not None:
-        return  # chosen on the command line, or no pytest-xdist
+    is_chosen = getattr(option, "numprocesses", 0) is not None  # by `-n`, or there is no xdist
     needs_the_terminal = option.usepdb or option.trace or option.capture == "no"
     here = config.invocation_params.dir
-    if not needs_the_terminal and all(Path(here, arg).is_dir() for arg in config.args):
+    is_whole = all(Path(here, arg).is_dir() for arg in config.args)
+    if is_whole and not is_chosen and not needs_the_terminal:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         option.numprocesses = min(cores or 1, MOST_PROCESSES)
         if option.numprocesses == 1:
             option.numprocesses = 0
+    if getattr(option, "numprocesses", 0):
         # Threads that wait by spinning would take the cores from the other processes: those of
         # OpenMP can be told not to, those of OpenBLAS cannot. They took five times as long as the
         # products themselves.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-        if option.numprocesses > 1:
-            for library in ("OPENBLAS", "MKL", "BLIS"):
-                os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+        for library in ("OPENBLAS", "MKL", "BLIS"):
+            os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 @pytest.hookimpl(optionalhook=True)
