@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -11,8 +12,12 @@ from benchmarks.reporting import sentences
 TEMPLATES = Path(__file__).parent / "templates"
 
 
+@cache
 def environment() -> Environment:
-    """Return jinja2's environment, with the filters that every page has."""
+    """Return jinja2's environment, with the filters that every page has.
+
+    There is one: what it compiles a template to is kept with it, and takes as long as a chart.
+    """
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
