@@ -58,8 +58,11 @@ def test_the_page_needs_nothing_but_itself_and_is_drawn_again(
     assert (run / "images.html").read_text("utf-8") == html
 
 
-def test_the_report_of_layers_takes_in_the_newest_full_run(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_report_of_layers_is_drawn_again_and_takes_in_the_newest_full_run(
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(cli, "RESULTS_FOLDER", tmp_path / "results")
     status = cli.main(
@@ -67,7 +70,12 @@ def test_the_report_of_layers_takes_in_the_newest_full_run(
         + ["--output", str(tmp_path)]
     )
     assert status == 0
-    assert "#filters" not in (tmp_path / "report.html").read_text("utf-8")
+    before = (tmp_path / "report.html").read_text("utf-8")
+    assert "#filters" not in before
+    capsys.readouterr()
+    assert cli.main(["report", str(tmp_path / "results.json")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text("utf-8") == before
     results = load(run / "images.json", ImageResults)
     for created, preset, cpu in (
         ("2026-01-01T00:00:00", "default", "the first machine"),

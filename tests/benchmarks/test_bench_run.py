@@ -85,13 +85,6 @@ def test_a_run_is_compared_with_itself(run: Path, capsys: pytest.CaptureFixture[
     assert "not the same" not in shown
 
 
-def test_the_report_is_drawn_again(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = (run / "report.html").read_text("utf-8")
-    assert cli.main(["report", str(run / "results.json")]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == str(run / "report.html")
-    assert (run / "report.html").read_text("utf-8") == before
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
