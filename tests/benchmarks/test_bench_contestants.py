@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
 
+import fastconv
 from benchmarks.contestants import Contestant, all_contestants, find
+from benchmarks.contestants.base import Arrays
 from benchmarks.contestants.ours import chosen
-from benchmarks.measuring import truth
+from benchmarks.measuring import tasks, truth
 from benchmarks.measuring.process import Process
 from benchmarks.problems import data
 from benchmarks.problems.directions import DIRECTIONS, Direction
 from benchmarks.problems.layer import Layer
 from benchmarks.problems.layers import LAYERS
+from tests.walking import in_one_test
 
 CONTESTANTS = all_contestants()
 # One of each kind, small enough for the naive reference.
@@ -32,16 +36,45 @@ NAMES = (
 SMALL = [layer.cut(1e5) for layer in LAYERS if layer.name in NAMES]
 
 
+@pytest.fixture
+def threads_as_before() -> Iterator[None]:
+    before = fastconv.get_num_threads()
+    yield
+    fastconv.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads_as_before")
 @pytest.mark.parametrize("contestant", CONTESTANTS, ids=lambda contestant: contestant.name)
 def test_results_are_within_their_bound(contestant: Contestant) -> None:
     if contestant.missing():
         pytest.skip(str(contestant.missing()))
+    if contestant.kind != "library":
+        contestant.set_threads(1)
+        check_all(contestant, partial(outputs_here, contestant))
+        return
     # In a process of its own as in a run: libraries change the process that loads them.
     with closing(Process(contestant, threads=1)) as process:
-        for direction in DIRECTIONS:
-            for layer in SMALL:
-                if not contestant.refusal(layer, direction):
-                    check(process, layer, direction)
+        check_all(contestant, partial(outputs_there, process))
+
+
+def outputs_here(contestant: Contestant, layer: Layer, direction: Direction) -> Arrays:
+    run = contestant.prepare(layer, direction, data.make(layer), 1)
+    return run.arrays(run.call())
+
+
+def outputs_there(process: Process[Contestant], layer: Layer, direction: Direction) -> Arrays:
+    answer: tasks.FirstCall = process.ask("prepare", layer=layer, direction=direction)
+    return answer.outputs
+
+
+def check_all(contestant: Contestant, compute: Callable[[Layer, Direction], Arrays]) -> None:
+    """Compare all problems that a contestant does with their truth."""
+    for direction in DIRECTIONS:
+        for layer in SMALL:
+            if not contestant.refusal(layer, direction):
+                error, bound = true_answer(layer, direction).error(compute(layer, direction))
+                slack, _ = contestant.promise(layer, direction)
+                assert error <= slack * bound, (layer.shape_text(), direction)
 
 
 @cache
@@ -50,21 +83,14 @@ def true_answer(layer: Layer, direction: Direction) -> truth.Truth:
     return truth.solve(layer, data.make(layer), direction)
 
 
-def check(process: Process, layer: Layer, direction: Direction) -> None:
-    """Compare one problem with its truth."""
-    first = process.ask("prepare", layer=layer, direction=direction)
-    answer = true_answer(layer, direction)
-    error, bound = answer.error(first.outputs)
-    slack, _ = process.contestant.promise(layer, direction)
-    assert error <= slack * bound, (layer.shape_text(), direction)
-
-
+@in_one_test
 @pytest.mark.parametrize("contestant", CONTESTANTS, ids=lambda contestant: contestant.name)
 def test_everyone_does_some_layer(contestant: Contestant) -> None:
     problems = [(layer, direction) for layer in SMALL for direction in DIRECTIONS]
     assert not all(contestant.refusal(*problem) for problem in problems)
 
 
+@in_one_test
 @pytest.mark.parametrize("contestant", CONTESTANTS, ids=lambda contestant: contestant.name)
 def test_is_described(contestant: Contestant) -> None:
     assert find(contestant.name).name == contestant.name
