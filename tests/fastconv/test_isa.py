@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,9 @@ print(isa.name, total)
 """
 
 
+@cache
 def run(code, **environment):
-    """Run code in a fresh interpreter and return the finished process."""
+    """Run code in a fresh interpreter and return the finished process; once for all who ask."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("FASTCONV_")}
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
