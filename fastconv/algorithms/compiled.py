@@ -98,9 +98,15 @@ class Kernel(Implementation):
     ----------
     compiled : str
         The class of the compiled module that it is run by: "Images" or "Weights".
+    entry : str
+        Its name in the table of kernels/: its own, unless several share a kernel.
     """
 
     compiled = "Images"
+
+    @property
+    def entry(self) -> str:
+        return self.name
 
     def plan(self, request: Request, choose: Chooser) -> Plan | Refusal:
         """Return the kernel, cut into blocks and ready to run, or why not."""
@@ -115,7 +121,7 @@ class Kernel(Implementation):
             if reason is not None:
                 return Refusal(reason, able=True)
         blocks = self.blocks(request)
-        description = Description(self.name, request.piece, blocks)
+        description = Description(self.entry, request.piece, blocks)
         made = kernel(self.compiled)(description)
         run, scratch_bytes = self.make_run(made, description, request.threads)
         return Plan(

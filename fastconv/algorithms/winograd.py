@@ -1,12 +1,19 @@
 """Convolution with fewer multiplications: kernels/winograd.pxi.
 
-    tile      m x m outputs, of which there are batch · ⌈OH/m⌉ · ⌈OW/m⌉
-    product   (m + 2)² multiplications for each tile, channel and filter, where there were 9·m²
-    beside    transforming pixels, once for every channel; sums, once for every filter; and the
-              weights, in each unit if no plan has done it
+    F(m x m, r x r)    tiles of m x m outputs, batch · ⌈OH/m⌉ · ⌈OW/m⌉ of them; and for each tile,
+                       channel and filter (m + r - 1)² multiplications in place of m²·r²
+    F(m, r)            the same along one axis, for kernels of 1 x r and r x 1
+    beside             transforming pixels, once for every channel; sums, once for every filter; and
+                       the weights, in each unit if no plan has done it
 
-What it saves is 2.25, 4 and 5.06 for m = 2, 4 and 6; what it costs, and the pixels by which tiles
-hang over, `_cycles` counts. It is chosen where it then needs fewer than direct sums.
+It needs so many times fewer multiplications, and accuracy=, for results less accurate:
+
+      m x r        2x3        4x3        6x3        2x5        4x5        2x7
+    square        2.25       4.00    5.06 fast      2.78    6.25 fast  3.06 fast
+      line        1.50       2.00       2.25        1.67       2.50       1.75
+
+What it costs, and the pixels by which tiles hang over, `_cycles` counts. It is chosen where it then
+needs fewer than direct sums.
 """
 
 from __future__ import annotations
@@ -14,11 +21,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from .. import tuning
 from ..levels import Level, allows
-from ..problem import ConvProblem, Piece
+from ..problem import Axis, ConvProblem, Piece
 from ..problem.operands import Array
 from .blocks import ceil_div, even
 from .compiled import (
@@ -33,11 +40,20 @@ from .compiled import (
 from .gemm import direct_cycles
 from .implementation import Accuracy, Chooser, Plan, Refusal, Request
 
-__all__ = ["WINOGRAD_2", "WINOGRAD_4", "WINOGRAD_6"]
+__all__ = ["WINOGRAD"]
 
 
-# As kernels/winograd.pxi has it.
+# As kernels/winograd_layout.pxi has it.
 _PANELS_AT_ONCE = 2
+
+
+# Of so many points: the growth and the usual size of errors, and who may have them. The growth that
+# can be proved is three times what the absolute values of the transforms make of a product, whether
+# tile or kernel has most of these points; what errors usually are is measured.
+# tests/fastconv/test_winograd.py has both.
+_Errors: TypeAlias = dict[int, tuple[float, float, Level]]
+_SQUARES: _Errors = {4: (50, 2, "default"), 6: (530, 4, "default"), 8: (4700, 16, "fast")}
+_LINES: _Errors = {4: (13, 2, "default"), 6: (40, 2, "default"), 8: (120, 4, "default")}
 
 
 class _Blocks(NamedTuple):
@@ -48,25 +64,52 @@ class _Blocks(NamedTuple):
     columns: int
     channels: int
     filters: int
+    tile: int
+
+
+class _Side(NamedTuple):
+    """A tile along an axis, as struct Line of kernels/winograd_lines.pxi."""
+
+    outputs: int
+    values: int
+    together: int
+    beyond: int
+
+    @classmethod
+    def of(cls, axis: Axis, tile: int) -> _Side:
+        if axis.kernel == 1:
+            return cls(1, 1, 1, 0)
+        return cls(
+            tile, tile + axis.kernel - 1, tile * axis.dilation, (axis.kernel - 1) * axis.dilation
+        )
+
+    def tiles(self, outputs: int) -> int:
+        """Return how many tiles cover so many outputs."""
+        return ceil_div(outputs, self.together) * (self.together // self.outputs)
 
 
 class _Winograd(Kernel):
-    """F(m x m, 3 x 3) for one m: `outputs`."""
+    """F(m x m, r x r), or F(m, r) along a line, for one m, `outputs`, and one r, `taps`."""
 
     families = ("winograd",)
+    entry = "winograd"
 
-    def __init__(self, outputs: int, level: Level, accuracy: Accuracy) -> None:
-        self.name = f"winograd_{outputs}"
+    def __init__(self, outputs: int, taps: int, *, line: bool = False) -> None:
+        self.name = f"winograd_{'line_' if line else ''}{outputs}x{taps}"
         self.outputs = outputs
-        self.level = level
-        self.accuracy = accuracy
+        self.kernels = ((1, taps), (taps, 1)) if line else ((taps, taps),)
+        points = outputs + taps - 1
+        growth, typical, self.level = (_LINES if line else _SQUARES)[points]
+        self.accuracy = Accuracy(growth, typical, componentwise=False, exact_on_integers=False)
 
     def unable(self, piece: Piece) -> str | None:
         problem = piece.problem
-        if (problem.rows.kernel, problem.columns.kernel) != (3, 3):
-            return f"it has kernels of 3×3, not {problem.rows.kernel}×{problem.columns.kernel}"
-        if problem.stride != (1, 1) or problem.dilation != (1, 1):
-            return "it has stride 1 and dilation 1"
+        sides = (problem.rows.kernel, problem.columns.kernel)
+        if sides not in self.kernels:
+            own = " and ".join(f"{rows}×{columns}" for rows, columns in self.kernels)
+            return f"it has kernels of {own}, not {sides[0]}×{sides[1]}"
+        if problem.stride != (1, 1):
+            return "it has stride 1"
         if piece.output is not None:
             return "it writes whole rows of the result"
         return beyond_limit(
@@ -89,14 +132,14 @@ class _Winograd(Kernel):
 
     def _ahead(self, request: Request, own: float) -> str | None:
         """Return who of the others needs fewer cycles than one's own."""
-        for other in _ALL:
+        for other in WINOGRAD:
             if (
                 other is not self
                 and allows(request.accuracy, other.level)
                 and other.unable(request.piece) is None
                 and other._cycles_of(request) < own
             ):
-                return f"tiles of {other.outputs}×{other.outputs} are ahead"
+                return f"tiles of {other.outputs} outputs a side are ahead"
         return None
 
     def plan(self, request: Request, choose: Chooser) -> Plan | Refusal:
@@ -125,7 +168,7 @@ class _Winograd(Kernel):
     def _choices(self, request: Request) -> Iterator[_Blocks]:
         problem = request.problem
         filters = problem.out_channels_per_group
-        panel: int = kernel("panel_filters")(self.name, problem.dtype.itemsize)
+        panel: int = kernel("panel_filters")(self.entry, problem.dtype.itemsize)
         panels = ceil_div(filters, panel)
         fitting = [
             blocks
@@ -144,51 +187,67 @@ class _Winograd(Kernel):
 
     def _cut(self, problem: ConvProblem, tiles: int) -> _Blocks:
         """Return blocks of about so many tiles: part of a row, rows, or images."""
-        m = self.outputs
-        down, across = ceil_div(problem.out_height, m), ceil_div(problem.out_width, m)
-        wide = even(across, min(across, tiles))
-        high = even(down, max(1, min(down, tiles // wide)))
-        whole = (high, wide) == (down, across)
-        images = max(1, min(problem.batch, tiles // (high * wide))) if whole else 1
+        down, across = self._sides(problem)
+        # Of tiles that are interleaved, all or none.
+        together = (down.together // down.outputs) * (across.together // across.outputs)
+        high, wide = (
+            ceil_div(outputs, side.together)
+            for outputs, side in ((problem.out_height, down), (problem.out_width, across))
+        )
+        most = max(1, tiles // together)
+        columns = even(wide, min(wide, most))
+        rows = even(high, max(1, min(high, most // columns)))
+        whole = (rows, columns) == (high, wide)
+        images = max(1, min(problem.batch, most // (rows * columns))) if whole else 1
         return _Blocks(
             even(problem.batch, images),
-            min(high * m, problem.out_height),
-            min(wide * m, problem.out_width),
+            min(rows * down.together, problem.out_height),
+            min(columns * across.together, problem.out_width),
             # whole vectors, as the data lie
             min(self._vectors(problem, tuning.WINOGRAD_CHANNELS), problem.in_channels_per_group),
             problem.out_channels_per_group,
+            self.outputs,
         )
+
+    def _sides(self, problem: ConvProblem) -> tuple[_Side, _Side]:
+        """Return a tile's columns and its rows."""
+        return _Side.of(problem.rows, self.outputs), _Side.of(problem.columns, self.outputs)
 
     def _vectors(self, problem: ConvProblem, values: int) -> int:
         """Return at least so many values, in whole vectors."""
         vector = vector_values(problem)
         return ceil_div(values, vector) * vector
 
-    def _tiles(self, blocks: _Blocks) -> int:
-        m = self.outputs
-        return blocks.images * ceil_div(blocks.rows, m) * ceil_div(blocks.columns, m)
+    def _tiles(self, problem: ConvProblem, blocks: _Blocks) -> int:
+        down, across = self._sides(problem)
+        return blocks.images * down.tiles(blocks.rows) * across.tiles(blocks.columns)
 
     def _scratch(self, piece: Piece, blocks: _Blocks) -> int:
         """Return about how many bytes a thread holds."""
         problem = piece.problem
-        m, vector = self.outputs, vector_values(problem)
-        values = (m + 2) ** 2
-        panel: int = kernel("panel_filters")(self.name, problem.dtype.itemsize)
-        tiles = self._tiles(blocks)
-        seen = (blocks.rows + m + 1) * (blocks.columns + m + 1)
+        down, across = self._sides(problem)
+        vector = vector_values(problem)
+        values = down.values * across.values
+        panel: int = kernel("panel_filters")(self.entry, problem.dtype.itemsize)
+        tiles = self._tiles(problem, blocks)
+        width = across.tiles(blocks.columns) * across.outputs + across.beyond
+        height = down.tiles(blocks.rows) * down.outputs + down.beyond
+        seen = (height + down.values) * width * vector
         channels = self._vectors(problem, problem.in_channels_per_group)
         data = values * (channels * tiles + 32)
         at_once = panel * min(_PANELS_AT_ONCE, ceil_div(blocks.filters, panel))
-        weights = blocks.channels * (values * at_once + 9 * panel)
-        sums = values * at_once * (tiles + 8) + m * blocks.columns * vector
-        return (seen * 2 * vector + data + weights + sums) * problem.dtype.itemsize
+        taps = problem.rows.kernel * problem.columns.kernel
+        weights = blocks.channels * (values * at_once + taps * panel)
+        sums = values * at_once * (tiles + 8) + down.outputs * blocks.columns * vector
+        return (seen + data + weights + sums) * problem.dtype.itemsize
 
     def _cycles(self, request: Request, blocks: _Blocks) -> float:
         """Return about how many cycles it takes, as measured in benchmarks/STUDY.md."""
         problem = request.problem
         vector = vector_values(problem)
-        values = (self.outputs + 2) ** 2
-        channels, tiles = problem.in_channels_per_group, self._tiles(blocks)
+        down, across = self._sides(problem)
+        values = down.values * across.values
+        channels, tiles = problem.in_channels_per_group, self._tiles(problem, blocks)
         panels = ceil_div(min(blocks.filters, problem.out_channels_per_group), vector)
         units = (
             ceil_div(problem.batch, blocks.images) * problem.groups
@@ -210,7 +269,8 @@ class _Winograd(Kernel):
         Making them of what are a fraction of the bytes is faster then.
         """
         problem = piece.problem
-        values = (self.outputs + 2) ** 2 * problem.in_channels_per_group * problem.out_channels
+        down, across = self._sides(problem)
+        values = down.values * across.values * problem.in_channels_per_group * problem.out_channels
         return values * problem.dtype.itemsize <= tuning.WINOGRAD_WEIGHTS_BYTES
 
     def make_prepare(self, piece: Piece) -> Callable[[Array], Array] | None:
@@ -219,17 +279,16 @@ class _Winograd(Kernel):
     def _transform(self, piece: Piece, weight: Array) -> Array:
         """Return the weights transformed, in panels, at the start of a cache line."""
         # One tile is enough of a description: they do not depend on how many there are.
-        description = Description(self.name, piece, self._cut(piece.problem, 1))
+        description = Description(self.entry, piece, self._cut(piece.problem, 1))
         values = kernel("transformed_values")(description)
         panels = at_line(values * piece.problem.dtype.itemsize).view(piece.problem.dtype)
         kernel("transform_weights")(description, weight, panels)
         return panels
 
 
-# The growth that can be proved is three times what the absolute values of the transforms make of a
-# product; what errors usually are is measured. tests/fastconv/test_winograd.py has both.
-WINOGRAD_2 = _Winograd(2, "default", Accuracy(50, 2, componentwise=False, exact_on_integers=False))
-WINOGRAD_4 = _Winograd(4, "default", Accuracy(530, 4, componentwise=False, exact_on_integers=False))
-WINOGRAD_6 = _Winograd(6, "fast", Accuracy(4700, 16, componentwise=False, exact_on_integers=False))
-
-_ALL = (WINOGRAD_2, WINOGRAD_4, WINOGRAD_6)
+# In the order in which they are asked.
+_TILES = ((6, 3), (4, 3), (2, 3), (4, 5), (2, 5), (2, 7))
+WINOGRAD = (
+    *(_Winograd(*tile) for tile in _TILES),
+    *(_Winograd(*tile, line=True) for tile in _TILES),
+)
