@@ -19,6 +19,7 @@ it then needs fewer cycles than direct sums.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
@@ -26,7 +27,16 @@ from .. import tuning
 from ..levels import Level, allows
 from ..problem import Piece
 from ..problem.operands import Array
-from .compiled import Description, Kernel, at_line, beyond_limit, kernel, not_built
+from .compiled import (
+    LINE_BYTES,
+    Description,
+    Kernel,
+    at_line,
+    at_line_in,
+    beyond_limit,
+    kernel,
+    not_built,
+)
 from .gemm import direct_cycles
 from .implementation import Accuracy, Chooser, Plan, Refusal, Request
 from .winograd_tiles import WinogradBlocks, tiling_of
@@ -80,7 +90,8 @@ class _Winograd(Kernel):
         bits, which shall depend on neither batch nor threads.
         """
         own = self._cycles_of_one(request)
-        direct = direct_cycles(request.problem, images=1, prepared=request.prepared)
+        packed = request.prepared and request.piece.is_whole
+        direct = direct_cycles(request.problem, images=1, prepared=packed)
         if own > tuning.WINOGRAD_GAIN * direct:
             return f"it would take {own / direct:.0%} of the cycles of direct sums"
         return self._ahead(request, own)
@@ -110,7 +121,30 @@ class _Winograd(Kernel):
                 reason = self._ahead(request, self._cycles_of_one(request))
                 if reason is not None:
                     return Refusal(reason, able=True)
-        return super().plan(request, choose)
+        plan = super().plan(request, choose)
+        if isinstance(plan, Refusal) or request.prepared:
+            return plan
+        tiling = tiling_of(request.problem, self.outputs)
+        if tiling.shares_weights(plan.blocks, request.problem.batch, request.threads):
+            return self._preparing(plan)
+        return plan
+
+    def _preparing(self, plan: Plan) -> Plan:
+        """Return the plan that transforms the weights itself, once for all of its units."""
+        prepare, run, own = self._transform, plan.run, plan.scratch_bytes
+        piece = plan.piece
+        size = self._panel_values(piece) * piece.problem.dtype.itemsize
+
+        def run_once(
+            x: Array, weight: Array, prepared: Array | None, bias: Array | None, y: Array,
+            scratch: Array | None,
+        ) -> None:  # fmt: skip
+            assert scratch is not None
+            if prepared is None:
+                prepared = prepare(piece, weight, at_line_in(scratch[own:], size))
+            run(x, weight, prepared, bias, y, scratch[:own])
+
+        return replace(plan, run=run_once, scratch_bytes=own + size + LINE_BYTES)
 
     def blocks(self, request: Request) -> WinogradBlocks:
         """Return the blocks by which the slowest thread is done first."""
@@ -123,14 +157,21 @@ class _Winograd(Kernel):
             return partial(self._transform, piece)
         return None
 
-    def _transform(self, piece: Piece, weight: Array) -> Array:
+    def _description(self, piece: Piece) -> Description:
+        # One tile is enough of it: the weights do not depend on how many there are.
+        return Description(self.entry, piece, tiling_of(piece.problem, self.outputs).cut(1, 1))
+
+    def _panel_values(self, piece: Piece) -> int:
+        values: int = kernel("transformed_values")(self._description(piece))
+        return values
+
+    def _transform(self, piece: Piece, weight: Array, memory: Array | None = None) -> Array:
         """Return the weights transformed, in panels, at the start of a cache line."""
-        # One tile is enough of a description: they do not depend on how many there are.
-        blocks = tiling_of(piece.problem, self.outputs).cut(1, 1)
-        description = Description(self.entry, piece, blocks)
-        values = kernel("transformed_values")(description)
-        panels = at_line(values * piece.problem.dtype.itemsize).view(piece.problem.dtype)
-        kernel("transform_weights")(description, weight, panels)
+        dtype = piece.problem.dtype
+        if memory is None:
+            memory = at_line(self._panel_values(piece) * dtype.itemsize)
+        panels = memory.view(dtype)
+        kernel("transform_weights")(self._description(piece), weight, panels)
         return panels
 
 

@@ -111,16 +111,35 @@ class Tiling:
         high, wide = self._tiles(blocks)
         tiles = blocks.images * high * wide
         vectors = -(-blocks.filters // self.vector)
-        units = (
+        units = self.units(blocks, batch)
+        product = values * channels * vectors * (tiles + 2) / 2 / tuning.WINOGRAD_PRODUCT
+        weights = values * channels * vectors * tuning.WINOGRAD_WEIGHT_CYCLES
+        once = 0.0
+        if prepared:
+            weights = 0
+        elif self.shares_weights(blocks, batch, threads):
+            once = weights * -(-self.filters // blocks.filters) * problem.groups
+            weights = 0
+        pixels = values * self.channel_vectors * tiles * tuning.WINOGRAD_PIXEL_CYCLES
+        sums = values * vectors * tiles * tuning.WINOGRAD_SUM_CYCLES
+        return once + -(-units // threads) * (product + weights + pixels + sums + 3000)
+
+    def units(self, blocks: WinogradBlocks, batch: int) -> int:
+        """Return how many units of such blocks there are."""
+        problem = self.problem
+        return (
             -(-batch // blocks.images) * problem.groups
             * -(-problem.out_height // blocks.rows) * -(-problem.out_width // blocks.columns)
             * -(-self.filters // blocks.filters)
         )  # fmt: skip
-        product = values * channels * vectors * (tiles + 2) / 2 / tuning.WINOGRAD_PRODUCT
-        weights = 0 if prepared else values * channels * vectors * tuning.WINOGRAD_WEIGHT_CYCLES
-        pixels = values * self.channel_vectors * tiles * tuning.WINOGRAD_PIXEL_CYCLES
-        sums = values * vectors * tiles * tuning.WINOGRAD_SUM_CYCLES
-        return -(-units // threads) * (product + weights + pixels + sums + 3000)
+
+    def shares_weights(self, blocks: WinogradBlocks, batch: int, threads: int) -> bool:
+        """Whether a call transforms the weights first, since many units would do so each."""
+        shares = self.problem.groups * -(-self.filters // blocks.filters)
+        return (
+            self.keeps_weights
+            and self.units(blocks, batch) >= tuning.WINOGRAD_UNITS_SHARING * threads * shares
+        )
 
     def best(self, batch: int, threads: int, *, prepared: bool) -> tuple[float, WinogradBlocks]:
         """Return the cycles and the blocks by which the slowest thread is done first."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import isa, planning
+from fastconv import isa, planning, tuning
 from fastconv.algorithms.winograd import WINOGRAD
 from tests.comparing import assert_equal, assert_within_bounds, unit_roundoff
 from tests.support import DTYPES, poisoned_allocations, tuned
@@ -279,29 +279,34 @@ SPOILERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", SPOILERS)
+SPOILT = (  # row, column, channel, activation
+    (0, 0, 0, None), (6, 8, 9, "relu"), (12, 16, 4, None), (3, 0, 7, "relu"), (0, 16, 2, None),
+)  # fmt: skip
+
+
 @every_tile
-def test_what_is_not_finite_spoils_only_what_sees_it(tile, name):
+def test_what_is_not_finite_spoils_only_what_sees_it(tile):
     """As do numbers so large that only a transform overflows: the loops are the definition."""
-    pixel, tap = SPOILERS[name]
     rng = np.random.default_rng(5)
     dilation = 1 if tile.name == "winograd_4x3" else (1, 2)
-    for row, column, channel in ((0, 0, 0), (6, 8, 9), (12, 16, 4), (3, 0, 7), (0, 16, 2)):
-        x = rng.uniform(1, 2, (2, 10, 13, 17)).astype(np.float32)
-        w = rng.uniform(1, 2, (11, 10, *tile.kernel)).astype(np.float32)
-        x[1, channel, row, column] *= pixel
-        w[channel % 11, channel, row % tile.kernel[0], column % tile.kernel[1]] *= tap
-        for activation in (None, "relu"):
+    for place, (name, (pixel, tap)) in enumerate(SPOILERS.items()):
+        for row, column, channel, activation in np.roll(SPOILT, place, axis=0)[:3]:
+            x = rng.uniform(1, 2, (2, 10, 13, 17)).astype(np.float32)
+            w = rng.uniform(1, 2, (11, 10, *tile.kernel)).astype(np.float32)
+            x[1, channel, row, column] *= pixel
+            w[channel % 11, channel, row % tile.kernel[0], column % tile.kernel[1]] *= tap
             options = {"activation": activation, "padding": 1, "dilation": dilation}
             y = fastconv.conv2d(x, w, **options, **tile.backend)
             wanted = fastconv.conv2d(x, w, **options, backend="loops")
-            assert_equal(np.isnan(y), np.isnan(wanted))
+            assert_equal(np.isnan(y), np.isnan(wanted), name)
             usual = np.isfinite(wanted)
-            assert_equal(y[~usual], wanted[~usual])
+            assert_equal(y[~usual], wanted[~usual], name)
             # Beside a number that is huge but finite, small ones are lost: errors are relative to
             # the largest of a tile.
             largest = 1e-5 * np.abs(wanted[usual]).max() if "huge" in name else 0
-            np.testing.assert_allclose(y[usual], wanted[usual], rtol=1e-4, atol=largest)
+            np.testing.assert_allclose(
+                y[usual], wanted[usual], rtol=1e-4, atol=largest, err_msg=name
+            )
 
 
 @some_tiles
@@ -546,8 +551,75 @@ def test_every_size_is_planned_at_once_and_within_the_limits():
                 plan = planning.plan("forward", problem, "auto", threads, accuracy=level)
                 assert time.thread_time() - begin < 0.05, problem
                 if plan.family == "winograd":
-                    assert plan.scratch_bytes <= threads * 4.5 * 2**20, problem
+                    # and the weights, where they are transformed once
+                    most = threads * 4.5 * 2**20 + tuning.WINOGRAD_WEIGHTS_BYTES * 1.1
+                    assert plan.scratch_bytes <= most, problem
                     chosen.add(plan.leaf.implementation.name)
     assert chosen >= {tile.name for tile in SQUARE}
     assert any("line" in name for name in chosen)
     assert any("x5" in name for name in chosen)
+
+
+def test_the_weights_of_many_units_are_transformed_once_in_a_call():
+    """With the same bits as in each unit, and with a scratch that says so."""
+    rng = np.random.default_rng(16)
+    x = rng.standard_normal((9, 21, 12, 15), np.float32)
+    w = rng.standard_normal((35, 21, 3, 3), np.float32)
+    for groups, weights in ((1, w), (3, w[:33, :7].copy())):
+        options = {"padding": 1, "groups": groups, "backend": "winograd_4x3"}
+        results, scratches = [], []
+        for units in (1, 10**6):
+            with tuned(WINOGRAD_UNITS_SHARING=units, WINOGRAD_TILES=(4,)):
+                results.append(fastconv.conv2d(x, weights, **options))
+                explanation = fastconv.explain(x.shape, weights.shape, **options)
+                scratches.append(explanation.scratch_bytes)
+        assert_equal(*results)
+        assert scratches[0] >= scratches[1] + 36 * weights.nbytes // 9
+
+
+@pytest.mark.parametrize("backend", ["auto", "winograd_4x3", "gemm", "gemm_pixels", "loops"])
+def test_a_plan_has_the_gradient_of_its_image(backend):
+    rng = np.random.default_rng(17)
+    w = rng.standard_normal((40, 64, 3, 3), np.float32)
+    options = {"padding": (1, 2), "activation": "relu", "backend": backend}
+    plan = fastconv.plan_conv2d(w, np.zeros(40, np.float32), **options)
+    for shape in ((2, 64, 30, 28), (64, 9, 11), (2, 64, 30, 28), (0, 64, 5, 6)):
+        x = rng.standard_normal(shape, np.float32)
+        y = fastconv.conv2d(x, w, **options)
+        grad = rng.standard_normal(y.shape, np.float32)
+        wanted = fastconv.conv2d_backward(
+            grad, x, w, output=y, needs=(True, False, False), **options
+        ).x
+        with poisoned_allocations():
+            found = plan.input_grad(grad, shape, output=y)
+        assert found.shape == shape
+        # with prepared weights another algorithm may be ahead
+        np.testing.assert_allclose(found, wanted, atol=0 if backend != "auto" else 2e-3)
+    strided = fastconv.plan_conv2d(w, stride=2, groups=1, backend="auto")
+    grad = rng.standard_normal((1, 40, 6, 7), np.float32)
+    for size in (13, 14):
+        x = np.zeros((1, 64, size, 15), np.float32)
+        wanted = fastconv.conv2d_backward(grad, x, w, stride=2, needs=(True, False, False)).x
+        assert_equal(strided.input_grad(grad, x.shape), wanted)
+
+
+def test_a_plan_refuses_a_gradient_that_is_not_its_own():
+    w = np.ones((4, 3, 3, 3))
+    plan = fastconv.plan_conv2d(w, activation="relu")
+    grad = np.ones((1, 4, 5, 5))
+    for words, call in (
+        ("grad_output must have the output's shape", lambda: plan.input_grad(grad, (1, 3, 8, 7))),
+        ("output, what conv2d returned", lambda: plan.input_grad(grad, (1, 3, 7, 7))),
+        (
+            "output must have shape",
+            lambda: plan.input_grad(grad, (1, 3, 7, 7), output=grad[0]),
+        ),
+        ("x must be", lambda: plan.input_grad(grad, (7, 7), output=grad)),
+        ("takes 3·groups = 3 channels", lambda: plan.input_grad(grad, (1, 2, 7, 7), output=grad)),
+        (
+            "grad_output has dtype float32",
+            lambda: plan.input_grad(grad.astype("f"), (1, 3, 7, 7), output=grad),
+        ),
+    ):
+        with pytest.raises((TypeError, ValueError), match=words):
+            call()
