@@ -212,6 +212,11 @@ class Calls:
         return self._make("input-grad")
 
     @cached_property
+    def input_grad_prepared(self) -> Call:
+        """The same for weights that its plan has prepared."""
+        return self._make("input-grad", prepared=True)
+
+    @cached_property
     def weight_grad(self) -> Call:
         """The call that fills dw."""
         return self._make("weight-grad")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any, NamedTuple, SupportsIndex
 
@@ -10,12 +11,13 @@ import numpy.typing as npt
 
 from . import tuning
 from .algorithms.bias_grad import bias_grad
-from .call import Call, find_calls
+from .call import Call, Calls, find_calls
 from .levels import Level, level_of
 from .planning import check_usable
 from .problem import ConvProblem
 from .problem.activation import Activation, multiply_derivative
 from .problem.arguments import Pair, parse_needs
+from .problem.convolution import parse_image_shape
 from .problem.operands import Array, check_array, check_dtypes_agree, prepare
 from .problem.padding import Padding, PaddingMode
 
@@ -107,8 +109,8 @@ def conv2d(
 
     Before the activation, with accuracy "strict" every result is within (T + 3)·u·(Σ|W||X| + |b|)
     of the exact sum of its T = C/groups·R·S products and the bias, where u is half the spacing of
-    numbers at 1. With the others, kernels of 3×3 at stride 1 may take fewer multiplications, whose
-    errors are relative to the largest pixels near: on normal float32 data up to 1.4e-6 of the
+    numbers at 1. With the others, kernels of 3, 5 and 7 at stride 1 may take fewer multiplications,
+    whose errors are relative to the largest pixels near: on normal float32 data up to 1.6e-6 of the
     result in the L2 norm with "default", 8e-6 with "fast". Which algorithm it is depends on shapes
     and options, and on whether a plan has prepared the weights, but on neither batch nor threads
     nor data; `explain` tells it.
@@ -218,21 +220,14 @@ def conv2d_backward(
         stride, padding, dilation, groups, padding_mode, activation, backend, level_of(accuracy),
     )  # fmt: skip
     problem = calls.problem
-    shape = problem.output_shape if x_array.ndim == 4 else problem.output_shape[1:]
-    if g_array.shape != shape:
-        raise ValueError(f"grad_output must have the output's shape {shape}, not {g_array.shape}")
-    if activation is not None and y_array is None:
-        raise ValueError(f"output, what conv2d returned, is needed with activation={activation!r}")
-    if y_array is not None and y_array.shape != shape:
-        raise ValueError(f"output must have shape {shape}, not {y_array.shape}")
+    check_outputs(problem, x_array.ndim, g_array, y_array)
     wants_x, wants_weight, wants_bias = parse_needs(needs)
     # All that are wanted are planned, and may be refused, before the first is computed.
     input_grad = calls.input_grad if wants_x else None
     weight_grad = calls.weight_grad if wants_weight else None
     grad = g_array
-    if y_array is not None and (wants_x or wants_weight or wants_bias):
-        with np.errstate(all="ignore"):  # infinities and NaN flow through
-            grad = multiply_derivative(activation, g_array, y_array)
+    if wants_x or wants_weight or wants_bias:
+        grad = before_activation(problem, g_array, y_array)
     dx = dw = db = None
     if input_grad is not None:
         dx = input_grad(grad, w_array)
@@ -241,6 +236,26 @@ def conv2d_backward(
     if wants_bias:
         db = sums_of_channels(grad, problem.output_shape)
     return Conv2dGrads(dx, dw, db)
+
+
+def check_outputs(problem: ConvProblem, ndim: int, grad: Array, output: Array | None) -> None:
+    """Refuse a gradient or outputs of another shape, and outputs that are missing."""
+    shape = problem.output_shape if ndim == 4 else problem.output_shape[1:]
+    activation = problem.activation
+    if grad.shape != shape:
+        raise ValueError(f"grad_output must have the output's shape {shape}, not {grad.shape}")
+    if activation is not None and output is None:
+        raise ValueError(f"output, what conv2d returned, is needed with activation={activation!r}")
+    if output is not None and output.shape != shape:
+        raise ValueError(f"output must have shape {shape}, not {output.shape}")
+
+
+def before_activation(problem: ConvProblem, grad: Array, output: Array | None) -> Array:
+    """Return the gradient before the activation, ∂E/∂Z."""
+    if output is None:
+        return grad
+    with np.errstate(all="ignore"):  # infinities and NaN flow through
+        return multiply_derivative(problem.activation, grad, output)
 
 
 def sums_of_channels(grad: Array, shape: tuple[int, int, int, int]) -> Array:
@@ -269,7 +284,8 @@ class Conv2dPlan:
         self._accuracy = accuracy
         self._options = options
         self._calls: dict[tuple[int, ...], tuple[Call, Array | None]] = {}
-        self._prepared: dict[str, Array | None] = {}
+        self._gradients: dict[tuple[int, ...], tuple[Call, Array | None]] = {}
+        self._prepared: dict[tuple[str, str], Array | None] = {}
 
     def __call__(self, x: npt.ArrayLike, out: Array | None = None) -> Array:
         """Convolve `x`.
@@ -293,9 +309,51 @@ class Conv2dPlan:
         x_array = check_array("x", x)
         found = self._calls.get(x_array.shape)
         if found is None or x_array.dtype is not self._weight.dtype:
-            found = self._find(x_array)
+            calls = self._calls_for(
+                x_array.shape, check_dtypes_agree(x=x_array, weight=self._weight)
+            )
+            found = self._keep(self._calls, x_array.shape, calls.forward_prepared)
         call, prepared = found
         return call(x_array, self._weight, prepared, self._bias, out)
+
+    def input_grad(
+        self,
+        grad_output: npt.ArrayLike,
+        x_shape: Sequence[int],
+        *,
+        output: npt.ArrayLike | None = None,
+    ) -> Array:
+        """Compute the gradient of the image: what `conv2d_backward` does, by prepared weights.
+
+        Parameters
+        ----------
+        grad_output : array_like, (N, K, OH, OW) or (K, OH, OW)
+            ∂E/∂Y, the gradient of the loss with respect to what the plan returned.
+        x_shape : tuple of int
+            Of the image that it was called with: with a stride, several have the same outputs.
+        output : array_like, same shape as grad_output
+            What the plan returned; needed with an activation.
+
+        Returns
+        -------
+        ndarray, x_shape
+
+        Raises
+        ------
+        TypeError, ValueError, MemoryError
+            As `conv2d_backward`.
+        """
+        grad = check_array("grad_output", grad_output)
+        y = None if output is None else check_array("output", output)
+        dtype = check_dtypes_agree(weight=self._weight, grad_output=grad, output=y)
+        shape = parse_image_shape(x_shape)
+        calls = self._calls_for(shape, dtype)
+        check_outputs(calls.problem, len(shape), grad, y)
+        found = self._gradients.get(shape)
+        if found is None:
+            found = self._keep(self._gradients, shape, calls.input_grad_prepared)
+        call, prepared = found
+        return call(before_activation(calls.problem, grad, y), self._weight, prepared)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return what it was given: all else is made again, where it is unpickled."""
@@ -303,21 +361,25 @@ class Conv2dPlan:
             self._weight, self._bias, self._backend, self._accuracy, self._options
         )  # fmt: skip
 
-    def _find(self, x: Array) -> tuple[Call, Array | None]:
-        """Return the call for such an image, and the weights prepared for its implementation."""
-        weight, bias = self._weight, self._bias
-        call = find_calls(
-            x.shape, weight.shape, None if bias is None else bias.shape,
-            check_dtypes_agree(x=x, weight=weight), *self._options.values(), self._backend,
+    def _calls_for(self, x_shape: tuple[int, ...], dtype: np.dtype[Any]) -> Calls:
+        bias_shape = None if self._bias is None else self._bias.shape
+        return find_calls(
+            x_shape, self._weight.shape, bias_shape, dtype, *self._options.values(), self._backend,
             self._accuracy,
-        ).forward_prepared  # fmt: skip
+        )  # fmt: skip
+
+    def _keep(
+        self, kept: dict[tuple[int, ...], tuple[Call, Array | None]], shape: tuple[int, ...],
+        call: Call,
+    ) -> tuple[Call, Array | None]:  # fmt: skip
+        """Return the call for such images, and the weights prepared for its implementation."""
         plan = call.plan()
-        name = plan.implementation.name
+        name = call.operation, plan.leaf.implementation.name
         if name not in self._prepared:
-            self._prepared[name] = None if plan.prepare is None else plan.prepare(weight)
-        if len(self._calls) >= tuning.MOST_IMAGE_SIZES:
-            self._calls.clear()
-        found = self._calls[x.shape] = call, self._prepared[name]
+            self._prepared[name] = None if plan.prepare is None else plan.prepare(self._weight)
+        if len(kept) >= tuning.MOST_IMAGE_SIZES:
+            kept.clear()
+        found = kept[shape] = call, self._prepared[name]
         return found
 
     def __repr__(self) -> str:

@@ -34,7 +34,7 @@ from .algorithms.scatter import GEMM_SCATTER
 from .algorithms.slide import SLIDE, SPREAD
 from .algorithms.stencil import STENCIL_CHANNELS, STENCIL_ROWS
 from .algorithms.weights import WEIGHTS_FILTERS, WEIGHTS_PIXELS, WEIGHTS_SLIDE
-from .algorithms.winograd import WINOGRAD_2, WINOGRAD_4, WINOGRAD_6
+from .algorithms.winograd import WINOGRAD
 from .levels import Level, allows
 from .problem import ConvProblem, Piece
 from .problem.arguments import shown
@@ -57,8 +57,8 @@ __all__ = [
 # By operation, in the order in which they are asked.
 IMPLEMENTATIONS: dict[Operation, tuple[Implementation, ...]] = {
     "forward": (
-        BY_PADDING, STENCIL_CHANNELS, SLIDE, STENCIL_LARGE, STENCIL_ROWS, WINOGRAD_6, WINOGRAD_4,
-        WINOGRAD_2, GEMM_FILTERS, GEMM_PIXELS, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
+        BY_PADDING, STENCIL_CHANNELS, SLIDE, STENCIL_LARGE, STENCIL_ROWS, *WINOGRAD, GEMM_FILTERS,
+        GEMM_PIXELS, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
     ),
     "input-grad": (SPREAD, GEMM_SCATTER, BY_STRIDE, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL),
     "weight-grad": (

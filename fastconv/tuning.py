@@ -64,6 +64,9 @@ WINOGRAD_GAIN = 0.95
 # call, and making them anew from a quarter of the bytes is as fast or faster (a Zen 3 whose 32 MiB
 # of third-level cache are shared).
 WINOGRAD_WEIGHTS_BYTES = 3 * MIB
+# A call transforms weights that small once, before all units, where each thread has so many of them
+# that would do it again.
+WINOGRAD_UNITS_SHARING = 4
 # From so many bytes on raw weights come from memory in each call, which takes direct sums so many
 # cycles a weight, packed or not.
 FAR_WEIGHTS_BYTES = 4 * MIB

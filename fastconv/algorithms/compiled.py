@@ -21,10 +21,12 @@ from ..problem.operands import Array
 from .implementation import Chooser, Implementation, Plan, Refusal, Request, Run
 
 __all__ = [
+    "LINE_BYTES",
     "NOT_BUILT",
     "Description",
     "Kernel",
     "at_line",
+    "at_line_in",
     "beyond_limit",
     "kernel",
     "not_built",
@@ -56,6 +58,7 @@ class Description(NamedTuple):
         return self.piece.problem
 
 
+LINE_BYTES = 64
 NOT_BUILT = "it needs the compiled kernels, and this is pure Python (see show_config)"
 
 
@@ -98,9 +101,15 @@ class Kernel(Implementation):
     ----------
     compiled : str
         The class of the compiled module that it is run by: "Images" or "Weights".
+    entry : str
+        Its name in the table of kernels/: its own, unless several share a kernel.
     """
 
     compiled = "Images"
+
+    @property
+    def entry(self) -> str:
+        return self.name
 
     def plan(self, request: Request, choose: Chooser) -> Plan | Refusal:
         """Return the kernel, cut into blocks and ready to run, or why not."""
@@ -115,7 +124,7 @@ class Kernel(Implementation):
             if reason is not None:
                 return Refusal(reason, able=True)
         blocks = self.blocks(request)
-        description = Description(self.name, request.piece, blocks)
+        description = Description(self.entry, request.piece, blocks)
         made = kernel(self.compiled)(description)
         run, scratch_bytes = self.make_run(made, description, request.threads)
         return Plan(
@@ -163,7 +172,10 @@ def scratch_of_threads(made: Any, threads: int) -> int:
 
 def at_line(size: int) -> Array:
     """Return so many bytes that begin at a cache line."""
-    line = 64
-    memory = np.empty(size + line, np.uint8)
-    start = -memory.ctypes.data % line
+    return at_line_in(np.empty(size + LINE_BYTES, np.uint8), size)
+
+
+def at_line_in(memory: Array, size: int) -> Array:
+    """Return so many bytes of those given, which are a line more, that begin at a cache line."""
+    start = -memory.ctypes.data % LINE_BYTES
     return memory[start : start + size]

@@ -27,8 +27,10 @@ def plan_pieces(
 ) -> Plan | Refusal:  # fmt: skip
     """Return the plan of a decomposition, or the refusal of the first piece that has one.
 
-    A piece is a forward pass whatever the operation, on as many threads as it is worth to wake.
+    A piece is a forward pass whatever the operation, on as many threads as it is worth to wake. One
+    that is all there is takes prepared weights too.
     """
+    alone = len(pieces) == 1
     plans: list[Plan] = []
     for piece in pieces:
         answer = choose(
@@ -38,7 +40,7 @@ def plan_pieces(
                 piece=piece,
                 threads=worth_waking(request.threads, piece.problem.flops),
                 siblings=request.siblings * len(pieces),
-                prepared=False,
+                prepared=request.prepared and alone,
             )
         )
         if isinstance(answer, Refusal):
@@ -52,15 +54,16 @@ def plan_pieces(
         request.threads,
         _make_run([plan.run for plan in plans], bare, activation),
         max((plan.scratch_bytes for plan in plans), default=0),
+        prepare=plans[0].prepare if alone else None,
         pieces=tuple(plans),
     )
 
 
 def _make_run(runs: list[Run], bare: tuple[Bare, ...], activation: Activation) -> Run:
-    """Return the function that runs all pieces: of prepared weights they make no use."""
+    """Return the function that runs all pieces; weights are prepared for a single one alone."""
 
     def run(
-        x: Array, weight: Array, _prepared: Array | None, bias: Array | None, y: Array,
+        x: Array, weight: Array, prepared: Array | None, bias: Array | None, y: Array,
         scratch: Array | None,
     ) -> None:  # fmt: skip
         for part in bare:
@@ -68,6 +71,6 @@ def _make_run(runs: list[Run], bare: tuple[Bare, ...], activation: Activation) -
             pixels[...] = 0 if bias is None else bias[:, None, None]
             activate(activation, pixels)
         for run_piece in runs:
-            run_piece(x, weight, None, bias, y, scratch)
+            run_piece(x, weight, prepared, bias, y, scratch)
 
     return run

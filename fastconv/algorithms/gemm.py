@@ -217,9 +217,9 @@ def _efficiency(problem: ConvProblem) -> tuple[float, float]:
     return by_filters, by_pixels
 
 
-def direct_cycles(problem: ConvProblem, *, prepared: bool) -> float:
-    """Return about how many cycles the better of the two takes, by one thread."""
-    products = problem.flops / 2
+def direct_cycles(problem: ConvProblem, *, images: int, prepared: bool) -> float:
+    """Return about how many cycles the better of the two takes for some images, by one thread."""
+    products = problem.flops / 2 / problem.batch * images
     weights = problem.out_channels * problem.taps
     if weights * problem.dtype.itemsize > tuning.FAR_WEIGHTS_BYTES:
         packing = tuning.FAR_WEIGHT_CYCLES * weights

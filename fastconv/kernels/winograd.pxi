@@ -1,9 +1,10 @@
-# Convolution with fewer multiplications: F(m x m, 3 x 3) at stride 1, for m = 2, 4 and 6.
+# Convolution with fewer multiplications: F(m x m, r x r) at stride 1, for tiles of 2, 4 and 6 and
+# kernels of 3, 5 and 7; and F(m, r) along one axis for kernels of 1 x r and r x 1.
 #
-# The result is cut into tiles of m x m outputs. The a x a pixels that one sees (a = m + 2) and the
-# 3 x 3 taps are transformed, in rows and in columns, multiplied value by value, and transformed
-# back (winograd_transforms.pxi). Summing over channels in between makes of it a² matrix products,
-# one for each value ξ, of 9·m²/a² times fewer multiplications:
+# The result is cut into tiles of m x m outputs. The a x a pixels that one sees (a = m + r - 1) and
+# the r x r taps are transformed, in rows and in columns, multiplied value by value, and transformed
+# back (winograd_transforms.pxi, winograd_lines.pxi). Summing over channels in between makes of it
+# a² matrix products, one for each value ξ, of r²·m²/a² times fewer multiplications:
 #
 #     x  ─ lanes: channels ─→  data [ξ][channels/vector][tiles][vector]
 #                                │
@@ -21,136 +22,14 @@
 # zero: it keeps rounding small, and the bits independent of units and threads.
 #
 # A NaN, an infinity or an overflow of a transform would spoil all outputs of a tile. Such tiles are
-# seen when they are transformed back, and computed again as the definition says.
+# seen when they are transformed back, and computed again as the definition says
+# (winograd_repair.pxi).
 
 cdef enum:
-    WINOGRAD_TAPS = 3
-    # Panels that pass by the data together, so that these are read from far half as often.
-    PANELS_AT_ONCE = 2
-
-
-cdef struct Winograd:
-    Description given
-    Constants constants
-    int pairs
-    Py_ssize_t outputs          # m: of a tile, in a row or column
-    Py_ssize_t values           # a², of a tile
-    Py_ssize_t row_blocks       # units in a column of them,
-    Py_ssize_t column_blocks    # and in a row
-    Py_ssize_t filter_blocks
-    # Where in the scratch they are:
-    Py_ssize_t pixels           # of an image and a vector of channels: [rows][columns][vector]
-    Py_ssize_t half             # a row of tiles, its columns transformed: [a][columns][vector]
-    Py_ssize_t data
-    Py_ssize_t packed           # taps of a panel's filters, [channels][3·3][filters]
-    Py_ssize_t panel
-    Py_ssize_t sums
-    Py_ssize_t rows             # of tiles, transformed back: [m][columns][vector]
-    Py_ssize_t doubts           # of each tile and filter: 0, or NaN where a sum is not finite
-    Py_ssize_t panel_values     # of a panel that is made in the scratch
-    Py_ssize_t data_plane       # values from one ξ to the next
-    Py_ssize_t data_channels    # and from one vector of channels to the next
-    Py_ssize_t sums_plane
-    Py_ssize_t* positions       # of the tiles in the data
-    Py_ssize_t* offsets         # of a block of channels
-
-
-# A unit: where its outputs are, and its tiles.
-cdef struct Tiles:
-    Unit unit                   # as `find_panel` reads it
-    Py_ssize_t first_row
-    Py_ssize_t rows
-    Py_ssize_t first_column
-    Py_ssize_t columns
-    Py_ssize_t down             # tiles of an image
-    Py_ssize_t across
-    Py_ssize_t count            # of all images
-
-
-cdef inline Py_ssize_t odd_lines(Py_ssize_t values) noexcept nogil:
-    """Return at least so many values, an odd number of cache lines of float32.
-
-    A tile is spread over as many places as it has values, which must not share a set of the cache.
-    """
-    return (values + LINE_VALUES - 1) // LINE_VALUES // 2 * 2 * LINE_VALUES + LINE_VALUES
-
-
-cdef int lay_out_winograd(
-    const Description* given, Made* made, list memory, int pairs
-) except -1:
-    cdef Winograd* layout = <Winograd*>allot(memory, sizeof(Winograd))
-    cdef const Problem* problem = &given.problem
-    cdef const Blocks* blocks = &given.blocks
-    cdef Py_ssize_t vector = VECTOR_BYTES // problem.itemsize
-    cdef Py_ssize_t side = 2 * pairs + 2
-    cdef Py_ssize_t lanes = panel_width(blocks.filters, vector, FILTERS_IN_LANES)
-    cdef Py_ssize_t at_once = min(PANELS_AT_ONCE, ceil_div(blocks.filters, lanes))
-    cdef Py_ssize_t across, tiles, i
-    layout.given = given[0]
-    layout.constants = find_constants(pairs)
-    layout.pairs, layout.outputs, layout.values = pairs, side - 2, side * side
-    across = ceil_div(blocks.columns, layout.outputs)
-    tiles = blocks.images * ceil_div(blocks.rows, layout.outputs) * across
-    layout.row_blocks = ceil_div(problem.rows.outputs, blocks.rows)
-    layout.column_blocks = ceil_div(problem.columns.outputs, blocks.columns)
-    layout.filter_blocks = ceil_div(problem.filters, blocks.filters)
-    layout.pixels = book(
-        made,
-        (ceil_div(blocks.rows, layout.outputs) * layout.outputs + 2)
-        * (across * layout.outputs + 2) * vector,
-    )
-    layout.half = book(made, side * (across * layout.outputs + 2) * vector)
-    layout.data_channels = tiles * vector
-    layout.data_plane = odd_lines(ceil_div(problem.channels, vector) * layout.data_channels)
-    # behind them, what the product's last tile reads that hangs over
-    layout.data = book(made, layout.values * layout.data_plane + PIXELS_1 * vector)
-    layout.packed = book(
-        made, lanes * (blocks.channels * problem.taps + spare_taps(&given.taps, blocks.channels))
-    )
-    layout.panel_values = layout.values * odd_lines(blocks.channels * lanes)
-    layout.panel = book(made, at_once * layout.panel_values)
-    layout.sums_plane = odd_lines(lanes * padded_pixels(tiles))
-    layout.sums = book(made, at_once * layout.values * layout.sums_plane)
-    layout.rows = book(made, layout.outputs * blocks.columns * vector)
-    layout.doubts = book(made, across * vector)
-    layout.positions = allot_table(memory, padded_pixels(tiles))
-    for i in range(padded_pixels(tiles)):
-        layout.positions[i] = i * vector
-    layout.offsets = allot_table(memory, blocks.channels)
-    for i in range(blocks.channels):
-        layout.offsets[i] = i // vector * layout.data_channels + i % vector
-    made.layout = layout
-    made.units = (
-        ceil_div(problem.batch, blocks.images) * problem.groups * layout.row_blocks
-        * layout.column_blocks * layout.filter_blocks
-    )
-    return 0
-
-
-cdef Tiles find_tiles(const Winograd* layout, Py_ssize_t number) noexcept nogil:
-    """Decode a unit's number: of images, groups, rows, columns and filters, the last innermost."""
-    cdef const Problem* problem = &layout.given.problem
-    cdef const Blocks* blocks = &layout.given.blocks
-    cdef Tiles found
-    cdef Unit* unit = &found.unit
-    unit.first_filter = number % layout.filter_blocks * blocks.filters
-    unit.last_filter = min(problem.filters, unit.first_filter + blocks.filters)
-    number = number // layout.filter_blocks
-    found.first_column = number % layout.column_blocks * blocks.columns
-    found.columns = min(blocks.columns, problem.columns.outputs - found.first_column)
-    number = number // layout.column_blocks
-    found.first_row = number % layout.row_blocks * blocks.rows
-    found.rows = min(blocks.rows, problem.rows.outputs - found.first_row)
-    number = number // layout.row_blocks
-    unit.group = number % problem.groups
-    unit.image = number // problem.groups * blocks.images
-    unit.images = min(blocks.images, problem.batch - unit.image)
-    unit.first_row = unit.rows = unit.begin = unit.next_image = unit.next_filter = 0
-    unit.channel = unit.channels = unit.taps = 0
-    found.down = ceil_div(found.rows, layout.outputs)
-    found.across = ceil_div(found.columns, layout.outputs)
-    found.count = unit.images * found.down * found.across
-    return found
+    # Tiles of a row that are transformed back together, in the first-level cache.
+    TILES_AT_ONCE = 4
+    # Channels whose taps are transformed together, likewise.
+    CHANNELS_AT_ONCE = 8
 
 
 # ── pixels into data ────────────────────────────────────────────────────────────────────────────
@@ -191,25 +70,33 @@ cdef void turn_pixels(
             j = j + count
 
 
-cdef inline void transform_pixel_row(
-    const int pairs, const Constants* constants, const real* pixels, Py_ssize_t across,
-    real* half, real* data, Py_ssize_t plane,
+cdef void transform_row_of_tiles(
+    const Winograd* layout, const real* pixels, Py_ssize_t tiles, real* half, real* data
 ) noexcept nogil:
     """Transform what a row of tiles sees: columns, which neighbouring tiles share, then rows."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef int outputs = 2 * pairs
-    cdef int side = 2 * pairs + 2
-    cdef Py_ssize_t row = (across * outputs + 2) * vector
-    cdef Py_ssize_t j
-    cdef int i
-    for j in range(across * outputs + 2):
-        transform_pixels(pairs, constants, pixels + j * vector, row, half + j * vector, row)
-    for j in range(across):
-        for i in range(side):
-            transform_pixels(
-                pairs, constants, <const real*>half + i * row + j * outputs * vector, vector,
-                data + i * side * plane + j * vector, plane,
-            )
+    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    cdef const Line* down = &layout.down
+    cdef const Line* across = &layout.across
+    cdef Py_ssize_t width = pixels_along(across, tiles)
+    cdef Py_ssize_t row = width * vector
+    cdef Walk walk = Walk(
+        outer=1, middle=1, inner=width, source_outer=0, source_middle=0, source_inner=vector,
+        step=down.dilation * row, target_outer=0, target_middle=0, target_inner=vector, apart=row,
+    )
+    if across.pairs == 0:
+        walk.apart = layout.data_plane
+        transform_pixel_lines(down, &walk, pixels, data)
+        return
+    if down.pairs > 0:
+        transform_pixel_lines(down, &walk, pixels, half)
+        pixels = half
+    walk = Walk(
+        outer=down.values, middle=across.dilation, inner=tiles // across.dilation, source_outer=row,
+        source_middle=vector, source_inner=across.together * vector,
+        step=across.dilation * vector, target_outer=across.values * layout.data_plane,
+        target_middle=vector, target_inner=across.dilation * vector, apart=layout.data_plane,
+    )
+    transform_pixel_lines(across, &walk, pixels, data)
 
 
 cdef void transform_images(
@@ -218,62 +105,75 @@ cdef void transform_images(
     """Fill the data of a unit: all channels of all its tiles."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
     cdef const Problem* problem = &layout.given.problem
-    cdef const Constants* constants = &layout.constants
-    cdef Py_ssize_t rows = tiles.down * layout.outputs + 2
-    cdef Py_ssize_t width = tiles.across * layout.outputs + 2
-    cdef Py_ssize_t across = tiles.across
-    cdef Py_ssize_t plane = layout.data_plane
+    cdef Py_ssize_t rows = pixels_along(&layout.down, tiles.down)
+    cdef Py_ssize_t width = pixels_along(&layout.across, tiles.across)
     cdef real* pixels = scratch + layout.pixels
-    cdef real* half = scratch + layout.half
     cdef real* data
-    cdef const real* row
     cdef Py_ssize_t image, i
     cdef Py_ssize_t c = 0
     zero(pixels, rows * width * vector)
     while c < problem.channels:
         data = scratch + layout.data + c // vector * layout.data_channels
         for image in range(tiles.unit.image, tiles.unit.image + tiles.unit.images):
-            if not goes_on(watch, rows * width * vector * layout.outputs):
+            if not goes_on(watch, rows * width * vector * layout.down.outputs):
                 return
             turn_pixels(x, problem, tiles, image, c, pixels, rows, width)
             for i in range(tiles.down):
-                row = pixels + i * layout.outputs * width * vector
-                if layout.pairs == 1:
-                    transform_pixel_row(1, constants, row, across, half, data, plane)
-                elif layout.pairs == 2:
-                    transform_pixel_row(2, constants, row, across, half, data, plane)
-                else:
-                    transform_pixel_row(3, constants, row, across, half, data, plane)
-                data = data + across * vector
+                transform_row_of_tiles(
+                    layout,
+                    <const real*>pixels + first_of_tile(&layout.down, i) * width * vector,
+                    tiles.across, scratch + layout.half, data,
+                )
+                data = data + tiles.across * vector
         c = c + vector
 
 
 # ── taps into panels ────────────────────────────────────────────────────────────────────────────
 
 
-cdef inline void transform_panel(
-    const int pairs, const Constants* constants, const real* packed, Py_ssize_t channels,
-    Py_ssize_t width, real* panel, Py_ssize_t plane,
+cdef void transform_panel(
+    const Winograd* layout, const real* packed, Py_ssize_t channels, Py_ssize_t width, real* panel,
+    Py_ssize_t plane,
 ) noexcept nogil:
-    """Transform so many channels' taps, packed [channel][3·3][width], into panel [ξ][channel]."""
+    """Transform so many channels' taps, packed [channel][r·r][width], into panel [ξ][channel].
+
+    In between they lie in half [channel][vector of filters][r][a].
+    """
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
-    cdef int side = 2 * pairs + 2
-    cdef real half[MOST_POINTS * WINOGRAD_TAPS * FLOATS]
-    cdef Py_ssize_t c, v, i
-    for c in range(channels):
-        for v in range(width // vector):
-            for i in range(WINOGRAD_TAPS):
-                transform_taps(
-                    pairs, WINOGRAD_TAPS, constants, packed + i * width + v * vector,
-                    WINOGRAD_TAPS * width, half + i * FLOATS, WINOGRAD_TAPS * FLOATS,
-                )
-            for i in range(side):
-                transform_taps(
-                    pairs, WINOGRAD_TAPS, constants, <const real*>half + i * WINOGRAD_TAPS * FLOATS,
-                    FLOATS, panel + i * side * plane + v * vector, plane,
-                )
-        packed = packed + WINOGRAD_TAPS * WINOGRAD_TAPS * width
-        panel = panel + width
+    cdef Py_ssize_t vectors = width // vector
+    cdef const Line* down = &layout.down
+    cdef const Line* across = &layout.across
+    cdef real half[CHANNELS_AT_ONCE * MOST_POINTS * MOST_SIDE * PANEL_VECTORS * FLOATS]
+    cdef const real* taps
+    cdef Py_ssize_t row = across.taps * width
+    cdef Walk columns = Walk(
+        outer=across.taps, middle=vectors, inner=0, source_outer=width, source_middle=vector,
+        source_inner=down.taps * row, step=row, target_outer=down.values * vector,
+        target_middle=across.taps * down.values * vector, target_inner=down.values * row,
+        apart=vector,
+    )
+    cdef Walk rows = Walk(
+        outer=down.values, middle=vectors, inner=0, source_outer=vector,
+        source_middle=across.taps * down.values * vector, source_inner=down.values * row,
+        step=down.values * vector, target_outer=across.values * plane, target_middle=vector,
+        target_inner=width, apart=plane,
+    )
+    cdef Py_ssize_t c = 0
+    if across.pairs == 0:
+        columns.target_middle, columns.target_inner, columns.apart = vector, width, plane
+    if down.pairs == 0:
+        rows.source_middle, rows.step = vector, width
+    while c < channels:
+        columns.inner = rows.inner = min(<Py_ssize_t>CHANNELS_AT_ONCE, channels - c)
+        taps = packed + c * down.taps * row
+        if across.pairs == 0:
+            transform_tap_lines(BOTH, down, &columns, taps, panel + c * width)
+        elif down.pairs == 0:
+            transform_tap_lines(BOTH, across, &rows, taps, panel + c * width)
+        else:
+            transform_tap_lines(COLUMNS, down, &columns, taps, <real*>half)
+            transform_tap_lines(ROWS, across, &rows, <const real*>half, panel + c * width)
+        c = c + columns.inner
 
 
 cdef inline Py_ssize_t panel_begin(
@@ -297,16 +197,10 @@ cdef void make_panel(
 ) noexcept nogil:
     """Make the panel of the unit's channels from a filter on, [ξ][channels][width]."""
     cdef Operands raw = operands[0]
-    cdef const Constants* constants = &layout.constants
     cdef const real* taps
     raw.panels = NULL
     taps = find_panel(&raw, packed, &layout.given, unit, FILTERS_IN_LANES, filter, width)
-    if layout.pairs == 1:
-        transform_panel(1, constants, taps, unit.channels, width, panel, plane)
-    elif layout.pairs == 2:
-        transform_panel(2, constants, taps, unit.channels, width, panel, plane)
-    else:
-        transform_panel(3, constants, taps, unit.channels, width, panel, plane)
+    transform_panel(layout, taps, unit.channels, width, panel, plane)
 
 
 # ── the product ─────────────────────────────────────────────────────────────────────────────────
@@ -393,55 +287,117 @@ cdef void multiply_data(
 # ── sums into outputs ───────────────────────────────────────────────────────────────────────────
 
 
-cdef inline bint transform_row(
-    const int pairs, const Winograd* layout, const real* sums, Py_ssize_t across,
-    Py_ssize_t columns, const real* bias, real* rows, real* doubts,
+cdef void transform_tiles(
+    const Winograd* layout, const real* sums, Py_ssize_t tiles, real* outputs
+) noexcept nogil:
+    """Transform neighbouring tiles back into outputs [tile][m][m][vector].
+
+    In between they lie in half [tile][a][m].
+    """
+    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    cdef const Line* down = &layout.down
+    cdef const Line* across = &layout.across
+    cdef real half[TILES_AT_ONCE * MOST_POINTS * MOST_OUTPUTS * FLOATS]
+    cdef Py_ssize_t plane = layout.sums_plane
+    cdef Py_ssize_t column = down.outputs * vector
+    cdef Walk columns = Walk(
+        outer=1, middle=across.values, inner=tiles, source_outer=0, source_middle=plane,
+        source_inner=vector, step=across.values * plane, target_outer=0, target_middle=column,
+        target_inner=across.values * column, apart=vector,
+    )
+    cdef Walk rows = Walk(
+        outer=1, middle=down.outputs, inner=tiles, source_outer=0, source_middle=vector,
+        source_inner=across.values * column, step=column, target_outer=0,
+        target_middle=across.outputs * vector, target_inner=across.outputs * column, apart=vector,
+    )
+    if across.pairs == 0:
+        transform_sum_lines(BOTH, down, &columns, sums, outputs)
+    elif down.pairs == 0:
+        rows.source_inner, rows.step = vector, plane
+        transform_sum_lines(BOTH, across, &rows, sums, outputs)
+    else:
+        transform_sum_lines(COLUMNS, down, &columns, sums, <real*>half)
+        transform_sum_lines(ROWS, across, &rows, <const real*>half, outputs)
+
+
+cdef inline void keep_outputs(
+    const int outputs, Py_ssize_t kept, const real* source, const real* bias, real* check,
+    real* target, Py_ssize_t step,
+) noexcept nogil:
+    """Bring a tile's outputs of a row into rows, the bias added, and look whether they are finite.
+
+    `kept` of them are in the image.
+    """
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef real y[FLOATS]
+    cdef real added[FLOATS]
+    cdef real doubt[FLOATS]
+    cdef int k, n
+    for n in range(vector):
+        added[n] = bias[n]
+        doubt[n] = check[n]
+    for k in range(outputs):
+        for n in range(vector):
+            y[n] = source[k * vector + n]
+        # 0, or NaN for what is not finite. (0·y does not do: without signed zeros GCC 12 takes the
+        # sum for 0.)
+        for n in range(vector):
+            doubt[n] += y[n] - y[n]
+        if k < kept:
+            for n in range(vector):
+                target[k * step + n] = y[n] + added[n]
+    for n in range(vector):
+        check[n] = doubt[n]
+
+
+cdef bint transform_row(
+    const Winograd* layout, const real* sums, const Tiles* tiles, const real* bias, real* rows,
+    real* doubts,
 ) noexcept nogil:
     """Transform a row of tiles back into rows [m][columns][vector of filters].
 
     Leave in doubts [tile][vector] where that is not finite, and return whether it is anywhere.
     """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef int outputs = 2 * pairs
-    cdef int side = 2 * pairs + 2
-    cdef Py_ssize_t plane = layout.sums_plane
-    cdef real half[MOST_OUTPUTS * MOST_POINTS * FLOATS]
-    cdef real tile[MOST_OUTPUTS * MOST_OUTPUTS * FLOATS]
-    cdef real check[FLOATS]
+    cdef const Line* across = &layout.across
+    cdef real outputs[TILES_AT_ONCE * MOST_OUTPUTS * MOST_OUTPUTS * FLOATS]
+    cdef const real* output
+    cdef real* check
+    cdef real* row
+    cdef real all_checks[FLOATS]
     cdef real doubt = 0
-    cdef Py_ssize_t j, kept
-    cdef int i, k, n
-    for j in range(across):
-        for i in range(side):
-            transform_sums(
-                pairs, outputs, &layout.constants, sums + i * plane, side * plane,
-                half + i * FLOATS, side * FLOATS,
-            )
-        for n in range(vector):
-            check[n] = 0
-        for i in range(outputs):
-            transform_sums(
-                pairs, outputs, &layout.constants, <const real*>half + i * side * FLOATS, FLOATS,
-                tile + i * outputs * FLOATS, FLOATS,
-            )
-        for i in range(outputs * outputs):
+    cdef Py_ssize_t step = across.dilation * vector
+    cdef Py_ssize_t first = 0
+    cdef Py_ssize_t count, t, i, column, kept
+    cdef int n
+    for n in range(vector):
+        all_checks[n] = 0
+    while first < tiles.across:
+        count = min(<Py_ssize_t>TILES_AT_ONCE, tiles.across - first)
+        transform_tiles(layout, sums + first * vector, count, <real*>outputs)
+        output = outputs
+        for t in range(first, first + count):
+            check = doubts + t * vector
             for n in range(vector):
-                # 0, or NaN for what is not finite. (0·y does not do: without signed zeros GCC 12
-                # takes the sum for 0.)
-                check[n] += tile[i * FLOATS + n] - tile[i * FLOATS + n]
-                tile[i * FLOATS + n] += bias[n]
-        kept = min(outputs, columns - j * outputs)
-        for i in range(outputs):
-            for k in range(kept):
-                for n in range(vector):
-                    rows[(i * columns + j * outputs + k) * vector + n] = (
-                        tile[(i * outputs + k) * FLOATS + n]
-                    )
-        for n in range(vector):
-            doubts[j * vector + n] = check[n]
-        for n in range(vector):
-            doubt += check[n]
-        sums = sums + vector
+                check[n] = 0
+            column = first_of_tile(across, t)
+            kept = ceil_div(tiles.columns - column, across.dilation)
+            row = rows + column * vector
+            for i in range(layout.down.outputs):
+                if across.outputs == 4:
+                    keep_outputs(4, kept, output, bias, check, row, step)
+                elif across.outputs == 6:
+                    keep_outputs(6, kept, output, bias, check, row, step)
+                elif across.outputs == 2:
+                    keep_outputs(2, kept, output, bias, check, row, step)
+                else:
+                    keep_outputs(1, kept, output, bias, check, row, step)
+                output, row = output + across.outputs * vector, row + tiles.columns * vector
+            for n in range(vector):
+                all_checks[n] += check[n]
+        first = first + count
+    for n in range(vector):
+        doubt += all_checks[n]
     return doubt != 0
 
 
@@ -468,81 +424,6 @@ cdef void turn_rows(
         )
 
 
-cdef void compute_directly(
-    const Winograd* layout, const Operands* operands, Py_ssize_t group, Py_ssize_t image,
-    Py_ssize_t filter, Py_ssize_t row, Py_ssize_t first, Py_ssize_t last, real* sums,
-) noexcept nogil:
-    """Compute outputs [first, last) of a row as they are defined; sums has room for them."""
-    cdef const Problem* problem = &layout.given.problem
-    cdef const Taps* view = &layout.given.taps
-    cdef const real* x = <const real*>operands.image
-    cdef const real* w = <const real*>operands.weights
-    cdef const real* bias = <const real*>operands.bias
-    cdef real* y = <real*>operands.result
-    cdef Py_ssize_t plane = problem.rows.size * problem.columns.size
-    cdef Py_ssize_t filter_taps = problem.channels * problem.taps
-    cdef Py_ssize_t c, r, s, j, h, begin, end
-    cdef real weight
-    fill_row(
-        sums, bias[group * problem.filters + filter] if bias != NULL else <real>0, last - first
-    )
-    if view.plain:
-        w = w + (group * problem.filters + filter) * filter_taps
-    else:
-        w = w + group * view.group + filter * view.filter + view.first
-    x = x + (image * problem.groups + group) * problem.channels * plane
-    for c in range(problem.channels):
-        for r in range(WINOGRAD_TAPS):
-            h = row + r - problem.rows.before
-            if not 0 <= h < problem.rows.size:
-                continue
-            for s in range(WINOGRAD_TAPS):
-                if view.plain:
-                    weight = w[c * problem.taps + r * WINOGRAD_TAPS + s]
-                else:
-                    weight = w[c * view.channel + r * view.row + s * view.column]
-                begin = max(first, problem.columns.before - s)
-                end = min(last, problem.columns.size + problem.columns.before - s)
-                for j in range(begin, end):
-                    sums[j - first] += weight * x[
-                        c * plane + h * problem.columns.size + j + s - problem.columns.before
-                    ]
-    y = y + (
-        ((image * problem.groups + group) * problem.filters + filter) * problem.rows.outputs + row
-    ) * problem.columns.outputs
-    for j in range(first, last):
-        y[j] = activate(problem.activation, sums[j - first])
-
-
-cdef void repair_row(
-    const Winograd* layout, const Operands* operands, const Tiles* tiles, Py_ssize_t image,
-    Py_ssize_t filter, Py_ssize_t filters, Py_ssize_t row, real* scratch, Watch* watch,
-) noexcept nogil:
-    """Compute directly what is in doubt of a row of tiles: of each filter, runs of its tiles."""
-    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
-    cdef const Problem* problem = &layout.given.problem
-    cdef const real* doubts = scratch + layout.doubts
-    cdef Py_ssize_t kept = min(layout.outputs, tiles.first_row + tiles.rows - row)
-    cdef Py_ssize_t k, i, j, first, last
-    for k in range(filters):
-        j = 0
-        while j < tiles.across:
-            first = j
-            while j < tiles.across and doubts[j * vector + k] != 0:
-                j = j + 1
-            if j > first:
-                last = min(tiles.columns, j * layout.outputs)
-                for i in range(kept):
-                    if not goes_on(watch, problem.channels * problem.taps * (j - first)):
-                        return
-                    compute_directly(
-                        layout, operands, tiles.unit.group, image, filter + k, row + i,
-                        tiles.first_column + first * layout.outputs, tiles.first_column + last,
-                        scratch + layout.rows,
-                    )
-            j = j + 1
-
-
 cdef void finish_tiles(
     const Winograd* layout, const Operands* operands, const Tiles* tiles, Py_ssize_t filter,
     Py_ssize_t filters, const real* sums, const real* bias, real* scratch, Watch* watch,
@@ -550,44 +431,35 @@ cdef void finish_tiles(
     """Transform the sums of a vector of filters back, and bring them to y."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
     cdef const Problem* problem = &layout.given.problem
+    cdef const Line* down = &layout.down
     cdef Py_ssize_t width = problem.columns.outputs
     cdef Py_ssize_t plane = problem.rows.outputs * width
-    cdef Py_ssize_t across = tiles.across
     cdef real* rows = scratch + layout.rows
-    cdef real* doubts = scratch + layout.doubts
     cdef real* y
-    cdef Py_ssize_t n, i, row, kept, k
+    cdef Py_ssize_t n, i, k, first, kept
     cdef bint doubtful
     for n in range(tiles.unit.image, tiles.unit.image + tiles.unit.images):
         for i in range(tiles.down):
-            if layout.pairs == 1:
+            first = first_of_tile(down, i)
+            kept = min(down.outputs, ceil_div(tiles.rows - first, down.dilation))
+            if kept > 0:
                 doubtful = transform_row(
-                    1, layout, sums, across, tiles.columns, bias, rows, doubts
+                    layout, sums, tiles, bias, rows, scratch + layout.doubts
                 )
-            elif layout.pairs == 2:
-                doubtful = transform_row(
-                    2, layout, sums, across, tiles.columns, bias, rows, doubts
-                )
-            else:
-                doubtful = transform_row(
-                    3, layout, sums, across, tiles.columns, bias, rows, doubts
-                )
-            sums = sums + across * vector
-            row = tiles.first_row + i * layout.outputs
-            kept = min(layout.outputs, tiles.first_row + tiles.rows - row)
-            y = <real*>operands.result + (
-                (n * problem.groups + tiles.unit.group) * problem.filters + filter
-            ) * plane + row * width + tiles.first_column
-            if tiles.columns == width:
-                turn_rows(rows, kept * width, filters, y, plane, problem.activation)
-            else:
-                for k in range(kept):
-                    turn_rows(
-                        rows + k * tiles.columns * vector, tiles.columns, filters,
-                        y + k * width, plane, problem.activation,
-                    )
-            if doubtful:
-                repair_row(layout, operands, tiles, n, filter, filters, row, scratch, watch)
+                y = <real*>operands.result + (
+                    (n * problem.groups + tiles.unit.group) * problem.filters + filter
+                ) * plane + (tiles.first_row + first) * width + tiles.first_column
+                if tiles.columns == width and down.dilation == 1:
+                    turn_rows(rows, kept * width, filters, y, plane, problem.activation)
+                else:
+                    for k in range(kept):
+                        turn_rows(
+                            rows + k * tiles.columns * vector, tiles.columns, filters,
+                            y + k * down.dilation * width, plane, problem.activation,
+                        )
+                if doubtful:
+                    repair_row(layout, operands, tiles, n, filter, filters, i, scratch, watch)
+            sums = sums + tiles.across * vector
 
 
 cdef void winograd_unit(
@@ -652,21 +524,7 @@ cdef void make_panels(
             k = k + width
 
 
-cdef int lay_out_winograd_2(const Description* given, Made* made, list memory) except -1:
-    return lay_out_winograd(given, made, memory, 1)
-
-
-cdef int lay_out_winograd_4(const Description* given, Made* made, list memory) except -1:
-    return lay_out_winograd(given, made, memory, 2)
-
-
-cdef int lay_out_winograd_6(const Description* given, Made* made, list memory) except -1:
-    return lay_out_winograd(given, made, memory, 3)
-
-
-enter("winograd_2", lay_out_winograd_2, winograd_unit[float], winograd_unit[double])
-enter("winograd_4", lay_out_winograd_4, winograd_unit[float], winograd_unit[double])
-enter("winograd_6", lay_out_winograd_6, winograd_unit[float], winograd_unit[double])
+enter("winograd", lay_out_winograd, winograd_unit[float], winograd_unit[double])
 
 
 def transformed_values(description):

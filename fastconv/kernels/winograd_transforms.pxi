@@ -14,7 +14,7 @@
 #
 # A row's polynomial is its coefficients, tap by tap. So the two rows of a pair share all their
 # products: even ± p·odd. That is all there is: the same lines for every m and r, of which pairs is
-# (m + r - 3) / 2.
+# (m + r - 3) / 2. Bᵀ knows only how many points there are, whatever m and r.
 #
 # Points near 1 whose powers are far from each other keep rounding small, and dyadic ones are exact.
 
@@ -22,7 +22,7 @@ cdef enum:
     MOST_PAIRS = 3
     MOST_POINTS = 2 * MOST_PAIRS + 2
     MOST_OUTPUTS = 6
-    MOST_SIDE = 3               # of a kernel
+    MOST_SIDE = 7               # of a kernel
 
 
 cdef struct Constants:
@@ -30,7 +30,7 @@ cdef struct Constants:
     double all[MOST_PAIRS]                          # Q, without its leading 1
     double others[MOST_PAIRS][MOST_PAIRS]           # q of each pair, likewise
     double scale[MOST_PAIRS + 1]                    # of the rows of G: the pairs', then that of 0
-    double power[MOST_PAIRS][MOST_OUTPUTS]
+    double power[MOST_PAIRS][MOST_SIDE]
     double taps[MOST_PAIRS][MOST_SIDE]              # what is summed of them: scale times power
 
 
@@ -84,7 +84,7 @@ cdef Constants find_constants(int pairs) noexcept nogil:
         multiply_roots(found.point, pairs, i, found.others[i])
         found.scale[i] = 1 / (2 * p * p * value_at(found.others[i], pairs - 1, p * p))
         found.power[i][0] = 1
-        for k in range(1, MOST_OUTPUTS):
+        for k in range(1, MOST_SIDE):
             found.power[i][k] = p * found.power[i][k - 1]
         for k in range(MOST_SIDE):
             found.taps[i][k] = found.scale[i] * found.power[i][k]
@@ -207,9 +207,8 @@ cdef inline void transform_sums(
             target[k * apart + n] = y[n]
 
 
-def transform_constants(int outputs):
-    """Return points, Q, q of each pair and the scales of G for F(m, 3) of so many outputs."""
-    cdef int pairs = outputs // 2
+def transform_constants(int pairs):
+    """Return points, Q, q of each pair and the scales of G for so many pairs of points."""
     cdef Constants found = find_constants(pairs)
     return (
         [found.point[i] for i in range(pairs)],

@@ -31,7 +31,7 @@ from .axis import Axis
 from .operands import Array, check_dtype
 from .padding import PaddingMode, Pads, check_mode, fold_image, pad_image, parse_padding
 
-__all__ = ["ConvProblem", "check_size", "dilated", "parse_shape"]
+__all__ = ["ConvProblem", "check_size", "dilated", "parse_image_shape", "parse_shape"]
 
 _FLOAT32 = np.dtype(np.float32)
 _LARGEST_ARRAY = 2**63 - 1  # bytes
@@ -93,7 +93,7 @@ class ConvProblem:
         ValueError
             For values that do not make a convolution; the message names the argument and values.
         """
-        x_shape = parse_shape("x", x_shape, (4, 3), "(N, C, H, W) or (C, H, W)")
+        x_shape = parse_image_shape(x_shape)
         weight_shape = parse_shape("weight", weight_shape, (4,), "(K, C/groups, R, S)")
         batch, channels, height, width = x_shape if len(x_shape) == 4 else (1, *x_shape)
         out_channels, _, kernel_height, kernel_width = weight_shape
@@ -377,6 +377,11 @@ def parse_shape(
         batch = " (only the batch N may be 0)" if name == "x" else ""
         raise ValueError(f"{name} must not be empty{batch}: its shape is {parsed}")
     return parsed
+
+
+def parse_image_shape(x_shape: Sequence[int]) -> tuple[int, ...]:
+    """Return an image's, checked: (N, C, H, W) or (C, H, W)."""
+    return parse_shape("x", x_shape, (4, 3), "(N, C, H, W) or (C, H, W)")
 
 
 def _parse_ints(name: str, shape: Sequence[int]) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from .arguments import parse_bool, parse_pair
 from .axis import Axis, ceil_div
-from .convolution import check_size, parse_shape
+from .convolution import check_size, parse_image_shape
 from .operands import check_dtype
 from .padding import parse_padding_in_numbers
 
@@ -84,7 +84,7 @@ class PoolProblem:
         ValueError
             For values that make no pooling; the message names the argument and values.
         """
-        x_shape = parse_shape("x", x_shape, (4, 3), "(N, C, H, W) or (C, H, W)")
+        x_shape = parse_image_shape(x_shape)
         batch, channels, *image = x_shape if len(x_shape) == 4 else (1, *x_shape)
         taps = parse_pair("kernel", kernel, 1)
         steps = taps if stride is None else parse_pair("stride", stride, 1)
@@ -118,7 +118,7 @@ class PoolProblem:
         cls, x_shape: Sequence[int], *, dtype: npt.DTypeLike = np.float32
     ) -> PoolProblem:
         """Check the shape, and return the problem whose only window is the whole image."""
-        x_shape = parse_shape("x", x_shape, (4, 3), "(N, C, H, W) or (C, H, W)")
+        x_shape = parse_image_shape(x_shape)
         return cls.create(x_shape, x_shape[-2:], dtype=dtype)
 
     @cached_property

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from .arguments import parse_int, parse_pair
 from .axis import Axis
-from .convolution import ConvProblem, check_size, dilated, parse_shape
+from .convolution import ConvProblem, check_size, dilated, parse_image_shape, parse_shape
 from .operands import check_dtype
 from .padding import Pads, parse_padding_in_numbers
 
@@ -88,7 +88,7 @@ class TransposedProblem:
         ValueError
             For values that make no transposed convolution; the message names argument and values.
         """
-        x_shape = parse_shape("x", x_shape, (4, 3), "(N, C, H, W) or (C, H, W)")
+        x_shape = parse_image_shape(x_shape)
         weight_shape = parse_shape("weight", weight_shape, (4,), "(C, K/groups, R, S)")
         groups = parse_int("groups", groups, 1)
         _check_channels(groups, x_shape, weight_shape)

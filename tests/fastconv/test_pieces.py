@@ -37,7 +37,10 @@ def test_pieces_are_the_whole(size, kernel, options, groups, dtype):
     dx = fastconv.conv2d_backward(
         grad, x, weight, needs=(True, False, False), backend="loops", **options
     )[0]
+    options = {**options, "accuracy": "strict"}  # exact
     for backend in contenders():
+        if backend.name.startswith("winograd"):
+            continue  # whole rows of the result
         if plan_of(backend.name, problem, "forward"):
             plan = fastconv.plan_conv2d(
                 weight, bias, activation="relu", backend=backend.name, **options

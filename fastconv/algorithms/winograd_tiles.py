@@ -1,0 +1,195 @@
+"""The tiles of a convolution with fewer multiplications: how they are cut into units, and the cost.
+
+unit      images x rows x columns of the result, in tiles, and a block of filters
+scratch   of a thread: what a tile sees, the data of all channels, a few panels and their sums
+cycles    those of the product, and beside it of a value that is transformed: of weights, pixels
+          and sums. The constants are measured; benchmarks/STUDY.md has them beside the times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from .. import tuning
+from ..problem import Axis, ConvProblem
+from .blocks import ceil_div, even
+from .compiled import kernel, vector_values
+
+__all__ = ["Tiling", "WinogradBlocks", "tiling_of"]
+
+# As kernels/winograd_layout.pxi has it.
+_PANELS_AT_ONCE = 2
+
+
+class WinogradBlocks(NamedTuple):
+    """What a unit computes, how many channels are summed at a time, and a tile's outputs."""
+
+    images: int
+    rows: int
+    columns: int
+    channels: int
+    filters: int
+    tile: int
+
+
+class _Side(NamedTuple):
+    """A tile along an axis, as struct Line of kernels/winograd_lines.pxi."""
+
+    outputs: int
+    values: int
+    dilation: int
+    beyond: int  # pixels seen besides the outputs'
+    tiles: int  # that cover all outputs; as many lie interleaved as the dilation says
+
+    @classmethod
+    def of(cls, axis: Axis, tile: int) -> _Side:
+        if axis.kernel == 1:
+            return cls(1, 1, 1, 0, axis.outputs)
+        beyond, step = (axis.kernel - 1) * axis.dilation, tile * axis.dilation
+        tiles = -(-axis.outputs // step) * axis.dilation
+        return cls(tile, tile + axis.kernel - 1, axis.dilation, beyond, tiles)
+
+
+class Tiling:
+    """A problem in tiles of so many outputs a side."""
+
+    def __init__(self, problem: ConvProblem, tile: int) -> None:
+        itemsize = problem.dtype.itemsize
+        self.problem, self.tile, self.itemsize = problem, tile, itemsize
+        self.down, self.across = _Side.of(problem.rows, tile), _Side.of(problem.columns, tile)
+        self.values = self.down.values * self.across.values
+        self.vector = vector_values(problem)
+        self.filters = problem.out_channels_per_group
+        self.channels = problem.in_channels_per_group
+        self.panel: int = kernel("panel_filters")("winograd", itemsize)
+        self.channel_vectors = ceil_div(self.channels, self.vector)
+        self.taps = problem.rows.kernel * problem.columns.kernel
+
+    def cut(self, tiles: int, batch: int) -> WinogradBlocks:
+        """Return blocks of about so many tiles: part of a row, rows, or images."""
+        down, across = self.down, self.across
+        # Of tiles that are interleaved, all or none.
+        high, wide = down.tiles // down.dilation, across.tiles // across.dilation
+        most = max(1, tiles // (down.dilation * across.dilation))
+        columns = even(wide, min(wide, most))
+        rows = even(high, max(1, min(high, most // columns)))
+        images = 1
+        if (rows, columns) == (high, wide):
+            images = even(batch, max(1, min(batch, most // (rows * columns))))
+        # whole vectors, as the data lie
+        channels = -(-tuning.WINOGRAD_CHANNELS // self.vector) * self.vector
+        return WinogradBlocks(
+            images,
+            min(rows * down.outputs * down.dilation, self.problem.out_height),
+            min(columns * across.outputs * across.dilation, self.problem.out_width),
+            min(channels, self.channels),
+            self.filters,
+            self.tile,
+        )
+
+    def scratch_bytes(self, blocks: WinogradBlocks) -> int:
+        """Return about how many bytes a thread holds."""
+        high, wide = self._tiles(blocks)
+        tiles = blocks.images * high * wide
+        width = wide * self.across.outputs + self.across.beyond
+        height = high * self.down.outputs + self.down.beyond
+        seen = (height + self.down.values) * width * self.vector
+        data = self.values * (self.channel_vectors * self.vector * tiles + 32)
+        at_once = self.panel * min(_PANELS_AT_ONCE, -(-blocks.filters // self.panel))
+        weights = blocks.channels * (self.values * at_once + self.taps * self.panel)
+        sums = self.values * at_once * (tiles + 8)
+        rows = self.down.outputs * blocks.columns * self.vector
+        return (seen + data + weights + sums + rows) * self.itemsize
+
+    def cycles(
+        self, blocks: WinogradBlocks, batch: int, threads: int, *, prepared: bool
+    ) -> float:  # fmt: skip
+        """Return about how many cycles the slowest thread takes."""
+        problem, values, channels = self.problem, self.values, self.channels
+        high, wide = self._tiles(blocks)
+        tiles = blocks.images * high * wide
+        vectors = -(-blocks.filters // self.vector)
+        units = self.units(blocks, batch)
+        product = values * channels * vectors * (tiles + 2) / 2 / tuning.WINOGRAD_PRODUCT
+        weights = values * channels * vectors * tuning.WINOGRAD_WEIGHT_CYCLES
+        once = 0.0
+        if prepared:
+            weights = 0
+        elif self.shares_weights(blocks, batch, threads):
+            once = weights * -(-self.filters // blocks.filters) * problem.groups
+            weights = 0
+        pixels = values * self.channel_vectors * tiles * tuning.WINOGRAD_PIXEL_CYCLES
+        sums = values * vectors * tiles * tuning.WINOGRAD_SUM_CYCLES
+        return once + -(-units // threads) * (product + weights + pixels + sums + 3000)
+
+    def units(self, blocks: WinogradBlocks, batch: int) -> int:
+        """Return how many units of such blocks there are."""
+        problem = self.problem
+        return (
+            -(-batch // blocks.images) * problem.groups
+            * -(-problem.out_height // blocks.rows) * -(-problem.out_width // blocks.columns)
+            * -(-self.filters // blocks.filters)
+        )  # fmt: skip
+
+    def shares_weights(self, blocks: WinogradBlocks, batch: int, threads: int) -> bool:
+        """Whether a call transforms the weights first, since many units would do so each."""
+        shares = self.problem.groups * -(-self.filters // blocks.filters)
+        return (
+            self.keeps_weights
+            and self.units(blocks, batch) >= tuning.WINOGRAD_UNITS_SHARING * threads * shares
+        )
+
+    def best(self, batch: int, threads: int, *, prepared: bool) -> tuple[float, WinogradBlocks]:
+        """Return the cycles and the blocks by which the slowest thread is done first."""
+        prepared = prepared and self.keeps_weights
+        return min(
+            (self.cycles(blocks, batch, threads, prepared=prepared), blocks)
+            for blocks in self._choices(batch, threads)
+        )
+
+    @property
+    def keeps_weights(self) -> bool:
+        """Whether a plan keeps transformed weights: not if they would come from memory each time.
+
+        Making them of what are a fraction of the bytes is faster then.
+        """
+        weights = self.values * self.channels * self.problem.out_channels
+        return weights * self.itemsize <= tuning.WINOGRAD_WEIGHTS_BYTES
+
+    def _tiles(self, blocks: WinogradBlocks) -> tuple[int, int]:
+        """Return how many tiles a unit has in a column and in a row of an image."""
+        (m, _, d, *_), (n, _, e, *_) = self.down, self.across
+        return -(-blocks.rows // (m * d)) * d, -(-blocks.columns // (n * e)) * e
+
+    def _choices(self, batch: int, threads: int) -> Iterator[WinogradBlocks]:
+        panels = ceil_div(self.filters, self.panel)
+        shares = {1, min(panels, threads)}
+        found = False
+        tiles = max(tuning.WINOGRAD_TILES)
+        for tiles in sorted(tuning.WINOGRAD_TILES, reverse=True):
+            blocks = self.cut(tiles, batch)
+            if self.scratch_bytes(blocks) <= tuning.MOST_SCRATCH_BYTES:
+                found = True
+                yield from self._shared(blocks, panels, shares)
+        while not found:
+            tiles = ceil_div(tiles, 2)
+            blocks = self.cut(tiles, batch)
+            if tiles == 1 or self.scratch_bytes(blocks) <= tuning.MOST_SCRATCH_BYTES:
+                found = True
+                yield from self._shared(blocks, panels, shares)
+
+    def _shared(
+        self, blocks: WinogradBlocks, panels: int, shares: set[int]
+    ) -> Iterator[WinogradBlocks]:
+        """Return blocks of all filters, and of a thread's share of them."""
+        for share in shares:
+            yield blocks._replace(filters=min(self.filters, ceil_div(panels, share) * self.panel))
+
+
+# Planning asks for the same ones again and again.
+@lru_cache(maxsize=64)
+def tiling_of(problem: ConvProblem, tile: int) -> Tiling:
+    """Return the problem in tiles of so many outputs a side."""
+    return Tiling(problem, tile)

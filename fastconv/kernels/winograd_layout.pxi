@@ -1,0 +1,130 @@
+# Where everything of a convolution by tiles is: winograd.pxi draws it.
+
+cdef enum:
+    # Panels that pass by the data together, so that these are read from far half as often.
+    PANELS_AT_ONCE = 2
+
+
+cdef struct Winograd:
+    Description given
+    Line down                   # of a tile: its columns,
+    Line across                 # and its rows
+    Py_ssize_t values           # of a tile
+    Py_ssize_t row_blocks       # units in a column of them,
+    Py_ssize_t column_blocks    # and in a row
+    Py_ssize_t filter_blocks
+    # Where in the scratch they are:
+    Py_ssize_t pixels           # of an image and a vector of channels: [rows][columns][vector]
+    Py_ssize_t half             # a row of tiles, its columns transformed: [a][columns][vector]
+    Py_ssize_t data
+    Py_ssize_t packed           # taps of a panel's filters, [channels][r·r][filters]
+    Py_ssize_t panel
+    Py_ssize_t sums
+    Py_ssize_t rows             # of tiles, transformed back: [m][columns][vector]
+    Py_ssize_t doubts           # of each tile and filter: 0, or NaN where a sum is not finite
+    Py_ssize_t panel_values     # of a panel that is made in the scratch
+    Py_ssize_t data_plane       # values from one ξ to the next
+    Py_ssize_t data_channels    # and from one vector of channels to the next
+    Py_ssize_t sums_plane
+    Py_ssize_t* positions       # of the tiles in the data
+    Py_ssize_t* offsets         # of a block of channels
+
+
+# A unit: where its outputs are, and its tiles.
+cdef struct Tiles:
+    Unit unit                   # as `find_panel` reads it
+    Py_ssize_t first_row
+    Py_ssize_t rows
+    Py_ssize_t first_column
+    Py_ssize_t columns
+    Py_ssize_t down             # tiles of an image
+    Py_ssize_t across
+    Py_ssize_t count            # of all images
+
+
+cdef inline Py_ssize_t odd_lines(Py_ssize_t values) noexcept nogil:
+    """Return at least so many values, an odd number of cache lines of float32.
+
+    A tile is spread over as many places as it has values, which must not share a set of the cache.
+    """
+    return (values + LINE_VALUES - 1) // LINE_VALUES // 2 * 2 * LINE_VALUES + LINE_VALUES
+
+
+cdef inline Py_ssize_t pixels_along(const Line* line, Py_ssize_t tiles) noexcept nogil:
+    """Return how many pixels so many tiles see."""
+    return tiles * line.outputs + line.beyond
+
+
+cdef int lay_out_winograd(const Description* given, Made* made, list memory) except -1:
+    cdef Winograd* layout = <Winograd*>allot(memory, sizeof(Winograd))
+    cdef const Problem* problem = &given.problem
+    cdef const Blocks* blocks = &given.blocks
+    cdef Py_ssize_t vector = VECTOR_BYTES // problem.itemsize
+    cdef Py_ssize_t lanes = panel_width(blocks.filters, vector, FILTERS_IN_LANES)
+    cdef Py_ssize_t at_once = min(PANELS_AT_ONCE, ceil_div(blocks.filters, lanes))
+    cdef Py_ssize_t down, across, tiles, i
+    layout.given = given[0]
+    layout.down = find_line(&problem.rows, blocks.tile)
+    layout.across = find_line(&problem.columns, blocks.tile)
+    layout.values = layout.down.values * layout.across.values
+    down = tiles_along(&layout.down, blocks.rows)
+    across = tiles_along(&layout.across, blocks.columns)
+    tiles = blocks.images * down * across
+    layout.row_blocks = ceil_div(problem.rows.outputs, blocks.rows)
+    layout.column_blocks = ceil_div(problem.columns.outputs, blocks.columns)
+    layout.filter_blocks = ceil_div(problem.filters, blocks.filters)
+    layout.pixels = book(
+        made, pixels_along(&layout.down, down) * pixels_along(&layout.across, across) * vector
+    )
+    layout.half = book(made, layout.down.values * pixels_along(&layout.across, across) * vector)
+    layout.data_channels = tiles * vector
+    layout.data_plane = odd_lines(ceil_div(problem.channels, vector) * layout.data_channels)
+    # behind them, what the product's last tile reads that hangs over
+    layout.data = book(made, layout.values * layout.data_plane + PIXELS_1 * vector)
+    layout.packed = book(
+        made, lanes * (blocks.channels * problem.taps + spare_taps(&given.taps, blocks.channels))
+    )
+    layout.panel_values = layout.values * odd_lines(blocks.channels * lanes)
+    layout.panel = book(made, at_once * layout.panel_values)
+    layout.sums_plane = odd_lines(lanes * padded_pixels(tiles))
+    layout.sums = book(made, at_once * layout.values * layout.sums_plane)
+    layout.rows = book(made, layout.down.outputs * blocks.columns * vector)
+    layout.doubts = book(made, across * vector)
+    layout.positions = allot_table(memory, padded_pixels(tiles))
+    for i in range(padded_pixels(tiles)):
+        layout.positions[i] = i * vector
+    layout.offsets = allot_table(memory, blocks.channels)
+    for i in range(blocks.channels):
+        layout.offsets[i] = i // vector * layout.data_channels + i % vector
+    made.layout = layout
+    made.units = (
+        ceil_div(problem.batch, blocks.images) * problem.groups * layout.row_blocks
+        * layout.column_blocks * layout.filter_blocks
+    )
+    return 0
+
+
+cdef Tiles find_tiles(const Winograd* layout, Py_ssize_t number) noexcept nogil:
+    """Decode a unit's number: of images, groups, rows, columns and filters, the last innermost."""
+    cdef const Problem* problem = &layout.given.problem
+    cdef const Blocks* blocks = &layout.given.blocks
+    cdef Tiles found
+    cdef Unit* unit = &found.unit
+    unit.first_filter = number % layout.filter_blocks * blocks.filters
+    unit.last_filter = min(problem.filters, unit.first_filter + blocks.filters)
+    number = number // layout.filter_blocks
+    found.first_column = number % layout.column_blocks * blocks.columns
+    found.columns = min(blocks.columns, problem.columns.outputs - found.first_column)
+    number = number // layout.column_blocks
+    found.first_row = number % layout.row_blocks * blocks.rows
+    found.rows = min(blocks.rows, problem.rows.outputs - found.first_row)
+    number = number // layout.row_blocks
+    unit.group = number % problem.groups
+    unit.image = number // problem.groups * blocks.images
+    unit.images = min(blocks.images, problem.batch - unit.image)
+    unit.first_row = unit.rows = unit.begin = unit.next_image = unit.next_filter = 0
+    unit.channel = unit.channels = unit.taps = 0
+    found.down = tiles_along(&layout.down, found.rows)
+    found.across = tiles_along(&layout.across, found.columns)
+    found.count = unit.images * found.down * found.across
+    return found
