@@ -14,6 +14,7 @@ from fastconv import isa, planning, tuning
 from fastconv.algorithms.winograd import WINOGRAD
 from tests.comparing import assert_equal, assert_within_bounds, unit_roundoff
 from tests.support import DTYPES, poisoned_allocations, tuned
+from tests.walking import in_one_test
 
 pytestmark = pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
 
@@ -93,6 +94,7 @@ def _transforms(m: int, r: int) -> Transforms:
     return Transforms(data, taps, sums)
 
 
+@in_one_test
 @pytest.mark.parametrize(("m", "r"), sorted({(tile.m, tile.r) for tile in TILES}))
 def test_the_transforms_are_a_convolution_in_exact_arithmetic(m, r):
     """For every pixel and every tap by itself, which is all there is: it is bilinear."""
@@ -105,6 +107,7 @@ def test_the_transforms_are_a_convolution_in_exact_arithmetic(m, r):
                 assert total == (j == k + tap)
 
 
+@in_one_test
 @pytest.mark.parametrize("pairs", [1, 2, 3])
 def test_the_scales_of_the_taps_are_the_nearest_numbers(pairs):
     scales = isa.kernels.transform_constants(pairs)[3]
@@ -114,6 +117,7 @@ def test_the_scales_of_the_taps_are_the_nearest_numbers(pairs):
         assert abs(Fraction(scale) - wanted) <= abs(wanted) * Fraction(1, 2**52)
 
 
+@in_one_test
 @every_tile
 def test_the_growth_is_what_the_transforms_make_of_a_product(tile):
     """Three times it: the roundings of two transforms and of the products."""
@@ -178,6 +182,7 @@ def test_every_output_is_within_the_bound_of_its_tile(tile, dtype):
             assert (error <= _bound(pixels, weights, tile, terms, dtype)).all(), channels
 
 
+@in_one_test
 @every_tile
 def test_every_dilation_padding_and_size_is_within_the_contract(tile):
     """Tiles that are interleaved, and such as hang over in both directions."""
@@ -329,6 +334,7 @@ def test_bits_depend_on_the_problem_alone(tile):
                     assert_equal(plan(x), y)
 
 
+@in_one_test
 @some_tiles
 def test_bits_depend_on_the_problem_alone_beside_what_is_not_finite(tile):
     """Tiles between two that are spoilt are not computed again, whatever units they are in."""
@@ -352,6 +358,7 @@ def test_bits_depend_on_the_problem_alone_beside_what_is_not_finite(tile):
     assert_equal(y[far], clean[far])
 
 
+@in_one_test
 @pytest.mark.parametrize("groups", [1, 3])
 @every_tile
 def test_prepared_weights_of_every_group_and_of_a_last_panel(tile, groups):
@@ -368,6 +375,7 @@ def test_prepared_weights_of_every_group_and_of_a_last_panel(tile, groups):
         )
 
 
+@in_one_test
 @pytest.mark.parametrize("padding", [3, ((4, 0), (0, 5)), 8])
 @every_tile
 def test_the_gradient_of_more_padding_than_a_kernel_sees(tile, padding):
@@ -385,6 +393,7 @@ def test_the_gradient_of_more_padding_than_a_kernel_sees(tile, padding):
     np.testing.assert_allclose(found, wanted, atol=1e-3)
 
 
+@in_one_test
 @pytest.mark.parametrize("seed", range(40))
 def test_whether_it_is_chosen_depends_on_neither_threads_nor_batch(seed):
     """Or the bits would."""
@@ -400,6 +409,7 @@ def test_whether_it_is_chosen_depends_on_neither_threads_nor_batch(seed):
             assert_equal(fastconv.conv2d(x[n], w, padding=2), y[n])
 
 
+@in_one_test
 @every_tile
 def test_the_input_gradient_is_the_same_with_turned_kernels(tile):
     rng = np.random.default_rng(7)
@@ -455,6 +465,7 @@ def test_a_layer_follows_the_accuracy_when_it_predicts():
     assert_equal(layer.predict(x), quick)
 
 
+@in_one_test
 @pytest.mark.parametrize("level", ["strict", "default", "fast"])
 def test_every_family_tells_its_contract_at_every_level(level):
     for family in planning.FAMILIES:
@@ -500,6 +511,7 @@ def test_a_plan_keeps_the_accuracy_that_it_was_made_with():
     assert (fastconv.conv2d(x, w, padding=1) != direct).any()
 
 
+@in_one_test
 @pytest.mark.parametrize("level", ["Strict", "", 1, None, True, np.float32(1), ["fast"]])
 def test_another_level_is_refused_by_name(level):
     x, w = np.ones((1, 1, 4, 4)), np.ones((1, 1, 3, 3))
@@ -577,6 +589,7 @@ def test_the_weights_of_many_units_are_transformed_once_in_a_call():
         assert scratches[0] >= scratches[1] + 36 * weights.nbytes // 9
 
 
+@in_one_test
 @pytest.mark.parametrize("backend", ["auto", "winograd_4x3", "gemm", "gemm_pixels", "loops"])
 def test_a_plan_has_the_gradient_of_its_image(backend):
     rng = np.random.default_rng(17)
