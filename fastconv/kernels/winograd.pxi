@@ -193,7 +193,7 @@ cdef void turn_pixels(
 
 cdef inline void transform_pixel_row(
     const int pairs, const Constants* constants, const real* pixels, Py_ssize_t across,
-    real* half, real* data, Py_ssize_t plane,
+    real* half, real* data, Py_ssize_t plane, Py_ssize_t next_tile,
 ) noexcept nogil:
     """Transform what a row of tiles sees: columns, which neighbouring tiles share, then rows."""
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
@@ -208,7 +208,7 @@ cdef inline void transform_pixel_row(
         for i in range(side):
             transform_pixels(
                 pairs, constants, <const real*>half + i * row + j * outputs * vector, vector,
-                data + i * side * plane + j * vector, plane,
+                data + i * side * plane + j * next_tile, plane,
             )
 
 
@@ -239,11 +239,11 @@ cdef void transform_images(
             for i in range(tiles.down):
                 row = pixels + i * layout.outputs * width * vector
                 if layout.pairs == 1:
-                    transform_pixel_row(1, constants, row, across, half, data, plane)
+                    transform_pixel_row(1, constants, row, across, half, data, plane, vector)
                 elif layout.pairs == 2:
-                    transform_pixel_row(2, constants, row, across, half, data, plane)
+                    transform_pixel_row(2, constants, row, across, half, data, plane, vector)
                 else:
-                    transform_pixel_row(3, constants, row, across, half, data, plane)
+                    transform_pixel_row(3, constants, row, across, half, data, plane, vector)
                 data = data + across * vector
         c = c + vector
 
