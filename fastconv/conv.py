@@ -203,8 +203,12 @@ def conv2d_backward(
     Notes
     -----
     What `conv2d` says of infinite weights at zero padding holds here for infinite or NaN values of
-    every operand: where the window is partly outside, all backends but the loops may multiply them
-    with zeros, and get NaN for the gradient of a weight that does not see them.
+    every operand: where the window is partly outside, all backends but the loops and winograd may
+    multiply them with zeros, and get NaN for the gradient of a weight that does not see them.
+
+    With accuracy other than "strict" both gradients of 3×3 kernels at stride 1 may take fewer
+    multiplications. Errors of the weights' are then relative to what is largest near each pixel: on
+    normal float32 data up to 1.4e-6 of the result in the L2 norm with "default", 6e-6 with "fast".
 
     References
     ----------

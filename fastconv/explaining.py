@@ -98,7 +98,7 @@ class Explanation:
             )),
             *(("piece", piece) for piece in self.pieces),
             ("scratch", _binary(self.scratch_bytes)),
-            ("accuracy", _promise(self.accuracy)),
+            ("accuracy", _promise(self.accuracy, self.direction)),
             *((f"not {name}", reason) for name, reason in self.refusals.items()),
         ]  # fmt: skip
         margin = max(len(label) for label, _ in lines) + 2
@@ -210,8 +210,12 @@ def _leaves(plan: Plan) -> Iterator[str]:
             yield f"{piece.piece.problem}: {piece.implementation.name}"
 
 
-def _promise(accuracy: Accuracy) -> str:
-    size = "Σ|z|" if accuracy.componentwise else "(max|x|·Σ|w| + |b|)"
+def _promise(accuracy: Accuracy, direction: Operation) -> str:
+    relative_to = {
+        "forward": "(max|x|·Σ|w| + |b|)", "input-grad": "max|dy|·Σ|w|",
+        "weight-grad": "max|x|·Σ|dy|",
+    }  # fmt: skip
+    size = "Σ|z|" if accuracy.componentwise else relative_to[direction]
     return (
         f"within {accuracy.growth:g}·(n + 2)·u·{size} of a sum of n products z, usually within "
         f"{accuracy.typical:g}·√(n + 2)·u of its size"

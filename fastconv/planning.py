@@ -34,6 +34,11 @@ from .algorithms.scatter import GEMM_SCATTER
 from .algorithms.slide import SLIDE, SPREAD
 from .algorithms.stencil import STENCIL_CHANNELS, STENCIL_ROWS
 from .algorithms.weights import WEIGHTS_FILTERS, WEIGHTS_PIXELS, WEIGHTS_SLIDE
+from .algorithms.weights_winograd import (
+    WEIGHTS_WINOGRAD_2,
+    WEIGHTS_WINOGRAD_4,
+    WEIGHTS_WINOGRAD_6,
+)
 from .algorithms.winograd import WINOGRAD
 from .levels import Level, allows
 from .problem import ConvProblem, Piece
@@ -62,7 +67,8 @@ IMPLEMENTATIONS: dict[Operation, tuple[Implementation, ...]] = {
     ),
     "input-grad": (SPREAD, GEMM_SCATTER, BY_STRIDE, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL),
     "weight-grad": (
-        WEIGHTS_SLIDE, WEIGHTS_FILTERS, WEIGHTS_PIXELS, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
+        WEIGHTS_SLIDE, WEIGHTS_WINOGRAD_6, WEIGHTS_WINOGRAD_4, WEIGHTS_WINOGRAD_2, WEIGHTS_FILTERS,
+        WEIGHTS_PIXELS, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
     ),
 }  # fmt: skip
 

@@ -116,6 +116,24 @@ WEIGHTS_FEWEST_UNITS = 8
 WEIGHTS_FEWEST_FLOPS = 4_000_000
 WEIGHTS_MOST_COPIES_BYTES = MIB
 
+# Of direct sums, what is reached of the peak.
+WEIGHTS_PRODUCT = 0.75
+# Fewer multiplications. Tiles that are summed at a time, and parts, that are tried; and for how
+# many threads they shall come out even (how many there are does not change them).
+WEIGHTS_WINOGRAD_TILES = (16, 32, 48, 64)
+WEIGHTS_WINOGRAD_PARTS = (1, 2, 4, 8)
+WEIGHTS_WINOGRAD_THREADS = (1, 2, 4)
+# Part of the peak; tiles that beginning a block takes as long as, and adding its sums to those that
+# wait; and cycles, of a vector, per value of a tile: of pixels, of gradients, and of sums back.
+WEIGHTS_WINOGRAD_PRODUCT = 0.75
+WEIGHTS_WINOGRAD_BEGIN = 3
+WEIGHTS_WINOGRAD_ADD = 4
+WEIGHTS_WINOGRAD_PIXEL_CYCLES = 7.0
+WEIGHTS_WINOGRAD_GRADIENT_CYCLES = 6.0
+WEIGHTS_WINOGRAD_SUM_CYCLES = 8.0
+# It has to be so much ahead of direct sums.
+WEIGHTS_WINOGRAD_GAIN = 0.75
+
 # ── cutting into pieces ────────────────────────────────────────────────────────────────────────
 # Cutting by padding pays where so much of the work is multiplying it; below, small pieces and
 # packing their weights cost more.

@@ -57,7 +57,7 @@ class Accuracy(NamedTuple):
     componentwise : bool
         Whether the growth holds of every single result with its own Σ|z|. If not, it holds with
         ``max|x| · Σ|w| + |b|`` in place of it: the largest pixel, the weights of the filter, and
-        its bias.
+        its bias; for the gradient of a weight ``max|x| · Σ|dy|``, over that of the filter's plane.
     exact_on_integers : bool
         Whether sums of integers that fit the significand come out exactly.
     """

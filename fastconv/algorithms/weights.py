@@ -6,8 +6,8 @@
     weights_pixels     pixels in the lanes, for few filters            kernels/weights_pixels.pxi
     weights_slide      one channel and filter per group, in place      kernels/weights_slide.pxi
 
-The blocks, and with them the order of every sum, depend on the problem alone, never on how many
-threads there are.
+What needs fewer multiplications is in weights_winograd.py. The blocks, and with them the order of
+every sum, depend on the problem alone, never on how many threads there are.
 """
 
 from __future__ import annotations
@@ -32,7 +32,13 @@ from .compiled import (
 from .implementation import Request, Run
 from .slide import cannot_slide, rows_bytes
 
-__all__ = ["WEIGHTS_FILTERS", "WEIGHTS_PIXELS", "WEIGHTS_SLIDE"]
+__all__ = [
+    "WEIGHTS_FILTERS",
+    "WEIGHTS_PIXELS",
+    "WEIGHTS_SLIDE",
+    "WeightsKernel",
+    "direct_weight_cycles",
+]
 
 # The filters of a tile with pixels in the lanes, RUN_FILTERS of every instruction set.
 _PIXEL_FILTERS = 4
@@ -47,8 +53,8 @@ class _Blocks(NamedTuple):
     parts: int
 
 
-class _Weights(Kernel):
-    """What the three have in common."""
+class WeightsKernel(Kernel):
+    """A compiled weight gradient: how it is run, its pixels perhaps cut into parts."""
 
     compiled = "Weights"
 
@@ -80,6 +86,10 @@ class _Weights(Kernel):
                     np.add.reduce(target, axis=0, out=dw)
 
         return run, of_threads + size
+
+
+class _Weights(WeightsKernel):
+    """What the three have in common."""
 
     def unable(self, piece: Piece) -> str | None:
         """Refuse what would need more than a few MiB of scratch for its smallest blocks.
@@ -227,6 +237,19 @@ class _Slide(_Pixels):
         while rows > 1 and rows_bytes(problem, rows) > tuning.WEIGHTS_ROWS_BYTES:
             rows = ceil_div(rows, 2)
         return rows
+
+
+def direct_weight_cycles(problem: ConvProblem) -> float:
+    """Return about how many cycles the better of filters and pixels in the lanes takes.
+
+    By one thread; as measured in benchmarks/STUDY.md.
+    """
+    vector = vector_values(problem)
+    filters = problem.out_channels_per_group
+    lanes = filters / (ceil_div(filters, vector) * vector)
+    products = problem.flops / 2 / (2 * vector)
+    weights = problem.out_channels * problem.taps
+    return products / tuning.WEIGHTS_PRODUCT / max(lanes, 0.5) + 2 * weights
 
 
 WEIGHTS_FILTERS = _Filters()

@@ -46,6 +46,7 @@ include "images.pxi"
 include "weights_filters.pxi"
 include "weights_pixels.pxi"
 include "weights_slide.pxi"
+include "weights_winograd.pxi"
 include "weights.pxi"
 
 # poolings

@@ -149,7 +149,8 @@ cdef Description read_weights(description) except *:
     read.taps = read_taps(None, &read.problem)
     read.output = read_output(None)
     read.blocks = Blocks(
-        images=1, rows=blocks.rows, columns=0, channels=blocks.channels, filters=blocks.filters,
+        images=getattr(blocks, "images", 1), rows=blocks.rows,
+        columns=getattr(blocks, "columns", 0), channels=blocks.channels, filters=blocks.filters,
         parts=blocks.parts, tile=0,
     )
     return read

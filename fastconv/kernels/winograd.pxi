@@ -29,7 +29,7 @@ cdef enum:
     # Tiles of a row that are transformed back together, in the first-level cache.
     TILES_AT_ONCE = 4
     # Channels whose taps are transformed together, likewise.
-    CHANNELS_AT_ONCE = 8
+    TAP_CHANNELS = 8
 
 
 # ── pixels into data ────────────────────────────────────────────────────────────────────────────
@@ -71,12 +71,14 @@ cdef void turn_pixels(
 
 
 cdef void transform_row_of_tiles(
-    const Winograd* layout, const real* pixels, Py_ssize_t tiles, real* half, real* data
+    const Line* down, const Line* across, const real* pixels, Py_ssize_t tiles, real* half,
+    real* data, Py_ssize_t plane, Py_ssize_t next_tile,
 ) noexcept nogil:
-    """Transform what a row of tiles sees: columns, which neighbouring tiles share, then rows."""
+    """Transform what a row of tiles sees: columns, which neighbouring tiles share, then rows.
+
+    Of the data, `plane` is from one ξ to the next.
+    """
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
-    cdef const Line* down = &layout.down
-    cdef const Line* across = &layout.across
     cdef Py_ssize_t width = pixels_along(across, tiles)
     cdef Py_ssize_t row = width * vector
     cdef Walk walk = Walk(
@@ -84,7 +86,7 @@ cdef void transform_row_of_tiles(
         step=down.dilation * row, target_outer=0, target_middle=0, target_inner=vector, apart=row,
     )
     if across.pairs == 0:
-        walk.apart = layout.data_plane
+        walk.target_inner, walk.apart = next_tile, plane
         transform_pixel_lines(down, &walk, pixels, data)
         return
     if down.pairs > 0:
@@ -93,8 +95,8 @@ cdef void transform_row_of_tiles(
     walk = Walk(
         outer=down.values, middle=across.dilation, inner=tiles // across.dilation, source_outer=row,
         source_middle=vector, source_inner=across.together * vector,
-        step=across.dilation * vector, target_outer=across.values * layout.data_plane,
-        target_middle=vector, target_inner=across.dilation * vector, apart=layout.data_plane,
+        step=across.dilation * vector, target_outer=across.values * plane,
+        target_middle=next_tile, target_inner=across.dilation * next_tile, apart=plane,
     )
     transform_pixel_lines(across, &walk, pixels, data)
 
@@ -120,9 +122,9 @@ cdef void transform_images(
             turn_pixels(x, problem, tiles, image, c, pixels, rows, width)
             for i in range(tiles.down):
                 transform_row_of_tiles(
-                    layout,
+                    &layout.down, &layout.across,
                     <const real*>pixels + first_of_tile(&layout.down, i) * width * vector,
-                    tiles.across, scratch + layout.half, data,
+                    tiles.across, scratch + layout.half, data, layout.data_plane, vector,
                 )
                 data = data + tiles.across * vector
         c = c + vector
@@ -143,7 +145,7 @@ cdef void transform_panel(
     cdef Py_ssize_t vectors = width // vector
     cdef const Line* down = &layout.down
     cdef const Line* across = &layout.across
-    cdef real half[CHANNELS_AT_ONCE * MOST_POINTS * MOST_SIDE * PANEL_VECTORS * FLOATS]
+    cdef real half[TAP_CHANNELS * MOST_POINTS * MOST_SIDE * PANEL_VECTORS * FLOATS]
     cdef const real* taps
     cdef Py_ssize_t row = across.taps * width
     cdef Walk columns = Walk(
@@ -164,7 +166,7 @@ cdef void transform_panel(
     if down.pairs == 0:
         rows.source_middle, rows.step = vector, width
     while c < channels:
-        columns.inner = rows.inner = min(<Py_ssize_t>CHANNELS_AT_ONCE, channels - c)
+        columns.inner = rows.inner = min(<Py_ssize_t>TAP_CHANNELS, channels - c)
         taps = packed + c * down.taps * row
         if across.pairs == 0:
             transform_tap_lines(BOTH, down, &columns, taps, panel + c * width)

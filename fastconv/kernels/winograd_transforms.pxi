@@ -22,7 +22,7 @@ cdef enum:
     MOST_PAIRS = 3
     MOST_POINTS = 2 * MOST_PAIRS + 2
     MOST_OUTPUTS = 6
-    MOST_SIDE = 7               # of a kernel
+    MOST_SIDE = 7               # of a kernel: for gradients of weights, a tile of the output's
 
 
 cdef struct Constants:

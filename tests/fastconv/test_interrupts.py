@@ -46,6 +46,14 @@ fastconv.conv2d(x, w, padding=1, backend="winograd")
 x, w = np.full((1, 1024, 128, 128), np.nan, np.float32), np.zeros((1024, 1024, 3, 3), np.float32)
 fastconv.conv2d(x, w, padding=1, backend="winograd")
 """,
+    "fewer multiplications, weight gradient": """
+x, w = np.zeros((64, 512, 128, 128), np.float32), np.zeros((512, 512, 3, 3), np.float32)
+fastconv.conv2d_backward(x, x, w, padding=1, needs=(False, True, False), backend="winograd")
+""",
+    "fewer multiplications, weight gradient, nothing finite": """
+x, w = np.full((1, 512, 128, 128), np.nan, np.float32), np.zeros((512, 512, 3, 3), np.float32)
+fastconv.conv2d_backward(x, x, w, padding=1, needs=(False, True, False), backend="winograd")
+""",
     "im2col": """
 x, w = np.zeros((4, 3000, 64, 64), np.float32), np.zeros((3000, 3000, 3, 3), np.float32)
 fastconv.conv2d(x, w, padding=1, backend="im2col")

@@ -79,6 +79,7 @@ TILES = {
     "multiply_filter_lanes": FILTER_TILES,
     "multiply_taps": FILTER_TILES,  # of gemm_scatter: only from zero
     "multiply_data": FILTER_TILES,  # of winograd: from zero, and from zero to be added
+    "sum_tiles": FILTER_TILES,  # of weights_winograd: from zero, and from zero to be added
     "add_filter_lanes": FILTER_TILES,
     # RUN_FILTERS x RUN_TAPS, 2 x RUN_TAPS_2, 1 x RUN_TAPS_1
     "add_pixel_lanes|weights_pixels_unit": {
@@ -155,12 +156,15 @@ def test_the_transforms_of_fewer_multiplications_are_vectors(dtype, name):
 
     Pixels: of p pairs, p in two rows, p - 1 in two for each pair, and the point. Taps: all of them
     for each pair, and the scale of 0, in three passes. Sums: every output for each pair, in two.
+    The weight gradient has taps and sums once more, tiles of the output's gradient for kernels.
     """
     _, suffix = SPECIALISATIONS[dtype]
     least = {
         "transform_pixel_lines": sum(2 * p * p + p for p in (1, 2, 3)),
         "transform_tap_lines": 3 * sum(p * r + 1 for p, r in TAPS_OF_PAIRS),
         "transform_sum_lines": 2 * sum(p * (2 * p + 3 - r) for p, r in TAPS_OF_PAIRS),
+        "transform_gradient": 200,
+        "finish_share": 140,
     }
     for function, multiplies in least.items():
         bodies = _bodies(name, dtype, function)

@@ -1,0 +1,269 @@
+"""The weight gradient of 3×3 with fewer multiplications: kernels/weights_winograd.pxi.
+
+    dw [K/groups x C/groups x 3·3]    of every tile of m x m of the output's gradient, and of the
+                                      (m + 2)² pixels that it sees, values are multiplied one by
+                                      one and summed over tiles and images
+
+    product   (m + 2)² multiplications for each tile, channel and filter, where there were 9·m²
+    beside    transforming pixels, once for every block of filters; gradients, once for every block
+              of channels; and sums, once for every weight and part
+
+What is summed in which order depends on the problem alone, as do all weight gradients; `_cycles`
+chooses it, and whether it is ahead of direct sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from .. import tuning
+from ..levels import Level, allows
+from ..problem import ConvProblem, Piece
+from .blocks import ceil_div, even
+from .compiled import beyond_limit, kernel, not_built, vector_values
+from .implementation import Accuracy, Chooser, Plan, Refusal, Request
+from .weights import WeightsKernel, direct_weight_cycles
+
+__all__ = ["WEIGHTS_WINOGRAD_2", "WEIGHTS_WINOGRAD_4", "WEIGHTS_WINOGRAD_6"]
+
+
+# As kernels/winograd.pxi and kernels/weights_winograd.pxi have it.
+_PANELS_AT_ONCE = 2
+_CHANNELS_AT_ONCE = 64
+
+# So many blocks of filters are tried, and of channels beside each.
+_FILTER_BLOCKS, _CHANNEL_BLOCKS = 8, 3
+
+
+class _Blocks(NamedTuple):
+    """Of how many tiles the sums are at a time, and what a unit computes."""
+
+    images: int
+    rows: int
+    columns: int
+    channels: int
+    filters: int
+    parts: int
+
+
+class _Sizes(NamedTuple):
+    """What the blocks are chosen by: the extents of a problem, in tiles too, and of a vector."""
+
+    batch: int
+    groups: int
+    channels: int
+    filters: int
+    height: int
+    width: int
+    down: int
+    across: int
+    itemsize: int
+    vector: int
+    vectors: int
+    panel: int
+    panels: int
+
+
+class _WeightsWinograd(WeightsKernel):
+    """F(3 x 3, m x m) for one m: `side`."""
+
+    families = ("winograd",)
+
+    def __init__(self, side: int, level: Level, accuracy: Accuracy) -> None:
+        self.name = f"weights_winograd_{side}"
+        self.side = side
+        self.values = (side + 2) ** 2
+        self.level = level
+        self.accuracy = accuracy
+
+    def unable(self, piece: Piece) -> str | None:
+        problem = piece.problem
+        if (problem.rows.kernel, problem.columns.kernel) != (3, 3):
+            return f"it has kernels of 3×3, not {problem.rows.kernel}×{problem.columns.kernel}"
+        if problem.stride != (1, 1) or problem.dilation != (1, 1):
+            return "it has stride 1 and dilation 1"
+        sizes = self._sizes(problem)
+        least = self._cut(sizes, 1)._replace(
+            filters=min(sizes.filters, sizes.panel), channels=min(sizes.channels, sizes.vector)
+        )
+        return beyond_limit(
+            "a transformed tile of a few channels and filters, and their sums, take",
+            self._scratch(sizes, least),
+        )
+
+    def unsuited(self, request: Request) -> str | None:
+        """Return what needs fewer cycles than this by one thread, or None."""
+        own = self._cycles_of(request.problem)
+        direct = direct_weight_cycles(request.problem)
+        if own > tuning.WEIGHTS_WINOGRAD_GAIN * direct:
+            return f"it would take {own / direct:.0%} of the cycles of direct sums"
+        return self._ahead(request, own)
+
+    def _ahead(self, request: Request, own: float) -> str | None:
+        """Return who of the others needs fewer cycles than one's own."""
+        for other in _ALL:
+            if (
+                other is not self
+                and allows(request.accuracy, other.level)
+                and other._cycles_of(request.problem) < own
+            ):
+                return f"tiles of {other.side}×{other.side} are ahead"
+        return None
+
+    def plan(self, request: Request, choose: Chooser) -> Plan | Refusal:
+        """Return as `Kernel` does; where the family is forced, still its best."""
+        if request.forced and request.backend in self.families and not_built() is None:
+            reason = self.unable(request.piece)
+            if reason is None:
+                reason = self._ahead(request, self._cycles_of(request.problem))
+                if reason is not None:
+                    return Refusal(reason, able=True)
+        return super().plan(request, choose)
+
+    def blocks(self, request: Request) -> _Blocks:
+        return self._blocks_of(self._sizes(request.problem))
+
+    def _cycles_of(self, problem: ConvProblem) -> float:
+        sizes = self._sizes(problem)
+        blocks = self._blocks_of(sizes)
+        return _units(sizes, blocks) * self._unit_cycles(sizes, blocks)
+
+    def _sizes(self, problem: ConvProblem) -> _Sizes:
+        channels, filters = problem.in_channels_per_group, problem.out_channels_per_group
+        height, width = problem.out_height, problem.out_width
+        vector = vector_values(problem)
+        panel: int = kernel("panel_filters")(self.name, problem.dtype.itemsize)
+        return _Sizes(
+            problem.batch, problem.groups, channels, filters, height, width,
+            ceil_div(height, self.side), ceil_div(width, self.side), problem.dtype.itemsize,
+            vector, ceil_div(channels, vector), panel, ceil_div(filters, panel),
+        )  # fmt: skip
+
+    def _blocks_of(self, sizes: _Sizes) -> _Blocks:
+        """Return the blocks that are best for any of a few numbers of threads, in the mean."""
+
+        def cycles(blocks: _Blocks) -> float:
+            units = _units(sizes, blocks)
+            threads = tuning.WEIGHTS_WINOGRAD_THREADS
+            return self._unit_cycles(sizes, blocks) * sum(n * ceil_div(units, n) for n in threads)
+
+        return min(self._choices(sizes), key=cycles)
+
+    def _choices(self, sizes: _Sizes) -> Iterator[_Blocks]:
+        """Yield blocks that fit the scratch: of tiles, parts of them, filters and channels."""
+        found = False
+        tiles: tuple[int, ...] = tuning.WEIGHTS_WINOGRAD_TILES
+        while not found:
+            for whole in {self._cut(sizes, count): None for count in tiles}:
+                for blocks in self._fitting(sizes, whole):
+                    found = True
+                    yield from (blocks._replace(parts=parts) for parts in _parts(sizes, blocks))
+            tiles = (ceil_div(min(tiles), 2),)
+
+    def _fitting(self, sizes: _Sizes, whole: _Blocks) -> Iterator[_Blocks]:
+        """Yield of how many filters and channels they fit: a few, those of the most first."""
+        channels = [min(sizes.channels, n * sizes.vector) for n in _divided(sizes.vectors)]
+        filters = (min(sizes.filters, n * sizes.panel) for n in _divided(sizes.panels))
+        tried = 0
+        for count in filters:
+            blocks = whole._replace(filters=count)
+            least = blocks._replace(channels=channels[-1])
+            if tried == _FILTER_BLOCKS or not self._fits(sizes, least):
+                continue
+            tried += 1
+            fits = (b for n in channels if self._fits(sizes, b := blocks._replace(channels=n)))
+            yield from islice(fits, _CHANNEL_BLOCKS)
+
+    def _fits(self, sizes: _Sizes, blocks: _Blocks) -> bool:
+        return self._scratch(sizes, blocks) <= tuning.MOST_SCRATCH_BYTES
+
+    def _cut(self, sizes: _Sizes, tiles: int) -> _Blocks:
+        """Return blocks of about so many tiles: part of a row, rows, or images."""
+        m, down, across = self.side, sizes.down, sizes.across
+        wide = even(across, min(across, tiles))
+        high = even(down, max(1, min(down, tiles // wide)))
+        whole = (high, wide) == (down, across)
+        images = max(1, min(sizes.batch, tiles // (high * wide))) if whole else 1
+        return _Blocks(
+            even(sizes.batch, images), min(high * m, sizes.height), min(wide * m, sizes.width),
+            sizes.channels, sizes.filters, 1,
+        )  # fmt: skip
+
+    def _scratch(self, sizes: _Sizes, blocks: _Blocks) -> int:
+        """Return about how many bytes a thread holds."""
+        m, vector = self.side, sizes.vector
+        tiles = blocks.images * ceil_div(blocks.rows, m) * ceil_div(blocks.columns, m)
+        seen = (blocks.rows + m + 1) * (blocks.columns + m + 1) * vector
+        filters = ceil_div(blocks.filters, vector) * vector
+        runs = ceil_div(blocks.channels, _CHANNELS_AT_ONCE)
+        run = ceil_div(ceil_div(blocks.channels, vector), runs) * vector
+        images = self.values * (tiles * (runs * run + filters) + 64)
+        if _count(sizes, blocks) == 1:
+            filters, runs = min(filters, _PANELS_AT_ONCE * sizes.panel), 1
+        sums = self.values * (filters * (run + 8) + 32) * runs + 10 * run * vector
+        return (2 * seen + images + sums) * sizes.itemsize
+
+    def _unit_cycles(self, sizes: _Sizes, blocks: _Blocks) -> float:
+        """Return about how many cycles a unit takes, as measured in benchmarks/STUDY.md."""
+        channels, vectors = blocks.channels, ceil_div(blocks.channels, sizes.vector)
+        panels = ceil_div(blocks.filters, sizes.vector)
+        tiles = sizes.batch * sizes.down * sizes.across / blocks.parts
+        count = _count(sizes, blocks) / blocks.parts
+        begun = tuning.WEIGHTS_WINOGRAD_BEGIN * count
+        if count > 1:
+            begun += tuning.WEIGHTS_WINOGRAD_ADD * count
+        product = channels * panels * (tiles + begun) / 2 / tuning.WEIGHTS_WINOGRAD_PRODUCT
+        pixels = vectors * tiles * tuning.WEIGHTS_WINOGRAD_PIXEL_CYCLES
+        gradients = panels * tiles * tuning.WEIGHTS_WINOGRAD_GRADIENT_CYCLES
+        sums = channels * panels * tuning.WEIGHTS_WINOGRAD_SUM_CYCLES
+        return self.values * (product + pixels + gradients + sums) + 3000
+
+
+def _count(sizes: _Sizes, blocks: _Blocks) -> int:
+    """Return how many blocks of tiles there are."""
+    return (
+        ceil_div(sizes.batch, blocks.images) * ceil_div(sizes.height, blocks.rows)
+        * ceil_div(sizes.width, blocks.columns)
+    )  # fmt: skip
+
+
+def _units(sizes: _Sizes, blocks: _Blocks) -> int:
+    return (
+        blocks.parts * sizes.groups * ceil_div(sizes.filters, blocks.filters)
+        * ceil_div(sizes.channels, blocks.channels)
+    )  # fmt: skip
+
+
+def _parts(sizes: _Sizes, blocks: _Blocks) -> Iterable[int]:
+    """Return in how many parts the tiles may be cut, each with its copy of dw."""
+    copy = sizes.groups * sizes.filters * sizes.channels * 9 * sizes.itemsize
+    most = max(1, min(_count(sizes, blocks), tuning.WEIGHTS_MOST_COPIES_BYTES // copy))
+    return {min(parts, most): None for parts in tuning.WEIGHTS_WINOGRAD_PARTS}
+
+
+def _divided(total: int) -> Iterator[int]:
+    """Yield the total, and what is left of it cut into ever more parts, down to 1."""
+    parts = 1
+    while True:
+        yield ceil_div(total, parts)
+        if parts >= total:
+            return
+        parts = max(parts + 1, parts * 4 // 3)
+
+
+# The growth that can be proved is twelve times what the absolute values of the transforms make of a
+# product, for sums as short as one; what errors usually are is measured.
+# tests/fastconv/test_weights_winograd.py has both.
+WEIGHTS_WINOGRAD_2 = _WeightsWinograd(
+    2, "default", Accuracy(200, 2, componentwise=False, exact_on_integers=False)
+)
+WEIGHTS_WINOGRAD_4 = _WeightsWinograd(
+    4, "default", Accuracy(2200, 4, componentwise=False, exact_on_integers=False)
+)
+WEIGHTS_WINOGRAD_6 = _WeightsWinograd(
+    6, "fast", Accuracy(19000, 16, componentwise=False, exact_on_integers=False)
+)
+
+_ALL = (WEIGHTS_WINOGRAD_2, WEIGHTS_WINOGRAD_4, WEIGHTS_WINOGRAD_6)
