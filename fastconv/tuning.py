@@ -185,5 +185,8 @@ FFT_SPECTRA_BYTES = 64 * MIB
 # rows, since those at its edges are read twice.
 POOL_UNIT_PIXELS = 8192
 POOL_FEWEST_ROWS = 16
+# Up to so many taps of a window a pixel asks all windows that see it for theirs; beyond, it is
+# window by window: of 7x7 taps at stride 1 either takes about as long.
+POOL_GATHERED_TAPS = 49
 # What NumPy takes at a time lies in the second-level cache.
 POOL_NUMPY_VALUES = 65536
