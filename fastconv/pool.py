@@ -9,13 +9,15 @@ As the convolutions: check → find the call → run it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal, overload
 
+import numpy as np
 import numpy.typing as npt
 
-from .pool_call import PoolCall, PoolCalls, find_global_pool_calls, find_pool_calls
-from .problem.arguments import Pair
-from .problem.operands import Array, check_array, check_dtypes_agree
+from .pool_call import find_global_pool_calls, find_pool_calls
+from .problem import PoolProblem
+from .problem.arguments import Pair, parse_bool
+from .problem.operands import Array, as_array, check_array, check_dtypes_agree
 from .problem.padding import PaddingInNumbers
 
 __all__ = [
@@ -28,6 +30,22 @@ __all__ = [
 ]
 
 
+@overload
+def max_pool2d(
+    x: npt.ArrayLike, kernel: Pair, *, stride: Pair | None = ..., padding: PaddingInNumbers = ...,
+    dilation: Pair = ..., ceil_mode: bool = ..., return_taps: Literal[False] = ...,
+    backend: str = ..., out: Array | None = ...,
+) -> Array: ...  # fmt: skip
+
+
+@overload
+def max_pool2d(
+    x: npt.ArrayLike, kernel: Pair, *, stride: Pair | None = ..., padding: PaddingInNumbers = ...,
+    dilation: Pair = ..., ceil_mode: bool = ..., return_taps: Literal[True],
+    backend: str = ..., out: Array | None = ...,
+) -> tuple[Array, Array]: ...  # fmt: skip
+
+
 def max_pool2d(
     x: npt.ArrayLike,
     kernel: Pair,
@@ -36,9 +54,10 @@ def max_pool2d(
     padding: PaddingInNumbers = 0,
     dilation: Pair = 1,
     ceil_mode: bool = False,
+    return_taps: bool = False,
     backend: str = "auto",
     out: Array | None = None,
-) -> Array:
+) -> Array | tuple[Array, Array]:
     r"""Take the maximum of each window, plane by plane.
 
     .. math::
@@ -65,6 +84,9 @@ def max_pool2d(
         Whether the number of windows is rounded up and not down: the last one may then hang over
         the end of image and padding. It must begin inside the image or the padding before it;
         windows that would begin later are left out.
+    return_taps : bool
+        Whether to return as well at which tap of its window each maximum was found: what makes
+        `max_pool2d_backward` faster, which then need not look at the image again.
     backend : {"auto", "loops", "numpy"}
         "loops" is compiled; "numpy" needs no compiler and is what "auto" takes where there are no
         compiled kernels.
@@ -76,6 +98,9 @@ def max_pool2d(
     ndarray, (N, C, OH, OW) or (C, OH, OW)
         ``OH = (top + H + bottom - (R-1)·dilation - 1) / stride + 1``, rounded down, or up with
         `ceil_mode`.
+    taps : ndarray, of the same shape
+        With `return_taps`: numbers r·S + s, in row order from 0. uint8, or int64 for windows of
+        more than 256 taps. Always a new array.
 
     Raises
     ------
@@ -96,6 +121,14 @@ def max_pool2d(
     A NaN in a window wins. A window of -inf alone gives -inf. Which zero a window of 0.0 and -0.0
     gives is left open.
 
+    Of equal maxima the tap is that of the first in row order, of several NaNs the last. PyTorch's
+    ``return_indices`` gives pixels of the plane instead, which these are::
+
+        r, s = np.divmod(taps.astype(np.int64), S)
+        rows = np.arange(OH)[:, None] * stride + r * dilation - top
+        columns = np.arange(OW) * stride + s * dilation - left
+        indices = rows * W + columns
+
     References
     ----------
     ``torch.nn.functional.max_pool2d``; ONNX operator ``MaxPool``. Y. Boureau, J. Ponce, Y. LeCun,
@@ -107,13 +140,19 @@ def max_pool2d(
     >>> fastconv.max_pool2d(np.arange(16.0).reshape(1, 4, 4), 2)
     array([[[ 5.,  7.],
             [13., 15.]]])
+    >>> fastconv.max_pool2d([[[1.0, 2.0, 9.0], [3.0, 0.0, 9.0]]], (2, 3), return_taps=True)
+    (array([[[9.]]]), array([[[2]]], dtype=uint8))
     """
     x_array = check_array("x", x)
     calls = find_pool_calls(
         x_array.shape, check_dtypes_agree(x=x_array), kernel, stride, padding, dilation, ceil_mode,
         True, backend,
     )  # fmt: skip
-    return calls.max(x_array, None, out)
+    if return_taps is False or not parse_bool("return_taps", return_taps):
+        return calls.max(x_array, None, out)
+    problem = calls.problem
+    taps = np.empty(problem.output_shape[4 - x_array.ndim :], problem.taps_dtype)
+    return calls.max_taps(x_array, None, out, taps), taps
 
 
 def max_pool2d_backward(
@@ -125,6 +164,7 @@ def max_pool2d_backward(
     padding: PaddingInNumbers = 0,
     dilation: Pair = 1,
     ceil_mode: bool = False,
+    taps: npt.ArrayLike | None = None,
     backend: str = "auto",
     out: Array | None = None,
 ) -> Array:
@@ -141,9 +181,11 @@ def max_pool2d_backward(
     grad_output : array_like, (N, C, OH, OW) or (C, OH, OW)
         ∂E/∂Y, of x's dtype.
     x, kernel, stride, padding, dilation, ceil_mode, backend
-        As given to `max_pool2d`. Nothing else is kept between the two: the maxima are found again.
+        As given to `max_pool2d`; with `taps`, of x only shape and dtype matter.
+    taps : array_like, (N, C, OH, OW) or (C, OH, OW), optional
+        As `max_pool2d` returned them with `return_taps`. Without them the maxima are found again.
     out : ndarray, optional
-        Where to write; x's shape and dtype, sharing no memory with the operands.
+        Where to write; x's shape and dtype, sharing no memory with what is read.
 
     Returns
     -------
@@ -153,13 +195,18 @@ def max_pool2d_backward(
     Raises
     ------
     TypeError, ValueError, MemoryError
-        As `max_pool2d`; ValueError also for a gradient of the wrong shape.
+        As `max_pool2d`; ValueError also for a gradient of the wrong shape, TypeError or ValueError
+        for taps of another dtype or shape than there is for this window, or numbers beyond it.
 
     Notes
     -----
     Of equal maxima the first in row order gets the gradient, of several NaNs the last, both as in
     PyTorch. Overlapping windows add theirs, in an order that does not depend on threads. A window
     of -inf alone hands its gradient to its first pixel inside the image.
+
+    Taps may be anybody's. A window whose tap lies in the padding hands its gradient to the padding,
+    of which nothing is returned. Given `max_pool2d`'s own, the result has the bits that it has
+    without them, for windows of up to 49 taps; of larger ones sums are in another order.
 
     References
     ----------
@@ -177,7 +224,10 @@ def max_pool2d_backward(
         x_array.shape, check_dtypes_agree(x=x_array, grad_output=g_array), kernel, stride, padding,
         dilation, ceil_mode, True, backend,
     )  # fmt: skip
-    return _backward(calls, calls.max_grad, g_array, x_array, out)
+    _check_grad(calls.problem, g_array, x_array.ndim)
+    if taps is None:
+        return calls.max_grad(g_array, x_array, out)
+    return calls.max_taps_grad(g_array, None, out, _check_taps(taps, calls.problem, g_array.shape))
 
 
 def avg_pool2d(
@@ -302,7 +352,8 @@ def avg_pool2d_backward(
         x_array.shape, check_dtypes_agree(x=x_array, grad_output=g_array), kernel, stride, padding,
         dilation, ceil_mode, count_include_pad, backend,
     )  # fmt: skip
-    return _backward(calls, calls.avg_grad, g_array, x_array, out)
+    _check_grad(calls.problem, g_array, x_array.ndim)
+    return calls.avg_grad(g_array, None, out)
 
 
 def global_avg_pool2d(
@@ -380,11 +431,28 @@ def global_avg_pool2d_backward(
     calls = find_global_pool_calls(
         x_array.shape, check_dtypes_agree(x=x_array, grad_output=g_array), backend
     )
-    return _backward(calls, calls.avg_grad, g_array, x_array, out)
+    _check_grad(calls.problem, g_array, x_array.ndim)
+    return calls.avg_grad(g_array, None, out)
 
 
-def _backward(calls: PoolCalls, call: PoolCall, grad: Array, x: Array, out: Any) -> Array:
-    shape = calls.problem.output_shape[4 - x.ndim :]
+def _check_grad(problem: PoolProblem, grad: Array, ndim: int) -> None:
+    shape = problem.output_shape[4 - ndim :]
     if grad.shape != shape:
         raise ValueError(f"grad_output must have the output's shape {shape}, not {grad.shape}")
-    return call(grad, x, out)
+
+
+def _check_taps(taps: npt.ArrayLike, problem: PoolProblem, shape: tuple[int, ...]) -> Array:
+    """Return the taps as an array of numbers that the window has, or say what is wrong."""
+    array = as_array("taps", taps)
+    window = f"of a window of {problem.rows.kernel}×{problem.columns.kernel}"
+    if array.dtype.newbyteorder("=") != problem.taps_dtype:
+        raise TypeError(
+            f"taps has dtype {array.dtype}, but those {window} are {problem.taps_dtype}"
+        )
+    if array.shape != shape:
+        raise ValueError(f"taps must have the output's shape {shape}, not {array.shape}")
+    least, most = (int(of(array, initial=0)) for of in (np.min, np.max))
+    if least < 0 or most >= problem.taps:
+        wrong = least if least < 0 else most
+        raise ValueError(f"taps must be 0 to {problem.taps - 1}, those {window}, not {wrong}")
+    return array

@@ -1,10 +1,12 @@
 """PoolCall: a pooling planned, and how to run it on arrays; what call.py is to the convolutions.
 
-                    operation        first    second    result
-max_pool2d          max-pool         x                  y
-its backward        max-pool-grad    dy       x         dx
-avg_pool2d          avg-pool         x                  y
-its backward        avg-pool-grad    dy       (x)       dx         of which x is not read
+                    operation            first    x      taps       result
+max_pool2d          max-pool             x                          y
+  and the taps      max-pool-taps        x               written    y
+its backward        max-pool-grad        dy       x                 dx
+  by the taps       max-pool-taps-grad   dy              read       dx
+avg_pool2d          avg-pool             x                          y
+its backward        avg-pool-grad        dy                         dx
 """
 
 from __future__ import annotations
@@ -52,17 +54,21 @@ class PoolCall:
             self._plans[threads] = found
         return found
 
-    def __call__(self, first: Array, second: Array | None, out: Array | None) -> Array:
+    def __call__(
+        self, first: Array, x: Array | None, out: Array | None, taps: Array | None = None
+    ) -> Array:
         """Compute into `out`, or into a new array.
 
         All that it takes is allocated before the first value is written.
 
         Parameters
         ----------
-        first, second
-            Checked, but not yet prepared for a kernel.
+        first, x
+            Checked, but not yet prepared for a kernel; x where an operation reads both.
         out
             Not yet checked.
+        taps
+            An array of our own that is filled in; or, of a gradient, checked.
         """
         problem = self._problem
         operation = self._operation
@@ -70,19 +76,18 @@ class PoolCall:
         if out is None:
             y = result = np.empty(self._shape, problem.dtype)
         else:
-            if operation == "max-pool-grad":
-                check_out(out, self._shape, problem.dtype, grad_output=first, x=second)
-            elif operation == "avg-pool-grad":
-                check_out(out, self._shape, problem.dtype, grad_output=first)
+            if operation.endswith("grad"):
+                check_out(out, self._shape, problem.dtype, grad_output=first, x=x, taps=taps)
             else:
                 check_out(out, self._shape, problem.dtype, x=first)
             result = out
             in_place = plan.writes_last and is_prepared(out)
             y = out if in_place else np.empty(self._shape, problem.dtype)
         if problem.batch:
-            read = prepare(second) if operation == "max-pool-grad" else None  # type: ignore[arg-type]
+            x = None if x is None else prepare(x)
+            taps = None if taps is None else prepare(taps)
             scratch = take(plan.scratch_bytes) if plan.scratch_bytes else None
-            plan.run(prepare(first), read, y, scratch)
+            plan.run(prepare(first), x, taps, y, scratch)
             if scratch is not None:
                 give_back(scratch)
         if result is not y:
@@ -111,6 +116,16 @@ class PoolCalls:
     def max_grad(self) -> PoolCall:
         """The call that fills dx, where y was maxima."""
         return self._make("max-pool-grad")
+
+    @cached_property
+    def max_taps(self) -> PoolCall:
+        """The call that fills y with maxima, and an array with their taps."""
+        return self._make("max-pool-taps")
+
+    @cached_property
+    def max_taps_grad(self) -> PoolCall:
+        """The call that fills dx, where y was maxima whose taps are known."""
+        return self._make("max-pool-taps-grad")
 
     @cached_property
     def avg(self) -> PoolCall:

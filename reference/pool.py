@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias, overload
 
 import numpy as np
+import numpy.typing as npt
 
 from reference.arrays import (
     FloatArray,
@@ -19,6 +20,11 @@ from reference.boundaries import fill as zeros
 from reference.conv import check_backend
 from reference.geometry import Axis, IntOrPair, Padding, explicit_padding, pair
 
+TapArray: TypeAlias = npt.NDArray[np.integer[Any]]
+
+# A tap's number, from 0, is a byte up to so many taps of a window.
+BYTE_TAPS = 256
+
 
 class Pool(NamedTuple):
     """The sizes of a pooling layer, and whether its averages count the padding."""
@@ -26,6 +32,22 @@ class Pool(NamedTuple):
     rows: Axis
     columns: Axis
     count_include_pad: bool
+
+
+@overload
+def max_pool2d(
+    x: FloatArray, kernel: IntOrPair, *, stride: IntOrPair | None = ..., padding: Padding = ...,
+    dilation: IntOrPair = ..., ceil_mode: bool = ..., return_taps: Literal[False] = ...,
+    backend: str = ..., out: FloatArray | None = ...,
+) -> FloatArray: ...  # fmt: skip
+
+
+@overload
+def max_pool2d(
+    x: FloatArray, kernel: IntOrPair, *, stride: IntOrPair | None = ..., padding: Padding = ...,
+    dilation: IntOrPair = ..., ceil_mode: bool = ..., return_taps: Literal[True],
+    backend: str = ..., out: FloatArray | None = ...,
+) -> tuple[FloatArray, TapArray]: ...  # fmt: skip
 
 
 def max_pool2d(
@@ -36,9 +58,10 @@ def max_pool2d(
     padding: Padding = 0,
     dilation: IntOrPair = 1,
     ceil_mode: bool = False,
+    return_taps: bool = False,
     backend: str = "auto",
     out: FloatArray | None = None,
-) -> FloatArray:
+) -> FloatArray | tuple[FloatArray, TapArray]:
     """The largest value that each window sees, in each plane.
 
     ::
@@ -61,6 +84,8 @@ def max_pool2d(
     ceil_mode : bool, default False
         Whether a last window may hang over the end, by less than a stride, if it begins before
         the image ends.
+    return_taps : bool, default False
+        Whether to return r S + s of each maximum as well.
     backend : {"auto", "reference"}
     out : ndarray of the shape and dtype of the result, optional
 
@@ -68,6 +93,9 @@ def max_pool2d(
     -------
     ndarray of the dtype of `x`
         (N, C, OH, OW), or (C, OH, OW) for one image.
+    taps : ndarray of the same shape
+        With `return_taps`: uint8, or int64 for windows of more than 256 taps.  Of equal maxima
+        that of the first in row order, of several NaNs of the last.
 
     Raises
     ------
@@ -86,10 +114,13 @@ def max_pool2d(
     pool = _pool(images.shape, kernel, stride, padding, dilation, ceil_mode)
     exact = np.empty((*images.shape[:2], pool.rows.out, pool.columns.out))
     Y = writable_view(exact)
+    taps = np.empty(exact.shape, _taps_dtype(pool))
     for n, c, i, j in np.ndindex(*exact.shape):
-        h, w = _place_of_maximum(X, pool, n, c, i, j)
+        h, w, tap = _place_of_maximum(X, pool, n, c, i, j)
         Y[n, c, i, j] = X[n, c, h, w]
-    return _rounded(exact, x, out)
+        taps[n, c, i, j] = tap
+    y = _rounded(exact, x, out)
+    return (y, taps.reshape(y.shape)) if return_taps else y
 
 
 def max_pool2d_backward(
@@ -101,6 +132,7 @@ def max_pool2d_backward(
     padding: Padding = 0,
     dilation: IntOrPair = 1,
     ceil_mode: bool = False,
+    taps: TapArray | None = None,
     backend: str = "auto",
     out: FloatArray | None = None,
 ) -> FloatArray:
@@ -110,7 +142,8 @@ def max_pool2d_backward(
 
         dX[n,c,h,w] = sum of dY[n,c,i,j]  over the i, j whose maximum is at (h, w)
 
-    Of equal maxima that is the first in row order, of several NaNs the last.
+    Of equal maxima that is the first in row order, of several NaNs the last.  With `taps` it is
+    where these say: one outside the image hands its gradient to nobody.
 
     Parameters
     ----------
@@ -118,6 +151,8 @@ def max_pool2d_backward(
         dE/dY, of the shape of Y.
     x, kernel, stride, padding, dilation, ceil_mode, backend, out
         As for `max_pool2d`; `out` is of the shape of `x`.
+    taps : ndarray of the shape of Y, optional
+        As `max_pool2d` returns them.
 
     Returns
     -------
@@ -127,7 +162,8 @@ def max_pool2d_backward(
     Raises
     ------
     ValueError, TypeError
-        As `max_pool2d`; ValueError also if `grad_output` has another shape than Y.
+        As `max_pool2d`; ValueError also if `grad_output` has another shape than Y, either if
+        `taps` are of another shape or dtype, or no taps of the window.
 
     References
     ----------
@@ -141,9 +177,15 @@ def max_pool2d_backward(
     dY = float64_view("grad_output", gradients)
     exact = np.zeros(images.shape)
     dX = writable_view(exact)
+    given = None if taps is None else _checked_taps(taps, grad_output, pool)
     for n, c, i, j in np.ndindex(*gradients.shape):
-        h, w = _place_of_maximum(X, pool, n, c, i, j)
-        dX[n, c, h, w] += dY[n, c, i, j]
+        if given is None:
+            h, w, _ = _place_of_maximum(X, pool, n, c, i, j)
+            dX[n, c, h, w] += dY[n, c, i, j]
+        else:
+            for h, w, tap in _pixels(pool, i, j):
+                if tap == given[n, c, i, j]:
+                    dX[n, c, h, w] += dY[n, c, i, j]
     return _rounded(exact, x, out)
 
 
@@ -198,7 +240,7 @@ def avg_pool2d(
     Y = writable_view(exact)
     for n, c, i, j in np.ndindex(*exact.shape):
         total = 0.0
-        for h, w in _pixels(pool, i, j):
+        for h, w, _ in _pixels(pool, i, j):
             total += X[n, c, h, w]
         Y[n, c, i, j] = total / _divisor(pool, i, j)
     return _rounded(exact, x, out)
@@ -248,7 +290,7 @@ def avg_pool2d_backward(
     exact = np.zeros(images.shape)
     dX = writable_view(exact)
     for n, c, i, j in np.ndindex(*gradients.shape):
-        for h, w in _pixels(pool, i, j):
+        for h, w, _ in _pixels(pool, i, j):
             dX[n, c, h, w] += dY[n, c, i, j] / _divisor(pool, i, j)
     return _rounded(exact, x, out)
 
@@ -306,20 +348,20 @@ def global_avg_pool2d_backward(
 
 def _place_of_maximum(
     X: memoryview[float], pool: Pool, n: int, c: int, i: int, j: int
-) -> tuple[int, int]:
-    """(h, w) of the largest value of a window: the first of equals, the last of NaNs."""
-    place: tuple[int, int] | None = None
+) -> tuple[int, int, int]:
+    """(h, w, tap) of the largest value of a window: the first of equals, the last of NaNs."""
+    place: tuple[int, int, int] | None = None
     best = 0.0
-    for h, w in _pixels(pool, i, j):
+    for h, w, tap in _pixels(pool, i, j):
         value = X[n, c, h, w]
         if place is None or value > best or value != value:
-            place, best = (h, w), value
+            place, best = (h, w, tap), value
     assert place is not None, "a window without a pixel"
     return place
 
 
-def _pixels(pool: Pool, i: int, j: int) -> Iterator[tuple[int, int]]:
-    """(h, w) of what window (i, j) sees of the image, in row order."""
+def _pixels(pool: Pool, i: int, j: int) -> Iterator[tuple[int, int, int]]:
+    """(h, w, r S + s) of what window (i, j) sees of the image, in row order."""
     height, R, S_h, D_h, P_top, _, _ = pool.rows
     width, S, S_w, D_w, P_left, _, _ = pool.columns
     for r in range(R):
@@ -330,7 +372,24 @@ def _pixels(pool: Pool, i: int, j: int) -> Iterator[tuple[int, int]]:
             w = zeros(j * S_w + s * D_w - P_left, width)
             if w is None:
                 continue
-            yield h, w
+            yield h, w, r * S + s
+
+
+def _taps_dtype(pool: Pool) -> type[np.uint8] | type[np.int64]:
+    return np.uint8 if pool.rows.kernel * pool.columns.kernel <= BYTE_TAPS else np.int64
+
+
+def _checked_taps(taps: TapArray, grad_output: FloatArray, pool: Pool) -> TapArray:
+    """The taps, as a batch."""
+    if taps.shape != grad_output.shape:
+        raise ValueError(f"taps must have shape {grad_output.shape}, not {taps.shape}")
+    dtype, count = _taps_dtype(pool), pool.rows.kernel * pool.columns.kernel
+    if taps.dtype != dtype:
+        raise TypeError(f"taps must be {np.dtype(dtype)}, not {taps.dtype}")
+    for tap in taps.flat:
+        if not 0 <= tap < count:
+            raise ValueError(f"taps must be from 0 to {count - 1}, not {tap}")
+    return taps if taps.ndim == 4 else taps[None]
 
 
 def _divisor(pool: Pool, i: int, j: int) -> int:

@@ -16,9 +16,8 @@ from benchmarks.measuring.process import Failed, Process
 from benchmarks.measuring.starting import start
 from benchmarks.pooling import table, truth
 from benchmarks.pooling.contestants import Pooler, all_contestants
-from benchmarks.pooling.problems import DIRECTIONS, POOLINGS, Direction, Pooling
+from benchmarks.pooling.problems import MARKS, POOLINGS, Direction, Pooling
 from benchmarks.pooling.results import PoolingResults, PoolTiming
-from benchmarks.problems.directions import MARKS
 
 __all__ = ["run", "show"]
 
@@ -43,7 +42,7 @@ def run(folder: Path, threads: int, seconds: float, poolings: Sequence[Pooling] 
     began = perf_counter()
     console = Console(highlight=False)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    problems = [(pooling, direction) for pooling in poolings for direction in DIRECTIONS]
+    problems = [(pooling, direction) for pooling in poolings for direction in pooling.directions]
     results = PoolingResults(
         created=datetime.now().isoformat(timespec="seconds"),
         threads=threads,
@@ -78,7 +77,7 @@ def show(results: PoolingResults, path: Path) -> int:
 def _prepared(process: Process[Pooler], pooling: Pooling, direction: Direction) -> PoolTiming:
     """Make a contestant ready, and compare what it returns with the truth."""
     timing = PoolTiming(pooling.name, direction, process.contestant.name)
-    exact = truth.solve(pooling)[DIRECTIONS.index(direction)]
+    exact = truth.solve(pooling)[direction.startswith("input-grad")]
     try:
         answer = process.ask("prepare", pooling=pooling, direction=direction)
         timing.error, timing.allowed_error = exact.error((answer,))

@@ -12,6 +12,11 @@ from benchmarks.pooling.problems import Array, Direction, Pooling
 __all__ = ["Pooler", "all_contestants", "find"]
 
 
+def first_array(result: tuple[Array, Array]) -> tuple[Array]:
+    """Return the maxima, without their taps."""
+    return result[:1]
+
+
 class Pooler(Participant):
     """One implementation. Libraries are imported in `prepare` or later, never on definition."""
 
@@ -39,9 +44,13 @@ class Fastconv(FromFastconv, Pooler):
         else:
             window = (pooling.kernel,)
             options |= {"stride": pooling.stride, "padding": pooling.padding}
+        pool = getattr(fastconv, name)
         if direction == "forward":
-            pool = getattr(fastconv, name)
             return Run(lambda: pool(x, *window, **options), one_array)
+        if direction == "forward-taps":
+            return Run(lambda: pool(x, *window, **options, return_taps=True), first_array)
+        if direction == "input-grad-taps":
+            _, options["taps"] = pool(x, *window, **options, return_taps=True)
         pool = getattr(fastconv, f"{name}_backward")
         return Run(lambda: pool(grad, x, *window, **options), one_array)
 
@@ -68,11 +77,17 @@ class PyTorch(FromPyTorch, Pooler):
         if pooling.kind == "max":
             # the indices that a step of training has from its forward pass
             indices = aten.max_pool2d_with_indices(image, *pairs)[1]
-            calls = {
-                "forward": lambda: functional.max_pool2d(image, *window),
-                "input-grad": lambda: aten.max_pool2d_with_indices_backward(
+
+            def gradient() -> Any:
+                return aten.max_pool2d_with_indices_backward(
                     grad_y, image, *pairs, [1, 1], False, indices
-                ),
+                )
+
+            calls: dict[str, Any] = {
+                "forward": lambda: functional.max_pool2d(image, *window),
+                "forward-taps": lambda: aten.max_pool2d_with_indices(image, *pairs)[0],
+                "input-grad": gradient,
+                "input-grad-taps": gradient,
             }
         elif pooling.kind == "avg":
             calls = {

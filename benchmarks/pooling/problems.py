@@ -8,11 +8,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DIRECTIONS", "POOLINGS", "Array", "Direction", "Pooling"]
+__all__ = ["DIRECTIONS", "MARKS", "POOLINGS", "Array", "Direction", "Pooling"]
 
 Array = NDArray[Any]
-Direction = Literal["forward", "input-grad"]
-DIRECTIONS: tuple[Direction, ...] = ("forward", "input-grad")
+# "taps": of maxima, with what a step of training keeps from its forward pass for its backward pass:
+# at which tap of each window the maximum was, or as PyTorch has it at which pixel.
+Direction = Literal["forward", "forward-taps", "input-grad", "input-grad-taps"]
+DIRECTIONS: tuple[Direction, ...] = ("forward", "forward-taps", "input-grad", "input-grad-taps")
+MARKS: dict[Direction, str] = {
+    "forward": "", "forward-taps": " ·t", "input-grad": " ∂x", "input-grad-taps": " ∂x·t",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,11 @@ class Pooling:
         batch, channels, *size = self.x_shape
         height, width = ((n + 2 * self.padding - self.kernel) // self.stride + 1 for n in size)
         return batch, channels, height, width
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """What there is to compute: taps only of maxima."""
+        return DIRECTIONS if self.kind == "max" else ("forward", "input-grad")
 
     @property
     def windows_of_a_pixel(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from benchmarks.contestants.base import AUTO
 from benchmarks.measuring.files import ResultFile
 from benchmarks.measuring.results import Checked, ContestantInfo, Status
-from benchmarks.pooling.problems import Pooling
+from benchmarks.pooling.problems import Direction, Pooling
 
 __all__ = ["PoolTiming", "PoolingResults"]
 
@@ -20,7 +20,7 @@ class PoolTiming(Checked):
     UNIT: ClassVar = "u·Σ|w||x|"
 
     pooling: str
-    direction: str
+    direction: Direction
     contestant: str
     status: Status = "ok"
     reason: str = ""

@@ -8,9 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.pooling.problems import DIRECTIONS, Pooling
+from benchmarks.pooling.problems import MARKS, Direction, Pooling
 from benchmarks.pooling.results import PoolingResults
-from benchmarks.problems.directions import MARKS
 from benchmarks.reporting.sentences import count
 
 __all__ = ["SHORT", "show"]
@@ -38,6 +37,7 @@ def show(results: PoolingResults, console: Console) -> None:
             "ratio: PyTorch's better layout / fastconv; geometric mean "
             f"{statistics.geometric_mean(ratios):.2f}, lowest {min(ratios):.2f}"
         )
+    console.print("·t: with taps, which are written beside the maxima and read on the way back")
     if results.all_right:
         console.print("All results are equal to float64's within their bounds.")
     absent: dict[str, list[str]] = {}
@@ -65,9 +65,9 @@ def _table(results: PoolingResults) -> Table:
     return table
 
 
-def _rows(results: PoolingResults) -> list[tuple[Pooling, str, float | None]]:
+def _rows(results: PoolingResults) -> list[tuple[Pooling, Direction, float | None]]:
     return [
         (pooling, direction, results.ratio(pooling.name, direction))
         for pooling in results.poolings
-        for direction in DIRECTIONS
+        for direction in pooling.directions
     ]

@@ -32,11 +32,13 @@ __all__ = [
     "plan_pool",
 ]
 
-PoolOperation: TypeAlias = Literal["max-pool", "max-pool-grad", "avg-pool", "avg-pool-grad"]
+PoolOperation: TypeAlias = Literal[
+    "max-pool", "max-pool-taps", "max-pool-grad", "max-pool-taps-grad", "avg-pool", "avg-pool-grad"
+]
 
-# run(first, second, result, scratch): `first` is x, or for a gradient that of y; `second` is x for
-# the gradient of maxima, else None.
-PoolRun: TypeAlias = Callable[[Array, Array | None, Array, Array | None], None]
+# run(first, x, taps, result, scratch): `first` is x, or for a gradient that of y; `x` and `taps`
+# are None but for the operations that read or write them: see pool_call.py.
+PoolRun: TypeAlias = Callable[[Array, Array | None, Array | None, Array, Array | None], None]
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,10 @@ class _Compiled(PoolImplementation):
             made = kernel("Pools")(PoolDescription(name, problem, blocks))
         units, run_units = made.units, made.run
 
-        def run(first: Array, second: Array | None, result: Array, scratch: Array | None) -> None:
-            run_units(first, second, result, scratch, 0, units, threads)
+        def run(
+            first: Array, x: Array | None, taps: Array | None, result: Array, scratch: Array | None
+        ) -> None:
+            run_units(first, x, taps, result, scratch, 0, units, threads)
 
         return PoolPlan(self, threads, run, scratch_of_threads(made, threads), blocks)
 
@@ -140,7 +144,12 @@ def _kernel_name(operation: PoolOperation, problem: PoolProblem) -> str:
         for axis in axes
     ):
         return f"{name}_pairs"
-    return name if problem.rows.kernel * problem.columns.kernel <= _MOST_TAPS else f"{name}_literal"
+    most = _MOST_TAPS
+    if operation == "max-pool-taps-grad":
+        most = tuning.POOL_GATHERED_TAPS
+        if problem.rows.span > most * problem.rows.stride:  # rows of windows above each other
+            most = 0
+    return name if problem.taps <= most else f"{name}_literal"
 
 
 def _blocks(problem: PoolProblem, rows: int, threads: int) -> PoolBlocks:

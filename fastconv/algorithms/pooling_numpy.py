@@ -25,30 +25,34 @@ __all__ = ["make_run"]
 
 # Of a tap: the outputs that see a pixel with it, and these pixels.
 Tap: TypeAlias = tuple[slice, slice]
-# How some planes are done: step(first, second, result).
+# How some planes are done: step(first, other, result), the other being x or taps, if there is any.
 Step: TypeAlias = Callable[[Array, Array, Array], None]
 
 
 def make_run(
     operation: str, problem: PoolProblem
-) -> Callable[[Array, Array | None, Array, Array | None], None]:
+) -> Callable[[Array, Array | None, Array | None, Array, Array | None], None]:
     """Return the function that fills the result of an operation."""
     make_step = {
         "max-pool": _maxima, "max-pool-grad": _maxima_grad,
+        "max-pool-taps": _maxima_and_taps, "max-pool-taps-grad": _grad_by_taps,
         "avg-pool": _averages, "avg-pool-grad": _averages_grad,
     }[operation]  # fmt: skip
     planes = problem.planes
     size = problem.rows.size * problem.columns.size
     together = max(1, tuning.POOL_NUMPY_VALUES // size)
 
-    def run(first: Array, second: Array | None, result: Array, _scratch: Array | None) -> None:
+    def run(
+        first: Array, x: Array | None, taps: Array | None, result: Array, _scratch: Array | None
+    ) -> None:
         step = make_step(problem)
-        arrays = (first, first if second is None else second, result)
-        first, second, result = (array.reshape(planes, *array.shape[-2:]) for array in arrays)
+        other = x if x is not None else taps if taps is not None else first
+        arrays = first, other, result
+        first, other, result = (array.reshape(planes, *array.shape[-2:]) for array in arrays)
         with np.errstate(all="ignore"):  # infinities and NaN flow through
             for begin in range(0, planes, together):
                 some = slice(begin, begin + together)
-                step(first[some], second[some], result[some])
+                step(first[some], other[some], result[some])
 
     return run
 
@@ -87,7 +91,75 @@ def _maxima(problem: PoolProblem) -> Step:
 
 
 def _maxima_grad(problem: PoolProblem) -> Step:
-    """Find where the maxima are, along the rows first: then the first in row order stays first."""
+    find = _find_pixels(problem)
+
+    def step(grad: Array, x: Array, dx: Array) -> None:
+        _hand_over(grad, find(x), dx)
+
+    return step
+
+
+def _maxima_and_taps(problem: PoolProblem) -> Step:
+    find = _find_pixels(problem)
+    row_begins, column_begins = map(_begins, (problem.rows, problem.columns))
+    row_of, column_of = np.indices((problem.rows.size, problem.columns.size)).reshape(2, -1)
+
+    def step(x: Array, taps: Array, y: Array) -> None:
+        pixels = find(x)
+        y[...] = x.ravel()[pixels]
+        pixels %= len(row_of)  # of their own planes
+        rows = row_of.take(pixels)
+        columns = column_of.take(pixels)
+        rows -= row_begins[:, None]
+        columns -= column_begins
+        rows //= problem.rows.dilation
+        columns //= problem.columns.dilation
+        rows *= problem.columns.kernel
+        np.add(rows, columns, out=taps, casting="unsafe")
+
+    return step
+
+
+def _grad_by_taps(problem: PoolProblem) -> Step:
+    row_begins, column_begins = map(_begins, (problem.rows, problem.columns))
+    height, width = problem.rows.size, problem.columns.size
+
+    def step(grad: Array, taps: Array, dx: Array) -> None:
+        columns = taps.astype(np.int64)
+        rows = columns.copy()
+        rows //= problem.columns.kernel
+        columns %= problem.columns.kernel
+        rows *= problem.rows.dilation
+        columns *= problem.columns.dilation
+        rows += row_begins[:, None]
+        columns += column_begins
+        outside = (rows < 0) | (rows >= height) | (columns < 0) | (columns >= width)
+        rows += np.arange(0, len(dx) * height, height)[:, None, None]
+        rows *= width
+        rows += columns
+        rows[outside] = dx.size
+        _hand_over(grad, rows, dx)
+
+    return step
+
+
+def _begins(axis: Axis) -> Array:
+    """Return where each window begins."""
+    return np.arange(axis.outputs, dtype=np.int64) * axis.stride - axis.before
+
+
+def _hand_over(grad: Array, pixels: Array, dx: Array) -> None:
+    """Add up in dx what its pixels get of a gradient; of the pixel after the last, nothing."""
+    grads = grad.ravel().astype(np.float64)  # as which they are summed
+    sums = np.bincount(pixels.ravel(), grads, dx.size)
+    dx[...] = sums[: dx.size].reshape(dx.shape)
+
+
+def _find_pixels(problem: PoolProblem) -> Callable[[Array], Array]:
+    """Return what finds of each window which pixel of these planes is its maximum.
+
+    It goes along the rows first: then the first in row order stays the first.
+    """
     vertical, horizontal = _taps(problem.rows), _taps(problem.columns)
     # At first the window's first pixel inside the image, which so keeps a window of -inf.
     first_rows, first_columns = _first_pixels(problem.rows), _first_pixels(problem.columns)
@@ -96,8 +168,8 @@ def _maxima_grad(problem: PoolProblem) -> Step:
     together = max(1, tuning.POOL_NUMPY_VALUES // (height * width))
     row_begins = np.arange(0, together * height * width, width).reshape(together, height, 1)
 
-    def step(grad: Array, x: Array, dx: Array) -> None:
-        shape = (len(x), height, grad.shape[2])
+    def find(x: Array) -> Array:
+        shape = (len(x), height, problem.columns.outputs)
         best = np.full(shape, -np.inf, x.dtype)
         winner = np.empty(shape, np.intp)
         winner[...] = first_columns
@@ -112,11 +184,9 @@ def _maxima_grad(problem: PoolProblem) -> Step:
                 best_of_rows[:, outputs], winner_of_rows[:, outputs], best[:, pixels],
                 winner[:, pixels],
             )  # fmt: skip
-        grads = grad.ravel().astype(np.float64)  # as which they are summed
-        sums = np.bincount(winner_of_rows.ravel(), grads, dx.size)
-        dx[...] = sums.reshape(dx.shape)
+        return winner_of_rows
 
-    return step
+    return find
 
 
 def _challenge(best: Array, winner: Array, seen: Array, pixels: Array) -> None:

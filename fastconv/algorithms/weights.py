@@ -186,9 +186,12 @@ class _Filters(_Weights):
     def unsuited(self, request: Request) -> str | None:
         filters = request.problem.out_channels_per_group
         vector = vector_values(request.problem)
-        if filters > max(vector // 2, tuning.STENCIL_MOST_FILTERS):
+        few = max(vector // 2, tuning.STENCIL_MOST_FILTERS)
+        if filters < vector:
+            few = max(few, tuning.WEIGHTS_FEW_FILTERS)
+        if filters > few:
             return None
-        return f"{filters} filters would leave most of a vector's {vector} lanes idle"
+        return f"{filters} filters would leave too many of a vector's {vector} lanes idle"
 
     def _panel_filters(self, problem: ConvProblem) -> int:
         count: int = kernel("panel_filters")(self.name, problem.dtype.itemsize)

@@ -99,13 +99,14 @@ class Pools(Compiled):
 
     `description` has .kernel, .problem (.planes, .rows, .columns, .counted, .dtype), .blocks
     (.planes, .rows). `first` is the image, or the gradient of the output; then `x` is the image
-    where the kernel reads it.
+    where the kernel reads it. `taps`, for the kernels whose name says so, are uint8, or int64 of
+    windows of more than 256 taps: written beside maxima, read for a gradient.
     """
 
     def __init__(self, description: Any) -> None: ...
     def run(
-        self, first: Array, x: Array | None, result: Array, scratch: Array, begin: int, end: int,
-        threads: int,
+        self, first: Array, x: Array | None, taps: Array | None, result: Array, scratch: Array,
+        begin: int, end: int, threads: int,
     ) -> None: ...  # fmt: skip
 
 class LoopForward(Protocol):

@@ -15,6 +15,6 @@ cdef class Images(Compiled):
         """Compute the units [first, last) of y, with the scratch of so many threads."""
         cdef Operands operands = Operands(
             image=address_of(x), weights=address_of(w), panels=address_of(panels),
-            bias=address_of(bias), gradient=NULL, result=writable_address_of(y),
+            bias=address_of(bias), gradient=NULL, taps=NULL, result=writable_address_of(y),
         )
         self.run_units(&operands, scratch, first, last, threads)

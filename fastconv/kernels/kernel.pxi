@@ -15,6 +15,7 @@ cdef struct Operands:
     const void* panels      # the weights as `pack_weights` arranged them
     const void* bias
     const void* gradient    # of the output, for that of the weights
+    void* taps              # of a pooling: at which tap of its window each maximum is
     void* result
 
 

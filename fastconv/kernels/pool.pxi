@@ -26,6 +26,10 @@ cdef enum:
     STRETCH_WORK = 1_000_000
     WINDOW_WORK = 20
 
+# Taps of a window whose numbers fit a byte; see also problem/pooling.py.
+cdef enum:
+    BYTE_TAPS = 256
+
 
 cdef struct Pool:
     Axis rows
@@ -41,6 +45,7 @@ cdef struct Pool:
     Py_ssize_t line             # values of a row of windows, with `reach` before
     Py_ssize_t stretch          # how much of a row is done at a time
     Py_ssize_t windows          # rows of windows that a row of the image is in at the most
+    bint wide                   # whether numbers of taps take more than a byte: see pool_taps.pxi
     Py_ssize_t* offsets         # where a tap of the columns finds output 0 in the phases
 
 
@@ -72,6 +77,7 @@ cdef Py_ssize_t lay_out_pool(
     pool.line = whole_lines(pool.reach + pool.run + values)
     pool.windows = (problem.rows.kernel - 1) * problem.rows.dilation // problem.rows.stride + 1
     pool.stretch = whole_lines(STRETCH_WORK // min(STRETCH_WORK, max(across.kernel, pool.windows)))
+    pool.wide = problem.taps > BYTE_TAPS
     pool.offsets = NULL
     made.units = ceil_div(pool.planes, pool.unit_planes) * pool.bands
     return 0
@@ -296,3 +302,19 @@ cdef inline void join_phases(
 cdef inline Py_ssize_t joined_values(const Pool* pool) noexcept nogil:
     """Return what `join_phases` writes."""
     return pool.columns.stride * pool.phase
+
+
+cdef inline void add_shifted_row(
+    const bint first, const real* shares, Py_ssize_t n, real* sums
+) noexcept nogil:
+    """Do sums[j] += shares[j], or without `first` summand; for up to a vector more."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef real taken[FLOATS]
+    cdef Py_ssize_t j = 0
+    cdef int k
+    while j < n:
+        for k in range(vector):
+            taken[k] = shares[j + k] if first else sums[j + k] + shares[j + k]
+        for k in range(vector):
+            sums[j + k] = taken[k]
+        j = j + vector

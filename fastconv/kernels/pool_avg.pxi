@@ -199,22 +199,6 @@ cdef void avg_pool(
 # ── dx ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-cdef inline void add_shifted_row(
-    const bint first, const real* shares, Py_ssize_t n, real* sums
-) noexcept nogil:
-    """Do sums[j] += shares[j], or without `first` summand; for up to a vector more."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef real taken[FLOATS]
-    cdef Py_ssize_t j = 0
-    cdef int k
-    while j < n:
-        for k in range(vector):
-            taken[k] = shares[j + k] if first else sums[j + k] + shares[j + k]
-        for k in range(vector):
-            sums[j + k] = taken[k]
-        j = j + vector
-
-
 cdef inline void add_shifts(
     const int taps, const real* shares, Py_ssize_t n, real* sums
 ) noexcept nogil:

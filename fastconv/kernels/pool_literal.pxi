@@ -138,6 +138,86 @@ cdef void max_pool_grad_literal(
                     return
 
 
+cdef void max_pool_taps_literal(
+    const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
+) noexcept nogil:
+    cdef const Pool* pool = <const Pool*>made
+    cdef PoolUnit unit = find_planes(pool, number, pool.rows.outputs)
+    cdef const Axis* down = &pool.rows
+    cdef const Axis* across = &pool.columns
+    cdef const real* image
+    cdef Window window
+    cdef Py_ssize_t plane, i, j, place, tap, at
+    for plane in range(unit.plane, unit.last_plane):
+        image = <const real*>operands.image + plane * down.size * across.size
+        for i in range(unit.row, unit.last_row):
+            at = (plane * down.outputs + i) * across.outputs
+            for j in range(across.outputs):
+                window = find_window(pool, i, j)
+                place = place_of_maximum(pool, &window, image, watch)
+                if stopped(watch):
+                    return
+                tap = (place // across.size + down.before - i * down.stride) // down.dilation
+                tap = tap * across.kernel + (
+                    (place % across.size + across.before - j * across.stride) // across.dilation
+                )
+                (<real*>operands.result)[at + j] = image[place]
+                if pool.wide:
+                    (<long long*>operands.taps)[at + j] = tap
+                else:
+                    (<unsigned char*>operands.taps)[at + j] = <unsigned char>tap
+
+
+cdef inline Py_ssize_t place_of_tap(
+    const Pool* pool, Py_ssize_t i, Py_ssize_t j, Py_ssize_t tap
+) noexcept nogil:
+    """Return which pixel of a plane a tap of a window sees, or -1 where it is outside."""
+    cdef const Axis* down = &pool.rows
+    cdef const Axis* across = &pool.columns
+    cdef Py_ssize_t r, s, h, w
+    if tap < BYTE_TAPS:         # a division by far fewer bits
+        r = <unsigned int>tap // <unsigned int>across.kernel
+    else:
+        r = tap // across.kernel
+    s = tap - r * across.kernel
+    h = i * down.stride + r * down.dilation - down.before
+    w = j * across.stride + s * across.dilation - across.before
+    return h * across.size + w if 0 <= h < down.size and 0 <= w < across.size else -1
+
+
+cdef void max_pool_taps_grad_literal(
+    const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
+) noexcept nogil:
+    """Window by window, each to the pixel of its tap: at the same cost for any size of a window."""
+    cdef const Pool* pool = <const Pool*>made
+    cdef Py_ssize_t width = pool.columns.size
+    cdef PoolUnit unit = find_planes(pool, number, pool.rows.size)
+    cdef const real* grad
+    cdef real* dx
+    cdef Py_ssize_t plane, i, j, at, tap, place
+    for plane in range(unit.plane, unit.last_plane):
+        dx = <real*>operands.result + plane * pool.rows.size * width
+        if not fill_in_stretches(
+            dx + unit.row * width, <real>0, (unit.last_row - unit.row) * width, watch
+        ):
+            return
+        for i in range(
+            first_window(&pool.rows, unit.row), last_window(&pool.rows, unit.last_row - 1)
+        ):
+            at = (plane * pool.rows.outputs + i) * pool.columns.outputs
+            grad = <const real*>operands.gradient + at
+            for j in range(pool.columns.outputs):
+                if not goes_on(watch, WINDOW_WORK):
+                    return
+                if pool.wide:
+                    tap = (<const long long*>operands.taps)[at + j]
+                else:
+                    tap = (<const unsigned char*>operands.taps)[at + j]
+                place = place_of_tap(pool, i, j, tap)
+                if unit.row * width <= place < unit.last_row * width:
+                    dx[place] += grad[j]
+
+
 cdef void avg_pool_literal(
     const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
 ) noexcept nogil:
@@ -208,6 +288,14 @@ enter("max_pool_literal", lay_out_pool_rows, max_pool_literal[float], max_pool_l
 enter(
     "max_pool_grad_literal", lay_out_pool_grad_rows, max_pool_grad_literal[float],
     max_pool_grad_literal[double],
+)
+enter(
+    "max_pool_taps_literal", lay_out_pool_rows, max_pool_taps_literal[float],
+    max_pool_taps_literal[double],
+)
+enter(
+    "max_pool_taps_grad_literal", lay_out_pool_grad_rows, max_pool_taps_grad_literal[float],
+    max_pool_taps_grad_literal[double],
 )
 enter("avg_pool_literal", lay_out_pool_rows, avg_pool_literal[float], avg_pool_literal[double])
 enter(

@@ -71,6 +71,27 @@ cdef inline void grad_of_pairs(
         dx_lower[n] = below[n]
 
 
+cdef inline int tap_of_pair(const real* upper, const real* lower) noexcept nogil:
+    """Return which of 0 to 3 is the largest of a single window without a NaN.
+
+    For rows of less than a vector. The compiler would jump to a choice of floating-point numbers,
+    and of random ones every second jump is a surprise; integers it adds up.
+    """
+    cdef int right = upper[1] > upper[0]
+    cdef int lower_right = lower[1] > lower[0]
+    cdef real upper_best = upper[1] if upper[1] > upper[0] else upper[0]
+    cdef real lower_best = lower[1] if lower[1] > lower[0] else lower[0]
+    cdef int down = lower_best > upper_best
+    return right + down * (2 + lower_right - right)
+
+
+cdef inline void place_pair(int tap, real grad, real* dx_upper, real* dx_lower) noexcept nogil:
+    """Hand the gradient of a single window to one of its pixels."""
+    dx_upper[0] = dx_upper[1] = 0
+    dx_lower[0] = dx_lower[1] = 0
+    dx_upper[(tap >> 1 & 1) * (dx_lower - dx_upper) + (tap & 1)] = grad
+
+
 cdef inline void largest_of_row(
     const real* upper, const real* lower, Py_ssize_t n, real* y
 ) noexcept nogil:
@@ -111,9 +132,13 @@ cdef inline void grad_of_row(
             dx_lower + 2 * j,
         )
         return
-    if lanes >= 4 and n >= lanes // 2:
-        grad_of_pairs(lanes // 2, careful, upper, lower, grad, dx_upper, dx_lower)
-        j = lanes // 2
+    if not careful:
+        while j < n:
+            place_pair(
+                tap_of_pair(upper + 2 * j, lower + 2 * j), grad[j], dx_upper + 2 * j,
+                dx_lower + 2 * j,
+            )
+            j = j + 1
     while j < n:
         grad_of_pairs(
             1, careful, upper + 2 * j, lower + 2 * j, grad + j, dx_upper + 2 * j,

@@ -12,6 +12,6 @@ cdef class Weights(Compiled):
         """Compute the units [first, last) of dw, with the scratch of so many threads."""
         cdef Operands operands = Operands(
             image=address_of(x), weights=NULL, panels=NULL, bias=NULL, gradient=address_of(grad),
-            result=writable_address_of(dw),
+            taps=NULL, result=writable_address_of(dw),
         )
         self.run_units(&operands, scratch, first, last, threads)

@@ -30,12 +30,6 @@ class _Pool2d(Layer):
         self._options = options
         self._backend = "auto"
 
-    def forward(self, x: Array) -> Array:
-        """Return the pooled images, (N, C, OH, OW)."""
-        y = self.predict(x)
-        self._kept = (checked_batch(x),)
-        return y
-
     def use_backend(self, backend: str) -> None:
         """Compute by NumPy where the network does, else by the best backend of pooling."""
         check_usable(backend)
@@ -71,16 +65,27 @@ class MaxPool2d(_Pool2d):
             kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
         )
 
+    def forward(self, x: Array) -> Array:
+        """Return the pooled images, (N, C, OH, OW), and keep where each maximum was found."""
+        x = checked_batch(x)
+        y, taps = max_pool2d(
+            x, self._kernel, **self._options, return_taps=True, backend=self._backend
+        )
+        self._kept = x, taps
+        return y
+
     def predict(self, x: Array) -> Array:
         """Return the same, and keep nothing."""
         return max_pool2d(checked_batch(x), self._kernel, **self._options, backend=self._backend)
 
     def backward(self, grad_output: Array, *, needs_x: bool = True) -> Array | None:
         """Return ∂E/∂x: each window's gradient where its maximum was found."""
-        grad, (x,) = self._recall(grad_output)
+        grad, (x, taps) = self._recall(grad_output)
         if not needs_x:
             return None
-        return max_pool2d_backward(grad, x, self._kernel, **self._options, backend=self._backend)
+        return max_pool2d_backward(
+            grad, x, self._kernel, **self._options, taps=taps, backend=self._backend
+        )
 
 
 class AvgPool2d(_Pool2d):
@@ -106,6 +111,12 @@ class AvgPool2d(_Pool2d):
             kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode,
             count_include_pad=count_include_pad,
         )  # fmt: skip
+
+    def forward(self, x: Array) -> Array:
+        """Return the pooled images, (N, C, OH, OW)."""
+        y = self.predict(x)
+        self._kept = (checked_batch(x),)
+        return y
 
     def predict(self, x: Array) -> Array:
         """Return the same, and keep nothing."""

@@ -34,6 +34,9 @@ __all__ = ["PoolProblem"]
 
 _AXES = ("height", "width")
 
+# Taps of a window whose numbers fit a byte; see also kernels/pool.pxi.
+_BYTE_TAPS = 256
+
 
 @dataclass(frozen=True)
 class PoolProblem:
@@ -135,6 +138,16 @@ class PoolProblem:
     def output_shape(self) -> tuple[int, int, int, int]:
         """(N, C, OH, OW)."""
         return self.batch, self.channels, self.rows.outputs, self.columns.outputs
+
+    @cached_property
+    def taps(self) -> int:
+        """R·S, of a window."""
+        return self.rows.kernel * self.columns.kernel
+
+    @cached_property
+    def taps_dtype(self) -> np.dtype[Any]:
+        """What holds the number of a tap: uint8 up to 256 taps, int64 beyond."""
+        return np.dtype(np.uint8 if self.taps <= _BYTE_TAPS else np.int64)
 
     @cached_property
     def work(self) -> int:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import fastconv
 import reference
 from fastconv import isa
-from fastconv.algorithms.pooling import POOLINGS
+from fastconv.algorithms.pooling import POOLINGS, PoolOperation
 from fastconv.pool_call import find_pool_calls
 from fastconv.problem import Axis, PoolProblem
 from fastconv.problem.pooling import _empty_window
@@ -39,7 +39,10 @@ compiled = pytest.mark.skipif(isa.kernels is None, reason="a pure-Python install
 
 BACKENDS = [p.name for p in POOLINGS if p.name != "loops" or isa.kernels is not None]
 on_each_backend = pytest.mark.parametrize("backend", BACKENDS)
-OPERATIONS = ("max_pool2d", "max_pool2d_backward", "avg_pool2d", "avg_pool2d_backward")
+# "taps": maxima with return_taps, and their gradient by these; see test_pool_taps.py as well.
+MAXIMA = ("max_pool2d", "max_pool2d_backward", "max_pool2d_taps", "max_pool2d_taps_backward")
+AVERAGES = ("avg_pool2d", "avg_pool2d_backward")
+OPERATIONS = (*MAXIMA, *AVERAGES)
 on_each_operation = pytest.mark.parametrize("operation", OPERATIONS)
 
 
@@ -111,8 +114,18 @@ on_each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name
 def call(module, operation, case, grad, x, **more):
     """Call a function of fastconv or of the reference on a case."""
     options = {**case.options, **more}
+    if "taps" in operation:
+        return _call_with_taps(module, operation, case, grad, x, options)
     arrays = (grad, x) if operation.endswith("backward") else (x,)
     return getattr(module, operation)(*arrays, case.kernel, **options)
+
+
+def _call_with_taps(module, operation, case, grad, x, options):
+    if not operation.endswith("backward"):
+        return module.max_pool2d(x, case.kernel, **options, return_taps=True)[0]
+    forward = {name: value for name, value in options.items() if name != "out"}
+    _, taps = module.max_pool2d(x, case.kernel, **forward, return_taps=True)
+    return module.max_pool2d_backward(grad, x, case.kernel, taps=taps, **options)
 
 
 def output_shape(case):
@@ -164,7 +177,7 @@ def assert_averages(actual, case, expected, magnitude):
 @on_each_backend
 @pytest.mark.parametrize("kind", ["integers", "spoiled"])
 def test_maxima_equal_the_reference(case, backend, kind):
-    for dtype, operation in itertools.product(DTYPES, OPERATIONS[:2]):
+    for dtype, operation in itertools.product(DTYPES, MAXIMA):
         grad, x = integers(case, dtype)
         x = spoiled(x) if kind == "spoiled" else x
         expected = truth(operation, case.name, kind)
@@ -177,7 +190,7 @@ def test_maxima_equal_the_reference(case, backend, kind):
 @on_each_case
 @on_each_backend
 def test_averages_are_within_their_bound(case, backend):
-    for dtype, operation, counts in itertools.product(DTYPES, OPERATIONS[2:], (True, False)):
+    for dtype, operation, counts in itertools.product(DTYPES, AVERAGES, (True, False)):
         more = {"count_include_pad": counts}
         grad, x = integers(case, dtype)
         expected = truth(operation, case.name, "integers", **more)
@@ -193,7 +206,7 @@ def test_averages_are_within_their_bound(case, backend):
 @on_each_case
 @on_each_backend
 def test_averages_keep_infinities_and_nan_in_their_windows(case, backend):
-    for dtype, operation in itertools.product(DTYPES, OPERATIONS[2:]):
+    for dtype, operation in itertools.product(DTYPES, AVERAGES):
         grad, x = integers(case, dtype)
         grad, x = spoiled(grad), spoiled(x)
         with np.errstate(all="ignore"):
@@ -459,11 +472,11 @@ def test_any_window_equals_the_reference(rows, columns, ceil_mode, counts, dtype
     grad, x = integers(case, dtype, seed)
     x = spoiled(x, seed) if seed % 2 else x
     for backend in BACKENDS:
-        for operation in OPERATIONS[:2]:
+        for operation in MAXIMA:
             truth = call(reference, operation, case, grad, x)
             assert_equal(call(fastconv, operation, case, grad, x, backend=backend), truth)
         x = np.nan_to_num(x, posinf=3, neginf=-4)
-        for operation in OPERATIONS[2:]:
+        for operation in AVERAGES:
             more = {"count_include_pad": counts}
             wide = grad.astype(float), x.astype(float)
             truth = call(reference, operation, case, *wide, **more)
@@ -611,12 +624,12 @@ def test_planning_problems_that_no_machine_could_compute():
     problem = PoolProblem.create((2**20, 2**10, 2**12, 2**12), 3, stride=2, padding=1)
     assert problem.output_shape == (2**20, 2**10, 2**11, 2**11)
     for implementation in POOLINGS:
-        for operation in ("max-pool", "max-pool-grad", "avg-pool", "avg-pool-grad"):
+        for operation in get_args(PoolOperation):
             implementation.plan(operation, problem, 64)
 
 
 @compiled
-@on_each_operation
+@pytest.mark.parametrize("operation", [*MAXIMA[:3], *AVERAGES])
 def test_a_call_holds_what_its_plan_says(operation):
     case = Case("large", (4, 16, 120, 200), 3, {"stride": 1, "padding": 1})
     grad, x = integers(case, "float32")
@@ -628,8 +641,10 @@ def test_a_call_holds_what_its_plan_says(operation):
         True, "loops",
     )  # fmt: skip
     made = {"max_pool2d": calls.max, "max_pool2d_backward": calls.max_grad,
-            "avg_pool2d": calls.avg, "avg_pool2d_backward": calls.avg_grad}[operation]  # fmt: skip
-    assert abs(peak.bytes - y.nbytes - made.plan().scratch_bytes) < 2**16
+            "avg_pool2d": calls.avg, "avg_pool2d_backward": calls.avg_grad,
+            "max_pool2d_taps": calls.max_taps}[operation]  # fmt: skip
+    taps = y.size if "taps" in operation else 0
+    assert abs(peak.bytes - y.nbytes - taps - made.plan().scratch_bytes) < 2**16
 
 
 # ── threads and signals ────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,203 @@
+# Maxima of windows together with their taps: across each row of the image first, then down, so that
+# the first of equals in row order stays the first (see pool_max.pxi):
+#
+#     across       of every row the image has: the largest of S taps, and its number s
+#     down         of the R rows of each window: the largest, and r·S + s
+#
+# Windows above each other share what was found across. It is done for a band of rows of windows,
+# whose numbers lie in the first-level cache.
+#
+# Work, per output and vector of lanes: stride·(S - 1) comparisons of three instructions, R - 1 of
+# four.
+
+
+cdef struct TapPool:
+    Pool pool
+    Py_ssize_t band         # rows of windows that are done together
+    Py_ssize_t phases       # where in the scratch these begin: a row of the image by phases,
+    Py_ssize_t starts       # the first tap of each window that is inside,
+    Py_ssize_t values       # of the rows that a band sees: the maxima along them,
+    Py_ssize_t places       # at which taps these are,
+    Py_ssize_t numbers      # the taps of the band's windows,
+    Py_ssize_t spare        # and a vector of y
+
+
+cdef int lay_out_max_pool_taps(const Description* given, Made* made, list memory) except -1:
+    cdef TapPool* layout = <TapPool*>allot(memory, sizeof(TapPool))
+    cdef Pool* pool = &layout.pool
+    cdef Py_ssize_t seen
+    lay_out_pool(given, made, memory, pool, given.problem.rows.outputs)
+    offsets_in_phases(pool, memory)
+    # Of a band the rows at its end are ranked again: no fewer, then, than windows share a row.
+    layout.band = min(
+        pool.unit_rows, max(pool.windows, BAND_VALUES // pool.line // pool.rows.stride)
+    )
+    seen = seen_by(&pool.rows, layout.band)
+    layout.phases = book(made, joined_values(pool))
+    layout.starts = book(made, pool.line)
+    layout.values = book(made, seen * pool.line)
+    layout.places = book(made, seen * pool.line)
+    layout.numbers = book(made, layout.band * pool.columns.outputs + LINE_VALUES)
+    layout.spare = book(made, LINE_VALUES)
+    made.layout = layout
+    return 0
+
+
+cdef inline void first_taps(const Axis* axis, Py_ssize_t n, real* starts) noexcept nogil:
+    """Fill in the first tap inside the image of each window along a row; n values in all."""
+    cdef Py_ssize_t j
+    fill_row(starts, <real>0, n)
+    for j in range(min(axis.outputs, ceil_div(axis.before, axis.stride))):
+        starts[j] = <real>first_tap(axis, j)
+
+
+cdef inline void find_down(
+    const bint careful, const real* values, const real* places, Py_ssize_t step,
+    const Py_ssize_t rows, real row, real taps, real* y, real* numbers,
+) noexcept nogil:
+    """Find the largest of a vector of windows, and its tap, from the rows' own, `step` apart.
+
+    The tap of the first of these rows is `row`, and each further one `taps` more.
+    """
+    cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
+    cdef real best[MOST_LANES]
+    cdef real at[MOST_LANES]
+    # apart, or the compiler would store only where something changes, lane by lane
+    cdef real next_best[MOST_LANES]
+    cdef real next_at[MOST_LANES]
+    cdef real value, tap
+    cdef Py_ssize_t r
+    cdef int k
+    for k in range(lanes):
+        best[k] = values[k]
+        at[k] = places[k] + row
+    for r in range(1, rows):
+        values, places, row = values + step, places + step, row + taps
+        for k in range(lanes):
+            value = values[k]
+            tap = places[k] + row
+            next_at[k] = choose(careful, value, best[k], tap, at[k])
+            next_best[k] = choose(careful, value, best[k], value, best[k])
+        for k in range(lanes):
+            at[k] = next_at[k]
+            best[k] = next_best[k]
+    for k in range(lanes):
+        y[k] = best[k]
+    for k in range(lanes):
+        numbers[k] = at[k]
+
+
+cdef inline void find_along(
+    const bint careful, const real* values, const real* places, Py_ssize_t step,
+    const Py_ssize_t rows, real row, real taps, Py_ssize_t n, real* y, real* numbers, real* spare,
+) noexcept nogil:
+    """Do so for a row of n windows; the last vector overlaps the one before."""
+    cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
+    cdef Py_ssize_t j = 0
+    if n < lanes:
+        find_down(careful, values, places, step, rows, row, taps, spare, numbers)
+        copy_run(y, spare, n)
+        return
+    while j + lanes < n:
+        find_down(
+            careful, values + j, places + j, step, rows, row, taps, y + j, numbers + j
+        )
+        j = j + lanes
+    j = n - lanes
+    find_down(careful, values + j, places + j, step, rows, row, taps, y + j, numbers + j)
+
+
+cdef inline void find_windows(
+    const bint careful, const real* values, const real* places, Py_ssize_t step, Py_ssize_t rows,
+    real row, real taps, Py_ssize_t n, real* y, real* numbers, real* spare,
+) noexcept nogil:
+    """Do so for the usual numbers of rows, and all others."""
+    if rows == 3:
+        find_along(careful, values, places, step, 3, row, taps, n, y, numbers, spare)
+    elif rows == 2:
+        find_along(careful, values, places, step, 2, row, taps, n, y, numbers, spare)
+    else:
+        find_along(careful, values, places, step, rows, row, taps, n, y, numbers, spare)
+
+
+cdef bint find_band(
+    const TapPool* layout, const real* image, Py_ssize_t first, Py_ssize_t last, real* y,
+    real* scratch, Watch* watch,
+) noexcept nogil:
+    """Compute some rows of windows of a plane; return whether they were still wanted."""
+    cdef const Pool* pool = &layout.pool
+    cdef const Axis* down = &pool.rows
+    cdef Py_ssize_t width = pool.columns.size
+    cdef Py_ssize_t n = pool.columns.outputs
+    cdef Py_ssize_t step = down.dilation * pool.line
+    cdef real* phases = scratch + layout.phases
+    cdef const real* starts = scratch + layout.starts
+    cdef real* values = scratch + layout.values
+    cdef real* places = scratch + layout.places
+    cdef real* spare = scratch + layout.spare
+    cdef real* numbers
+    cdef real taps = <real>pool.columns.kernel
+    cdef real row
+    cdef Py_ssize_t seen = max(0, first * down.stride - down.before)
+    cdef Py_ssize_t last_seen = min(
+        down.size, (last - 1) * down.stride + (down.kernel - 1) * down.dilation + 1 - down.before
+    )
+    cdef Py_ssize_t h, i, r, rows, at
+    cdef bint careful = False
+    for h in range(seen, last_seen):
+        if not goes_on(watch, width):
+            return False
+        deal_row(pool, image + h * width, phases)
+        at = (h - seen) * pool.line
+        if not rank_row(pool, phases, starts, values + at, places + at, &careful, watch):
+            return False
+    for i in range(first, last):
+        r = first_tap(down, i)
+        rows = last_tap(down, i, down.size) - r
+        if not goes_on(watch, rows * n):
+            return False
+        at = (i * down.stride + r * down.dilation - down.before - seen) * pool.line
+        row = <real>(r * pool.columns.kernel)
+        numbers = scratch + layout.numbers + (i - first) * n
+        if careful:
+            find_windows(
+                True, values + at, places + at, step, rows, row, taps, n, y + i * n, numbers, spare
+            )
+        else:
+            find_windows(
+                False, values + at, places + at, step, rows, row, taps, n, y + i * n, numbers,
+                spare,
+            )
+    return True
+
+
+cdef void max_pool_taps(
+    const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
+) noexcept nogil:
+    cdef const TapPool* layout = <const TapPool*>made
+    cdef const Pool* pool = &layout.pool
+    cdef PoolUnit unit = find_planes(pool, number, pool.rows.outputs)
+    cdef Py_ssize_t n = pool.columns.outputs
+    cdef const real* image
+    cdef Py_ssize_t plane, first, last, begin
+    # all that is beside the image, once and for all
+    fill_row(scratch + layout.phases, <real>-INFINITY, joined_values(pool))
+    first_taps(&pool.columns, pool.line, scratch + layout.starts)
+    for plane in range(unit.plane, unit.last_plane):
+        image = <const real*>operands.image + plane * pool.rows.size * pool.columns.size
+        begin = plane * pool.rows.outputs * n
+        first = unit.row
+        while first < unit.last_row:
+            last = min(first + layout.band, unit.last_row)
+            if not find_band(
+                layout, image, first, last, <real*>operands.result + begin, scratch, watch
+            ):
+                return
+            narrow_taps(
+                pool, scratch + layout.numbers, (last - first) * n, operands.taps,
+                begin + first * n,
+            )
+            first = last
+
+
+enter("max_pool_taps", lay_out_max_pool_taps, max_pool_taps[float], max_pool_taps[double])
