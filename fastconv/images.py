@@ -401,7 +401,7 @@ def explain_convolve2d(
         filtering.output_shape,
         computed,
         choice.way,
-        running.direct_call(filtering, choice.backend).plan().leaf.implementation.name,
+        running.direct_name(filtering, choice.backend),
         {name: time / 1e6 for name, time in choice.nanoseconds.items()},
         choice.refusals,
         blocks,

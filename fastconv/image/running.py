@@ -1,5 +1,8 @@
 """Filtering of arrays tap by tap, where they lie or from copies of what tiles see.
 
+An image in order, of the dtype that is computed, is filtered in one call of a compiled kernel
+(banded.py), unless it is narrow or another backend is asked for. What follows is for the others.
+
 Most outputs see nothing beyond the edge of the image. Where nearly all are such, the image is
 filtered where it lies, as if there were zeros around, and then the few at the edges once more, with
 what is beyond. Else, and where the image is to be cast, it is copied and extended tile by tile.
@@ -26,10 +29,11 @@ from ..call import Call, find_calls, remembered
 from ..problem import Axis
 from ..problem.extension import extend_part
 from ..problem.operands import Array, is_prepared
+from .banded import find_banded, is_suited
 from .shapes import Filtering
 from .tiles import Row, Tile, edges, tiles, whole
 
-__all__ = ["direct", "direct_call", "direct_inside", "has_small_edges", "with_zeros"]
+__all__ = ["direct", "direct_call", "direct_inside", "direct_name", "has_small_edges", "with_zeros"]
 
 
 def direct_call(filtering: Filtering, backend: str) -> Call:
@@ -45,8 +49,22 @@ def direct_call(filtering: Filtering, backend: str) -> Call:
     ).forward  # fmt: skip
 
 
+def direct_name(filtering: Filtering, backend: str) -> str:
+    """Return the kernel that filters an image in order."""
+    if backend == "auto" and is_suited(filtering):
+        return "filter_direct"
+    return direct_call(filtering, backend).plan().leaf.implementation.name
+
+
 def direct(filtering: Filtering, x: Array, kernels: Array, backend: str, y: Array | None) -> Array:
     """Fill y (N, K, OH, OW) from x (N, H, W) and kernels (K, R, S), tap by tap; return it."""
+    if backend == "auto" and x.dtype == filtering.dtype and is_prepared(x):
+        banded = find_banded(filtering, two_passes=False)
+        if banded is not None:
+            if y is None:
+                y = np.empty(filtering.output_shape, filtering.dtype)
+            banded.fill(y, x, kernels)
+            return y
     if filtering.is_plain and x.dtype == filtering.dtype:
         return direct_call(filtering, backend)(x[:, None], kernels[:, None], None, None, y)
     if has_small_edges(filtering, x):

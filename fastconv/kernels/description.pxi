@@ -76,12 +76,21 @@ cdef struct Counted:
     Py_ssize_t end_column
 
 
+# Of an image that goes on beyond its edge: for each row and column, from the first that is seen on,
+# the one of the image that it copies, or OUTSIDE for the value.
+cdef struct Beyond:
+    const Py_ssize_t* rows
+    const Py_ssize_t* columns
+    double value
+
+
 cdef struct Description:
     Problem problem
     Taps taps
     Output output
     Blocks blocks
     Counted counted
+    Beyond beyond
 
 
 cdef Axis read_axis(axis) except *:
@@ -173,4 +182,21 @@ cdef Description read_pooling(description) except *:
         (read.counted.first_row, read.counted.end_row),
         (read.counted.first_column, read.counted.end_column),
     ) = problem.counted
+    return read
+
+
+cdef Description read_filtering(description) except *:
+    """Read the description of filtered images, which keeps the tables alive."""
+    cdef Description read
+    blocks = description.blocks
+    read.problem = read_problem(description.problem)
+    read.taps = read_taps(None, &read.problem)
+    read.output = read_output(None)
+    read.blocks = Blocks(
+        images=1, rows=blocks.rows, columns=blocks.columns, channels=1,
+        filters=read.problem.filters, parts=1,
+    )
+    read.beyond.rows = <const Py_ssize_t*>address_of(description.row_sources)
+    read.beyond.columns = <const Py_ssize_t*>address_of(description.column_sources)
+    read.beyond.value = description.fillvalue
     return read

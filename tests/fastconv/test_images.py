@@ -572,14 +572,51 @@ def test_however_small_the_tiles(mode, boundary):
     small = {"IMAGE_BAND_BYTES": 200, "IMAGE_TILE_BYTES": 900, "IMAGE_TILE_FEWEST_COLUMNS": 3,
              "IMAGE_BAND_TAPS": 1}  # fmt: skip
     edges = {"IMAGE_EDGES_BYTES": 0, "IMAGE_EDGE_SHARE": 0.9}
+    copies = {"FILTER_TILE_USED": 2.0}  # never in one call
     for size, taps in product(((1, 9), (2, 30), (7, 5), (31, 1)), KERNELS[3:]):
         x, k = whole(rng, 2, *size), product_kernel(rng, *taps)
         for way, bank in (("direct", k), ("direct", np.stack([k, k])), ("separable", k)):
             usual = fastconv.convolve2d(x, bank, mode, boundary, 3, backend=way)
-            for numbers in (small, edges, small | edges):
+            for numbers in (copies, copies | small, copies | edges, copies | small | edges):
                 with tuned(**numbers):
                     y = fastconv.convolve2d(x, bank, mode, boundary, 3, backend=way)
                 assert_equal(y, usual, f"{size} {taps} {way} {numbers}")
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="there is nothing compiled")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("boundary", ["fill", "symm", "mirror", "nearest", "wrap"])
+def test_one_call_is_what_copies_of_tiles_are(boundary, dtype):
+    """At the ends of its tiles, units cut anywhere, on any number of threads: the same integers."""
+    rng = np.random.default_rng(33)
+    once = {"FILTER_TILE_USED": 0.0, "FILTER_MOST_COPIES": 100}
+    cut = once | {"FILTER_BAND_BYTES": 1, "FILTER_FEWEST_ROWS": 1, "STENCIL_FEWEST_ROWS": 1}
+    kernels = [(1, 1), (1, 7), (2, 2), (3, 3), (3, 8), (5, 5), (7, 1), (9, 4), (12, 23)]
+    for size, taps in product([(1, 1), (3, 30), (4, 24), (9, 25), (37, 49), (41, 130)], kernels):
+        x, k = whole(rng, 2, *size, dtype=dtype), product_kernel(rng, *taps, dtype)
+        for way, bank in (("direct", k), ("direct", np.stack([k, 2 * k])), ("separable", k)):
+            with tuned(FILTER_TILE_USED=2.0):
+                expected = fastconv.convolve2d(x, bank, "full", boundary, 3, backend=way)
+            for numbers, threads in ((once, 1), (cut, 1), (cut | {"FLOPS_WORTH_A_THREAD": 1}, 3)):
+                y = poisoned(expected.shape, dtype)
+                with tuned(**numbers), fastconv.num_threads(threads):
+                    fastconv.convolve2d(x, bank, "full", boundary, 3, backend=way, out=y)
+                assert_equal(y, expected, f"{size} {taps} {way} {numbers} {threads}")
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="there is nothing compiled")
+def test_images_in_order_are_filtered_in_one_call():
+    shapes = [(1000, 1000), (512, 512), (64, 64)]
+    for image, side in product(shapes, (3, 5, 7, 11, 13)):
+        found = fastconv.explain_convolve2d(image, (side, side), "same", "mirror")
+        assert found.kernel_name == "filter_direct"
+    # rows that leave most of a tile idle, and what would not fit into a thread's scratch
+    for image, kernel in (((1000, 10), (3, 3)), ((4000, 4000), (3000, 3000))):
+        found = fastconv.explain_convolve2d(image, kernel, "same", backend="direct")
+        assert found.kernel_name != "filter_direct"
+    assert fastconv.explain_convolve2d((99, 99), (3, 3), backend="gemm").kernel_name != (
+        "filter_direct"
+    )
 
 
 # ── arrays ──────────────────────────────────────────────────────────────────────────────────────
