@@ -35,10 +35,11 @@ __all__ = ["Banded", "columns_and_rows", "find_banded", "is_suited"]
 
 
 class Blocks(NamedTuple):
-    """How many rows and columns of the output are a unit."""
+    """How many rows and columns of the output are a unit; or a square of so large a side."""
 
     rows: int
     columns: int
+    side: int = 0
 
 
 class _Description(NamedTuple):
@@ -78,8 +79,10 @@ class Banded:
             filtering.fillvalue,
         )  # fmt: skip
         made = kernel("Filters")(description)
-        self._run, self._units = made.run, made.units
+        self._made = made
+        self._units = made.units
         self._threads = threads
+        self._spectra_values = kernel("spectra_values")(made) if blocks.side else 0
         self._scratch_bytes = scratch_of_threads(made, threads)
 
     def fill(self, y: Array, x: Array, weights: Array) -> None:
@@ -88,8 +91,12 @@ class Banded:
         `weights` are kernels (K, R, S), or for two passes what `columns_and_rows` returns.
         """
         target = y if is_prepared(y) else np.empty(y.shape, y.dtype)
+        spectra = None
+        if self._spectra_values:
+            spectra = np.empty(self._spectra_values, y.dtype)
+            kernel("transform_filters")(self._made, weights, spectra)
         scratch = take(self._scratch_bytes)
-        self._run(x, weights, target, scratch, 0, self._units, self._threads)
+        self._made.run(x, weights, spectra, target, scratch, 0, self._units, self._threads)
         give_back(scratch)
         if target is not y:
             y[...] = target
@@ -109,7 +116,8 @@ def find_banded(filtering: Filtering, *, two_passes: bool) -> Banded | None:
     are, nor on threads.
     """
     taps = sum(filtering.kernel_shape[1:]) if two_passes else filtering.taps
-    return _remembered(filtering, two_passes, threads_for(filtering.flops // filtering.taps * taps))
+    threads = threads_for(filtering.flops // filtering.taps * taps)
+    return _remembered(filtering, two_passes, threads)
 
 
 def is_suited(filtering: Filtering) -> bool:
@@ -154,7 +162,11 @@ def _blocks(filtering: Filtering, two_passes: bool, threads: int) -> Blocks | No
         rows = ceil_div(rows, 2)
     if seen_bytes(rows, lanes) > tuning.MOST_SCRATCH_BYTES:
         return None
+    # rows as long as the image's are read and written fastest: rather fewer of them
+    fewest = min(rows, max(tile_rows, tuning.STENCIL_FEWEST_ROWS, (1 + two_passes) * taps))
     columns = width
+    while rows > fewest and seen_bytes(rows, columns) > tuning.FILTER_BAND_BYTES:
+        rows = max(fewest, ceil_div(rows, 2))
     while columns > max(lanes, across) and seen_bytes(rows, columns) > tuning.FILTER_BAND_BYTES:
         columns = ceil_div(columns, 2)
     columns = min(width, ceil_div(columns, lanes) * lanes)

@@ -33,7 +33,16 @@ from .banded import find_banded, is_suited
 from .shapes import Filtering
 from .tiles import Row, Tile, edges, tiles, whole
 
-__all__ = ["direct", "direct_call", "direct_inside", "direct_name", "has_small_edges", "with_zeros"]
+__all__ = [
+    "copy_of_seen",
+    "direct",
+    "direct_call",
+    "direct_inside",
+    "direct_name",
+    "has_small_edges",
+    "inside",
+    "with_zeros",
+]
 
 
 def direct_call(filtering: Filtering, backend: str) -> Call:
@@ -104,12 +113,11 @@ def with_zeros(filtering: Filtering) -> Filtering:
 
 
 class _Step(NamedTuple):
-    """A tile, and what is done for it."""
+    """A tile, and the filtering of what it sees."""
 
     tile: Tile
-    seen: tuple[int, int, int]
+    seen: Filtering
     first: tuple[int, int]
-    call: Call
 
 
 class _Steps(NamedTuple):
@@ -119,18 +127,17 @@ class _Steps(NamedTuple):
     steps: list[_Step]
 
 
-def _plan(filtering: Filtering, at_edges: bool, backend: str) -> _Steps:
+def _plan(filtering: Filtering, at_edges: bool) -> _Steps:
     """Return how all outputs, or those at the edges, are computed from copies."""
     rows, columns = filtering.rows, filtering.columns
     held = Row(1, columns.kernel - 1)
     steps = []
     for region in edges(filtering) if at_edges else [whole(filtering)]:
         for tile in tiles(filtering, region, held, cut_rows=filtering.filters == 1):
-            seen = _seen(filtering, tile)
+            seen = inside(filtering, _seen(filtering, tile))
             first = tile.rows.start - rows.before, tile.columns.start - columns.before
-            call = direct_call(_inside(filtering, seen), backend)
-            steps.append(_Step(tile, seen, first, call))
-    return _Steps(max((math.prod(step.seen) for step in steps), default=0), steps)
+            steps.append(_Step(tile, seen, first))
+    return _Steps(max((math.prod(step.seen.x_shape) for step in steps), default=0), steps)
 
 
 _remembered_plan = remembered(_plan)
@@ -141,17 +148,33 @@ def _by_copies(
 ) -> None:
     """Fill all of y, or its edges."""
     is_small = math.prod(filtering.x_shape) <= tuning.IMAGE_SMALL_PIXELS
-    planned = (_remembered_plan if is_small else _plan)(filtering, at_edges, backend)
+    planned = (_remembered_plan if is_small else _plan)(filtering, at_edges)
     # One for all: memory that is new to the process costs as much as what is done with it here.
     scratch = np.empty(planned.room, filtering.dtype)
-    weight = kernels[:, None]
-    for tile, seen, (i, j), call in planned.steps:
-        part = scratch[: math.prod(seen)].reshape(seen)
+    for tile, seen, (i, j) in planned.steps:
+        part = scratch[: math.prod(seen.x_shape)].reshape(seen.x_shape)
+        _, height, width = seen.x_shape
         extend_part(
-            x[tile.images], (i, i + seen[1]), (j, j + seen[2]), filtering.kind,
-            filtering.fillvalue, part,
+            x[tile.images], (i, i + height), (j, j + width), filtering.kind, filtering.fillvalue,
+            part,
         )  # fmt: skip
-        call.fill(y[tile.images, :, tile.rows, tile.columns], part[:, None], weight)
+        target = y[tile.images, :, tile.rows, tile.columns]
+        banded = find_banded(seen, two_passes=False) if backend == "auto" else None
+        if banded is not None:
+            banded.fill(target, part, kernels)
+        else:
+            direct_call(seen, backend).fill(target, part[:, None], kernels[:, None])
+
+
+def copy_of_seen(filtering: Filtering, x: Array, tile: Tile) -> Array:
+    """Return what a tile sees, in the dtype that is computed."""
+    images, height, width = _seen(filtering, tile)
+    part = np.empty((images, height, width), filtering.dtype)
+    i, j = tile.rows.start - filtering.rows.before, tile.columns.start - filtering.columns.before
+    extend_part(
+        x[tile.images], (i, i + height), (j, j + width), filtering.kind, filtering.fillvalue, part
+    )
+    return part
 
 
 def _seen(filtering: Filtering, tile: Tile) -> tuple[int, int, int]:
@@ -160,11 +183,11 @@ def _seen(filtering: Filtering, tile: Tile) -> tuple[int, int, int]:
     return images, rows + filtering.rows.kernel - 1, columns + filtering.columns.kernel - 1
 
 
-def _inside(filtering: Filtering, shape: tuple[int, int, int]) -> Filtering:
+def inside(filtering: Filtering, shape: tuple[int, ...]) -> Filtering:
     """Return the filtering of a part of the image, whatever is beyond its edge being in it."""
     images, height, width = shape
     rows, columns = (
         Axis(size, axis.kernel)
         for size, axis in ((height, filtering.rows), (width, filtering.columns))
     )
-    return replace(filtering, images=images, rows=rows, columns=columns)
+    return replace(filtering, images=images, rows=rows, columns=columns, kind="fill", fillvalue=0.0)

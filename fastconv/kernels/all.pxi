@@ -43,6 +43,9 @@ include "images.pxi"
 
 # images under filters
 include "filters.pxi"
+include "spectra.pxi"
+include "filter_spectra.pxi"
+include "filtered.pxi"
 
 # weights of two images
 include "weights_filters.pxi"

@@ -65,6 +65,7 @@ cdef struct Blocks:
     Py_ssize_t channels
     Py_ssize_t filters
     Py_ssize_t parts        # of a weight gradient: what the pixels are cut into
+    Py_ssize_t side         # of a square that is transformed, else 0
 
 
 # Of the averages of a pooling: the positions that a divisor counts, from the first of these to
@@ -144,7 +145,7 @@ cdef Description read_images(description) except *:
     read.output = read_output(piece.output)
     read.blocks = Blocks(
         images=blocks.images, rows=blocks.rows, columns=getattr(blocks, "columns", 0),
-        channels=blocks.channels, filters=blocks.filters, parts=1,
+        channels=blocks.channels, filters=blocks.filters, parts=1, side=0,
     )
     return read
 
@@ -158,7 +159,7 @@ cdef Description read_weights(description) except *:
     read.output = read_output(None)
     read.blocks = Blocks(
         images=1, rows=blocks.rows, columns=0, channels=blocks.channels, filters=blocks.filters,
-        parts=blocks.parts,
+        parts=blocks.parts, side=0,
     )
     return read
 
@@ -176,7 +177,7 @@ cdef Description read_pooling(description) except *:
     read.taps = read_taps(None, &read.problem)
     read.output = read_output(None)
     read.blocks = Blocks(
-        images=blocks.planes, rows=blocks.rows, columns=0, channels=1, filters=1, parts=1
+        images=blocks.planes, rows=blocks.rows, columns=0, channels=1, filters=1, parts=1, side=0
     )
     (
         (read.counted.first_row, read.counted.end_row),
@@ -194,7 +195,7 @@ cdef Description read_filtering(description) except *:
     read.output = read_output(None)
     read.blocks = Blocks(
         images=1, rows=blocks.rows, columns=blocks.columns, channels=1,
-        filters=read.problem.filters, parts=1,
+        filters=read.problem.filters, parts=1, side=blocks.side,
     )
     read.beyond.rows = <const Py_ssize_t*>address_of(description.row_sources)
     read.beyond.columns = <const Py_ssize_t*>address_of(description.column_sources)

@@ -11,6 +11,10 @@
 # rows follow each other at an odd number of cache lines, since those of most images would meet in
 # the same places of the first-level cache. So memory is read, and written, in its order.
 
+cdef enum:
+    NEAR_BYTES = 32768
+
+
 cdef struct Filtered:
     Description given
     Tiling tiling           # of the kernels; if there are two passes, of their columns,
@@ -109,30 +113,44 @@ cdef void filter_direct(
     cdef real* band = scratch + layout.band
     cdef real* panel = scratch + layout.panel
     cdef Py_ssize_t seen = unit.columns + tiling.across - 1
-    cdef Py_ssize_t i, k
-    for i in range(max(unit.rows, tiling.rows) + tiling.taps - 1):
-        if not goes_on(watch, tiling.pitch):
-            return
-        if i < unit.rows + tiling.taps - 1:
-            extend_row(
-                problem, &layout.given.beyond, plane, unit.first_row + i, unit.first_column, seen,
-                band,
+    # where what a row of tiles sees fits the first-level cache, and there is only one filter, a row
+    # is copied when a tile first sees it, and read while it is near
+    cdef bint near = (
+        problem.filters == 1
+        and (tiling.taps + tiling.rows) * tiling.pitch * <Py_ssize_t>sizeof(real) < NEAR_BYTES
+    )
+    cdef Py_ssize_t rows = min(unit.rows, tiling.rows) if near else unit.rows
+    cdef Py_ssize_t copied = 0
+    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t k
+    while i < unit.rows:
+        i = min(i, unit.rows - rows)
+        while copied < i + max(rows, tiling.rows) + tiling.taps - 1:
+            if not goes_on(watch, tiling.pitch):
+                return
+            if copied < unit.rows + tiling.taps - 1:
+                extend_row(
+                    problem, &layout.given.beyond, plane, unit.first_row + copied,
+                    unit.first_column, seen, band + copied * tiling.pitch,
+                )
+                fill_row(band + copied * tiling.pitch + seen, <real>0, tiling.pitch - seen)
+            else:  # of a tile with more rows than there are
+                fill_row(band + copied * tiling.pitch, <real>0, tiling.pitch)
+            copied = copied + 1
+        for k in range(problem.filters):
+            if problem.filters > 1 or i == 0:
+                pack_shifted(
+                    <const real*>operands.weights + k * problem.taps, tiling.taps, tiling.across,
+                    tiling.rows, panel,
+                )
+            cover(
+                tiling, panel, band + i * tiling.pitch, <real>0, rows, unit.columns,
+                y + filtered_index(problem, &unit, k) + i * problem.columns.outputs,
+                problem.columns.outputs, watch,
             )
-            fill_row(band + seen, <real>0, tiling.pitch - seen)
-        else:  # of a tile with more rows than there are
-            fill_row(band, <real>0, tiling.pitch)
-        band = band + tiling.pitch
-    for k in range(problem.filters):
-        pack_shifted(
-            <const real*>operands.weights + k * problem.taps, tiling.taps, tiling.across,
-            tiling.rows, panel,
-        )
-        cover(
-            tiling, panel, scratch + layout.band, <real>0, unit.rows, unit.columns,
-            y + filtered_index(problem, &unit, k), problem.columns.outputs, watch,
-        )
-        if stopped(watch):
-            return
+            if stopped(watch):
+                return
+        i = i + rows
 
 
 cdef void filter_separable(
@@ -190,20 +208,3 @@ enter(
     "filter_separable", lay_out_filter_separable, filter_separable[float],
     filter_separable[double],
 )
-
-
-cdef class Filters(Compiled):
-    """Images under filters, laid out for a kernel. See isa/baseline.pyi."""
-
-    def __init__(self, description):
-        cdef Description given = read_filtering(description)
-        self.lay_out(description.kernel, &given)
-        self.memory.append(description)     # its tables
-
-    def run(self, x, w, y, scratch, Py_ssize_t first, Py_ssize_t last, int threads):
-        """Compute the units [first, last) of y, with the scratch of so many threads."""
-        cdef Operands operands = Operands(
-            image=address_of(x), weights=address_of(w), panels=NULL, bias=NULL, gradient=NULL,
-            result=writable_address_of(y),
-        )
-        self.run_units(&operands, scratch, first, last, threads)

@@ -194,6 +194,21 @@ def test_the_stencils_are_unrolled_into_vectors(dtype, name):
             assert scalars <= (multiplies // 50 if two_lanes else 0)
 
 
+@pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@pytest.mark.parametrize("name", BUILT)
+@pytest.mark.parametrize("dtype", SPECIALISATIONS)
+@pytest.mark.parametrize("function", ["transform_columns", "restore_columns"])
+def test_the_steps_of_spectra_are_vectors(function, dtype, name):
+    """Three turns of four products each, and sixteen additions with turns and without."""
+    _, suffix = SPECIALISATIONS[dtype]
+    (body,) = _bodies(name, dtype, rf"_{function}$")
+    fused = rf"v?(fn?m(add|sub)\d+|mul){suffix}\s.*%{REGISTERS[name]}"
+    added = rf"v?(add|sub){suffix}\s.*%{REGISTERS[name]}"
+    assert len(re.findall(fused, body)) >= 12
+    assert len(re.findall(added, body)) >= 2 * 16
+    assert not re.search(rf"v?(fn?m(add|sub)\d+|mul|add|sub)s{suffix[1]}\s", body)
+
+
 # Comparisons (maxima are some) of whole vectors and of single values, of windows with and without a
 # NaN among them: these are left for what is less than a vector wide.
 COMPARISONS = {
