@@ -105,10 +105,10 @@ def convolve2d(
     -----
     Direct and separable results are within (R·S + 2)·u·Σ|K||X| of the exact sum, where u is half
     the spacing of numbers at 1 ("separable" by name, of a kernel of fewer than 16 taps or so,
-    within (R + S + 12)·u); integers are exact. By FFT, which is taken for very large kernels, the
-    error is that of a block: within 12·log2(n)·u·‖K‖·‖block‖ in the 2-norm, where a block has n
-    pixels; integers are rounded to what is exact. Where an image has values of wildly different
-    magnitude, "direct" keeps the digits of the small ones.
+    within (R + S + 12)·u); integers are exact. By FFT, which is taken for kernels of some 15×15
+    taps and more, the error is that of a block: within 12·log2(n)·u·‖K‖·‖block‖ in the 2-norm,
+    where a block has n pixels; integers are rounded to what is exact. Where an image has values of
+    wildly different magnitude, "direct" keeps the digits of the small ones.
 
     A NaN or infinity spoils those pixels whose window holds it, and no other, by every way.
 
@@ -394,14 +394,14 @@ def explain_convolve2d(
     choice = cost.choose(filtering, kernels, backend, x if whole else None)
     blocks = {}
     if choice.way == "fft":
-        blocks = fft.blocks_of(filtering)._asdict()
+        blocks = fft.blocks_of(filtering, integers=whole)._asdict()
     return FilteringExplanation(
         filtering.x_shape,
         filtering.kernel_shape,
         filtering.output_shape,
         computed,
         choice.way,
-        running.direct_call(filtering, choice.backend).plan().leaf.implementation.name,
+        running.direct_name(filtering, choice.backend),
         {name: time / 1e6 for name, time in choice.nanoseconds.items()},
         choice.refusals,
         blocks,

@@ -184,9 +184,16 @@ IMAGE_TILE_FEWEST_COLUMNS = 64
 # Nanoseconds of an output, and GFLOP/s beyond that, of a core with vectors of 256 bits (a Zen 3
 # with AVX2, float32): of a kernel tap by tap, and of a pass with a row or a column. With vectors of
 # another length, and float64, in proportion. GFLOP/s of NumPy, where nothing is compiled.
-IMAGE_DIRECT_NS, IMAGE_DIRECT_GFLOPS = 2.0, 70.0
-IMAGE_PASS_NS, IMAGE_PASS_GFLOPS = 0.7, 36.0
+IMAGE_DIRECT_NS, IMAGE_DIRECT_GFLOPS = 0.5, 85.0
+IMAGE_PASS_NS, IMAGE_PASS_GFLOPS = 0.4, 60.0
 IMAGE_PURE_GFLOPS = 4.0
+# In one call (a Zen 3 with AVX2): so much of its tiles has an image to fill; of so many rows is a
+# unit, or of as many as the kernel has; its band stays in the second-level cache; and rows that the
+# first of two passes makes are copies of others only so many times as often.
+FILTER_TILE_USED = 0.5
+FILTER_FEWEST_ROWS = 32
+FILTER_BAND_BYTES = 384 * KIB
+FILTER_MOST_COPIES = 2
 # Up to so many pixels, planning takes as long as filtering, and is remembered.
 IMAGE_SMALL_PIXELS = 2**20
 # A call of a convolution, in nanoseconds.
@@ -198,6 +205,9 @@ FFT_STEP_NS = 0.55
 FFT_PRODUCT_NS = 1.5
 FFT_BLOCK_NS = 40_000
 FFT_WIDE = 1.25
+# Of a compiled transform, by the side of a square: of a value of a pair of squares, there and back
+# under one filter, of a core with vectors of 256 bits (float32).
+SPECTRA_VALUE_NS = {32: 4.2, 64: 3.2, 128: 4.2, 256: 8.5}
 # Below so many taps none is thought of.
 FFT_FEWEST_TAPS = 200
 # Values of a block, unless the kernel wants more; and spectra of filters held at a time.

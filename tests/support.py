@@ -269,7 +269,7 @@ def forget_calls() -> Iterator[None]:
 
 
 @contextmanager
-def tuned(**numbers: float) -> Iterator[None]:
+def tuned(**numbers: object) -> Iterator[None]:
     """Change numbers of tuning.py inside, so that small problems cross what only large ones do."""
     with ExitStack() as stack:
         for name, number in numbers.items():

@@ -61,9 +61,7 @@ class _Large(Kernel):
 
     def _tile(self, problem: ConvProblem) -> tuple[int, int]:
         """Return rows and columns of a tile."""
-        shape: tuple[int, int] = kernel("large_tile_shape")(
-            problem.rows.kernel, problem.dtype.itemsize
-        )
+        shape: tuple[int, int] = kernel("tile_shape")(problem.rows.kernel, problem.dtype.itemsize)
         return shape
 
     def _bytes(self, problem: ConvProblem, rows: int, filters: int) -> int:

@@ -222,6 +222,4 @@ def _separable_cost(filtering: Filtering) -> float:
 
 
 def _fft_cost(filtering: Filtering, integers: bool) -> float:
-    old = not hasattr(np, "long")  # before NumPy 2
-    is_wide = integers or old or filtering.dtype == np.float64
-    return cost_of_blocks(filtering) * (tuning.FFT_WIDE if is_wide else 1.0)
+    return cost_of_blocks(filtering, integers=integers)

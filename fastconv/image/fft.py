@@ -12,6 +12,9 @@ whose windows lie in the block do not notice (overlap-save). Blocks overlap by t
 pixel, and have extents 2^a·3^b·5^c, for which an FFT is fast. Kernel and blocks are all that is
 held, the spectra of at most `tuning.FFT_SPECTRA_BYTES` of filters at a time.
 
+NumPy transforms large blocks, and those of integers; a compiled kernel small ones that stay in the
+caches, two squares as one block: squares.py.
+
 The error is of the block as a whole, not of each sum:
 
     |ŷ - y| <= 12·log2(n·m)·u·‖k‖·‖block‖        in the 2-norm
@@ -41,9 +44,11 @@ import numpy as np
 from .. import tuning
 from ..problem.axis import ceil_div
 from ..problem.extension import extend_part
-from ..problem.operands import Array
-from .running import direct_inside
+from ..problem.operands import Array, is_prepared
+from .running import copy_of_seen, direct_inside, inside
 from .shapes import Filtering
+from .squares import Squares, find_spectral, squares_of
+from .tiles import Row, tiles, whole
 
 __all__ = ["Blocks", "blocks_of", "by_fft", "cost_of_blocks", "error_bound", "fast_length"]
 
@@ -147,13 +152,36 @@ def _chosen(filtering: Filtering) -> tuple[float, tuple[int, int], tuple[int, in
     )  # fmt: skip
 
 
-def cost_of_blocks(filtering: Filtering) -> float:
+def cost_of_blocks(filtering: Filtering, *, integers: bool) -> float:
     """Return about how many nanoseconds an image takes."""
-    return _chosen(filtering)[0]
+    squares = _squares(filtering, integers)
+    return _cost_in_numpy(filtering, integers) if squares is None else squares.nanoseconds
 
 
-def blocks_of(filtering: Filtering) -> Blocks:
+def _cost_in_numpy(filtering: Filtering, integers: bool) -> float:
+    old = not hasattr(np, "long")  # before NumPy 2
+    is_wide = integers or old or filtering.dtype == np.float64
+    return _chosen(filtering)[0] * (tuning.FFT_WIDE if is_wide else 1.0)
+
+
+def _squares(filtering: Filtering, integers: bool) -> Squares | None:
+    """Return how compiled transforms would cut an image, or None where NumPy's take less."""
+    squares = None if integers else squares_of(filtering)
+    if squares is None or squares.nanoseconds > _cost_in_numpy(filtering, integers):
+        return None
+    return squares
+
+
+def blocks_of(filtering: Filtering, *, integers: bool) -> Blocks:
     """Return how the work is cut, whatever the threads."""
+    squares = _squares(filtering, integers)
+    if squares is not None:
+        rows, columns, side = squares.blocks
+        return Blocks(side, side, rows, columns, 1)
+    return _blocks_in_numpy(filtering)
+
+
+def _blocks_in_numpy(filtering: Filtering) -> Blocks:
     rows, columns = filtering.rows, filtering.columns
     _, (height, outputs), (width, across) = _chosen(filtering)
     whole = outputs == rows.outputs and across == columns.outputs
@@ -170,7 +198,11 @@ def by_fft(
     filtering: Filtering, x: Array, kernels: Array, y: Array, threads: int, *, integers: bool
 ) -> None:
     """Fill y (N, K, OH, OW) from x (N, H, W) and finite kernels (K, R, S)."""
-    blocks = blocks_of(filtering)
+    squares = _squares(filtering, integers)
+    if squares is not None and not _moderate(kernels)[1].any():
+        _by_squares(filtering, squares, x, kernels, y)
+        return
+    blocks = _blocks_in_numpy(filtering)
     dtype = np.dtype(np.float64) if integers else filtering.dtype
     spectrum_bytes = blocks.height * (blocks.width // 2 + 1) * dtype.itemsize * 2
     group = max(1, tuning.FFT_SPECTRA_BYTES // spectrum_bytes)
@@ -200,6 +232,22 @@ def by_fft(
             except BaseException:  # Ctrl-C too: the blocks that wait are not wanted any more
                 pool.shutdown(cancel_futures=True)
                 raise
+
+
+def _by_squares(filtering: Filtering, squares: Squares, x: Array, kernels: Array, y: Array) -> None:
+    """Fill y by compiled transforms, of an image that has to be cast tile by tile."""
+    if x.dtype == filtering.dtype and is_prepared(x):
+        find_spectral(filtering, squares.blocks).fill(y, x, kernels)
+        return
+    held = Row(1, filtering.columns.kernel - 1)
+    for tile in tiles(filtering, whole(filtering), held, cut_rows=True):
+        part = copy_of_seen(filtering, x, tile)
+        seen = inside(filtering, part.shape)
+        cut = squares_of(seen)
+        assert cut is not None  # it depends on the kernels alone
+        find_spectral(seen, cut.blocks).fill(
+            y[tile.images, :, tile.rows, tile.columns], part, kernels
+        )
 
 
 class _Transform:

@@ -26,6 +26,7 @@ from ..call import find_calls
 from ..problem.extension import extend_part, sources
 from ..problem.operands import Array, is_prepared
 from ..problem.padding import Pads
+from .banded import columns_and_rows, find_banded
 from .running import has_small_edges, with_zeros
 from .separable import Factors
 from .shapes import Filtering
@@ -40,6 +41,11 @@ _ROWS_AT_ONCE = 64
 
 def separable(filtering: Filtering, x: Array, factors: Factors, backend: str, y: Array) -> None:
     """Fill y (N, K, OH, OW) from x (N, H, W) by two passes with the factors of K kernels."""
+    if backend == "auto" and x.dtype == filtering.dtype and is_prepared(x):
+        banded = find_banded(filtering, two_passes=True)
+        if banded is not None:
+            banded.fill(y, x, columns_and_rows(factors))
+            return
     if has_small_edges(filtering, x):
         separable(with_zeros(filtering), x, factors, backend, y)
         for region in edges(filtering):

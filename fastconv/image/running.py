@@ -1,5 +1,8 @@
 """Filtering of arrays tap by tap, where they lie or from copies of what tiles see.
 
+An image in order, of the dtype that is computed, is filtered in one call of a compiled kernel
+(banded.py), unless it is narrow or another backend is asked for. What follows is for the others.
+
 Most outputs see nothing beyond the edge of the image. Where nearly all are such, the image is
 filtered where it lies, as if there were zeros around, and then the few at the edges once more, with
 what is beyond. Else, and where the image is to be cast, it is copied and extended tile by tile.
@@ -26,10 +29,20 @@ from ..call import Call, find_calls, remembered
 from ..problem import Axis
 from ..problem.extension import extend_part
 from ..problem.operands import Array, is_prepared
+from .banded import find_banded, is_suited
 from .shapes import Filtering
 from .tiles import Row, Tile, edges, tiles, whole
 
-__all__ = ["direct", "direct_call", "direct_inside", "has_small_edges", "with_zeros"]
+__all__ = [
+    "copy_of_seen",
+    "direct",
+    "direct_call",
+    "direct_inside",
+    "direct_name",
+    "has_small_edges",
+    "inside",
+    "with_zeros",
+]
 
 
 def direct_call(filtering: Filtering, backend: str) -> Call:
@@ -45,8 +58,22 @@ def direct_call(filtering: Filtering, backend: str) -> Call:
     ).forward  # fmt: skip
 
 
+def direct_name(filtering: Filtering, backend: str) -> str:
+    """Return the kernel that filters an image in order."""
+    if backend == "auto" and is_suited(filtering):
+        return "filter_direct"
+    return direct_call(filtering, backend).plan().leaf.implementation.name
+
+
 def direct(filtering: Filtering, x: Array, kernels: Array, backend: str, y: Array | None) -> Array:
     """Fill y (N, K, OH, OW) from x (N, H, W) and kernels (K, R, S), tap by tap; return it."""
+    if backend == "auto" and x.dtype == filtering.dtype and is_prepared(x):
+        banded = find_banded(filtering, two_passes=False)
+        if banded is not None:
+            if y is None:
+                y = np.empty(filtering.output_shape, filtering.dtype)
+            banded.fill(y, x, kernels)
+            return y
     if filtering.is_plain and x.dtype == filtering.dtype:
         return direct_call(filtering, backend)(x[:, None], kernels[:, None], None, None, y)
     if has_small_edges(filtering, x):
@@ -86,12 +113,11 @@ def with_zeros(filtering: Filtering) -> Filtering:
 
 
 class _Step(NamedTuple):
-    """A tile, and what is done for it."""
+    """A tile, and the filtering of what it sees."""
 
     tile: Tile
-    seen: tuple[int, int, int]
+    seen: Filtering
     first: tuple[int, int]
-    call: Call
 
 
 class _Steps(NamedTuple):
@@ -101,18 +127,17 @@ class _Steps(NamedTuple):
     steps: list[_Step]
 
 
-def _plan(filtering: Filtering, at_edges: bool, backend: str) -> _Steps:
+def _plan(filtering: Filtering, at_edges: bool) -> _Steps:
     """Return how all outputs, or those at the edges, are computed from copies."""
     rows, columns = filtering.rows, filtering.columns
     held = Row(1, columns.kernel - 1)
     steps = []
     for region in edges(filtering) if at_edges else [whole(filtering)]:
         for tile in tiles(filtering, region, held, cut_rows=filtering.filters == 1):
-            seen = _seen(filtering, tile)
+            seen = inside(filtering, _seen(filtering, tile))
             first = tile.rows.start - rows.before, tile.columns.start - columns.before
-            call = direct_call(_inside(filtering, seen), backend)
-            steps.append(_Step(tile, seen, first, call))
-    return _Steps(max((math.prod(step.seen) for step in steps), default=0), steps)
+            steps.append(_Step(tile, seen, first))
+    return _Steps(max((math.prod(step.seen.x_shape) for step in steps), default=0), steps)
 
 
 _remembered_plan = remembered(_plan)
@@ -123,17 +148,33 @@ def _by_copies(
 ) -> None:
     """Fill all of y, or its edges."""
     is_small = math.prod(filtering.x_shape) <= tuning.IMAGE_SMALL_PIXELS
-    planned = (_remembered_plan if is_small else _plan)(filtering, at_edges, backend)
+    planned = (_remembered_plan if is_small else _plan)(filtering, at_edges)
     # One for all: memory that is new to the process costs as much as what is done with it here.
     scratch = np.empty(planned.room, filtering.dtype)
-    weight = kernels[:, None]
-    for tile, seen, (i, j), call in planned.steps:
-        part = scratch[: math.prod(seen)].reshape(seen)
+    for tile, seen, (i, j) in planned.steps:
+        part = scratch[: math.prod(seen.x_shape)].reshape(seen.x_shape)
+        _, height, width = seen.x_shape
         extend_part(
-            x[tile.images], (i, i + seen[1]), (j, j + seen[2]), filtering.kind,
-            filtering.fillvalue, part,
+            x[tile.images], (i, i + height), (j, j + width), filtering.kind, filtering.fillvalue,
+            part,
         )  # fmt: skip
-        call.fill(y[tile.images, :, tile.rows, tile.columns], part[:, None], weight)
+        target = y[tile.images, :, tile.rows, tile.columns]
+        banded = find_banded(seen, two_passes=False) if backend == "auto" else None
+        if banded is not None:
+            banded.fill(target, part, kernels)
+        else:
+            direct_call(seen, backend).fill(target, part[:, None], kernels[:, None])
+
+
+def copy_of_seen(filtering: Filtering, x: Array, tile: Tile) -> Array:
+    """Return what a tile sees, in the dtype that is computed."""
+    images, height, width = _seen(filtering, tile)
+    part = np.empty((images, height, width), filtering.dtype)
+    i, j = tile.rows.start - filtering.rows.before, tile.columns.start - filtering.columns.before
+    extend_part(
+        x[tile.images], (i, i + height), (j, j + width), filtering.kind, filtering.fillvalue, part
+    )
+    return part
 
 
 def _seen(filtering: Filtering, tile: Tile) -> tuple[int, int, int]:
@@ -142,11 +183,11 @@ def _seen(filtering: Filtering, tile: Tile) -> tuple[int, int, int]:
     return images, rows + filtering.rows.kernel - 1, columns + filtering.columns.kernel - 1
 
 
-def _inside(filtering: Filtering, shape: tuple[int, int, int]) -> Filtering:
+def inside(filtering: Filtering, shape: tuple[int, ...]) -> Filtering:
     """Return the filtering of a part of the image, whatever is beyond its edge being in it."""
     images, height, width = shape
     rows, columns = (
         Axis(size, axis.kernel)
         for size, axis in ((height, filtering.rows), (width, filtering.columns))
     )
-    return replace(filtering, images=images, rows=rows, columns=columns)
+    return replace(filtering, images=images, rows=rows, columns=columns, kind="fill", fillvalue=0.0)

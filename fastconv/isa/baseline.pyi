@@ -83,6 +83,21 @@ class Images(Compiled):
         scratch: Array, first: int, last: int, threads: int,
     ) -> None: ...  # fmt: skip
 
+class Filters(Compiled):
+    """Images under filters, laid out for "filter_direct", "filter_separable" or "filter_spectra".
+
+    `description` has .kernel, .problem (a convolution of one channel), .blocks (.rows, .columns,
+    .side), .row_sources, .column_sources (of all that is seen, as `problem.extension.sources` gives
+    them) and .fillvalue. `w` are kernels (K, R, S), or for "filter_separable" a column and a row of
+    each filter, (K, R + S); `spectra` are what `transform_filters` makes of the kernels.
+    """
+
+    def __init__(self, description: Any) -> None: ...
+    def run(
+        self, x: Array, w: Array, spectra: Array | None, y: Array, scratch: Array, first: int,
+        last: int, threads: int,
+    ) -> None: ...  # fmt: skip
+
 class Weights(Compiled):
     """Weights made of two images: the weight gradient of a problem, laid out for a kernel.
 
@@ -140,9 +155,11 @@ input_grad_parallel: InputGrad
 
 def bias_grad_parallel(grad: Array, db: Array, first: int, last: int, threads: int) -> None: ...
 def vector_values(itemsize: int) -> int: ...
+def spectra_values(made: Filters) -> int: ...
+def transform_filters(made: Filters, w: Array, spectra: Array) -> None: ...
 
-# Rows and columns of a tile of "stencil_large" under so many rows of taps.
-def large_tile_shape(taps: int, itemsize: int) -> tuple[int, int]: ...
+# Rows and columns of a tile of "stencil_large" and the filters, under so many rows of taps.
+def tile_shape(taps: int, itemsize: int) -> tuple[int, int]: ...
 def band_values(problem: Problem, rows: int, vector: int = 1) -> int: ...
 def panel_filters(kernel: str, itemsize: int) -> int: ...
 def packed_values(kernel: str, problem: Problem) -> int: ...

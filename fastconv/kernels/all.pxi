@@ -25,6 +25,8 @@ include "taps.pxi"
 include "band.pxi"
 include "banded.pxi"
 include "strip.pxi"
+include "tiling.pxi"
+include "extended.pxi"
 
 # images of an image
 include "gemm_filters.pxi"
@@ -41,6 +43,12 @@ include "stencil_rows.pxi"
 include "stencil_large.pxi"
 include "stencil_channels.pxi"
 include "images.pxi"
+
+# images under filters
+include "filters.pxi"
+include "spectra.pxi"
+include "filter_spectra.pxi"
+include "filtered.pxi"
 
 # weights of two images
 include "weights_filters.pxi"

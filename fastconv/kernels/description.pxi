@@ -66,6 +66,7 @@ cdef struct Blocks:
     Py_ssize_t filters
     Py_ssize_t parts        # of a weight gradient: what the pixels are cut into
     Py_ssize_t tile         # of winograd: its outputs in a row, else 0
+    Py_ssize_t side         # of a square that is transformed, else 0
 
 
 # Of the averages of a pooling: the positions that a divisor counts, from the first of these to
@@ -77,12 +78,21 @@ cdef struct Counted:
     Py_ssize_t end_column
 
 
+# Of an image that goes on beyond its edge: for each row and column, from the first that is seen on,
+# the one of the image that it copies, or OUTSIDE for the value.
+cdef struct Beyond:
+    const Py_ssize_t* rows
+    const Py_ssize_t* columns
+    double value
+
+
 cdef struct Description:
     Problem problem
     Taps taps
     Output output
     Blocks blocks
     Counted counted
+    Beyond beyond
 
 
 cdef Axis read_axis(axis) except *:
@@ -136,7 +146,8 @@ cdef Description read_images(description) except *:
     read.output = read_output(piece.output)
     read.blocks = Blocks(
         images=blocks.images, rows=blocks.rows, columns=getattr(blocks, "columns", 0),
-        channels=blocks.channels, filters=blocks.filters, parts=1, tile=getattr(blocks, "tile", 0),
+        channels=blocks.channels, filters=blocks.filters, parts=1,
+        tile=getattr(blocks, "tile", 0), side=0,
     )
     return read
 
@@ -151,7 +162,7 @@ cdef Description read_weights(description) except *:
     read.blocks = Blocks(
         images=getattr(blocks, "images", 1), rows=blocks.rows,
         columns=getattr(blocks, "columns", 0), channels=blocks.channels, filters=blocks.filters,
-        parts=blocks.parts, tile=0,
+        parts=blocks.parts, tile=0, side=0,
     )
     return read
 
@@ -169,10 +180,28 @@ cdef Description read_pooling(description) except *:
     read.taps = read_taps(None, &read.problem)
     read.output = read_output(None)
     read.blocks = Blocks(
-        images=blocks.planes, rows=blocks.rows, columns=0, channels=1, filters=1, parts=1, tile=0
+        images=blocks.planes, rows=blocks.rows, columns=0, channels=1, filters=1, parts=1,
+        tile=0, side=0,
     )
     (
         (read.counted.first_row, read.counted.end_row),
         (read.counted.first_column, read.counted.end_column),
     ) = problem.counted
+    return read
+
+
+cdef Description read_filtering(description) except *:
+    """Read the description of filtered images, which keeps the tables alive."""
+    cdef Description read
+    blocks = description.blocks
+    read.problem = read_problem(description.problem)
+    read.taps = read_taps(None, &read.problem)
+    read.output = read_output(None)
+    read.blocks = Blocks(
+        images=1, rows=blocks.rows, columns=blocks.columns, channels=1,
+        filters=read.problem.filters, parts=1, tile=0, side=blocks.side,
+    )
+    read.beyond.rows = <const Py_ssize_t*>address_of(description.row_sources)
+    read.beyond.columns = <const Py_ssize_t*>address_of(description.column_sources)
+    read.beyond.value = description.fillvalue
     return read

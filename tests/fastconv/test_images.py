@@ -416,7 +416,8 @@ def test_blocks_of_any_size_make_the_same(values, boundary):
     rng = np.random.default_rng(12)
     x, bank = whole(rng, 3, 41, 37), whole(rng, 3, 6, 5)
     expected = fastconv.convolve2d(x, bank, "full", boundary, backend="direct")
-    with tuned(FFT_BLOCK_VALUES=values, FFT_SPECTRA_BYTES=1, FFT_BLOCK_NS=values**2):
+    numbers = {"FFT_BLOCK_VALUES": values, "FFT_SPECTRA_BYTES": 1, "FFT_BLOCK_NS": values**2}
+    with tuned(**numbers, SPECTRA_VALUE_NS={}):
         y = fastconv.convolve2d(x, bank, "full", boundary, backend="fft")
         blocks = fastconv.explain_convolve2d(x, bank, "full", backend="fft").blocks
     assert_equal(np.rint(y), expected)
@@ -426,14 +427,41 @@ def test_blocks_of_any_size_make_the_same(values, boundary):
     assert blocks["images"] == (1 if values == 300 else 3)
 
 
+@pytest.mark.skipif(isa.kernels is None, reason="NumPy transforms them all")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("boundary", ["fill", "mirror", "wrap"])
+@pytest.mark.parametrize("side", [32, 64, 128, 256])
+def test_squares_of_any_side_make_the_same(side, boundary, dtype):
+    """Fewer outputs than a square, an odd number of squares, stacks, banks, casts."""
+    rng = np.random.default_rng(34)
+    cases = [
+        ((1, 1), (3, 2), 1),
+        ((9, 40), (16, 5), 2),
+        ((2, 150, 70), (7, 16), 1),
+        ((61, 200), (1, 1), 3),
+    ]
+    for shape, taps, filters in cases:
+        x, bank = whole(rng, *shape, dtype=dtype), whole(rng, filters, *taps, dtype=dtype)
+        expected = fastconv.convolve2d(x, bank, "full", boundary, 3, backend="direct")
+        with tuned(SPECTRA_VALUE_NS={side: 1e-9}, FLOPS_WORTH_A_THREAD=1000):
+            found = fastconv.explain_convolve2d(x.shape, bank.shape, "full", backend="fft")
+            assert found.blocks["height"] == side
+            for image in (x, x.astype(np.int8), x[..., ::-1].copy()[..., ::-1]):
+                y = poisoned(expected.shape, dtype)
+                fastconv.convolve2d(image, bank, "full", boundary, 3, backend="fft", out=y)
+                assert_equal(np.rint(y), expected, f"{shape} {taps} {filters}")
+
+
 @in_one_test
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("sides", [{}, {64: 1e-9}, {128: 1e-9}, {256: 1e-9}])
 @pytest.mark.parametrize("side", [40, 300])
-def test_the_error_of_transforms_is_that_of_their_norms(side, dtype):
+def test_the_error_of_transforms_is_that_of_their_norms(side, sides, dtype):
     rng = np.random.default_rng(13)
     x = rng.standard_normal((side, side)).astype(dtype)
     kernel = rng.standard_normal((31, 29)).astype(dtype)
-    y = fastconv.convolve2d(x, kernel, "valid", backend="fft")
+    with tuned(SPECTRA_VALUE_NS=sides):
+        y = fastconv.convolve2d(x, kernel, "valid", backend="fft")
     truth = fastconv.convolve2d(x.astype(float), kernel.astype(float), "valid", backend="direct")
     norms = np.linalg.norm(x.astype(float)) * np.linalg.norm(kernel.astype(float))
     error = np.abs(y - truth).max()
@@ -456,13 +484,15 @@ def test_fast_lengths_are_even_and_have_no_large_factor():
 
 
 @in_one_test
+@pytest.mark.parametrize("sides", [{}, {64: 1e-9}])
 @pytest.mark.parametrize("scale", [1e-42, 1e-30, 1e30, 3e37])
-@pytest.mark.parametrize("kernel_scale", [1e-38, 1.0, 1e25])
-def test_very_large_and_very_small_images_are_transformed_as_others(scale, kernel_scale):
+@pytest.mark.parametrize("kernel_scale", [1e-38, 1.0, 1e8, 1e25])
+def test_very_large_and_very_small_images_are_transformed_as_others(scale, kernel_scale, sides):
     rng = np.random.default_rng(14)
     x = (rng.standard_normal((60, 60)) * scale).astype(np.float32)
     kernel = (rng.standard_normal((20, 20)) * kernel_scale).astype(np.float32)
-    y = fastconv.convolve2d(x, kernel, "same", backend="fft")
+    with tuned(SPECTRA_VALUE_NS=sides):
+        y = fastconv.convolve2d(x, kernel, "same", backend="fft")
     truth = fastconv.convolve2d(x.astype(float), kernel.astype(float), "same", backend="direct")
     with np.errstate(all="ignore"):
         expected = truth.astype(np.float32)
@@ -474,10 +504,16 @@ def test_very_large_and_very_small_images_are_transformed_as_others(scale, kerne
 
 @in_one_test
 @pytest.mark.parametrize("way", ["auto", "direct", "separable", "fft"])
+@pytest.mark.parametrize("way", ["auto", "direct", "separable", "fft", "numpy"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("boundary", ["fill", "wrap", "mirror"])
 def test_what_is_not_finite_spoils_those_who_see_it_and_nobody_else(way, value, boundary):
     rng = np.random.default_rng(15)
+    numbers = {"FFT_BLOCK_VALUES": 900}
+    if way == "numpy":
+        way, numbers["SPECTRA_VALUE_NS"] = "fft", {}
+    elif way == "fft":
+        numbers["SPECTRA_VALUE_NS"] = {32: 1e-9}
     x = rng.standard_normal((2, 60, 50)).astype(np.float32)
     kernel = np.outer(rng.random(7) + 0.1, rng.random(5) + 0.1).astype(np.float32)
     clean = fastconv.convolve2d(x, kernel, "same", boundary, backend=way)
@@ -485,7 +521,7 @@ def test_what_is_not_finite_spoils_those_who_see_it_and_nobody_else(way, value, 
     for at in places:
         x[at] = value
     seen = fastconv.convolve2d((~np.isfinite(x)).astype(float), np.ones((7, 5)), "same", boundary)
-    with tuned(FFT_BLOCK_VALUES=900):
+    with tuned(**numbers):
         y = fastconv.convolve2d(x, kernel, "same", boundary, backend=way)
     spoilt = seen > 0.5
     assert (y[spoilt] == value).all() if not np.isnan(value) else np.isnan(y[spoilt]).all()
@@ -591,14 +627,51 @@ def test_however_small_the_tiles(mode, boundary):
     small = {"IMAGE_BAND_BYTES": 200, "IMAGE_TILE_BYTES": 900, "IMAGE_TILE_FEWEST_COLUMNS": 3,
              "IMAGE_BAND_TAPS": 1}  # fmt: skip
     edges = {"IMAGE_EDGES_BYTES": 0, "IMAGE_EDGE_SHARE": 0.9}
+    copies = {"FILTER_TILE_USED": 2.0}  # never in one call
     for size, taps in product(((1, 9), (2, 30), (7, 5), (31, 1)), KERNELS[3:]):
         x, k = whole(rng, 2, *size), product_kernel(rng, *taps)
         for way, bank in (("direct", k), ("direct", np.stack([k, k])), ("separable", k)):
             usual = fastconv.convolve2d(x, bank, mode, boundary, 3, backend=way)
-            for numbers in (small, edges, small | edges):
+            for numbers in (copies, copies | small, copies | edges, copies | small | edges):
                 with tuned(**numbers):
                     y = fastconv.convolve2d(x, bank, mode, boundary, 3, backend=way)
                 assert_equal(y, usual, f"{size} {taps} {way} {numbers}")
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="there is nothing compiled")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("boundary", ["fill", "symm", "mirror", "nearest", "wrap"])
+def test_one_call_is_what_copies_of_tiles_are(boundary, dtype):
+    """At the ends of its tiles, units cut anywhere, on any number of threads: the same integers."""
+    rng = np.random.default_rng(33)
+    once = {"FILTER_TILE_USED": 0.0, "FILTER_MOST_COPIES": 100}
+    cut = once | {"FILTER_BAND_BYTES": 1, "FILTER_FEWEST_ROWS": 1, "STENCIL_FEWEST_ROWS": 1}
+    kernels = [(1, 1), (1, 7), (2, 2), (3, 3), (3, 8), (5, 5), (7, 1), (9, 4), (12, 23)]
+    for size, taps in product([(1, 1), (3, 30), (4, 24), (9, 25), (37, 49), (41, 130)], kernels):
+        x, k = whole(rng, 2, *size, dtype=dtype), product_kernel(rng, *taps, dtype)
+        for way, bank in (("direct", k), ("direct", np.stack([k, 2 * k])), ("separable", k)):
+            with tuned(FILTER_TILE_USED=2.0):
+                expected = fastconv.convolve2d(x, bank, "full", boundary, 3, backend=way)
+            for numbers, threads in ((once, 1), (cut, 1), (cut | {"FLOPS_WORTH_A_THREAD": 1}, 3)):
+                y = poisoned(expected.shape, dtype)
+                with tuned(**numbers), fastconv.num_threads(threads):
+                    fastconv.convolve2d(x, bank, "full", boundary, 3, backend=way, out=y)
+                assert_equal(y, expected, f"{size} {taps} {way} {numbers} {threads}")
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="there is nothing compiled")
+def test_images_in_order_are_filtered_in_one_call():
+    shapes = [(1000, 1000), (512, 512), (64, 64)]
+    for image, side in product(shapes, (3, 5, 7, 11, 13)):
+        found = fastconv.explain_convolve2d(image, (side, side), "same", "mirror")
+        assert found.kernel_name == "filter_direct"
+    # rows that leave most of a tile idle, and what would not fit into a thread's scratch
+    for image, kernel in (((1000, 10), (3, 3)), ((4000, 4000), (3000, 3000))):
+        found = fastconv.explain_convolve2d(image, kernel, "same", backend="direct")
+        assert found.kernel_name != "filter_direct"
+    assert fastconv.explain_convolve2d((99, 99), (3, 3), backend="gemm").kernel_name != (
+        "filter_direct"
+    )
 
 
 # ── arrays ──────────────────────────────────────────────────────────────────────────────────────
@@ -658,12 +731,16 @@ def test_no_images_give_no_images():
 
 @in_one_test
 @pytest.mark.parametrize("way", ["direct", "separable", "fft"])
+@pytest.mark.parametrize("way", ["direct", "separable", "fft", "numpy"])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_same_bits_for_any_number_of_threads_and_any_stack(way, dtype):
     rng = np.random.default_rng(20)
     x = rng.standard_normal((3, 150, 140)).astype(dtype)
     kernel = np.outer(rng.random(23), rng.random(19)).astype(dtype)
-    with tuned(FFT_BLOCK_VALUES=5000, FLOPS_WORTH_A_THREAD=1000):
+    numbers = {"FFT_BLOCK_VALUES": 5000, "FLOPS_WORTH_A_THREAD": 1000}
+    if way == "numpy":
+        way, numbers["SPECTRA_VALUE_NS"] = "fft", {}
+    with tuned(**numbers):
         results = []
         for threads in (1, 2, 3):
             with fastconv.num_threads(threads):

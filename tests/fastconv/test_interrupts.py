@@ -75,6 +75,15 @@ x, k = np.zeros((6000, 6000), np.float32), np.zeros((32, 301, 301), np.float32)
 fastconv.set_num_threads(2)
 fastconv.convolve2d(x, k, "valid", backend="fft")
 """,
+    "squares of a large image": """
+x, k = np.zeros((16000, 16000), np.float32), np.zeros((120, 120), np.float32)
+fastconv.set_num_threads(1)
+fastconv.convolve2d(x, k, "valid", backend="fft")
+""",
+    "a large image, tap by tap": """
+x, k = np.zeros((16000, 16000), np.float32), np.zeros((61, 61), np.float32)
+fastconv.convolve2d(x, k, "same", "symm", backend="direct")
+""",
     "two passes over a large image": """
 fastconv.filters.gaussian(np.zeros((16000, 16000), np.float32), 200)
 """,

@@ -191,14 +191,14 @@ def test_the_stencils_are_unrolled_into_vectors(dtype, name):
         "spread_any_plane": squares * 2 * 2,
         "stencil_rows": squares * 4 * (2 + 1),
         "stencil_channels": 7,
-        # tiles of rows x vectors, as results lie and at the ends: with all rows in the middle, and
-        # with ever more and ever fewer before and after it
-        "large_strip": 2
-        * sum(
+        # tiles of rows x vectors: with all rows in the middle, and with ever more and ever fewer
+        # before and after it; and of four rows under a kernel of three
+        "cover$": sum(
             rows * rows * vectors
             for rows, vectors in ([(8, 3), (4, 6)] if name == "avx512" else [(4, 3)])
             + [(2, 6), (1, 6)]
-        ),
+        )
+        + 12 * (6 if name == "avx512" else 3),
     }
     for function, multiplies in expected.items():
         bodies = _bodies(name, dtype, function)
@@ -209,6 +209,21 @@ def test_the_stencils_are_unrolled_into_vectors(dtype, name):
             # of vectors with only two lanes the compiler takes a few apart
             two_lanes = (name, dtype) == ("baseline", "float64")
             assert scalars <= (multiplies // 50 if two_lanes else 0)
+
+
+@pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@pytest.mark.parametrize("name", BUILT)
+@pytest.mark.parametrize("dtype", SPECIALISATIONS)
+@pytest.mark.parametrize("function", ["transform_columns", "restore_columns"])
+def test_the_steps_of_spectra_are_vectors(function, dtype, name):
+    """Three turns of four products each, and sixteen additions with turns and without."""
+    _, suffix = SPECIALISATIONS[dtype]
+    (body,) = _bodies(name, dtype, rf"_{function}$")
+    fused = rf"v?(fn?m(add|sub)\d+|mul){suffix}\s.*%{REGISTERS[name]}"
+    added = rf"v?(add|sub){suffix}\s.*%{REGISTERS[name]}"
+    assert len(re.findall(fused, body)) >= 12
+    assert len(re.findall(added, body)) >= 2 * 16
+    assert not re.search(rf"v?(fn?m(add|sub)\d+|mul|add|sub)s{suffix[1]}\s", body)
 
 
 # Comparisons (maxima are some) of whole vectors and of single values, of windows with and without a
