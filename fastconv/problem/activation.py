@@ -14,6 +14,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .arguments import shown
+
 __all__ = [
     "ACTIVATIONS",
     "Activation",
@@ -33,7 +35,7 @@ def check_activation(activation: object) -> None:
     """Refuse an unknown activation."""
     known = activation is None or (isinstance(activation, str) and activation in ACTIVATIONS)
     if not known:
-        raise ValueError(f"activation must be one of {ACTIVATIONS}, not {activation!r}")
+        raise ValueError(f"activation must be one of {ACTIVATIONS}, not {shown(activation)}")
 
 
 def activate(activation: Activation, z: npt.NDArray[Any]) -> None:

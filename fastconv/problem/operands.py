@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .arguments import shown
+
 __all__ = [
     "Array",
     "as_array",
@@ -35,8 +37,8 @@ def check_dtype(name: str, dtype: npt.DTypeLike) -> np.dtype[Any]:
         raise TypeError(f"{name} must be float32 or float64, not None")
     try:
         given = np.dtype(dtype)
-    except TypeError:
-        raise TypeError(f"{name} must be float32 or float64, not {dtype!r}") from None
+    except (TypeError, ValueError):  # the latter from printing a number of thousands of digits
+        raise TypeError(f"{name} must be float32 or float64, not {shown(dtype)}") from None
     native = _KERNEL_DTYPES.get(given.str[1:])
     if native is not None:
         return native

@@ -108,7 +108,7 @@ def _same(image: int, window: int, stride: int) -> tuple[int, int]:
 def check_mode(mode: object, pads: Pads, image: tuple[int, int]) -> None:
     """Refuse an unknown padding mode, and pads that reach past the pixels the mode would read."""
     if not isinstance(mode, str) or mode not in PADDING_MODES:
-        raise ValueError(f"padding_mode must be one of {PADDING_MODES}, not {mode!r}")
+        raise ValueError(f"padding_mode must be one of {PADDING_MODES}, not {shown(mode)}")
     for axis, extent, pair in zip(("height", "width"), image, pads, strict=True):
         widest = {"reflect": extent - 1, "circular": extent}.get(mode, max(pair))
         if max(pair) > widest:
