@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arguments import shown
+from .slices import assign
 
 __all__ = [
     "Array",
@@ -20,6 +21,7 @@ __all__ = [
     "check_dtype",
     "check_dtypes_agree",
     "check_out",
+    "copied",
     "is_prepared",
     "prepare",
 ]
@@ -102,7 +104,14 @@ def prepare(array: Array) -> Array:
     """Return the array as kernels read it, a copy only where `is_prepared` is false."""
     if is_prepared(array):
         return array
-    return np.require(array, array.dtype.newbyteorder("="), ("C", "A"))
+    return copied(array)
+
+
+def copied(array: Array) -> Array:
+    """Return a copy of the array, as kernels read it."""
+    copy = np.empty(array.shape, array.dtype.newbyteorder("="))
+    assign(copy, array)
+    return copy
 
 
 def check_out(

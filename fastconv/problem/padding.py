@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from . import extension
 from .arguments import Pair, is_sequence, parse_pair, shown
+from .slices import at_once, slices
 
 __all__ = [
     "PADDING_MODES",
@@ -127,10 +128,14 @@ def pad_image(x: npt.NDArray[Any], pads: Pads, mode: str) -> npt.NDArray[Any]:
     """Return a C-contiguous copy of x (N, C, H, W), padded by a mode other than zeros."""
     batch, channels, height, width = x.shape
     (top, bottom), (left, right) = pads
-    rows, columns = (-top, height + bottom), (-left, width + right)
     padded = np.empty((batch * channels, top + height + bottom, left + width + right), x.dtype)
     planes = x.reshape(batch * channels, height, width)
-    extension.extend_part(planes, rows, columns, _KINDS[mode], 0.0, padded)
+    for some in slices(padded.shape, padded.itemsize):
+        rows, columns = (
+            (axis.start - before, axis.stop - before)
+            for axis, before in zip(some[1:], (top, left), strict=True)
+        )
+        extension.extend_part(planes[some[0]], rows, columns, _KINDS[mode], 0.0, padded[some])
     return padded.reshape(batch, channels, *padded.shape[1:])
 
 
@@ -138,7 +143,7 @@ def pad_bytes(shape: Sequence[int], pads: Pads, itemsize: int) -> int:
     """Return the most bytes that `pad_image` holds besides its result, for an image's shape."""
     height, width = shape[2:]
     copied = max(height * max(pads[1]), max(pads[0]) * (width + sum(pads[1])))
-    return shape[0] * shape[1] * copied * itemsize
+    return at_once(shape[0] * shape[1] * copied, itemsize) * itemsize
 
 
 def fold_image(padded: npt.NDArray[Any], pads: Pads, mode: str) -> npt.NDArray[Any]:
