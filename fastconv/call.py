@@ -27,6 +27,7 @@ from .planning import check_name, plan
 from .problem import ConvProblem, TransposedProblem
 from .problem.operands import Array, check_out, is_prepared, prepare
 from .problem.padding import pad_bytes
+from .problem.slices import assign
 from .scratch import give_back, take
 from .threads import threads_for
 
@@ -144,7 +145,7 @@ class Call:
         y = out if is_prepared(out) else np.empty(self._shape, self.problem.dtype)
         self._fill(y, first, second, prepared, bias)
         if out is not y:
-            out[...] = y
+            assign(out, y)
         return out
 
     def _fill(
@@ -152,7 +153,7 @@ class Call:
     ) -> None:
         if not self.problem.batch:
             if self.operation == "weight-grad":
-                y[...] = 0
+                assign(y, 0)
             return
         first, second = prepare(first), prepare(second)
         threads = threads_for(self._flops)
@@ -175,7 +176,7 @@ class Call:
             give_back(scratch)
         if target is not y:
             with np.errstate(all="ignore"):  # infinities and NaN flow through
-                y[...] = self.problem.fold(target)
+                assign(y, self.problem.fold(target))
 
 
 class Calls:

@@ -29,6 +29,7 @@ from .problem.arguments import Pair, parse_pair
 from .problem.convolution import ConvProblem, check_size
 from .problem.operands import Array, check_array, prepare
 from .problem.padding import Padding
+from .problem.slices import add, assign
 
 __all__ = ["Tile", "add_columns", "col2im", "fill_columns", "im2col", "whole"]
 
@@ -89,7 +90,7 @@ def fill_columns(problem: ConvProblem, x: Array, columns: Array, tile: Tile) -> 
         plane[..., rows.stop :, :] = 0
         plane[..., rows, : cols.start] = 0
         plane[..., rows, cols.stop :] = 0
-        plane[..., rows, cols] = x[..., image_rows, image_cols]
+        assign(plane[..., rows, cols], x[..., image_rows, image_cols])
 
 
 def add_columns(problem: ConvProblem, columns: Array, x: Array, tile: Tile) -> None:
@@ -98,7 +99,7 @@ def add_columns(problem: ConvProblem, columns: Array, x: Array, tile: Tile) -> N
     Within one tap no pixel is seen twice, so a single addition takes all of its outputs.
     """
     for (r, s), (rows, cols), (image_rows, image_cols) in _views(problem, tile):
-        x[..., image_rows, image_cols] += columns[..., r, s, rows, cols]
+        add(x[..., image_rows, image_cols], columns[..., r, s, rows, cols])
 
 
 def im2col(

@@ -11,6 +11,7 @@ import numpy as np
 from . import isa
 from .algorithms.im2col import column_buffer_limit
 from .planning import FAMILIES, usable_families
+from .problem.arguments import shown
 from .threads import get_num_threads
 
 __all__ = ["show_config"]
@@ -38,7 +39,7 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
         For another mode.
     """
     if mode not in ("stdout", "dicts"):
-        raise ValueError(f"mode must be 'stdout' or 'dicts', not {mode!r}")
+        raise ValueError(f"mode must be 'stdout' or 'dicts', not {shown(mode)}")
     from . import __version__
 
     config: dict[str, Any] = {
@@ -66,8 +67,8 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
 
 
 def _page(config: dict[str, Any]) -> str:
-    shown = dict(config)
-    shown["pure"] = (
+    texts = dict(config)
+    texts["pure"] = (
         "no"
         if not config["pure"]
         else "yes: every call runs on NumPy, as FASTCONV_PURE=1 asks for (unset it to change that)"
@@ -75,13 +76,13 @@ def _page(config: dict[str, Any]) -> str:
         else "yes: no compiled kernels, every call runs on NumPy (to get them, install with a "
         "C compiler and without FASTCONV_PURE)"
     )
-    shown["instruction set"] = config["instruction set"] or "none"
-    shown["instruction sets available"] = ", ".join(config["instruction sets available"]) or "none"
-    shown["openmp"] = "yes" if config["openmp"] else "no"
-    shown["im2col buffer limit"] = f"{config['im2col buffer limit'] / 2**20:g} MiB"
+    texts["instruction set"] = config["instruction set"] or "none"
+    texts["instruction sets available"] = ", ".join(config["instruction sets available"]) or "none"
+    texts["openmp"] = "yes" if config["openmp"] else "no"
+    texts["im2col buffer limit"] = f"{config['im2col buffer limit'] / 2**20:g} MiB"
     missing = [family.name for family in FAMILIES if family.name not in config["backends"]]
     lines = []
-    for name, value in shown.items():
+    for name, value in texts.items():
         if isinstance(value, dict):
             lines.append(f"{name}:" if value else f"{name}: none set")
             lines += [f"    {key}: {text}" for key, text in value.items()]

@@ -18,7 +18,7 @@ from .problem import ConvProblem
 from .problem.activation import Activation, multiply_derivative
 from .problem.arguments import Pair, parse_needs
 from .problem.convolution import parse_image_shape
-from .problem.operands import Array, check_array, check_dtypes_agree, prepare
+from .problem.operands import Array, check_array, check_dtypes_agree, copied, prepare
 from .problem.padding import Padding, PaddingMode
 
 __all__ = ["Conv2dGrads", "Conv2dPlan", "conv2d", "conv2d_backward", "plan_conv2d"]
@@ -454,8 +454,8 @@ def plan_conv2d(
     level = level_of(accuracy)
     # Copies, all of them: what a plan computes does not change with the caller's variables.
     return Conv2dPlan(
-        prepare(w_array).copy(),
-        None if b_array is None else prepare(b_array).copy(),
+        copied(w_array),
+        None if b_array is None else copied(b_array),
         backend,
         level,
         deepcopy(options),

@@ -89,8 +89,10 @@ def conv_transpose2d(
     Also called fractionally strided convolution and, wrongly, deconvolution: it is the transpose of
     the linear map that `conv2d` is, ⟨conv_transpose2d(x), y⟩ = ⟨x, conv2d(y)⟩, not its inverse.
 
-    Every result is within (T + 3)·u·(Σ|W||X| + |b|) of the exact sum of its T ≤ C/groups·R·S
-    products and the bias, where u is half the spacing of numbers at 1.
+    With accuracy "strict" every result is within (T + 3)·u·(Σ|W||X| + |b|) of the exact sum of its
+    T ≤ C/groups·R·S products and the bias, where u is half the spacing of numbers at 1. With the
+    others, kernels of 3×3 at stride 1 may take fewer multiplications, whose errors are relative to
+    the largest pixels near; see `conv2d`.
 
     That is of finite numbers. Where a weight or a pixel is infinite or NaN, every backend but the
     loops may multiply it with the zeros around the image, and get NaN for results near the border

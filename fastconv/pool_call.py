@@ -20,6 +20,7 @@ from .algorithms.pooling import PoolOperation, PoolPlan, check_pool_backend, pla
 from .call import is_plain, remembered
 from .problem import PoolProblem
 from .problem.operands import Array, check_out, is_prepared, prepare
+from .problem.slices import assign
 from .scratch import give_back, take
 from .threads import threads_for
 
@@ -91,7 +92,7 @@ class PoolCall:
             if scratch is not None:
                 give_back(scratch)
         if result is not y:
-            result[...] = y
+            assign(result, y)
         return result
 
 

@@ -18,6 +18,9 @@ FLOPS_PER_STEP = 1_000_000_000
 LOOP_FLOPS_PER_STEP = 100_000_000
 # And of a matrix product of NumPy's, by whatever BLAS it has: a tenth of a second of a good one.
 PRODUCT_FLOPS_PER_STEP = 4_000_000_000
+# Of what NumPy does else, in bytes of its result: a tenth of a second of what is copied from a
+# view whose values lie far apart.
+NUMPY_BYTES_PER_STEP = 16 * MIB
 # Units of a stencil for every thread, so that they come out even.
 UNITS_PER_THREAD = 4
 # So many sizes of image does a plan remember.
@@ -45,6 +48,16 @@ GEMM_PANEL_BYTES = 16 * KIB
 # More pixels or filters to a unit save nothing any more.
 GEMM_MOST_PIXELS = 896
 GEMM_MOST_FILTERS = 256
+# Cycles of a vector, of a weight that is brought into a panel, of a value that is copied into a
+# band, and of finding a unit.
+PACKING_CYCLES = 0.33
+BAND_CYCLES = 0.25
+UNIT_CYCLES = 1500
+# Where taps are so far apart that a band has more values than these for each product made of it, a
+# unit is of more rows, as long as the scratch holds them. Where it then has more than those
+# all the same, plain loops are ahead (a Zen 3 with AVX2).
+FEW_COPIES_OF_A_PRODUCT = 0.05
+MOST_COPIES_OF_A_PRODUCT = 2.0
 
 # ── winograd ───────────────────────────────────────────────────────────────────────────────────
 # Tiles of a unit that are tried: with more, weights are read or made for more of them; with fewer,
@@ -156,6 +169,9 @@ SCATTER_MOST_OVERLAP_OF_FEW = 8
 SCATTER_BYTES = 512 * KIB
 SCATTER_RESULT_BYTES = 256 * KIB
 SCATTER_TAPS = 1024
+# Products that several units make, since they reach into the results of all of them: up to so many
+# times those that there are.
+SCATTER_MOST_AGAIN = 4.0
 # An input gradient that gathers multiplies zeros where outputs are few and far between: up to so
 # many times the products that it needs, it is still the faster way.
 MOST_GATHERED = 4

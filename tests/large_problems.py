@@ -101,3 +101,31 @@ def _fitting(rng: random.Random, size: int, kernel: int, stride: int, dilation: 
 def _any(rng: random.Random, most: int) -> int:
     """Return a number from 1 to `most`, small ones as likely as large ones."""
     return round(math.exp(rng.uniform(0, math.log(most))))
+
+
+def dilated_problem(seed: int) -> ConvProblem:
+    """Return a convolution of real size whose taps are up to 10,000 rows or columns apart.
+
+    Its image has at least the pixels that they span, up to three times as many or a few more, some
+    of them padding; the other axis is short or long, and dilated or not.
+    """
+    rng = random.Random(seed)
+    far, other = _far_axis(rng), rng.choice((_near_axis, _near_axis, _far_axis))(rng)
+    rows, columns = rng.choice(((far, other), (far, other), (other, far)))
+    groups = rng.choice((1, 1, 2, _any(rng, 64)))
+    return _problem(
+        rng, rows, columns, groups, rng.choice((1, 2, _any(rng, 64))),
+        rng.choice((1, 2, _any(rng, 256))), rng.choice((1, 4)),
+    )  # fmt: skip
+
+
+def _far_axis(rng: random.Random) -> _Axis:
+    kernel, dilation = rng.choice((2, 3, 3, 5, _any(rng, 33))), _any(rng, 10**4)
+    stride = rng.choice((1, 1, 1, 2, _any(rng, 64)))
+    span = (kernel - 1) * dilation + 1
+    size = span + _any(rng, 2 * span + 1000)
+    return _fitting(rng, size, kernel, stride, dilation)
+
+
+def _near_axis(rng: random.Random) -> _Axis:
+    return _fitting(rng, _any(rng, 1000), rng.choice((1, 3, 3, 5, 7)), rng.choice((1, 1, 2)), 1)

@@ -7,24 +7,37 @@ at a time, so there are several for every thread.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from .. import tuning
 from ..problem import ConvProblem, Piece
-from ..problem.axis import ceil_div
+from ..problem.axis import Axis, ceil_div
 from .compiled import kernel
+from .implementation import Request
 
 __all__ = [
     "Blocks",
     "band_bytes",
     "ceil_div",
+    "copies_too_much",
     "cut_rows",
     "even",
+    "fewest_rows",
     "filters_at_once",
     "many_filters",
+    "more_rows",
     "planes_of_unit",
     "wanted_units",
 ]
+
+
+class _Banded(Protocol):
+    """What blocks say of the units of a kernel that copies bands."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def filters(self) -> int: ...
 
 
 class Blocks(NamedTuple):
@@ -72,6 +85,59 @@ def even(total: int, part: int) -> int:
     return ceil_div(total, ceil_div(total, part))
 
 
+def fewest_rows(rows: Axis, columns: Axis) -> int:
+    """Return how few rows a unit may have, if taps are apart: half of those that hang over.
+
+    Between the taps of a dilated kernel a band has pixels that no tap of its first row reads. They
+    are there for the rows that follow; where a unit has few of these, most is copied for nothing,
+    again in every unit. However large the band, fewer rows would hardly make it smaller.
+
+        3 taps, dilation 1000     1 row: 3 of the 2001 copied are read     1000: 3000 of 3000
+    """
+    if rows.dilation == columns.dilation == 1:
+        return 1
+    over = (rows.kernel - 1) * rows.dilation // rows.stride
+    return min(rows.outputs, max(1, over // 2))
+
+
+def more_rows(problem: ConvProblem, rows: int, filters: int, bytes_of: Callable[[int], int]) -> int:
+    """Return of how many rows a unit is, instead of so few that copying would rival its work.
+
+    As many more as it takes, and as fit into the scratch, of which a unit of so many takes
+    `bytes_of(rows)`.
+    """
+    fewest = fewest_rows(problem.rows, problem.columns)
+    while (
+        rows < fewest
+        and _copies_of_a_product(problem, rows, filters) > tuning.FEW_COPIES_OF_A_PRODUCT
+        and bytes_of(min(2 * rows, fewest)) <= tuning.MOST_SCRATCH_BYTES
+    ):
+        rows = min(2 * rows, fewest)
+    return rows
+
+
+def copies_too_much(request: Request, blocks_of: Callable[[Request], _Banded]) -> str | None:
+    """Return why units that copy a band are unsuited, or None: if it is larger than their work."""
+    problem = request.problem
+    if problem.dilation == (1, 1):
+        return None
+    blocks = blocks_of(request)
+    copies = _copies_of_a_product(problem, blocks.rows, blocks.filters)
+    if copies <= tuning.MOST_COPIES_OF_A_PRODUCT:
+        return None
+    return (
+        f"with taps {problem.dilation} apart it would copy {copies:.0f} values of the image, most "
+        "of which are not read, for every product"
+    )
+
+
+def _copies_of_a_product(problem: ConvProblem, rows: int, filters: int) -> float:
+    """Return the values of a band of so many output rows by the products that are made of it."""
+    taps = problem.rows.kernel * problem.columns.kernel
+    values: int = kernel("band_values")(problem, rows)
+    return values / (rows * problem.out_width * taps * filters)
+
+
 def wanted_units(threads: int) -> int:
     """Return how many units of a stencil there should be."""
     return tuning.UNITS_PER_THREAD * threads if threads > 1 else 1
@@ -83,13 +149,14 @@ def cut_rows(
 ) -> int:  # fmt: skip
     """Return of how many of `height` rows a stencil's unit is; `bytes_of` says what they read."""
     rows = height
-    while rows > tuning.STENCIL_FEWEST_ROWS and bytes_of(problem, rows) > tuning.STENCIL_ROWS_BYTES:
+    fewest = max(tuning.STENCIL_FEWEST_ROWS, fewest_rows(problem.rows, problem.columns))
+    while rows > fewest and bytes_of(problem, rows) > tuning.STENCIL_ROWS_BYTES:
         rows = ceil_div(rows, 2)
     while rows > least and bytes_of(problem, rows) > tuning.MOST_SCRATCH_BYTES:
         rows = ceil_div(rows, 2)
     planes = problem.batch * problem.groups
     wanted = wanted_units(threads)
-    while rows > tuning.STENCIL_FEWEST_ROWS and planes * ceil_div(height, rows) < wanted:
+    while rows > fewest and planes * ceil_div(height, rows) < wanted:
         rows = ceil_div(rows, 2)
     return even(height, rows)
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ..problem import Piece
 from ..problem.activation import Activation, activate
 from ..problem.operands import Array
+from ..problem.slices import assign
 from ..threads import worth_waking
 from .implementation import Chooser, Implementation, Plan, Refusal, Request, Run
 
@@ -68,7 +69,7 @@ def _make_run(runs: list[Run], bare: tuple[Bare, ...], activation: Activation) -
     ) -> None:  # fmt: skip
         for part in bare:
             pixels = y[:, :, part.rows, part.columns]
-            pixels[...] = 0 if bias is None else bias[:, None, None]
+            assign(pixels, 0 if bias is None else bias[:, None, None])
             activate(activation, pixels)
         for run_piece in runs:
             run_piece(x, weight, prepared, bias, y, scratch)

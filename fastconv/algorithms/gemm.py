@@ -16,15 +16,20 @@ from collections.abc import Callable, Iterable
 from .. import tuning
 from ..problem import ConvProblem, Piece
 from ..problem.operands import Array
-from .blocks import Blocks, band_bytes, ceil_div, even, filters_at_once
+from .blocks import (
+    Blocks,
+    band_bytes,
+    ceil_div,
+    copies_too_much,
+    even,
+    fewest_rows,
+    filters_at_once,
+    more_rows,
+)
 from .compiled import Kernel, at_line, beyond_limit, kernel, vector_values
 from .implementation import Request
 
 __all__ = ["GEMM_FILTERS", "GEMM_PIXELS", "direct_cycles"]
-
-
-# Of a weight, brought into a panel.
-_PACKING_CYCLES = 0.33
 
 
 class _Product(Kernel):
@@ -75,8 +80,14 @@ class _Product(Kernel):
         while block_filters > panel and rows * width * block_filters > most_sums:
             block_filters = ceil_div(ceil_div(block_filters, 2), panel) * panel
         most_band = tuning.GEMM_BAND_BYTES
-        while rows > 1 and band_bytes(problem, rows, 1) > most_band:
+        fewest = fewest_rows(problem.rows, problem.columns)
+        while rows > fewest and band_bytes(problem, rows, 1) > most_band:
             rows, images = ceil_div(rows, 2), 1
+        if rows < fewest:
+            rows = more_rows(
+                problem, rows, block_filters,
+                lambda more: band_bytes(problem, more, 1) + more * width * block_filters * itemsize,
+            )  # fmt: skip
         while channels > 1 and images * band_bytes(problem, rows, channels) > most_band:
             channels = ceil_div(channels, 2)
         while images > 1 and images * band_bytes(problem, rows, channels) > most_band:
@@ -125,7 +136,7 @@ class _Product(Kernel):
         """Return about how many cycles a unit takes, as measured in benchmarks/STUDY.md."""
         band = band_bytes(problem, rows, problem.in_channels_per_group) / problem.dtype.itemsize
         work = self._product_cycles(problem, images, rows, filters)
-        return work + 0.25 * images * band + 1500
+        return work + tuning.BAND_CYCLES * images * band + tuning.UNIT_CYCLES
 
     def _product_cycles(
         self, problem: ConvProblem, images: int, rows: int, filters: int
@@ -168,13 +179,13 @@ class _Filters(_Product):
     def unsuited(self, request: Request) -> str | None:
         by_filters, by_pixels = _efficiency(request.problem)
         if by_filters >= by_pixels:
-            return None
+            return copies_too_much(request, self.blocks)
         return f"filters in the lanes would use {by_filters:.0%} of them, pixels {by_pixels:.0%}"
 
     def _product_cycles(self, problem: ConvProblem, images: int, rows: int, filters: int) -> float:
         pixels = images * rows * problem.out_width
         vectors = ceil_div(filters, vector_values(problem))
-        packing = _PACKING_CYCLES * filters * problem.taps
+        packing = tuning.PACKING_CYCLES * filters * problem.taps
         return (pixels + 3) * vectors * problem.taps + 0.3 * pixels * filters + packing
 
 
@@ -185,7 +196,7 @@ class _Pixels(_Product):
     families = ("gemm_pixels",)
 
     def unsuited(self, request: Request) -> str | None:
-        return None
+        return copies_too_much(request, self.blocks)
 
     def _product_cycles(self, problem: ConvProblem, images: int, rows: int, filters: int) -> float:
         vectors = ceil_div(rows * _band_width(problem), vector_values(problem)) + 1
@@ -224,7 +235,7 @@ def direct_cycles(problem: ConvProblem, *, images: int, prepared: bool) -> float
     if weights * problem.dtype.itemsize > tuning.FAR_WEIGHTS_BYTES:
         packing = tuning.FAR_WEIGHT_CYCLES * weights
     else:
-        packing = 0 if prepared else _PACKING_CYCLES * weights
+        packing = 0 if prepared else tuning.PACKING_CYCLES * weights
     return products / (2 * vector_values(problem)) / max(_efficiency(problem)) + packing
 
 

@@ -32,6 +32,7 @@ from ..columns import Tile, add_columns, fill_columns
 from ..problem import ConvProblem
 from ..problem.activation import activate
 from ..problem.operands import Array
+from ..problem.slices import add, assign
 from .implementation import Chooser, Implementation, Plan, Refusal, Request
 
 __all__ = ["IM2COL", "column_buffer_bytes", "column_buffer_limit"]
@@ -263,9 +264,9 @@ def _forward(
             else:
                 product = buffers.product(block.shape)
                 _multiply(matrices, buffers.read(tile, taps), product)
-                block += product
+                add(block, product)
         if grouped_bias is not None:
-            block += grouped_bias[tile.group]
+            add(block, grouped_bias[tile.group])
         activate(problem.activation, block)
 
 
@@ -279,7 +280,7 @@ def _input_grad(
     buffers = _Buffers(tiling, dx, scratch)
     planes = _planes(problem, grad)
     grouped = _grouped_weight(problem, weight)
-    dx[...] = 0
+    assign(dx, 0)
     for tile in tiling.outputs():
         block = planes[tile.n, tile.group, :, tile.pixels(problem)]
         for taps in tiling.taps():
@@ -290,7 +291,7 @@ def _input_grad(
                 _multiply(transposed, block, buffers.place(tile, taps))
                 buffers.add(tile, taps)
     if bias is not None:
-        dx += bias[:, None, None]
+        add(dx, bias[:, None, None])
 
 
 @np.errstate(all="ignore")
@@ -302,7 +303,7 @@ def _weight_grad(
     buffers = _Buffers(tiling, x, scratch)
     planes = _planes(problem, grad)
     grouped = _grouped_weight(problem, dw)
-    grouped[...] = 0
+    assign(dw, 0)
     for tile in tiling.outputs():
         for taps in tiling.taps():
             block = _weight_matrices(grouped, tile.group, taps)
@@ -311,7 +312,7 @@ def _weight_grad(
             for matrix, plane in zip(matrices, planes[tile.n], strict=True):
                 pixels = plane[tile.group, :, tile.pixels(problem)]
                 _multiply(pixels, matrix.swapaxes(-1, -2), product)
-                block += product
+                add(block, product)
 
 
 _RUNS = {"forward": _forward, "input-grad": _input_grad, "weight-grad": _weight_grad}

@@ -40,6 +40,9 @@ class _Large(Kernel):
         _, lanes = self._tile(problem)
         if width < tuning.LARGE_LANES_USED * ceil_div(width, lanes) * lanes:
             return f"rows of {width} pixels leave lanes of a strip of {lanes} idle"
+        across = (problem.columns.kernel - 1) * problem.dilation[1]
+        if across > tuning.MOST_COPIES_OF_A_PRODUCT * taps * lanes:
+            return f"a strip of {lanes} pixels would copy {across} more, for {taps} taps"
         return many_filters(request.piece, tuning.LARGE_MOST_FILTERS)
 
     def blocks(self, request: Request) -> Blocks:

@@ -15,6 +15,7 @@ import numpy as np
 from .. import tuning
 from ..problem import ConvProblem
 from ..problem.operands import Array
+from ..problem.slices import add
 from .compiled import kernel, not_built, steps
 from .implementation import Chooser, Implementation, Operation, Plan, Refusal, Request, Run
 
@@ -81,7 +82,7 @@ class _Loops(Implementation):
             for unit in range(0, units, step):
                 loop(*operands, unit, min(unit + step, units), threads)
             if bias is not None and operation == "input-grad":
-                result += bias[:, None, None]
+                add(result, bias[:, None, None])
 
         return run
 

@@ -20,6 +20,7 @@ from ..problem import Axis, PoolProblem
 from ..problem.arguments import shown
 from ..problem.operands import Array
 from . import pooling_numpy
+from .blocks import fewest_rows
 from .compiled import kernel, not_built, scratch_of_threads
 from .implementation import Refusal
 
@@ -112,7 +113,10 @@ class _Compiled(PoolImplementation):
         name = _kernel_name(operation, problem)
         of_dx = operation.endswith("grad") and not name.endswith("pairs")
         rows = problem.rows.size if of_dx else problem.rows.outputs
-        blocks = _blocks(problem, rows, threads)
+        # A unit of a gradient finds the maxima, or spreads the averages, that reach into it from
+        # before it: no fewer rows than half of those that it finds in vain.
+        fewest = fewest_rows(problem.rows, problem.columns) * problem.rows.stride if of_dx else 1
+        blocks = _blocks(problem, rows, threads, fewest)
         made = kernel("Pools")(PoolDescription(name, problem, blocks))
         if made.scratch_bytes > tuning.MOST_SCRATCH_BYTES:
             name = f"{operation.replace('-', '_')}_literal"
@@ -152,16 +156,16 @@ def _kernel_name(operation: PoolOperation, problem: PoolProblem) -> str:
     return name if problem.taps <= most else f"{name}_literal"
 
 
-def _blocks(problem: PoolProblem, rows: int, threads: int) -> PoolBlocks:
+def _blocks(problem: PoolProblem, rows: int, threads: int, fewest: int) -> PoolBlocks:
     """Return planes together where they are small, and rows of a plane where planes are few.
 
-    `rows` are those of a plane that units are made of.
+    `rows` are those of a plane that units are made of, `fewest` how many one may have.
     """
     planes = max(1, problem.planes)
     wanted = threads * tuning.UNITS_PER_THREAD
     if planes < wanted and threads > 1:
         bands = -(-wanted // planes)
-        return PoolBlocks(1, max(tuning.POOL_FEWEST_ROWS, -(-rows // bands)))
+        return PoolBlocks(1, max(tuning.POOL_FEWEST_ROWS, fewest, -(-rows // bands)))
     pixels = problem.rows.size * problem.columns.size
     return PoolBlocks(max(1, min(tuning.POOL_UNIT_PIXELS // pixels, planes // wanted)), rows)
 

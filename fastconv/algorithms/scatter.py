@@ -56,6 +56,10 @@ def _pixels(problem: ConvProblem, rows: int, columns: int) -> int:
     return _stretch(problem.rows, rows) * _stretch(problem.columns, columns)
 
 
+def _tiles(problem: ConvProblem, rows: int, columns: int) -> int:
+    return ceil_div(problem.out_height, rows) * ceil_div(problem.out_width, columns)
+
+
 def _values(problem: ConvProblem, pixels: int) -> int:
     """Return the values of the gradient at so many pixels, and of a panel of taps and columns."""
     lanes: int = kernel("panel_filters")("gemm_scatter", problem.dtype.itemsize)
@@ -79,7 +83,7 @@ class _Scatter(Kernel):
         problem = request.problem
         phases = problem.rows.most_phases * problem.columns.most_phases
         if phases > tuning.MOST_PIECES or _gathered(problem) > tuning.MOST_GATHERED:
-            return None
+            return self._again(request)
         if phases < tuning.SCATTER_FEWEST_PHASES:
             return f"of {phases} phases, convolutions by themselves are as fast"
         overlap = problem.rows.kernel * problem.columns.kernel / phases
@@ -87,7 +91,18 @@ class _Scatter(Kernel):
         most = tuning.SCATTER_MOST_OVERLAP_OF_FEW if few else tuning.SCATTER_MOST_OVERLAP
         if overlap > most:
             return f"{overlap:.0f} windows overlap, whose columns would all be added"
-        return None
+        return self._again(request)
+
+    def _again(self, request: Request) -> str | None:
+        """Return how often units would make the same products, if that is too often, or None."""
+        problem, blocks = request.problem, self.blocks(request)
+        tiles = _tiles(problem, blocks.rows, blocks.columns)
+        again = tiles * _pixels(problem, blocks.rows, blocks.columns) / (
+            problem.out_height * problem.out_width
+        )  # fmt: skip
+        if again <= tuning.SCATTER_MOST_AGAIN:
+            return None
+        return f"each output reaches into {again:.0f} units, all of which would compute its columns"
 
     def blocks(self, request: Request) -> _Blocks:
         problem = request.problem
@@ -109,13 +124,25 @@ class _Scatter(Kernel):
                 or rows * columns * window > tuning.SCATTER_RESULT_BYTES
             )
 
-        while max(rows, columns) > 1 and is_too_large():
+        # No further than to half of what reaches in anyway, unless the scratch were too small.
+        least_rows = max(1, _reach(problem.rows) // 2)
+        least_columns = max(1, _reach(problem.columns) // 2)
+        while (rows > least_rows or columns > least_columns) and is_too_large():
+            if rows > least_rows:
+                rows = ceil_div(rows, 2)
+            else:
+                columns = ceil_div(columns, 2)
+        while (
+            max(rows, columns) > 1
+            and _values(problem, _pixels(problem, rows, columns)) * itemsize
+            > tuning.MOST_SCRATCH_BYTES
+        ):
             rows, columns = (ceil_div(rows, 2), columns) if rows > 1 else (1, ceil_div(columns, 2))
         units = problem.batch * problem.groups * ceil_div(problem.in_channels_per_group, channels)
 
         def has_too_few() -> bool:
-            tiles = ceil_div(problem.out_height, rows) * ceil_div(problem.out_width, columns)
-            return request.threads > 1 and units * tiles < tuning.UNITS_PER_THREAD * request.threads
+            wanted = tuning.UNITS_PER_THREAD * request.threads
+            return request.threads > 1 and units * _tiles(problem, rows, columns) < wanted
 
         # as long as a tile is far larger than what reaches into it
         while has_too_few() and rows > 4 * (1 + _reach(problem.rows)):

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from .. import tuning
 from ..problem import ConvProblem, Piece
-from .blocks import Blocks, band_bytes, cut_rows, filters_at_once, many_filters
+from .blocks import (
+    Blocks,
+    band_bytes,
+    copies_too_much,
+    cut_rows,
+    filters_at_once,
+    many_filters,
+)
 from .compiled import Kernel, beyond_limit, vector_values
 from .implementation import Request
 from .slide import cannot_slide
@@ -34,7 +41,8 @@ class _Rows(Kernel):
         columns = request.problem.columns.kernel
         if request.problem.rows.kernel == 1 and columns > tuning.STENCIL_MOST_COLUMNS:
             return f"a row of {columns} taps has no pixels that several rows would share"
-        return many_filters(request.piece, tuning.STENCIL_MOST_FILTERS)
+        reason = many_filters(request.piece, tuning.STENCIL_MOST_FILTERS)
+        return reason or copies_too_much(request, self.blocks)
 
     def blocks(self, request: Request) -> Blocks:
         problem = request.problem

@@ -19,7 +19,14 @@ import numpy as np
 from .. import tuning
 from ..problem import ConvProblem, Piece
 from ..problem.operands import Array
-from .blocks import band_bytes, ceil_div, even
+from .blocks import (
+    band_bytes,
+    ceil_div,
+    copies_too_much,
+    even,
+    fewest_rows,
+    more_rows,
+)
 from .compiled import (
     Description,
     Kernel,
@@ -140,8 +147,16 @@ class _Weights(WeightsKernel):
             filters = ceil_div(ceil_div(filters, 2), panel) * panel
         while channels > 1 and (sums() > tuning.WEIGHTS_SUMS_BYTES or too_large()):
             channels = ceil_div(channels, 2)
-        while rows > 1 and too_large():
+        fewest = fewest_rows(problem.rows, problem.columns)
+        while rows > fewest and too_large():
             rows = ceil_div(rows, 2)
+        if rows < fewest:
+            # the gradient is as wide as the band at the most, and there for a panel's filters
+            across = min(filters, panel) * problem.columns.padded * itemsize
+            rows = more_rows(
+                problem, rows, filters,
+                lambda more: band_bytes(problem, more, 1) + more * across,
+            )  # fmt: skip
 
         def missing() -> bool:
             units = (
@@ -190,7 +205,7 @@ class _Filters(_Weights):
         if filters < vector:
             few = max(few, tuning.WEIGHTS_FEW_FILTERS)
         if filters > few:
-            return None
+            return copies_too_much(request, self.blocks)
         return f"{filters} filters would leave too many of a vector's {vector} lanes idle"
 
     def _panel_filters(self, problem: ConvProblem) -> int:
@@ -213,7 +228,7 @@ class _Pixels(_Weights):
     families: tuple[str, ...] = ("gemm_pixels", "depthwise")
 
     def unsuited(self, request: Request) -> str | None:
-        return None
+        return copies_too_much(request, self.blocks)
 
     def _row_values(self, problem: ConvProblem) -> int:
         taps = vector_values(problem) * problem.rows.kernel * problem.columns.kernel

@@ -30,7 +30,7 @@ from ..image.running import direct
 from ..image.separable import Factors
 from ..image.shapes import Filtering, colour_or_stack
 from ..problem import Axis
-from ..problem.arguments import parse_int
+from ..problem.arguments import parse_int, shown
 from ..problem.convolution import check_size
 from ..problem.operands import Array, prepare
 from .numbers import parse_real_of
@@ -167,7 +167,8 @@ def _parse_channel_axis(shape: tuple[int, ...], value: object) -> int | None:
         return None
     if len(shape) < 3:
         raise ValueError(
-            f"image must have three axes or more with channel_axis={value!r}, but has shape {shape}"
+            f"image must have three axes or more with channel_axis={shown(value)}, but has shape "
+            f"{shape}"
         )
     axis = parse_int("channel_axis", value, -len(shape), "None or an int")
     if axis >= len(shape):

@@ -74,7 +74,7 @@ cdef inline Py_ssize_t book(Made* made, Py_ssize_t values) noexcept nogil:
 
 
 # A call, as all its threads know it.
-cdef struct Run:
+cdef struct Task:
     FloatUnit float_unit
     DoubleUnit double_unit
     const void* layout
@@ -84,38 +84,38 @@ cdef struct Run:
 
 
 cdef void run_range(
-    const Run* run, real* scratch, Py_ssize_t first, Py_ssize_t last
+    const Task* task, real* scratch, Py_ssize_t first, Py_ssize_t last
 ) noexcept nogil:
     """Compute some units by one thread."""
-    cdef Watch watch = watch_of(run.call)
+    cdef Watch watch = watch_of(task.call)
     cdef Py_ssize_t number
     for number in range(first, last):
         if not goes_on(&watch, UNIT_WORK):
             break
         if real is float:
-            run.float_unit(run.layout, run.operands, scratch, number, &watch)
+            task.float_unit(task.layout, task.operands, scratch, number, &watch)
         else:
-            run.double_unit(run.layout, run.operands, scratch, number, &watch)
+            task.double_unit(task.layout, task.operands, scratch, number, &watch)
     keep_count(&watch)
 
 
 cdef void run_team(
-    const Run* run, real* scratch, Py_ssize_t first, Py_ssize_t last, int threads, bint one_by_one
+    const Task* task, real* scratch, Py_ssize_t first, Py_ssize_t last, int threads, bint one_by_one
 ) noexcept nogil:
     cdef Py_ssize_t number
-    cdef int part
+    cdef int thread
     if threads == 1:
-        run_range(run, scratch, first, last)
+        run_range(task, scratch, first, last)
     elif one_by_one:
         for number in prange(first, last, num_threads=threads, schedule="dynamic"):
-            run_range(run, scratch + threadid() * run.scratch_values, number, number + 1)
+            run_range(task, scratch + threadid() * task.scratch_values, number, number + 1)
     else:
         # A range for each: it finds again what it had in its cache the last time. Handing units out
         # one by one was slower by a fifth for depthwise layers, and no faster for any.
-        for part in prange(threads, num_threads=threads, schedule="static"):
+        for thread in prange(threads, num_threads=threads, schedule="static"):
             run_range(
-                run, scratch + part * run.scratch_values, share(first, last, part, threads),
-                share(first, last, part + 1, threads),
+                task, scratch + thread * task.scratch_values, share(first, last, thread, threads),
+                share(first, last, thread + 1, threads),
             )
 
 
@@ -148,14 +148,14 @@ cdef class Compiled:
         cdef void* within = <void*>((begin + LINE_BYTES - 1) // LINE_BYTES * LINE_BYTES)
         cdef bint one_by_one = self.kernel.one_by_one
         cdef Call call = begin_call()
-        cdef Run run = Run(
+        cdef Task task = Task(
             float_unit=self.kernel.float_unit, double_unit=self.kernel.double_unit,
             layout=self.made.layout, operands=operands, call=&call,
             scratch_values=self.made.scratch,
         )
         with nogil:
             if self.is_double:
-                run_team(&run, <double*>within, first, last, threads, one_by_one)
+                run_team(&task, <double*>within, first, last, threads, one_by_one)
             else:
-                run_team(&run, <float*>within, first, last, threads, one_by_one)
+                run_team(&task, <float*>within, first, last, threads, one_by_one)
         return finish(&call)

@@ -10,11 +10,11 @@ def forward_parallel(
 ):
     cdef Problem read = read_problem(problem)
     cdef Call call = begin_call()
-    cdef int part
-    for part in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+    cdef int thread
+    for thread in prange(threads, nogil=True, num_threads=threads, schedule="static"):
         forward_units(
             x, w, bias, y, &read,
-            share(first, last, part, threads), share(first, last, part + 1, threads), &call,
+            share(first, last, thread, threads), share(first, last, thread + 1, threads), &call,
         )
     finish(&call)
 
@@ -25,11 +25,11 @@ def weight_grad_parallel(
 ):
     cdef Problem read = read_problem(problem)
     cdef Call call = begin_call()
-    cdef int part
-    for part in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+    cdef int thread
+    for thread in prange(threads, nogil=True, num_threads=threads, schedule="static"):
         weight_grad_units(
             grad, x, dw, &read,
-            share(first, last, part, threads), share(first, last, part + 1, threads), &call,
+            share(first, last, thread, threads), share(first, last, thread + 1, threads), &call,
         )
     finish(&call)
 
@@ -40,11 +40,11 @@ def input_grad_parallel(
 ):
     cdef Problem read = read_problem(problem)
     cdef Call call = begin_call()
-    cdef int part
-    for part in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+    cdef int thread
+    for thread in prange(threads, nogil=True, num_threads=threads, schedule="static"):
         input_grad_units(
             grad, w, dx, &read,
-            share(first, last, part, threads), share(first, last, part + 1, threads), &call,
+            share(first, last, thread, threads), share(first, last, thread + 1, threads), &call,
         )
     finish(&call)
 
@@ -54,10 +54,10 @@ def bias_grad_parallel(
 ):
     """Compute db[first:last]. Its sum has but one sensible order, so all loop orders share it."""
     cdef Call call = begin_call()
-    cdef int part
-    for part in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+    cdef int thread
+    for thread in prange(threads, nogil=True, num_threads=threads, schedule="static"):
         bias_grad_units(
-            grad, db, share(first, last, part, threads), share(first, last, part + 1, threads),
+            grad, db, share(first, last, thread, threads), share(first, last, thread + 1, threads),
             &call,
         )
     finish(&call)

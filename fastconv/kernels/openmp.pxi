@@ -19,14 +19,14 @@ cdef extern from *:
 
 
 cdef inline Py_ssize_t share(
-    Py_ssize_t first, Py_ssize_t last, int part, int parts
+    Py_ssize_t first, Py_ssize_t last, int thread, int threads
 ) noexcept nogil:
-    """Return where the range of thread `part` begins, and that of the one before it ends.
+    """Return where the range of a thread begins, and that of the one before it ends.
 
     Rounded up, so that the first thread has the most: it is the one that looks for Ctrl-C, and
     would hear of nothing while it waited for the others, or had nothing at all to do.
     """
-    return first + ((last - first) * part + parts - 1) // parts
+    return first + ((last - first) * thread + threads - 1) // threads
 
 
 def has_openmp():

@@ -66,7 +66,7 @@ cdef void pack_panel(
 
 
 cdef void pack_groups(
-    const real* w, real* panels, const Problem* problem, Lanes lanes
+    const real* w, real* panels, const Problem* problem, Lanes lanes, Watch* watch
 ) noexcept nogil:
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
     cdef Py_ssize_t filters = problem.filters
@@ -76,6 +76,8 @@ cdef void pack_groups(
         k = 0
         while k < filters:
             width = panel_width(filters - k, vector, lanes)
+            if not goes_on(watch, width * taps):
+                return
             pack_panel(w + k * taps, taps, min(filters - k, width), taps, panels, width)
             panels = panels + width * taps
             k = k + width
@@ -108,12 +110,16 @@ def packed_values(str kernel, problem):
 
 
 def pack_weights(str kernel, problem, w, panels):
-    """Bring the weights of all groups into panels."""
+    """Bring the weights of all groups into panels, which may be gigabytes."""
     cdef Problem read = read_problem(problem)
     cdef Lanes lanes = lanes_of(kernel)
     cdef const void* source = address_of(w)
     cdef void* target = writable_address_of(panels)
-    if read.itemsize == sizeof(double):
-        pack_groups(<const double*>source, <double*>target, &read, lanes)
-    else:
-        pack_groups(<const float*>source, <float*>target, &read, lanes)
+    cdef Call call = begin_call()
+    cdef Watch watch = watch_of(&call)
+    with nogil:
+        if read.itemsize == sizeof(double):
+            pack_groups(<const double*>source, <double*>target, &read, lanes, &watch)
+        else:
+            pack_groups(<const float*>source, <float*>target, &read, lanes, &watch)
+    finish(&call)

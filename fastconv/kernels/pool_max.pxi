@@ -73,9 +73,12 @@ cdef int lay_out_max_pool_grad(const Description* given, Made* made, list memory
     cdef const Axis* down = &pool.rows
     cdef Py_ssize_t kept_rows = 0
     cdef Py_ssize_t windows, bands
+    cdef Py_ssize_t between
     lay_out_pool(given, made, memory, pool, given.problem.rows.size)
+    # Of rows between those that a window of dilated taps sees, half as many: as `fewest_rows` says.
+    between = (down.kernel - 1) * (down.dilation - 1)
     offsets_in_phases(pool, memory)
-    bands = ceil_div(pool.unit_rows, max(1, BAND_VALUES // pool.line))
+    bands = ceil_div(pool.unit_rows, max(1, between // 2, BAND_VALUES // pool.line))
     layout.band = ceil_div(pool.unit_rows, bands)       # of about the same size
     windows = windows_of(&pool.rows, layout.band)
     layout.threes = down.kernel == 3 and down.dilation == 1 and down.stride <= 2
@@ -729,11 +732,21 @@ cdef bint share_of_rows(
         rank_window(careful, values + begin, down.dilation * line, rows, r, n, sums)
 
     for h in range(row, last_row):
-        if not goes_on(watch, pool.windows * n):
+        if not goes_on(watch, min(pool.windows, down.kernel) * n):
             return False
         i = first_window(down, h)
         end = last_window(down, h)
         sums = gathered + (h - row) * line
+        if down.dilation > 1 and down.kernel < pool.windows:
+            # Of the windows from the first to the last few see the row: in their order, that of the
+            # taps from the last on.
+            fill_row(sums, <real>0, n)
+            for r in range(down.kernel - 1, -1, -1):
+                begin = h + down.before - r * down.dilation     # of the window, in the padding
+                i = begin // down.stride
+                if begin >= 0 and i * down.stride == begin and i < down.outputs:
+                    gather_one(chosen + (i - window) * line, grad + i * n, <real>r, n, sums)
+            continue
         if down.dilation > 1 or i >= end:
             fill_row(sums, <real>0, n)
             while i < end:

@@ -149,7 +149,7 @@ cdef void stencil_channels(
     if view.plain:
         pack_panel(w + channel * problem.taps, problem.taps, planes, problem.taps, panel, vector)
     else:
-        gather_part(
+        gather_piece(
             w + view.first + channel * view.group, view, view.group, planes, vector, panel, vector
         )
     fill_row(padded, <real>0, layout.padded_height * layout.padded_width * vector)

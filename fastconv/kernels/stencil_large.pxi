@@ -85,7 +85,7 @@ cdef void stencil_large(
     for k in range(unit.first_filter, unit.last_filter):
         w = <const real*>operands.weights + (unit.group * problem.filters + k) * problem.taps
         if not view.plain:
-            gather_part(
+            gather_piece(
                 <const real*>operands.weights + view.first + unit.group * view.group
                 + k * view.filter,
                 view, 0, 1, 1, scratch + layout.gathered, 1,

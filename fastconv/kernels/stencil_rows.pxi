@@ -216,7 +216,7 @@ cdef inline void stencil_planes(
         weights = w + filter * taps
         if not view.plain:
             for c in range(problem.channels):
-                gather_part(
+                gather_piece(
                     w + view.first + unit.group * view.group + k * view.filter
                     + c * view.channel,
                     view, 0, 1, 1, gathered + c * problem.taps, 1,

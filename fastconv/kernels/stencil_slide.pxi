@@ -275,7 +275,7 @@ cdef void stencil_slide(
                 return
             taps = w + filter * problem.taps
             if not view.plain:
-                gather_part(
+                gather_piece(
                     w + view.first + group * view.group + k * view.filter, view, 0, 1, 1, weights,
                     1,
                 )

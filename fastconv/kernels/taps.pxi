@@ -1,8 +1,8 @@
-# Reading weights that do not lie as a panel's taps follow each other: those of a part or of an
+# Reading weights that do not lie as a panel's taps follow each other: those of a piece or of an
 # input gradient, told by struct Taps (description.pxi).
 
 
-cdef void gather_part(
+cdef void gather_piece(
     const real* w, const Taps* view, Py_ssize_t filter_stride, Py_ssize_t filters,
     Py_ssize_t lanes, real* panel, Py_ssize_t width,
 ) noexcept nogil:
@@ -47,16 +47,16 @@ cdef inline void gather_square(
         begin = begin + vector
 
 
-# The taps of a part: whole planes in vectors, and what is needed of them moved together, is faster
-# than picking it. Of so many taps at a time at the most, so that a part of a large kernel needs no
+# The taps of a piece: whole planes in vectors, and what is needed of them moved together, is faster
+# than picking it. Of so many taps at a time at the most, so that a piece of a large kernel needs no
 # scratch for all of it; of a plane that is larger, taps are picked one by one.
 cdef enum:
-    PART_TAPS = 1024
+    PIECE_TAPS = 1024
 
 
-cdef inline Py_ssize_t part_channels(const Taps* view, Py_ssize_t channels) noexcept nogil:
+cdef inline Py_ssize_t piece_channels(const Taps* view, Py_ssize_t channels) noexcept nogil:
     """Return of how many channels whole planes are packed at once, 0 if none are."""
-    cdef Py_ssize_t most = PART_TAPS // view.plane
+    cdef Py_ssize_t most = PIECE_TAPS // view.plane
     if most >= FLOATS:  # no square of a vector by a vector is left incomplete
         most = most // FLOATS * FLOATS
     return min(channels, most)
@@ -66,22 +66,22 @@ cdef inline Py_ssize_t spare_taps(const Taps* view, Py_ssize_t channels) noexcep
     """Return how many taps a panel needs room for besides its own."""
     if view.plain or view.column < 0:
         return 0
-    return part_channels(view, channels) * (view.plane - view.rows * view.columns)
+    return piece_channels(view, channels) * (view.plane - view.rows * view.columns)
 
 
-cdef void pack_part(
+cdef void pack_piece(
     const real* w, const Taps* view, Py_ssize_t filters, Py_ssize_t channels, real* panel,
     Py_ssize_t width,
 ) noexcept nogil:
-    """Pack the panel of a part; `w` is where the plane of the first filter and channel begins."""
+    """Pack the panel of a piece; `w` is where the plane of the first filter and channel begins."""
     cdef Py_ssize_t taps = view.rows * view.columns
-    cdef Py_ssize_t most = part_channels(view, channels)
+    cdef Py_ssize_t most = piece_channels(view, channels)
     cdef Py_ssize_t c = 0
     cdef Py_ssize_t count
     while c < channels:
         if most == 0:
             count = 1
-            gather_part(
+            gather_piece(
                 w + c * view.plane + view.first, view, view.filter, filters, width,
                 panel + c * taps * width, width,
             )
@@ -98,7 +98,7 @@ cdef void pack_part(
 cdef void keep_taps(
     real* panel, const Taps* view, Py_ssize_t channels, Py_ssize_t width
 ) noexcept nogil:
-    """Move the taps of a part together, in a panel that has all taps of its channels."""
+    """Move the taps of a piece together, in a panel that has all taps of its channels."""
     cdef real* target = panel
     cdef Py_ssize_t c, i, j
     for c in range(channels):
@@ -137,7 +137,7 @@ cdef void pack_turned_panel(
             if k + vector <= filters and here + reach <= view.end:
                 gather_square(w + here, view, panel + k, width)
             else:
-                gather_part(
+                gather_piece(
                     w + here + view.first, view, view.filter,
                     max(0, min(vector, filters - k)), min(vector, width - k), panel + k, width,
                 )
@@ -170,7 +170,7 @@ cdef const real* find_panel(
             unit.taps, scratch, width,
         )
     elif view.column > 0:
-        pack_part(w + plane, view, filters, unit.channels, scratch, width)
+        pack_piece(w + plane, view, filters, unit.channels, scratch, width)
     else:
         pack_turned_panel(w, plane, view, filters, unit.channels, scratch, width)
     return scratch

@@ -86,7 +86,9 @@ INITIALISATIONS: dict[str, Callable[[tuple[int, ...], Rng, npt.DTypeLike], Array
 def check_initialisation(name: object) -> None:
     """Refuse the name of no initialisation."""
     if not isinstance(name, str) or name not in INITIALISATIONS:
-        raise ValueError(f"initialisation must be one of {list(INITIALISATIONS)}, not {name!r}")
+        raise ValueError(
+            f"initialisation must be one of {list(INITIALISATIONS)}, not {shown(name)}"
+        )
 
 
 def _generator(rng: object) -> np.random.Generator:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ..problem.arguments import shown
 from ..problem.operands import Array
 from .layer import Parameter
 
@@ -114,9 +115,12 @@ def _number(name: str, value: object, below: float = math.inf) -> float:
     if isinstance(value, (bool, np.bool_)) or not isinstance(
         value, (int, float, np.integer, np.floating)
     ):
-        raise TypeError(f"{name} must be a number, not {value!r}")
-    number = float(value)
+        raise TypeError(f"{name} must be a number, not {shown(value)}")
+    try:
+        number = float(value)
+    except OverflowError:  # an int beyond the range of floats
+        number = math.inf
     if not 0 <= number < below:
         limit = "at least 0 and finite" if below == math.inf else f"from 0 to below {below:g}"
-        raise ValueError(f"{name} must be {limit}, not {value!r}")
+        raise ValueError(f"{name} must be {limit}, not {shown(value)}")
     return number

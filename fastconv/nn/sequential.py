@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from ..planning import check_usable
+from ..problem.arguments import shown
 from ..problem.operands import Array
 from .layer import Layer, Parameter
 
@@ -37,7 +38,7 @@ class Sequential(Layer):
             raise ValueError("a Sequential needs at least one layer, not none")
         for layer in layers:
             if not isinstance(layer, Layer):
-                raise TypeError(f"every layer must be a Layer, not {layer!r}")
+                raise TypeError(f"every layer must be a Layer, not {shown(layer)}")
         if len(set(map(id, layers))) < len(layers):
             # it would forget what its first place has kept when it comes to the second
             raise ValueError("a layer is there twice: make one for each place")

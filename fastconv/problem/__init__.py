@@ -9,6 +9,7 @@ arguments.py      ints, pairs and choices as users give them
 extension.py      images that go on beyond their edge
 operands.py       which arrays are taken, and what `out` may be
 padding.py        the forms of padding, and the modes that need a padded copy
+slices.py         what NumPy does with large arrays, so that Ctrl-C need not wait for all of it
 activation.py     relu, sigmoid, tanh and their derivatives
 """
 

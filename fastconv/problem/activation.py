@@ -9,10 +9,14 @@ Each derivative is written with the activation's own output, which is what a for
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from .arguments import shown
+from .slices import at_once, in_slices
 
 __all__ = [
     "ACTIVATIONS",
@@ -33,11 +37,16 @@ def check_activation(activation: object) -> None:
     """Refuse an unknown activation."""
     known = activation is None or (isinstance(activation, str) and activation in ACTIVATIONS)
     if not known:
-        raise ValueError(f"activation must be one of {ACTIVATIONS}, not {activation!r}")
+        raise ValueError(f"activation must be one of {ACTIVATIONS}, not {shown(activation)}")
 
 
 def activate(activation: Activation, z: npt.NDArray[Any]) -> None:
     """Apply the activation to z, in place."""
+    if activation is not None:
+        in_slices(partial(_activate, activation), z)
+
+
+def _activate(activation: Activation, z: npt.NDArray[Any]) -> None:
     if activation == "relu":
         np.maximum(z, 0, out=z)
     elif activation == "tanh":
@@ -56,25 +65,33 @@ def multiply_derivative(
     """Return ∂E/∂Z = ∂E/∂Y · f′(Z), from ∂E/∂Y and the output Y = f(Z), in a single new array."""
     if activation is None:
         return grad_output
+    grad = np.empty(grad_output.shape, grad_output.dtype.newbyteorder("="))
+    in_slices(partial(_multiply_derivative, activation), grad, grad_output, output)
+    return grad
+
+
+def _multiply_derivative(
+    activation: Activation, grad: npt.NDArray[Any], grad_output: npt.NDArray[Any],
+    output: npt.NDArray[Any],
+) -> None:  # fmt: skip
     if activation == "relu":
         # The bits of the gradient, all kept or all cleared, a tenth of the time of a masked copy;
         # and unlike a product with 0 or 1 it makes no NaN of an infinite gradient.
-        grad = grad_output.astype(grad_output.dtype.newbyteorder("="), order="C", copy=False)
-        bits = grad.view(f"i{grad.itemsize}")
+        kept = grad.view(f"i{grad.itemsize}")
         cleared = (output <= 0).view(np.int8)  # NaN lets it pass
-        kept = np.subtract(cleared, 1, dtype=bits.dtype, order="C")  # all ones, or zero
+        np.subtract(cleared, 1, out=kept, dtype=kept.dtype)  # all ones, or zero
+        bits = grad_output.astype(grad.dtype, order="C", copy=False).view(kept.dtype)
         kept &= bits
-        return kept.view(grad.dtype)
+        return
     if activation == "sigmoid":
-        derivative = np.subtract(1, output, order="C")
-        derivative *= output
+        np.subtract(1, output, out=grad)
+        grad *= output
     else:
-        derivative = np.multiply(output, output, order="C")
-        np.subtract(1, derivative, out=derivative)
-    derivative *= grad_output
-    return derivative
+        np.multiply(output, output, out=grad)
+        np.subtract(1, grad, out=grad)
+    grad *= grad_output
 
 
 def mask_bytes(activation: Activation, values: int) -> int:
     """Return the most bytes that `multiply_derivative` holds besides its result."""
-    return values if activation == "relu" else 0  # a mask of a byte each
+    return at_once(values, 4) if activation == "relu" else 0  # a mask of a byte each

@@ -67,9 +67,9 @@ def parse_needs(needs: object) -> tuple[bool, bool, bool]:
     if not isinstance(needs, (tuple, list)) or not all(
         isinstance(need, (bool, np.bool_)) for need in needs
     ):
-        raise TypeError(f"needs must be three bools (x, weight, bias), not {needs!r}")
+        raise TypeError(f"needs must be three bools (x, weight, bias), not {shown(needs)}")
     if len(needs) != 3:
-        raise ValueError(f"needs must be three bools (x, weight, bias), not {needs!r}")
+        raise ValueError(f"needs must be three bools (x, weight, bias), not {shown(needs)}")
     return bool(needs[0]), bool(needs[1]), bool(needs[2])
 
 

@@ -349,8 +349,8 @@ class ConvProblem:
 
 
 def check_size(name: str, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
-    """Refuse a shape whose bytes no address can count."""
-    if math.prod(shape) * dtype.itemsize > _LARGEST_ARRAY:
+    """Refuse a shape whose bytes no address can count; NumPy counts an empty batch as one."""
+    if math.prod(max(1, extent) for extent in shape) * dtype.itemsize > _LARGEST_ARRAY:
         raise ValueError(f"{name} would have shape {shape}: larger than any array can be")
 
 

@@ -11,6 +11,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .arguments import shown
+from .slices import assign
+
 __all__ = [
     "Array",
     "as_array",
@@ -18,6 +21,7 @@ __all__ = [
     "check_dtype",
     "check_dtypes_agree",
     "check_out",
+    "copied",
     "is_prepared",
     "prepare",
 ]
@@ -35,8 +39,8 @@ def check_dtype(name: str, dtype: npt.DTypeLike) -> np.dtype[Any]:
         raise TypeError(f"{name} must be float32 or float64, not None")
     try:
         given = np.dtype(dtype)
-    except TypeError:
-        raise TypeError(f"{name} must be float32 or float64, not {dtype!r}") from None
+    except (TypeError, ValueError):  # the latter from printing a number of thousands of digits
+        raise TypeError(f"{name} must be float32 or float64, not {shown(dtype)}") from None
     native = _KERNEL_DTYPES.get(given.str[1:])
     if native is not None:
         return native
@@ -100,7 +104,14 @@ def prepare(array: Array) -> Array:
     """Return the array as kernels read it, a copy only where `is_prepared` is false."""
     if is_prepared(array):
         return array
-    return np.require(array, array.dtype.newbyteorder("="), ("C", "A"))
+    return copied(array)
+
+
+def copied(array: Array) -> Array:
+    """Return a copy of the array, as kernels read it."""
+    copy = np.empty(array.shape, array.dtype.newbyteorder("="))
+    assign(copy, array)
+    return copy
 
 
 def check_out(

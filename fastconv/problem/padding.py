@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from . import extension
 from .arguments import Pair, is_sequence, parse_pair, shown
+from .slices import at_once, slices
 
 __all__ = [
     "PADDING_MODES",
@@ -108,7 +109,7 @@ def _same(image: int, window: int, stride: int) -> tuple[int, int]:
 def check_mode(mode: object, pads: Pads, image: tuple[int, int]) -> None:
     """Refuse an unknown padding mode, and pads that reach past the pixels the mode would read."""
     if not isinstance(mode, str) or mode not in PADDING_MODES:
-        raise ValueError(f"padding_mode must be one of {PADDING_MODES}, not {mode!r}")
+        raise ValueError(f"padding_mode must be one of {PADDING_MODES}, not {shown(mode)}")
     for axis, extent, pair in zip(("height", "width"), image, pads, strict=True):
         widest = {"reflect": extent - 1, "circular": extent}.get(mode, max(pair))
         if max(pair) > widest:
@@ -127,10 +128,14 @@ def pad_image(x: npt.NDArray[Any], pads: Pads, mode: str) -> npt.NDArray[Any]:
     """Return a C-contiguous copy of x (N, C, H, W), padded by a mode other than zeros."""
     batch, channels, height, width = x.shape
     (top, bottom), (left, right) = pads
-    rows, columns = (-top, height + bottom), (-left, width + right)
     padded = np.empty((batch * channels, top + height + bottom, left + width + right), x.dtype)
     planes = x.reshape(batch * channels, height, width)
-    extension.extend_part(planes, rows, columns, _KINDS[mode], 0.0, padded)
+    for some in slices(padded.shape, padded.itemsize):
+        rows, columns = (
+            (axis.start - before, axis.stop - before)
+            for axis, before in zip(some[1:], (top, left), strict=True)
+        )
+        extension.extend_part(planes[some[0]], rows, columns, _KINDS[mode], 0.0, padded[some])
     return padded.reshape(batch, channels, *padded.shape[1:])
 
 
@@ -138,7 +143,7 @@ def pad_bytes(shape: Sequence[int], pads: Pads, itemsize: int) -> int:
     """Return the most bytes that `pad_image` holds besides its result, for an image's shape."""
     height, width = shape[2:]
     copied = max(height * max(pads[1]), max(pads[0]) * (width + sum(pads[1])))
-    return shape[0] * shape[1] * copied * itemsize
+    return at_once(shape[0] * shape[1] * copied, itemsize) * itemsize
 
 
 def fold_image(padded: npt.NDArray[Any], pads: Pads, mode: str) -> npt.NDArray[Any]:

@@ -183,6 +183,20 @@ BAD_CALLS = [
     conv(ValueError, "padding must be", "2**16609", padding=((10**5000, 0), (0, 0))),
     bad("explain", ValueError, "x", "larger than any array", x_shape=(1, 1, 10**5000, 3)),
     bad("explain", ValueError, "direction must be", "2**16609", direction=10**5000),
+    bad("explain", TypeError, "dtype must be float32 or float64", "2**16609", dtype=10**5000),
+    conv(ValueError, "activation must be one of", "2**16609 or more", activation=10**5000),
+    conv(ValueError, "activation must be one of", "very large", activation=[10**5000]),
+    conv(ValueError, "padding_mode must be one of", "2**16609 or more", padding_mode=10**5000),
+    conv(ValueError, "backend must be one of", "2**16609 or more", backend=10**5000),
+    bad("conv2d_backward", TypeError, "needs must be three bools", "2**16609", needs=10**5000),
+    bad("conv2d_backward", TypeError, "needs must be three", "very large", needs=[10**5000] * 3),
+    bad("show_config", ValueError, "mode must be", "2**16609 or more", mode=10**5000),
+    bad("set_num_threads", ValueError, "n must be at most", "2**16609 or more", n=10**5000),
+    # an empty batch, whose extents NumPy multiplies as those of one image
+    conv(ValueError, "x, padded", "larger than any array", x=ones(0, 4, 6, 7), padding=2**31 - 1),
+    transposed(
+        ValueError, "the output", "larger than any array", x=ones(0, 4, 6, 7), stride=2**31 - 1
+    ),
     conv(ValueError, "stride must be at most", str(2**70), stride=2**70),
     # dilation
     conv(ValueError, "dilation must be at least 1, not 0", dilation=0),

@@ -7,17 +7,26 @@ One process makes all the calls, one after another, and interrupts each as soon 
               └──────────────────── those after the one that hung, to another ◀──────────────┘
 """
 
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
+from functools import partial
+from unittest import mock
 
+import numpy as np
 import pytest
 
+import fastconv
 from fastconv import isa
+from fastconv.algorithms.compiled import kernel
+from fastconv.problem import slices
+from tests.support import tuned
+from tests.walking import in_one_test
 
-pytestmark = pytest.mark.skipif(isa.kernels is None, reason="compiled kernels")
+compiled = pytest.mark.skipif(isa.kernels is None, reason="compiled kernels")
 
 # Units of half a minute and more on one of today's cores. Zeros, for which no memory is touched.
 LONG = {
@@ -161,11 +170,13 @@ def outcomes():
     return found
 
 
+@compiled
 @pytest.mark.parametrize("name", LONG)
 def test_ctrl_c_ends_a_call_within_a_second(name, outcomes):
     assert outcomes[name] == "KeyboardInterrupt"
 
 
+@compiled
 def test_ctrl_c_from_outside_ends_the_program():
     code = f"import numpy as np, fastconv\nprint('start', flush=True)\n{LONG['loops']}"
     with subprocess.Popen(
@@ -177,3 +188,136 @@ def test_ctrl_c_from_outside_ends_the_program():
         _, errors = process.communicate(timeout=SECONDS)
     assert process.returncode != 0
     assert "KeyboardInterrupt" in errors
+
+
+SLICES = slices.slices
+
+
+def _ones(*shape):
+    return np.ones(shape, np.float32)
+
+
+X, WEIGHT, GRAD = _ones(2, 4, 12, 16), _ones(6, 4, 3, 3), _ones(2, 6, 10, 14)
+OUTPUT = np.full_like(GRAD, 0.5)
+_backward = partial(fastconv.conv2d_backward, GRAD, X, WEIGHT)
+
+# What NumPy does of a call: values that do not lie as kernels read them, copies, derivatives, sums.
+IN_SLICES = {
+    "channels last": lambda: fastconv.conv2d(X.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2),
+                                             WEIGHT),
+    "byte-swapped": lambda: fastconv.conv2d(X.astype(">f4"), WEIGHT),
+    "pooled, channels last": lambda: fastconv.max_pool2d(X[..., ::2], 2),
+    "out, channels last": lambda: fastconv.conv2d(X, WEIGHT, out=np.asfortranarray(GRAD)),
+    "pooled, out, channels last": lambda: fastconv.avg_pool2d(
+        X, 2, out=np.asfortranarray(_ones(2, 4, 6, 8))
+    ),
+    "weights of a plan": lambda: fastconv.plan_conv2d(_ones(60, 4, 3, 3)),
+    **{
+        mode: partial(fastconv.conv2d, X, WEIGHT, padding=1, padding_mode=mode)
+        for mode in ("reflect", "replicate", "circular")
+    },
+    "reflect, backward": lambda: fastconv.conv2d_backward(
+        _ones(2, 6, 12, 16), X, WEIGHT, padding=1, padding_mode="reflect",
+        needs=(True, False, False),
+    ),
+    **{
+        f"{name}, backward": partial(
+            _backward, activation=name, output=OUTPUT, needs=(False, False, True)
+        )
+        for name in ("relu", "sigmoid", "tanh")
+    },
+    "im2col": lambda: fastconv.conv2d(X, WEIGHT, _ones(6), activation="tanh", backend="im2col"),
+    "im2col, input gradient": partial(_backward, backend="im2col", needs=(True, False, False)),
+    "im2col, weight gradient": partial(_backward, backend="im2col", needs=(False, True, False)),
+    "columns": lambda: fastconv.im2col(X, 3),
+    "columns back": lambda: fastconv.col2im(_ones(2, 36, 140), (12, 16), 3),
+    "dilation far into the padding": lambda: fastconv.conv2d(
+        X, WEIGHT, dilation=30, padding=60, activation="sigmoid"
+    ),
+}  # fmt: skip
+
+
+@in_one_test
+@pytest.mark.parametrize("name", IN_SLICES)
+def test_ctrl_c_ends_what_numpy_does_after_a_slice(name):
+    """The signal comes when the first slice is asked for, and the second is never begun."""
+    begun = []
+
+    def interrupted(shape, itemsize):
+        cut = list(SLICES(shape, itemsize))
+        if len(cut) == 1:
+            yield from cut
+            return
+        begun.append(len(cut))
+        yield cut[0]
+        begun.append("second")
+        signal.raise_signal(signal.SIGINT)
+        yield from cut[1:]
+
+    with (
+        tuned(NUMPY_BYTES_PER_STEP=256),
+        mock.patch.object(slices, "slices", interrupted),
+        mock.patch("fastconv.problem.padding.slices", interrupted),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        IN_SLICES[name]()
+    assert begun[1:] == ["second"]
+
+
+@in_one_test
+@pytest.mark.parametrize("name", IN_SLICES)
+def test_slices_change_no_bit(name):
+    whole = IN_SLICES[name]()
+    for size in (1, 100, 256, 1000):
+        with tuned(NUMPY_BYTES_PER_STEP=size):
+            cut = IN_SLICES[name]()
+        for a, b in zip(_arrays(whole), _arrays(cut), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def _arrays(result):
+    if isinstance(result, fastconv.Conv2dPlan):
+        result = result(X)
+    return [one for one in (result if isinstance(result, tuple) else [result]) if one is not None]
+
+
+@in_one_test
+@pytest.mark.parametrize("shape", [(), (0,), (0, 3), (7,), (1, 5, 9), (3, 1, 4), (2, 3, 4, 5)])
+@pytest.mark.parametrize("size", [1, 4, 16, 44, 10**6])
+def test_slices_cover_every_value_once_in_runs(shape, size):
+    with tuned(NUMPY_BYTES_PER_STEP=size):
+        cut = list(slices.slices(shape, 4))
+    counts = np.zeros(shape, int)
+    for some in cut:
+        counts[some] += 1
+        assert counts[some].size * 4 <= max(size, 4)
+        assert counts[some].flags.c_contiguous
+    assert (counts == 1).all()
+    places = np.arange(counts.size).reshape(shape)
+    runs = [places[some].ravel().tolist() for some in cut]
+    assert list(itertools.chain(*runs)) == list(range(counts.size))
+
+
+@compiled
+def test_ctrl_c_ends_the_packing_of_a_plan():
+    """Signals are asked for after a twentieth of a second; all would take many of them.
+
+    No memory of the weights is touched, and of their panels what is packed until then.
+    """
+    problem = fastconv.ConvProblem.create((1, 4096, 3, 3), (8192, 4096, 3, 3))
+    weight = np.zeros(problem.weight_shape, np.float32)
+    panels = np.empty(kernel("packed_values")("gemm_filters", problem), np.float32)
+    panels[-1] = np.nan
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.001)
+        with pytest.raises(KeyboardInterrupt):
+            kernel("pack_weights")("gemm_filters", problem, weight, panels)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert np.isnan(panels[-1])

@@ -11,8 +11,12 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import isa, planning
-from tests.large_problems import random_problem
+from fastconv import isa, planning, tuning
+from fastconv.algorithms.compiled import kernel
+from fastconv.algorithms.pooling import plan_pool
+from fastconv.problem import PoolProblem
+from fastconv.problem.axis import ceil_div
+from tests.large_problems import dilated_problem, random_problem
 from tests.walking import in_one_test
 
 DIRECTIONS = ("forward", "input-grad", "weight-grad")
@@ -36,7 +40,7 @@ WALKS = {
     "many sizes at stride 32": ((1, 8, 640, 640), (8, 8, 3, 3), {"stride": 32}),
     "a million dilated rows": ((1, 1, 10**6, 3), (1, 1, 3, 3), {"dilation": 2, "padding": 2}),
     "the largest dilation": (
-        (0, 1, 1, 1), (1, 1, 2, 2), {"dilation": 2**31 - 1, "padding": 2**31 - 1}
+        (0, 1, 1, 1), (1, 1, 2, 1), {"dilation": 2**31 - 1, "padding": (2**31 - 1, 0)}
     ),
     "a long dilated kernel": (
         (1, 1, 1, 9), (1, 1, 1, 10**6), {"dilation": 3, "padding": 3 * 10**6}
@@ -107,6 +111,73 @@ def test_every_size_is_planned_at_once_and_within_the_limits(block, direction, t
         assert taken < 0.05, f"{problem} ({direction}, seed {seed}) took {taken:.3f} s"
         plan = found[-1]
         assert plan.scratch_bytes <= _limit(problem, plan, threads), (problem, seed, plan.leaf)
+
+
+def _leaves(plan):
+    return [leaf for piece in plan.pieces for leaf in _leaves(piece)] or [plan]
+
+
+def _copies_and_products(leaf):
+    """Return the values of a channel that all units of a plan copy, and the products they make."""
+    problem, blocks, name = leaf.piece.problem, leaf.blocks, leaf.implementation.name
+    if name in ("gemm_filters", "gemm_pixels", "stencil_rows", "weights_filters", "weights_pixels"):
+        of_unit = kernel("band_values")(problem, blocks.rows)
+        units = ceil_div(problem.out_height, blocks.rows)
+    elif name == "stencil_large":
+        _, lanes = kernel("large_tile_shape")(problem.rows.kernel, problem.dtype.itemsize)
+        of_unit = blocks.rows + problem.rows.kernel - 1
+        of_unit *= lanes + (problem.columns.kernel - 1) * problem.dilation[1]
+        units = ceil_div(problem.out_height, blocks.rows) * ceil_div(problem.out_width, lanes)
+    elif name == "gemm_scatter":  # of its image, which is the gradient
+        of_unit = 1
+        for axis, block in ((problem.rows, blocks.rows), (problem.columns, blocks.columns)):
+            of_unit *= min(axis.outputs, block + (axis.span - 1) // axis.stride)
+        units = ceil_div(problem.out_height, blocks.rows)
+        units *= ceil_div(problem.out_width, blocks.columns)
+    else:
+        return 0, 0
+    filters = ceil_div(problem.out_channels_per_group, blocks.filters)
+    rows = ceil_div(problem.out_height, blocks.rows)
+    products = rows * blocks.rows * problem.out_width * filters * blocks.filters
+    taps = problem.rows.kernel * problem.columns.kernel
+    return of_unit * units * filters, products * taps
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("block", range(4))
+def test_units_copy_a_few_times_the_image_however_far_apart_taps_are(block, direction):
+    """Or, if scratch sets a limit, no more than costs less than the products made of it."""
+    times = []
+    for seed in range(block * 250, block * 250 + 250):
+        problem = dilated_problem(seed)
+        names = [one.name for one in planning.IMPLEMENTATIONS[direction] if seed % 4 == 0]
+        for name in ("auto", *names):
+            for threads in (1, 2, 64) if name == "auto" else (2,):
+                plan = planning.ask(direction, problem, name, threads, forced=False)
+                if isinstance(plan, planning.Refusal):
+                    continue
+                for leaf in _leaves(plan):
+                    copied, products = _copies_and_products(leaf)
+                    piece = leaf.piece.problem
+                    image = max(
+                        piece.rows.padded * piece.columns.padded, piece.out_height * piece.out_width
+                    )
+                    few = copied <= max(5 * image, tuning.MOST_COPIES_OF_A_PRODUCT * products)
+                    assert few, (f"{copied / image:.0f} times", seed, threads, piece, leaf.blocks)
+                    times.append(copied / image)
+    assert sum(n > 5 for n in times) < 0.2 * len(times)
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
+@pytest.mark.parametrize("direction", ["max-pool-grad", "avg-pool-grad"])
+def test_units_of_a_pooling_overlap_a_few_times_however_far_apart_taps_are(direction):
+    for dilation in (1, 100, 1000, 10_000):
+        problem = PoolProblem.create((1, 1, 10**6, 3), (3, 1), stride=1, dilation=(dilation, 1))
+        for threads in (1, 2, 64):
+            blocks = plan_pool(direction, problem, "loops", threads).blocks
+            units = ceil_div(problem.rows.size, blocks.rows)
+            assert units * (blocks.rows + problem.rows.span) < 5 * problem.rows.size
 
 
 @pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
