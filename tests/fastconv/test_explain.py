@@ -141,6 +141,22 @@ def test_explain_shows_the_pieces():
     assert len(dilated.pieces) == 9
 
 
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_explain_where_no_tap_sees_a_pixel(direction):
+    """All outputs are between the taps: there is no piece to compute, nor a kernel for it."""
+    shapes, options = (
+        ((1, 1, 1, 9), (1, 1, 2, 3)),
+        {"dilation": (8, 1), "padding": ((4, 4), (1, 1))},
+    )
+    explanation = fastconv.explain(*shapes, direction=direction, **options)
+    if isa.kernels is not None and direction != "weight-grad":
+        assert len(explanation.pieces) == (direction == "input-grad")  # the only phase, cut
+        assert explanation.kernel == "by_padding"
+    assert explanation.kernel in str(explanation)
+    x, weight = (np.ones(shape, np.float32) for shape in shapes)
+    np.testing.assert_array_equal(fastconv.conv2d(x, weight, **options), 0)
+
+
 @pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
 def test_explain_shows_the_pieces_of_pieces_below_them():
     """The gradient at stride 1 is one convolution, of which most is padding: it is cut further."""
