@@ -19,7 +19,7 @@ from .levels import Level, level_of
 from .planning import check_name, refusals
 from .problem import ConvProblem
 from .problem.activation import Activation, mask_bytes
-from .problem.arguments import Pair, shown
+from .problem.arguments import Pair, parse_bool, shown
 from .problem.padding import Padding, PaddingMode
 from .threads import threads_for
 
@@ -42,7 +42,8 @@ class Explanation:
     blocks : dict of str to int
         How much of the problem is one unit of the kernel's work.
     pieces : tuple of str
-        Where the problem is cut up, what each piece is and which kernel it runs on.
+        Where the problem is cut up, a line for each piece: what it is, and which kernel it runs on
+        or what cuts it further. The pieces of a piece follow it, two spaces further in.
     refusals : dict of str to str
         For each other backend, why not.
     scratch_bytes : int
@@ -125,6 +126,7 @@ def explain(
     backend: str = "auto",
     accuracy: Level | None = None,
     direction: Operation = "forward",
+    prepared: bool = False,
 ) -> Explanation:
     """Explain what `conv2d`, or one of its gradients, would do with operands of these shapes.
 
@@ -139,6 +141,8 @@ def explain(
     direction : {"forward", "input-grad", "weight-grad"}
         Of which computation: `conv2d`, or what `conv2d_backward` does for x or for weight. Each has
         its own backend.
+    prepared : bool
+        Whether of a plan (`plan_conv2d`), whose weights are prepared: it may take another kernel.
 
     Returns
     -------
@@ -175,9 +179,12 @@ def explain(
         raise ValueError(
             f"direction must be 'forward', 'input-grad' or 'weight-grad', not {shown(direction)}"
         )
+    prepared = parse_bool("prepared", prepared)
+    if prepared and direction != "forward":
+        raise ValueError(f"prepared must be False for the direction {direction!r}: plans have none")
     check_name(backend)
     level = level_of(accuracy)
-    call = Call(direction, problem, backend, level, given_4d=True)
+    call = Call(direction, problem, backend, level, given_4d=True, prepared=prepared)
     plan = call.plan()
     held = call.held_bytes()
     if direction != "forward" and problem.activation is not None:
@@ -193,21 +200,19 @@ def explain(
         plan.family,
         leaf.implementation.name,
         {} if leaf.blocks is None else leaf.blocks._asdict(),
-        tuple(_leaves(plan)) if plan.pieces else (),
-        refusals(direction, problem.unpadded, backend, threads, level, plan),
+        tuple(_tree(plan)),
+        refusals(direction, problem.unpadded, backend, threads, level, plan, prepared=prepared),
         held,
         plan.threads,
         plan.accuracy,
     )
 
 
-def _leaves(plan: Plan) -> Iterator[str]:
-    """Yield a line for every piece, and for the pieces of pieces."""
+def _tree(plan: Plan, indent: str = "") -> Iterator[str]:
+    """Yield a line for every piece, and after it, further in, those of its own pieces."""
     for piece in plan.pieces:
-        if piece.pieces:
-            yield from _leaves(piece)
-        else:
-            yield f"{piece.piece.problem}: {piece.implementation.name}"
+        yield f"{indent}{piece.piece.problem}: {piece.implementation.name}"
+        yield from _tree(piece, indent + "  ")
 
 
 def _promise(accuracy: Accuracy, direction: Operation) -> str:

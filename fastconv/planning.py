@@ -265,6 +265,8 @@ def refusals(
     threads: int,
     accuracy: Level,
     chosen: Plan,
+    *,
+    prepared: bool = False,
 ) -> dict[str, str]:
     """Return, for every family but that of the plan that was chosen, why it was not."""
     passed_over = (
@@ -275,6 +277,9 @@ def refusals(
     reasons = {}
     for family in FAMILIES:
         if family.name != chosen.family:
-            answer = ask(operation, problem, family.name, threads, accuracy=accuracy, forced=False)
+            answer = ask(
+                operation, problem, family.name, threads, accuracy=accuracy, forced=False,
+                prepared=prepared,
+            )  # fmt: skip
             reasons[family.name] = answer.reason if isinstance(answer, Refusal) else passed_over
     return reasons

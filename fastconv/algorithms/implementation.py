@@ -163,8 +163,9 @@ class Plan:
 
     @property
     def family(self) -> str:
-        """What `backend=` calls it."""
-        return self.leaf.implementation.families[0]
+        """What `backend=` calls it; of a decomposition without a piece, its own name."""
+        leaf = self.leaf.implementation
+        return leaf.families[0] if leaf.families else leaf.name
 
     @property
     def accuracy(self) -> Accuracy:

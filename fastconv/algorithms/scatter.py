@@ -113,7 +113,7 @@ class _Scatter(Kernel):
             problem.in_channels_per_group,
             min(problem.in_channels_per_group, max(1, tuning.SCATTER_TAPS // kernel_taps)),
         )
-        window = problem.rows.stride * problem.columns.stride * channels * itemsize
+        cell = problem.rows.stride * problem.columns.stride * channels * itemsize
         rows, columns = problem.out_height, problem.out_width
 
         def is_too_large() -> bool:
@@ -121,7 +121,7 @@ class _Scatter(Kernel):
             return (
                 pixels > tuning.GEMM_MOST_PIXELS
                 or _values(problem, pixels) * itemsize > tuning.SCATTER_BYTES
-                or rows * columns * window > tuning.SCATTER_RESULT_BYTES
+                or rows * columns * cell > tuning.SCATTER_RESULT_BYTES
             )
 
         # No further than to half of what reaches in anyway, unless the scratch were too small.

@@ -146,6 +146,59 @@ def test_explain_shows_the_pieces():
     assert len(dilated.pieces) == 9
 
 
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_explain_where_no_tap_sees_a_pixel(direction):
+    """All outputs are between the taps: there is no piece to compute, nor a kernel for it."""
+    shapes, options = (
+        ((1, 1, 1, 9), (1, 1, 2, 3)),
+        {"dilation": (8, 1), "padding": ((4, 4), (1, 1))},
+    )
+    explanation = fastconv.explain(*shapes, direction=direction, **options)
+    if isa.kernels is not None and direction != "weight-grad":
+        assert len(explanation.pieces) == (direction == "input-grad")  # the only phase, cut
+        assert explanation.kernel == "by_padding"
+    assert explanation.kernel in str(explanation)
+    x, weight = (np.ones(shape, np.float32) for shape in shapes)
+    np.testing.assert_array_equal(fastconv.conv2d(x, weight, **options), 0)
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
+def test_explain_shows_the_pieces_of_pieces_below_them():
+    """The gradient at stride 1 is one convolution, of which most is padding: it is cut further."""
+    explanation = fastconv.explain(
+        (1, 64, 28, 28), (64, 64, 3, 3), dilation=12, padding=12, direction="input-grad"
+    )
+    first, *below = explanation.pieces
+    assert first.endswith(": by_padding")
+    assert not first.startswith(" ")
+    assert len(below) == 9
+    assert all(piece.startswith("  float32") for piece in below)
+    shown = [line for line in str(explanation).splitlines() if line.startswith("piece")]
+    columns = [line.index("float32") for line in shown]
+    assert columns == [columns[0], *[columns[0] + 2] * 9]
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
+def test_explain_of_a_plan_says_what_the_plan_does():
+    """Of weights that are prepared other tiles may be ahead than of weights that are not."""
+    differ = 0
+    for channels in (8, 16, 32, 64, 128):
+        for size in (6, 8, 12, 16, 24, 56):
+            shapes = (1, channels, size, size), (channels, channels, 3, 3)
+            explanation = fastconv.explain(*shapes, padding=1, prepared=True)
+            plan = fastconv.plan_conv2d(np.ones(shapes[1], np.float32), padding=1)
+            plan(np.ones(shapes[0], np.float32))
+            ((call_found, _),) = plan._calls.values()
+            assert call_found.plan().leaf.implementation.name == explanation.kernel
+            assert len(explanation.refusals) == len(planning.FAMILIES) - 1
+            differ += explanation.kernel != fastconv.explain(*shapes, padding=1).kernel
+    assert differ
+    with pytest.raises(ValueError, match="prepared must be False for the direction 'input-grad'"):
+        fastconv.explain(*shapes, direction="input-grad", prepared=True)
+    with pytest.raises(TypeError, match="prepared must be True or False, not 1"):
+        fastconv.explain(*shapes, prepared=1)
+
+
 def test_explain_names_no_buffer_where_the_image_is_its_own_matrix():
     page = str(fastconv.explain((1, 64, 56, 56), (64, 64, 1, 1)))
     assert "none needed" in page
