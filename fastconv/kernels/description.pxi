@@ -64,6 +64,7 @@ cdef struct Blocks:
     Py_ssize_t columns      # where a unit is not of whole rows, else 0
     Py_ssize_t channels
     Py_ssize_t filters
+    Py_ssize_t taps         # summed from zero at a time, where sums are cut
     Py_ssize_t parts        # of a weight gradient: what the pixels are cut into
 
 
@@ -135,7 +136,8 @@ cdef Description read_images(description) except *:
     read.output = read_output(piece.output)
     read.blocks = Blocks(
         images=blocks.images, rows=blocks.rows, columns=getattr(blocks, "columns", 0),
-        channels=blocks.channels, filters=blocks.filters, parts=1,
+        channels=blocks.channels, filters=blocks.filters,
+        taps=getattr(blocks, "taps", 0), parts=1,
     )
     return read
 
@@ -149,7 +151,7 @@ cdef Description read_weights(description) except *:
     read.output = read_output(None)
     read.blocks = Blocks(
         images=1, rows=blocks.rows, columns=0, channels=blocks.channels, filters=blocks.filters,
-        parts=blocks.parts,
+        taps=0, parts=blocks.parts,
     )
     return read
 
@@ -167,7 +169,8 @@ cdef Description read_pooling(description) except *:
     read.taps = read_taps(None, &read.problem)
     read.output = read_output(None)
     read.blocks = Blocks(
-        images=blocks.planes, rows=blocks.rows, columns=0, channels=1, filters=1, parts=1
+        images=blocks.planes, rows=blocks.rows, columns=0, channels=1, filters=1, taps=0,
+        parts=1,
     )
     (
         (read.counted.first_row, read.counted.end_row),
