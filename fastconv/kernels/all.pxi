@@ -25,6 +25,7 @@ include "taps.pxi"
 include "band.pxi"
 include "banded.pxi"
 include "strip.pxi"
+include "finite.pxi"
 
 # images of an image
 include "gemm_filters.pxi"
