@@ -172,8 +172,8 @@ class Call:
             else:
                 target = np.empty(self._task.x_shape, self.problem.dtype)
         scratch = take(scratch_bytes) if scratch_bytes else None
-        run(first, second, prepared, bias, target, scratch)
-        if self._mend is not None:
+        finite = run(first, second, prepared, bias, target, scratch)
+        if not finite and self._mend is not None:
             self._mend(first, second, bias, target, threads)
         if scratch is not None:
             give_back(scratch)

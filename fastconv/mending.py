@@ -12,9 +12,9 @@ plain loops, which leave the padding out. Whether there is any is seen at little
     weights    all finite: nothing is spoilt               a pass over them
     border     no result there is NaN: nothing is either   a pass over these
 
-The shorter one comes first. It is asked after every call that pads, whatever has computed it: so
-this holds of every backend, and of the pieces of a problem. The choice of an algorithm does not
-depend on data.
+The shorter one comes first; the kernel that has just run may have looked already. It is asked after
+every call that pads, whatever has computed it: so this holds of every backend, and of the pieces of
+a problem. The choice of an algorithm does not depend on data.
 """
 
 from __future__ import annotations

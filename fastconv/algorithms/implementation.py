@@ -39,7 +39,10 @@ Operation: TypeAlias = Literal["forward", "input-grad", "weight-grad"]
 # run(first, second, prepared, bias, result, scratch) fills the result: `first` and `second` as the
 # operation lists them, `prepared` what the plan's `prepare` made of the weights or None, `bias` for
 # the result's channels or None, `scratch` as many bytes as the plan wants, None if it wants none.
-Run: TypeAlias = Callable[[Array, Array, Array | None, Array | None, Array, Array | None], None]
+# It may return True: that it has seen all of the weights or the result to be finite (mending.py).
+Run: TypeAlias = Callable[
+    [Array, Array, Array | None, Array | None, Array, Array | None], bool | None
+]
 
 
 class Accuracy(NamedTuple):

@@ -70,16 +70,18 @@ class _Weights(Kernel):
         def run(
             grad: Array, x: Array, _prepared: Array | None, _bias: Array | None, dw: Array,
             scratch: Array | None,
-        ) -> None:  # fmt: skip
+        ) -> bool:  # fmt: skip
             assert scratch is not None  # as many bytes as the plan says, which are some
-            target = dw
+            target, finite = dw, False
             if copies:
                 target = scratch[of_threads:].view(problem.dtype).reshape(shape)
             for first in range(0, units, step):
-                run_units(grad, x, target, scratch, first, min(first + step, units), threads)
+                last = min(first + step, units)
+                finite = run_units(grad, x, target, scratch, first, last, threads)
             if copies:
                 with np.errstate(all="ignore"):  # infinities and NaN flow through
                     np.add.reduce(target, axis=0, out=dw)
+            return finite
 
         return run, of_threads + size
 

@@ -75,24 +75,28 @@ class Compiled:
     scratch_bytes: int  # of one thread, at any address
 
 class Images(Compiled):
-    """Images made of an image: a piece of a problem, laid out for a kernel."""
+    """Images made of an image: a piece of a problem, laid out for a kernel.
+
+    Whether all weights, or all results, are finite is returned, whichever are fewer.
+    """
 
     def __init__(self, description: Any) -> None: ...
     def run(
         self, x: Array, w: Array, panels: Array | None, bias: Array | None, y: Array,
         scratch: Array, first: int, last: int, threads: int,
-    ) -> None: ...  # fmt: skip
+    ) -> bool: ...  # fmt: skip
 
 class Weights(Compiled):
     """Weights made of two images: the weight gradient of a problem, laid out for a kernel.
 
-    `dw` has room for `blocks.parts` copies of the weights, which are to be added up.
+    `dw` has room for `blocks.parts` copies of the weights, which are to be added up. Whether all of
+    it is finite is returned; False where it is larger than what it is made of.
     """
 
     def __init__(self, description: Any) -> None: ...
     def run(
         self, grad: Array, x: Array, dw: Array, scratch: Array, first: int, last: int, threads: int
-    ) -> None: ...
+    ) -> bool: ...
 
 class Pools(Compiled):
     """A pooling, or its gradient, laid out for a kernel: one of kernels/pool_*.pxi.
