@@ -21,6 +21,9 @@ The way of a call, which is also the way to read the package::
             weights_winograd.py, loops.py
             compiled loops without the GIL          isa/ → kernels/
               └── one shell per instruction set around the same bodies
+      │
+      ▼
+    mend: where a weight is not finite, what zero padding has spoilt        mending.py
 
 conv2d_backward goes the same way, once for the gradient of x and once for that of the weights, and
 so does conv_transpose2d, by the convolution that it transposes: one Call serves them all. The

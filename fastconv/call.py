@@ -23,6 +23,7 @@ import numpy as np
 
 from .algorithms.implementation import Operation, Plan, Run
 from .levels import Level
+from .mending import mender
 from .planning import check_name, plan
 from .problem import ConvProblem, TransposedProblem
 from .problem.operands import Array, check_out, is_prepared, prepare
@@ -70,6 +71,7 @@ class Call:
         self._given_4d = given_4d
         whole = self._shapes[2]
         self._shape = whole if given_4d or operation == "weight-grad" else whole[1:]
+        self._mend = mender(operation, self._task)
         self._plans: dict[int, Plan] = {}
         self._runs: dict[int, tuple[Run, int]] = {}  # what of a plan every call needs
         self.plan()
@@ -171,7 +173,9 @@ class Call:
             else:
                 target = np.empty(self._task.x_shape, self.problem.dtype)
         scratch = take(scratch_bytes) if scratch_bytes else None
-        run(first, second, prepared, bias, target, scratch)
+        finite = run(first, second, prepared, bias, target, scratch)
+        if not finite and self._mend is not None:
+            self._mend(first, second, bias, target, threads)
         if scratch is not None:
             give_back(scratch)
         if target is not y:

@@ -90,13 +90,10 @@ def conv_transpose2d(
     the linear map that `conv2d` is, ⟨conv_transpose2d(x), y⟩ = ⟨x, conv2d(y)⟩, not its inverse.
 
     With accuracy "strict" every result is within (T + 3)·u·(Σ|W||X| + |b|) of the exact sum of its
-    T ≤ C/groups·R·S products and the bias, where u is half the spacing of numbers at 1. With the
-    others, kernels of 3×3 at stride 1 may take fewer multiplications, whose errors are relative to
-    the largest pixels near; see `conv2d`.
-
-    That is of finite numbers. Where a weight or a pixel is infinite or NaN, every backend but the
-    loops may multiply it with the zeros around the image, and get NaN for results near the border
-    that do not see it.
+    T ≤ C/groups·R·S products and the bias, where u is half the spacing of numbers at 1; of long
+    sums far nearer, as of `conv2d`. With the others, kernels of 3, 5 and 7 at stride 1 may take
+    fewer multiplications, whose errors are relative to the largest pixels near. What is infinite or
+    NaN spoils only results whose sum holds it.
 
     References
     ----------
@@ -173,11 +170,6 @@ def conv_transpose2d_backward(
     ------
     TypeError, ValueError, MemoryError
         As `conv_transpose2d`; ValueError also for a gradient of the wrong shape.
-
-    Notes
-    -----
-    What `conv2d` says of infinite weights at zero padding holds for the gradient of x, where the
-    padding is what the layer left out of its output.
     """
     g_array = check_array("grad_output", grad_output)
     x_array = check_array("x", x)

@@ -40,11 +40,15 @@ LEAST_KEPT_BYTES = 64 * KIB
 # A unit's band and sums lie in the second-level cache, next to the weights passing through it.
 GEMM_BAND_BYTES = 384 * KIB
 GEMM_SUMS_BYTES = 448 * KIB
-# So many taps per block make the loading and storing of a tile's sums a small part of its work. Of
-# narrow panels only as many as fit half the first-level cache, from where they are read then.
-GEMM_TAPS = 512
-GEMM_FEWEST_TAPS = 192
-GEMM_PANEL_BYTES = 16 * KIB
+# So many taps per block make the loading and storing of a tile's sums a small part of its work, and
+# a panel of 16 float32 fits half the first-level cache. A block has no more channels than leave the
+# band room for many pixels, and for a row. These decide how sums are cut, and so their bits.
+GEMM_TAPS = 256
+GEMM_PIXEL_BYTES = 384
+GEMM_ROW_BYTES = 384 * KIB
+# Taps summed from zero at a time: the fewer, the smaller the error, and the more additions of whole
+# tiles (benchmarks/STUDY.md). They decide about bits as well.
+SUM_TAPS = 64
 # More pixels or filters to a unit save nothing any more.
 GEMM_MOST_PIXELS = 896
 GEMM_MOST_FILTERS = 256

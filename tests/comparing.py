@@ -53,26 +53,27 @@ def assert_within_bounds(
 
     Notes
     -----
-    The first tier is what can be proved of any order of summation: n·u times the magnitude. It is
-    wide. The second is what rounding errors, being independent, really add up to: the root of n
-    times u times the size of the result, by root mean square over all outputs. A dropped or doubled
-    tap moves that by 1/√n, which for n up to a million products is far above n^½·u.
+    The first tier is what can be proved of the order of summation: of any, n·u times the magnitude.
+    It is wide. The second is what rounding errors, being independent, really add up to: the root of
+    n times u times the size of the result, by root mean square over all outputs. A dropped or
+    doubled tap moves that by 1/√n, which for n up to a million products is far above n^½·u.
     """
     __tracebackhide__ = True
     u = unit_roundoff(str(actual.dtype))
     if not accuracy.componentwise and magnitude.size:
         magnitude = np.full_like(magnitude, magnitude.max())
     error = np.abs(actual.astype(np.float64) - truth)
-    # float64 results are compared with float64 sums, which have as much error of their own
-    share = 2 if actual.dtype == np.float64 else 1
-    bound = share * accuracy.growth * (terms + 2) * u * magnitude
+    # float64 results are compared with float64 sums, which have the error of a plain one themselves
+    own = 1 if actual.dtype == np.float64 else 0
+    bound = (own + accuracy.growth) * (terms + 2) * u * magnitude
     beyond = ~(error <= bound)
     if beyond.any():
         proven = _first_of(beyond, actual, truth, name, "exceed the proven bound of the error")
         raise AssertionError(proven)
     canary = (
-        share * accuracy.typical * np.sqrt(terms + 2) * u * max(_rms(truth), _rms(magnitude) * 0.05)
-    )
+        (own + accuracy.typical) * np.sqrt(terms + 2) * u
+        * max(_rms(truth), _rms(magnitude) * 0.05)
+    )  # fmt: skip
     if _rms(error) > canary:
         worst = _first_of(error == error.max(), actual, truth, name, "have the largest error")
         raise AssertionError(f"typical error {_rms(error):.3g} exceeds {canary:.3g}; {worst}")

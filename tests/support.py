@@ -159,6 +159,12 @@ def plan_of(backend: str, task: fastconv.ConvProblem, operation: Operation) -> P
     return answer if isinstance(answer, Plan) else None
 
 
+def contract_of(backend: Backend, task: fastconv.ConvProblem, operation: Operation) -> Accuracy:
+    """Return what a backend promises of this very problem, which may be more than of any."""
+    plan = plan_of(backend.name, task, operation)
+    return backend.accuracy if plan is None else plan.accuracy
+
+
 _abilities: dict[tuple[str, fastconv.ConvProblem, Operation], bool] = {}
 
 

@@ -1,7 +1,8 @@
 """Cutting a problem into units: what several kernels share of it.
 
-None of the blocks of an image's kernel changes a bit of the result. A unit is what a thread takes
-at a time, so there are several for every thread.
+None of the blocks of an image's kernel changes a bit of the result but those of channels and taps,
+which therefore follow from the problem alone. A unit is what a thread takes at a time, so there are
+several for every thread.
 """
 
 from __future__ import annotations
@@ -53,12 +54,15 @@ class Blocks(NamedTuple):
         Of the group, copied at a time.
     filters : int
         Of the group.
+    taps : int
+        Summed from zero at a time, or 0 where a sum is not cut.
     """
 
     images: int
     rows: int
     channels: int
     filters: int
+    taps: int = 0
 
 
 def many_filters(piece: Piece, most: int) -> str | None:

@@ -154,9 +154,11 @@ class Kernel(Implementation):
                 made, threads
             )
 
-        def run(*arrays: Array | None) -> None:
+        def run(*arrays: Array | None) -> bool:
+            finite = False
             for first in range(0, units, step):
-                run_units(*arrays, first, min(first + step, units), threads)
+                finite = run_units(*arrays, first, min(first + step, units), threads)
+            return finite
 
         return run, scratch_of_threads(made, threads)
 

@@ -7,6 +7,11 @@ nothing at the ends of rows and images, and the weights need packing only once; 
 have to be turned over, and filters short of a whole vector leave lanes idle. Pixels
 (kernels/gemm_pixels.pxi) write y as it lies and take filters one by one. `_efficiency` says which
 is better for a problem: part of the peak that is left, from counting the lanes that work.
+
+Both sum in the same blocks, and give the same bits. A sum of n products in a row has, usually, an
+error of the root of n; in parts of `tuning.SUM_TAPS`, in blocks of channels of `tuning.GEMM_TAPS`,
+each from zero, that of its longest level. It is less than libraries have that sum their blocks in
+a row: benchmarks/STUDY.md.
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ from .blocks import (
     more_rows,
 )
 from .compiled import Kernel, at_line, beyond_limit, kernel, vector_values
-from .implementation import Request
+from .implementation import Accuracy, Plan, Request
 
 __all__ = ["GEMM_FILTERS", "GEMM_PIXELS", "direct_cycles"]
 
@@ -67,29 +72,25 @@ class _Product(Kernel):
         itemsize = problem.dtype.itemsize
         filters, panel = problem.out_channels_per_group, self._panel_filters(problem)
         height, width = problem.out_height, problem.out_width
-        kernel_taps = problem.rows.kernel * problem.columns.kernel
         block_filters = min(filters, max(panel, tuning.GEMM_MOST_FILTERS // panel * panel))
         most_sums = tuning.GEMM_SUMS_BYTES // itemsize
         pixels = min(tuning.GEMM_MOST_PIXELS, most_sums // block_filters)
         rows = min(height, max(1, pixels // width))
         images = min(problem.batch, max(1, pixels // (rows * width))) if rows == height else 1
-        taps = tuning.GEMM_PANEL_BYTES // (panel * itemsize)
-        if not tuning.GEMM_FEWEST_TAPS <= taps <= tuning.GEMM_TAPS:
-            taps = tuning.GEMM_TAPS
-        channels = min(problem.in_channels_per_group, max(1, taps // kernel_taps))
         while block_filters > panel and rows * width * block_filters > most_sums:
             block_filters = ceil_div(ceil_div(block_filters, 2), panel) * panel
+        channels = channels_at_once(problem)
         most_band = tuning.GEMM_BAND_BYTES
         fewest = fewest_rows(problem.rows, problem.columns)
-        while rows > fewest and band_bytes(problem, rows, 1) > most_band:
+        while rows > fewest and band_bytes(problem, rows, channels) > most_band:
             rows, images = ceil_div(rows, 2), 1
         if rows < fewest:
             rows = more_rows(
                 problem, rows, block_filters,
-                lambda more: band_bytes(problem, more, 1) + more * width * block_filters * itemsize,
+                lambda more: (
+                    band_bytes(problem, more, channels) + more * width * block_filters * itemsize
+                ),
             )  # fmt: skip
-        while channels > 1 and images * band_bytes(problem, rows, channels) > most_band:
-            channels = ceil_div(channels, 2)
         while images > 1 and images * band_bytes(problem, rows, channels) > most_band:
             images = ceil_div(images, 2)
 
@@ -99,8 +100,16 @@ class _Product(Kernel):
             )
         block_filters = filters_at_once(request.piece, images * rows * width, block_filters)
         return Blocks(
-            even(problem.batch, images), even(height, rows),
-            even(problem.in_channels_per_group, channels), min(filters, block_filters),
+            even(problem.batch, images), even(height, rows), channels,
+            min(filters, block_filters), tuning.SUM_TAPS,
+        )  # fmt: skip
+
+    def accuracy_of(self, plan: Plan) -> Accuracy:
+        problem, blocks = plan.piece.problem, plan.blocks
+        taps = blocks.channels * problem.rows.kernel * problem.columns.kernel
+        return Accuracy.in_blocks(
+            problem.taps, min(taps, blocks.taps), ceil_div(taps, blocks.taps),
+            ceil_div(problem.in_channels_per_group, blocks.channels),
         )  # fmt: skip
 
     def _shares(
@@ -155,6 +164,20 @@ class _Product(Kernel):
         panels = at_line(values * problem.dtype.itemsize).view(problem.dtype)
         kernel("pack_weights")(self.name, problem, weight, panels)
         return panels
+
+
+def channels_at_once(problem: ConvProblem) -> int:
+    """Return of how many channels a block is, whose sums begin from zero.
+
+    By what an output sees and the width of rows alone, so that bits depend on nothing else: neither
+    batch nor threads nor lanes. What a row of the output reads of them shall fit into a band.
+    """
+    most = min(
+        tuning.GEMM_TAPS // (problem.rows.kernel * problem.columns.kernel),
+        tuning.GEMM_PIXEL_BYTES // problem.dtype.itemsize,
+        tuning.GEMM_ROW_BYTES // band_bytes(problem, 1, 1),
+    )
+    return even(problem.in_channels_per_group, max(1, most))
 
 
 def _parts(total: int, most: int, threads: int) -> Iterable[int]:

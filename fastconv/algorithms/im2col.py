@@ -14,7 +14,7 @@ as fits the limit, filled from the innermost outwards: usually all taps of many 
 single column is larger than the limit are the taps cut as well, and their products added up.
 
 A matrix product multiplies every weight with every pixel, zeros of the padding included: an
-infinite weight makes NaN there, as inf·0 does. The loops, which skip the padding, do not.
+infinite weight makes NaN there, as inf·0 does. Those results are computed again (mending.py).
 """
 
 from __future__ import annotations

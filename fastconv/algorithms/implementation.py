@@ -10,6 +10,7 @@ chooser it is handed, and is an implementation like any other.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -38,7 +39,10 @@ Operation: TypeAlias = Literal["forward", "input-grad", "weight-grad"]
 # run(first, second, prepared, bias, result, scratch) fills the result: `first` and `second` as the
 # operation lists them, `prepared` what the plan's `prepare` made of the weights or None, `bias` for
 # the result's channels or None, `scratch` as many bytes as the plan wants, None if it wants none.
-Run: TypeAlias = Callable[[Array, Array, Array | None, Array | None, Array, Array | None], None]
+# It may return True: that it has seen all of the weights or the result to be finite (mending.py).
+Run: TypeAlias = Callable[
+    [Array, Array, Array | None, Array | None, Array, Array | None], bool | None
+]
 
 
 class Accuracy(NamedTuple):
@@ -49,8 +53,8 @@ class Accuracy(NamedTuple):
     growth : float
         A sum of n products z is within ``growth · (n + 2) · u · Σ|z|`` of its exact value, before
         an activation, with u half the spacing of floating-point numbers at 1 (Higham, Accuracy and
-        Stability of Numerical Algorithms, chapter 3); 1 for any order of summation. For an output,
-        n is the taps and the bias.
+        Stability of Numerical Algorithms, chapter 3); 1 for any order of summation, less for one
+        in blocks. For an output, n is the taps and the bias.
     typical : float
         What errors of random data usually are, by root mean square: no more than so many times
         ``√(n + 2) · u`` times the size of the results.
@@ -66,6 +70,25 @@ class Accuracy(NamedTuple):
     typical: float = 1.0
     componentwise: bool = True
     exact_on_integers: bool = True
+
+    @classmethod
+    def in_blocks(cls, terms: int, *additions: int) -> Accuracy:
+        """Return what holds of a sum of so many terms, in nested blocks that begin from zero.
+
+        Parameters
+        ----------
+        terms : int
+            n, of the whole sum.
+        *additions : int
+            The most of each level: terms of the innermost block, blocks of the next one, and so on.
+
+        Notes
+        -----
+        No product takes part in more additions than all of these together, which stand in place of
+        n in the bound, and of which the usual error has the root. Both are rounded up.
+        """
+        growth = min(1.0, (sum(additions) + 2) / (terms + 2))
+        return cls(math.ceil(100 * growth) / 100, math.ceil(100 * math.sqrt(growth)) / 100)
 
     @classmethod
     def of_all(cls, contracts: Iterable[Accuracy]) -> Accuracy:
@@ -171,7 +194,7 @@ class Plan:
     def accuracy(self) -> Accuracy:
         """The contract of the least accurate of what runs."""
         pieces = [piece.accuracy for piece in self.pieces]
-        return Accuracy.of_all(pieces or [self.implementation.accuracy])
+        return Accuracy.of_all(pieces or [self.implementation.accuracy_of(self)])
 
 
 Chooser: TypeAlias = Callable[[Request], "Plan | Refusal"]
@@ -188,6 +211,7 @@ class Implementation(ABC):
         The names by which ``backend=`` finds it, its own family first; of a decomposition none,
         since it does with any family what its pieces can be done with.
     accuracy : Accuracy
+        Of all that it computes; `accuracy_of` may promise more of a single problem.
     level : {"strict", "default", "fast"}
         Of the calls that it may compute: those that ask for no more than it.
     """
@@ -200,6 +224,10 @@ class Implementation(ABC):
     @abstractmethod
     def plan(self, request: Request, choose: Chooser) -> Plan | Refusal:
         """Return how it would do what is asked, or why not."""
+
+    def accuracy_of(self, plan: Plan) -> Accuracy:
+        """Return the contract for one of its plans."""
+        return self.accuracy
 
     def __repr__(self) -> str:
         """Return its name."""

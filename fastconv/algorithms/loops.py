@@ -15,11 +15,27 @@ import numpy as np
 from .. import tuning
 from ..problem import ConvProblem
 from ..problem.operands import Array
-from ..problem.slices import add
 from .compiled import kernel, not_built, steps
 from .implementation import Chooser, Implementation, Operation, Plan, Refusal, Request, Run
 
-__all__ = ["LOOPS", "LOOPS_LITERAL", "LOOPS_ROWS"]
+__all__ = ["LOOPS", "LOOPS_LITERAL", "LOOPS_ROWS", "compute_units"]
+
+
+def compute_units(
+    operation: Operation, problem: ConvProblem, first: Array, second: Array, bias: Array | None,
+    result: Array, begin: int, end: int, threads: int, order: str = "parallel",
+) -> None:  # fmt: skip
+    """Compute the units [begin, end) of a result: rows of its planes, or of a gradient, weights."""
+    loop = kernel(f"{operation.replace('-', '_')}_{order}")
+    if operation == "forward":  # the only one that starts its sums from a bias
+        start = np.empty(0, problem.dtype) if bias is None else bias
+        loop(first, second, start, result, problem, begin, end, threads)
+        return
+    loop(first, second, result, problem, begin, end, threads)
+    if bias is not None and operation == "input-grad":
+        rows = result.reshape(-1, result.shape[-1])
+        channels = np.arange(begin, end) // result.shape[2] % result.shape[1]
+        rows[begin:end] += bias[channels, None]
 
 
 class _Loops(Implementation):
@@ -62,7 +78,6 @@ class _Loops(Implementation):
         )
 
     def _make_run(self, operation: Operation, problem: ConvProblem, threads: int) -> Run:
-        loop = kernel(f"{operation.replace('-', '_')}_{self._order}")
         units = {
             "forward": problem.batch * problem.out_channels * problem.out_height,
             "input-grad": problem.batch * problem.in_channels * problem.height,
@@ -70,19 +85,15 @@ class _Loops(Implementation):
         }[operation]
         step = steps(units, problem.flops, threads, tuning.LOOP_FLOPS_PER_STEP)
 
-        no_bias = np.empty(0, problem.dtype)
-
         def run(
             first: Array, second: Array, _prepared: Array | None, bias: Array | None,
             result: Array, _scratch: Array | None,
         ) -> None:  # fmt: skip
-            operands = [first, second, result, problem]
-            if operation == "forward":  # the only one that starts its sums from a bias
-                operands.insert(2, no_bias if bias is None else bias)
             for unit in range(0, units, step):
-                loop(*operands, unit, min(unit + step, units), threads)
-            if bias is not None and operation == "input-grad":
-                add(result, bias[:, None, None])
+                compute_units(
+                    operation, problem, first, second, bias, result, unit, min(unit + step, units),
+                    threads, order=self._order,
+                )  # fmt: skip
 
         return run
 

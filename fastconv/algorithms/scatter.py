@@ -17,7 +17,7 @@ from .. import tuning
 from ..problem import Axis, ConvProblem, Piece
 from .blocks import ceil_div, even
 from .compiled import Kernel, beyond_limit, kernel
-from .implementation import Request
+from .implementation import Accuracy, Plan, Request
 
 __all__ = ["GEMM_SCATTER"]
 
@@ -32,7 +32,9 @@ class _Blocks(NamedTuple):
     channels : int
         Of the group, of the result.
     images, filters : int
-        One image; all filters of the group, which are summed over.
+        One image; all filters of the group, which are summed over,
+    taps : int
+        from zero so many at a time.
     """
 
     rows: int
@@ -40,6 +42,7 @@ class _Blocks(NamedTuple):
     channels: int
     images: int
     filters: int
+    taps: int
 
 
 def _reach(axis: Axis) -> int:
@@ -151,7 +154,15 @@ class _Scatter(Kernel):
             columns = ceil_div(columns, 2)
         return _Blocks(
             even(problem.out_height, rows), even(problem.out_width, columns), channels, 1,
-            problem.out_channels_per_group,
+            problem.out_channels_per_group, tuning.SUM_TAPS,
+        )  # fmt: skip
+
+    def accuracy_of(self, plan: Plan) -> Accuracy:
+        """Return it for the filters in parts, and columns that are added one by one."""
+        problem, part = plan.piece.problem, plan.blocks.taps
+        filters, taps = plan.blocks.filters, problem.rows.kernel * problem.columns.kernel
+        return Accuracy.in_blocks(
+            filters * taps, min(filters, part), ceil_div(filters, part), taps
         )  # fmt: skip
 
 

@@ -75,13 +75,16 @@ class Compiled:
     scratch_bytes: int  # of one thread, at any address
 
 class Images(Compiled):
-    """Images made of an image: a piece of a problem, laid out for a kernel."""
+    """Images made of an image: a piece of a problem, laid out for a kernel.
+
+    Whether all weights, or all results, are finite is returned, whichever are fewer.
+    """
 
     def __init__(self, description: Any) -> None: ...
     def run(
         self, x: Array, w: Array, panels: Array | None, bias: Array | None, y: Array,
         scratch: Array, first: int, last: int, threads: int,
-    ) -> None: ...  # fmt: skip
+    ) -> bool: ...  # fmt: skip
 
 class Filters(Compiled):
     """Images under filters, laid out for "filter_direct", "filter_separable" or "filter_spectra".
@@ -101,13 +104,14 @@ class Filters(Compiled):
 class Weights(Compiled):
     """Weights made of two images: the weight gradient of a problem, laid out for a kernel.
 
-    `dw` has room for `blocks.parts` copies of the weights, which are to be added up.
+    `dw` has room for `blocks.parts` copies of the weights, which are to be added up. Whether all of
+    it is finite is returned; False where it is larger than what it is made of.
     """
 
     def __init__(self, description: Any) -> None: ...
     def run(
         self, grad: Array, x: Array, dw: Array, scratch: Array, first: int, last: int, threads: int
-    ) -> None: ...
+    ) -> bool: ...
 
 class Pools(Compiled):
     """A pooling, or its gradient, laid out for a kernel: one of kernels/pool_*.pxi.
@@ -171,6 +175,18 @@ def transform_weights(description: Any, w: Array, panels: Array) -> None: ...
 def transform_constants(
     pairs: int,
 ) -> tuple[list[float], list[float], list[list[float]], list[float]]: ...
+def is_finite(array: Array, itemsize: int) -> bool: ...
+def border_has_nan(
+    array: Array,
+    itemsize: int,
+    planes: int,
+    height: int,
+    width: int,
+    top: int,
+    bottom: int,
+    left: int,
+    right: int,
+) -> bool: ...
 def has_openmp() -> bool: ...
 def max_threads() -> int: ...
 def fma_peak(dtype: str, iterations: int) -> int: ...

@@ -25,6 +25,7 @@ include "taps.pxi"
 include "band.pxi"
 include "banded.pxi"
 include "strip.pxi"
+include "finite.pxi"
 include "tiling.pxi"
 include "extended.pxi"
 

@@ -7,8 +7,14 @@
 #     pixels     a tile's at a time
 #     taps       in the register tile
 #
-# Every output is the sum bias + tap 0 + tap 1 + ... in just this order, whatever the blocks, the
-# tile and its orientation. So the bits depend on neither threads nor batch.
+# Every output of a product is summed in one order, whatever the units, the tile and its way round:
+# the channels in blocks, the taps of a block in parts, each from zero and added as a whole,
+#
+#     bias + ((part + part + ...) of block 0) + ((part + part + ...) of block 1) + ...
+#
+# where blocks and parts follow from the problem alone. So the bits depend on neither threads nor
+# batch, and errors grow with the root of a part, not of all taps. (Stencils, whose taps are few,
+# sum them in a row.)
 
 
 # Behind a band and its taps, what the last tile reads and throws away: more than any tile has.

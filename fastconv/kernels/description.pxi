@@ -64,6 +64,7 @@ cdef struct Blocks:
     Py_ssize_t columns      # where a unit is not of whole rows, else 0
     Py_ssize_t channels
     Py_ssize_t filters
+    Py_ssize_t taps         # summed from zero at a time, where sums are cut
     Py_ssize_t parts        # of a weight gradient: what the pixels are cut into
     Py_ssize_t tile         # of winograd: its outputs in a row, else 0
     Py_ssize_t side         # of a square that is transformed, else 0
@@ -146,7 +147,7 @@ cdef Description read_images(description) except *:
     read.output = read_output(piece.output)
     read.blocks = Blocks(
         images=blocks.images, rows=blocks.rows, columns=getattr(blocks, "columns", 0),
-        channels=blocks.channels, filters=blocks.filters, parts=1,
+        channels=blocks.channels, filters=blocks.filters, taps=getattr(blocks, "taps", 0), parts=1,
         tile=getattr(blocks, "tile", 0), side=0,
     )
     return read
@@ -162,7 +163,7 @@ cdef Description read_weights(description) except *:
     read.blocks = Blocks(
         images=getattr(blocks, "images", 1), rows=blocks.rows,
         columns=getattr(blocks, "columns", 0), channels=blocks.channels, filters=blocks.filters,
-        parts=blocks.parts, tile=0, side=0,
+        taps=0, parts=blocks.parts, tile=0, side=0,
     )
     return read
 
@@ -180,8 +181,8 @@ cdef Description read_pooling(description) except *:
     read.taps = read_taps(None, &read.problem)
     read.output = read_output(None)
     read.blocks = Blocks(
-        images=blocks.planes, rows=blocks.rows, columns=0, channels=1, filters=1, parts=1,
-        tile=0, side=0,
+        images=blocks.planes, rows=blocks.rows, columns=0, channels=1, filters=1, taps=0,
+        parts=1, tile=0, side=0,
     )
     (
         (read.counted.first_row, read.counted.end_row),
@@ -199,7 +200,7 @@ cdef Description read_filtering(description) except *:
     read.output = read_output(None)
     read.blocks = Blocks(
         images=1, rows=blocks.rows, columns=blocks.columns, channels=1,
-        filters=read.problem.filters, parts=1, tile=0, side=blocks.side,
+        filters=read.problem.filters, taps=0, parts=1, tile=0, side=blocks.side,
     )
     read.beyond.rows = <const Py_ssize_t*>address_of(description.row_sources)
     read.beyond.columns = <const Py_ssize_t*>address_of(description.column_sources)

@@ -8,6 +8,15 @@
 #
 # Between two blocks of channels, and until the last one turns them over into the planes of y, the
 # sums wait in the scratch, per panel as [vectors][pixels][vector].
+#
+# A sum of thousands of taps in a row would round each of them to the size of all. So a tile starts
+# from zero in every block of channels, and there in every part of its taps (banded.pxi):
+#
+#     taps    0 ... part | part ... 2·part | ... taps       block of channels: added to the sums
+#     tile    from 0 ──┐ | from 0 ──┐      |
+#     held    bias/0 ──┴──────────── + ────── ...
+#
+# The taps of a part keep the tile busy for so long that adding it costs nearly nothing.
 
 cdef extern from *:
     """
@@ -43,16 +52,19 @@ cdef struct Columns:
     Py_ssize_t pixels           # of a unit
     Py_ssize_t row              # of one of its rows
     Py_ssize_t taps
+    Py_ssize_t part             # where sums are in parts: taps summed from zero at a time,
+    void* held                  # and where in the scratch gemm_pixels.pxi has those that are over
     const Py_ssize_t* positions
     const Py_ssize_t* offsets
 
 
-# What a tile's sums are: begun from the bias, gone on with, or, from zero, added as a whole to
-# those that there are.
+# What a tile's sums are: begun from the bias, or, from zero, added as a whole to those that there
+# are; each of all taps in a row, or in parts.
 cdef enum Sums:
     BEGUN = 0
-    CONTINUED = 1
-    ADDED = 2
+    ADDED = 1
+    BEGUN_IN_PARTS = 2
+    ADDED_IN_PARTS = 3
 
 
 cdef inline Py_ssize_t padded_pixels(Py_ssize_t pixels) noexcept nogil:
@@ -96,11 +108,14 @@ cdef inline void multiply_pixels(
     """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef int lanes = vectors * vector
+    cdef bint in_parts = kind == BEGUN_IN_PARTS or kind == ADDED_IN_PARTS
     cdef Py_ssize_t taps = columns.taps
+    cdef Py_ssize_t last = columns.part if in_parts else taps
     cdef const Py_ssize_t* offsets = columns.offsets
     cdef const Py_ssize_t* positions = columns.positions + here
     cdef Py_ssize_t vector_stride = padded_pixels(columns.pixels) * vector
     cdef real tile[MOST_TILE_VALUES]
+    cdef real held[MOST_TILE_VALUES]    # the parts that are over
     cdef const real* pixel[PIXELS_1]
     cdef real taken
     cdef Py_ssize_t t = 0
@@ -108,31 +123,36 @@ cdef inline void multiply_pixels(
     sums = sums + here * vector
     for p in range(pixels):
         pixel[p] = image + positions[p]
-        if kind == ADDED:
+        for n in range(lanes):
+            tile[p * lanes + n] = bias[n] if kind == BEGUN else <real>0
+        if in_parts:
             for n in range(lanes):
-                tile[p * lanes + n] = 0
-        elif kind == BEGUN:
-            for n in range(lanes):
-                tile[p * lanes + n] = bias[n]
-        else:
-            for v in range(vectors):
-                for n in range(vector):
-                    tile[p * lanes + v * vector + n] = sums[v * vector_stride + p * vector + n]
-    while True:  # at least once, which spares the sums a way through memory: see README.md
-        for p in range(pixels):
-            if step > 0:
-                taken = pixel[0][offsets[t] + p * step]
-            else:
-                taken = pixel[p][offsets[t]]
-            for n in range(lanes):
-                tile[p * lanes + n] += taken * panel[t * lanes + n]
-        t = t + 1
-        if t >= taps:
+                held[p * lanes + n] = bias[n] if kind == BEGUN_IN_PARTS else <real>0
+    while True:
+        while True:  # at least once, which spares the sums a way through memory: see README.md
+            for p in range(pixels):
+                if step > 0:
+                    taken = pixel[0][offsets[t] + p * step]
+                else:
+                    taken = pixel[p][offsets[t]]
+                for n in range(lanes):
+                    tile[p * lanes + n] += taken * panel[t * lanes + n]
+            t = t + 1
+            if t >= last:
+                break
+        if not in_parts or t >= taps:
             break
+        for n in range(pixels * lanes):
+            held[n] += tile[n]
+            tile[n] = 0
+        last = min(taps, last + columns.part)
+    if in_parts:
+        for n in range(pixels * lanes):
+            tile[n] += held[n]
     for p in range(pixels):
         for v in range(vectors):
             for n in range(vector):
-                if kind == ADDED:
+                if kind == ADDED or kind == ADDED_IN_PARTS:
                     sums[v * vector_stride + p * vector + n] += tile[p * lanes + v * vector + n]
                 else:
                     sums[v * vector_stride + p * vector + n] = tile[p * lanes + v * vector + n]
@@ -238,6 +258,7 @@ cdef void multiply_filter_lanes(
     columns.row = problem.columns.outputs
     columns.pixels = unit.images * unit.rows * columns.row
     columns.taps = unit.taps
+    columns.part = even_part(unit.taps, given.blocks.taps)
     columns.positions, columns.offsets = layout.positions, layout.banded.offsets
     while k < unit.last_filter:
         width = panel_width(unit.last_filter - k, vector, FILTERS_IN_LANES)
@@ -254,11 +275,11 @@ cdef void multiply_filter_lanes(
         )
         if begins(unit):
             multiply_panel(
-                BEGUN, 0, width // vector, &columns, panel, scratch, sums, lane_bias
+                BEGUN_IN_PARTS, 0, width // vector, &columns, panel, scratch, sums, lane_bias
             )
         else:
             multiply_panel(
-                CONTINUED, 0, width // vector, &columns, panel, scratch, sums, lane_bias
+                ADDED_IN_PARTS, 0, width // vector, &columns, panel, scratch, sums, lane_bias
             )
         if ends(unit, problem):
             finish_panel(sums, y, problem, unit, k, filters)

@@ -26,12 +26,14 @@ cdef enum:
 
 cdef struct GemmPixels:
     Banded banded
-    Py_ssize_t panel        # where in the scratch it is packed
+    Py_ssize_t held         # where in the scratch a tile waits between its parts,
+    Py_ssize_t panel        # and where a panel is packed
 
 
 cdef int lay_out_gemm_pixels(const Description* given, Made* made, list memory) except -1:
     cdef GemmPixels* layout = <GemmPixels*>allot(memory, sizeof(GemmPixels))
     lay_out_band(&layout.banded, given, made, memory, 1)
+    layout.held = book(made, MOST_TILE_VALUES)
     layout.panel = book(made, panel_values(given, PIXELS_IN_LANES))
     made.layout = layout
     made.units = count_units(given)
@@ -39,34 +41,49 @@ cdef int lay_out_gemm_pixels(const Description* given, Made* made, list memory) 
 
 
 cdef inline void multiply_filters(
-    const bint begins, const int filters, const int vectors, Py_ssize_t taps, const real* panel,
-    const real* stretch, const Py_ssize_t* offsets, real* sums, Py_ssize_t filter_stride,
-    const real* bias,
+    const bint begins, const int filters, const int vectors, const Columns* columns,
+    const real* panel, const real* stretch, real* sums, Py_ssize_t filter_stride, const real* bias,
 ) noexcept nogil:
-    """Do sums[m][n] += panel[t][m] · stretch[offsets[t] + n], for all t in order."""
+    """Do sums[m][n] += panel[t][m] · stretch[offsets[t] + n], for all t in order.
+
+    In parts of the taps, each from zero, as in gemm_filters.pxi. Those that are over wait in the
+    scratch: for an array GCC looks for registers here, and sends the sums through memory instead.
+    """
     cdef int lanes = vectors * (VECTOR_BYTES // <int>sizeof(real))
+    cdef Py_ssize_t taps = columns.taps
+    cdef Py_ssize_t last = columns.part
+    cdef const Py_ssize_t* offsets = columns.offsets
+    cdef real* held = <real*>columns.held
     cdef real tile[MOST_TILE_VALUES]
     cdef const real* row
     cdef Py_ssize_t t = 0
     cdef int m, n
     for m in range(filters):
-        if begins:
-            for n in range(lanes):
-                tile[m * lanes + n] = bias[m]
-        else:
-            for n in range(lanes):
-                tile[m * lanes + n] = sums[m * filter_stride + n]
+        for n in range(lanes):
+            tile[m * lanes + n] = 0
+            held[m * lanes + n] = bias[m] if begins else <real>0
     while True:
-        row = stretch + offsets[t]
-        for m in range(filters):
-            for n in range(lanes):
-                tile[m * lanes + n] += panel[t * filters + m] * row[n]
-        t = t + 1
+        while True:
+            row = stretch + offsets[t]
+            for m in range(filters):
+                for n in range(lanes):
+                    tile[m * lanes + n] += panel[t * filters + m] * row[n]
+            t = t + 1
+            if t >= last:
+                break
         if t >= taps:
             break
+        for n in range(filters * lanes):
+            held[n] += tile[n]
+            tile[n] = 0
+        last = min(taps, last + columns.part)
     for m in range(filters):
         for n in range(lanes):
-            sums[m * filter_stride + n] = tile[m * lanes + n]
+            tile[m * lanes + n] += held[m * lanes + n]
+            if begins:
+                sums[m * filter_stride + n] = tile[m * lanes + n]
+            else:
+                sums[m * filter_stride + n] += tile[m * lanes + n]
 
 
 cdef inline void move_runs(
@@ -98,8 +115,8 @@ cdef inline void move_runs(
 
 cdef inline void one_tile(
     const bint begun, const int filters, const int vectors, const Banded* banded,
-    const Unit* unit, const real* panel, const real* bias, const real* image, real* y,
-    Py_ssize_t position,
+    const Unit* unit, const Columns* columns, const real* panel, const real* bias,
+    const real* image, real* y, Py_ssize_t position,
 ) noexcept nogil:
     """Add a block of channels to `filters` planes of y, at `vectors` vectors of positions."""
     cdef int lanes = vectors * (VECTOR_BYTES // <int>sizeof(real))
@@ -129,8 +146,7 @@ cdef inline void one_tile(
     elif not begun:
         move_runs(filters, lanes, banded, plane, position, end, tile, y, False)
     multiply_filters(
-        begun, filters, vectors, unit.taps, panel, image + position, banded.offsets, target,
-        stride, bias,
+        begun, filters, vectors, columns, panel, image + position, target, stride, bias
     )
     if activation != IDENTITY and ends(unit, &banded.given.problem):
         for m in range(filters):
@@ -142,8 +158,8 @@ cdef inline void one_tile(
 
 cdef inline void multiply_planes(
     const bint begun, const int filters, const int vectors, const Banded* banded,
-    const Unit* unit, Py_ssize_t filter, const real* panel, const real* bias, const real* images,
-    real* y, Watch* watch,
+    const Unit* unit, const Columns* columns, Py_ssize_t filter, const real* panel,
+    const real* bias, const real* images, real* y, Watch* watch,
 ) noexcept nogil:
     """Multiply a panel of so many filters with all positions of the unit's images.
 
@@ -164,44 +180,49 @@ cdef inline void multiply_planes(
         while position < end and goes_on(watch, work):
             if end - position > (vectors - vectors // 3) * vector:
                 one_tile(
-                    begun, filters, vectors, banded, unit, panel, bias, image, planes, position
+                    begun, filters, vectors, banded, unit, columns, panel, bias, image, planes,
+                    position,
                 )
                 position = position + vectors * vector
             elif end - position > vectors // 3 * vector:
                 one_tile(
-                    begun, filters, vectors - vectors // 3, banded, unit, panel, bias, image,
-                    planes, position,
+                    begun, filters, vectors - vectors // 3, banded, unit, columns, panel, bias,
+                    image, planes, position,
                 )
                 position = position + (vectors - vectors // 3) * vector
             else:
                 one_tile(
-                    begun, filters, vectors // 3, banded, unit, panel, bias, image, planes,
-                    position,
+                    begun, filters, vectors // 3, banded, unit, columns, panel, bias, image,
+                    planes, position,
                 )
                 position = position + vectors // 3 * vector
 
 
 cdef inline void multiply_heights(
     const bint begun, Py_ssize_t filters, const Banded* banded, const Unit* unit,
-    Py_ssize_t filter, const real* panel, const real* bias, const real* images, real* y,
-    Watch* watch,
+    const Columns* columns, Py_ssize_t filter, const real* panel, const real* bias,
+    const real* images, real* y, Watch* watch,
 ) noexcept nogil:
     """Pick the tile of so many filters, as many as a panel has."""
     if filters >= TALL_ROWS:
         multiply_planes(
-            begun, TALL_ROWS, TALL_VECTORS, banded, unit, filter, panel, bias, images, y, watch
+            begun, TALL_ROWS, TALL_VECTORS, banded, unit, columns, filter, panel, bias, images, y,
+            watch,
         )
     elif filters >= LONG_ROWS:
         multiply_planes(
-            begun, LONG_ROWS, LONG_VECTORS, banded, unit, filter, panel, bias, images, y, watch
+            begun, LONG_ROWS, LONG_VECTORS, banded, unit, columns, filter, panel, bias, images, y,
+            watch,
         )
     elif filters >= 2:
         multiply_planes(
-            begun, 2, LONG_VECTORS, banded, unit, filter, panel, bias, images, y, watch
+            begun, 2, LONG_VECTORS, banded, unit, columns, filter, panel, bias, images, y,
+            watch,
         )
     else:
         multiply_planes(
-            begun, 1, LONG_VECTORS, banded, unit, filter, panel, bias, images, y, watch
+            begun, 1, LONG_VECTORS, banded, unit, columns, filter, panel, bias, images, y,
+            watch,
         )
 
 
@@ -217,6 +238,10 @@ cdef void multiply_pixel_lanes(
     cdef Py_ssize_t width, i
     cdef real filter_bias[TALL_ROWS]
     cdef const real* panel
+    cdef Columns columns
+    columns.taps, columns.offsets = unit.taps, banded.offsets
+    columns.part = even_part(unit.taps, banded.given.blocks.taps)
+    columns.held = scratch + layout.held
     while k < unit.last_filter and not stopped(watch):
         width = panel_width(unit.last_filter - k, vector, PIXELS_IN_LANES)
         panel = find_panel(
@@ -228,9 +253,13 @@ cdef void multiply_pixel_lanes(
             for i in range(width):
                 filter_bias[i] = bias[unit.group * banded.given.problem.filters + k + i]
         if begins(unit):
-            multiply_heights(True, width, banded, unit, k, panel, filter_bias, scratch, y, watch)
+            multiply_heights(
+                True, width, banded, unit, &columns, k, panel, filter_bias, scratch, y, watch
+            )
         else:
-            multiply_heights(False, width, banded, unit, k, panel, filter_bias, scratch, y, watch)
+            multiply_heights(
+                False, width, banded, unit, &columns, k, panel, filter_bias, scratch, y, watch
+            )
         k = k + width
 
 

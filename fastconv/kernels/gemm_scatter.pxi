@@ -14,8 +14,9 @@
 #     gradient    .  .  .  | i0 . . . i1 |             reach = (R-1)·D / S pixels before i0 as well
 #     result               [i0·S - P ...... i1·S - P)  the last tile goes on to the end
 #
-# A pixel of the result sums its panels in order, in a panel its taps, of a tap but one pixel: the
-# same order whatever the tiles.
+# A column sums its filters in parts that begin from zero, as in gemm_filters.pxi. A pixel of the
+# result sums its panels in order, in a panel its taps, of a tap but one pixel: the same order
+# whatever the tiles.
 
 
 cdef struct GemmScatter:
@@ -191,9 +192,10 @@ cdef void multiply_taps(
         nothing[n] = 0
     columns.row = columns.pixels = pixels
     columns.taps = layout.given.problem.filters
+    columns.part = even_part(columns.taps, layout.given.blocks.taps)
     columns.positions, columns.offsets = layout.positions, layout.offsets
     multiply_panel(
-        BEGUN, 0, width // vector, &columns, scratch + layout.panel, scratch + layout.band,
+        BEGUN_IN_PARTS, 0, width // vector, &columns, scratch + layout.panel, scratch + layout.band,
         scratch + layout.columns, nothing,
     )
 

@@ -88,6 +88,11 @@ cdef inline bint ends(const Unit* unit, const Problem* problem) noexcept nogil:
     return unit.channel + unit.channels == problem.channels
 
 
+cdef inline Py_ssize_t even_part(Py_ssize_t taps, Py_ssize_t most) noexcept nogil:
+    """Return of how many taps a part is, no more than `most`, all of them nearly as long."""
+    return ceil_div(taps, ceil_div(taps, most))
+
+
 cdef void spread_unit(
     const real* results, real* y, const Description* given, const Unit* unit
 ) noexcept nogil:

@@ -5,7 +5,7 @@ import pytest
 
 import fastconv
 import reference
-from tests.comparing import assert_equal, assert_within_bounds
+from tests.comparing import DIRECT, assert_equal, assert_within_bounds
 from tests.laws import on_each_able_backend
 from tests.support import (
     CASES,
@@ -13,6 +13,7 @@ from tests.support import (
     EXACT_CASES,
     GENERAL_BACKENDS,
     Case,
+    contract_of,
     integer_operands,
     integer_truth,
     on_each_general_backend,
@@ -62,11 +63,16 @@ def test_random_data_stays_within_the_error_bounds(case, backend, dtype):
     if case.options.get("padding_mode", "zeros") != "zeros":
         copies = outputs
     terms = {"x": filters * kernel * copies, "weight": outputs, "bias": outputs}
+    contracts = {
+        "x": contract_of(backend, case.task, "input-grad"),
+        "weight": contract_of(backend, case.task, "weight-grad"),
+        "bias": DIRECT,
+    }
     for name, actual, expected, magnitude in zip(
         truth._fields, grads, truth, magnitudes, strict=True
     ):
         assert_within_bounds(
-            actual, expected, magnitude, terms[name], backend.accuracy, f"grads.{name}"
+            actual, expected, magnitude, terms[name], contracts[name], f"grads.{name}"
         )
 
 

@@ -10,12 +10,13 @@ import pytest
 import fastconv
 import reference
 from fastconv.problem import TransposedProblem
-from tests.comparing import assert_equal, assert_within_bounds
+from tests.comparing import DIRECT, assert_equal, assert_within_bounds
 from tests.laws import on_each_able_backend
 from tests.random_problems import random_case
 from tests.support import (
     DTYPES,
     Operands,
+    contract_of,
     on_each_general_backend,
     poisoned,
     poisoned_allocations,
@@ -222,10 +223,15 @@ def test_random_data_stays_within_the_error_bounds(case, backend, dtype):
     convolution = case.problem.convolution
     kernel = convolution.kernel_height * convolution.kernel_width
     terms = convolution.out_channels_per_group * kernel + 1
-    assert_within_bounds(actual, y, size, terms, backend.accuracy, "y")
+    promised, *contracts = (
+        contract_of(backend, convolution, way) for way in ("input-grad", "forward", "weight-grad")
+    )
+    assert_within_bounds(actual, y, size, terms, promised, "y")
     counts = convolution.taps, data.x[..., 0, :, :].size, data.grad_output[..., 0, :, :].size
-    for name, *values, count in zip(grads._fields, actual_grads, grads, sizes, counts, strict=True):
-        assert_within_bounds(*values, count, backend.accuracy, f"grads.{name}")
+    for name, *values, count, contract in zip(
+        grads._fields, actual_grads, grads, sizes, counts, (*contracts, DIRECT), strict=True
+    ):
+        assert_within_bounds(*values, count, contract, f"grads.{name}")
 
 
 @on_each_able_backend(CASES, "forward", "input-grad", "weight-grad", dtypes=["float32"])

@@ -11,6 +11,7 @@ from tests.support import (
     DTYPES,
     EXACT_CASES,
     Case,
+    contract_of,
     integer_operands,
     integer_truth,
     on_each_general_backend,
@@ -48,7 +49,8 @@ def test_random_data_stays_within_the_error_bounds(case, backend, dtype):
     if case.options.get("activation") in ("sigmoid", "tanh"):
         magnitude = magnitude + 4  # the activation's own few roundings of a value below 1
     terms = int(np.prod(case.weight_shape[1:]))
-    assert_within_bounds(y, truth, magnitude, terms, backend.accuracy, "y")
+    contract = contract_of(backend, case.task, "forward")
+    assert_within_bounds(y, truth, magnitude, terms, contract, "y")
 
 
 @on_each_general_backend

@@ -24,18 +24,21 @@ pytestmark = pytest.mark.skipif(isa.kernels is None, reason="a pure-Python insta
 on_both = pytest.mark.parametrize("name", ["gemm", "gemm_pixels"])
 
 
-def small_blocks():
-    """Cut everything that can be cut, so that small problems meet every border between blocks."""
+def small_blocks(**more):
+    """Cut everything that can be cut, so that small problems meet every border between blocks.
+
+    But for the numbers by which sums are ordered, if there are not some `more`.
+    """
     return tuned(
-        GEMM_BAND_BYTES=2000, GEMM_SUMS_BYTES=3000, GEMM_TAPS=4, GEMM_MOST_PIXELS=24,
-        FLOPS_WORTH_A_THREAD=1,
+        GEMM_BAND_BYTES=2000, GEMM_SUMS_BYTES=3000, GEMM_MOST_PIXELS=24, FLOPS_WORTH_A_THREAD=1,
+        **more,
     )  # fmt: skip
 
 
 @on_each_able_backend(EXACT_CASES, among=["gemm", "gemm_pixels"])
 def test_blocks_do_not_change_the_result(case, backend, dtype):
     data = integer_operands(case, dtype)
-    with small_blocks():
+    with small_blocks(GEMM_TAPS=4, SUM_TAPS=2):
         if not is_able(backend, case.task, "forward"):
             return  # it needs more scratch than blocks of this size may have
         y = fastconv.conv2d(data.x, data.weight, data.bias, backend=backend.name, **case.options)
