@@ -549,7 +549,8 @@ def transform_weights(description, w, panels):
     cdef list memory = []
     cdef const Winograd* layout
     cdef Operands operands = Operands(
-        image=NULL, weights=address_of(w), panels=NULL, bias=NULL, gradient=NULL, result=NULL
+        image=NULL, weights=address_of(w), panels=NULL, bias=NULL, gradient=NULL, result=NULL,
+        taps=NULL,
     )
     cdef void* packed
     (<Kernel>KERNELS[description.kernel]).lay_out(&given, &made, memory)

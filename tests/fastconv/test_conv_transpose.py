@@ -250,7 +250,7 @@ def test_it_is_the_input_gradient_of_its_convolution(case, backend, dtype):
     assert_equal(y, grads.x, "y")
 
 
-@on_each_able_backend(CASES, "forward", "input-grad", "weight-grad")
+@on_each_able_backend(CASES, "forward", "input-grad", "weight-grad", exact=True)
 def test_adjoint_identity(case, backend, dtype):
     """⟨conv_transpose2d(x), y⟩ = ⟨x, conv2d(y)⟩ = ⟨x, dx⟩ = ⟨w, dw⟩, exactly."""
     data = integers(case, dtype, seed=2)
@@ -319,7 +319,9 @@ def test_the_gradient_of_random_problems_is_their_convolution(case, backend, dty
     assert_equal(grads.x, back, "grads.x")
 
 
-@on_each_able_backend(RANDOM_CASES, "forward", "input-grad", "weight-grad", together=8, in_turn=1)
+@on_each_able_backend(
+    RANDOM_CASES, "forward", "input-grad", "weight-grad", exact=True, together=8, in_turn=1
+)
 def test_adjoint_identity_of_random_problems(case, backend, dtype):
     data, back = integers_and_back(case, dtype)
     expected = np.sum(data.x * back, dtype=np.float64)
