@@ -15,6 +15,7 @@ import numpy as np
 from .. import tuning
 from ..problem import ConvProblem
 from ..problem.operands import Array
+from ..problem.slices import add
 from .compiled import kernel, not_built, steps
 from .implementation import Chooser, Implementation, Operation, Plan, Refusal, Request, Run
 
@@ -89,11 +90,14 @@ class _Loops(Implementation):
             first: Array, second: Array, _prepared: Array | None, bias: Array | None,
             result: Array, _scratch: Array | None,
         ) -> None:  # fmt: skip
+            start = bias if operation == "forward" else None
             for unit in range(0, units, step):
                 compute_units(
-                    operation, problem, first, second, bias, result, unit, min(unit + step, units),
+                    operation, problem, first, second, start, result, unit, min(unit + step, units),
                     threads, order=self._order,
                 )  # fmt: skip
+            if bias is not None and operation == "input-grad":
+                add(result, bias[:, None, None])
 
         return run
 

@@ -15,6 +15,7 @@ chooses it, and whether it is ahead of direct sums.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -123,11 +124,11 @@ class _WeightsWinograd(WeightsKernel):
         return super().plan(request, choose)
 
     def blocks(self, request: Request) -> _Blocks:
-        return self._blocks_of(self._sizes(request.problem))
+        return _best_blocks(self, self._sizes(request.problem), _numbers())
 
     def _cycles_of(self, problem: ConvProblem) -> float:
         sizes = self._sizes(problem)
-        blocks = self._blocks_of(sizes)
+        blocks = _best_blocks(self, sizes, _numbers())
         return _units(sizes, blocks) * self._unit_cycles(sizes, blocks)
 
     def _sizes(self, problem: ConvProblem) -> _Sizes:
@@ -141,7 +142,7 @@ class _WeightsWinograd(WeightsKernel):
             vector, ceil_div(channels, vector), panel, ceil_div(filters, panel),
         )  # fmt: skip
 
-    def _blocks_of(self, sizes: _Sizes) -> _Blocks:
+    def blocks_of(self, sizes: _Sizes) -> _Blocks:
         """Return the blocks that are best for any of a few numbers of threads, in the mean."""
 
         def cycles(blocks: _Blocks) -> float:
@@ -219,6 +220,20 @@ class _WeightsWinograd(WeightsKernel):
         gradients = panels * tiles * tuning.WEIGHTS_WINOGRAD_GRADIENT_CYCLES
         sums = channels * panels * tuning.WEIGHTS_WINOGRAD_SUM_CYCLES
         return self.values * (product + pixels + gradients + sums) + 3000
+
+
+# Each of them asks for those of all the others.
+@lru_cache(maxsize=64)
+def _best_blocks(winograd: _WeightsWinograd, sizes: _Sizes, _: tuple[object, ...]) -> _Blocks:
+    return winograd.blocks_of(sizes)
+
+
+def _numbers() -> tuple[object, ...]:
+    """Return all of tuning.py that blocks depend on."""
+    numbers = vars(tuning)
+    return (tuning.MOST_SCRATCH_BYTES, tuning.WEIGHTS_MOST_COPIES_BYTES) + tuple(
+        numbers[name] for name in numbers if name.startswith("WEIGHTS_WINOGRAD")
+    )
 
 
 def _count(sizes: _Sizes, blocks: _Blocks) -> int:

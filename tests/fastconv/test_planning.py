@@ -124,7 +124,7 @@ def _copies_and_products(leaf):
         of_unit = kernel("band_values")(problem, blocks.rows)
         units = ceil_div(problem.out_height, blocks.rows)
     elif name == "stencil_large":
-        _, lanes = kernel("large_tile_shape")(problem.rows.kernel, problem.dtype.itemsize)
+        _, lanes = kernel("tile_shape")(problem.rows.kernel, problem.dtype.itemsize)
         of_unit = blocks.rows + problem.rows.kernel - 1
         of_unit *= lanes + (problem.columns.kernel - 1) * problem.dilation[1]
         units = ceil_div(problem.out_height, blocks.rows) * ceil_div(problem.out_width, lanes)
