@@ -48,7 +48,7 @@ GEMM_PIXEL_BYTES = 384
 GEMM_ROW_BYTES = 384 * KIB
 # Taps summed from zero at a time: the fewer, the smaller the error, and the more additions of whole
 # tiles (benchmarks/STUDY.md). They decide about bits as well.
-SUM_TAPS = 64
+SUM_TAPS = 128
 # More pixels or filters to a unit save nothing any more.
 GEMM_MOST_PIXELS = 896
 GEMM_MOST_FILTERS = 256

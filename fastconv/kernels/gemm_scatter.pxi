@@ -28,6 +28,7 @@ cdef struct GemmScatter:
     Py_ssize_t band             # where in the scratch the gradient lies, [filters][pixels],
     Py_ssize_t columns          # the columns of a panel of taps,
     Py_ssize_t panel            # and their weights, [filters][taps]
+    Py_ssize_t held             # where a tile waits between its parts
     Py_ssize_t* positions       # of the pixels in the band: one after the other
     Py_ssize_t* offsets         # and of the filters
 
@@ -81,6 +82,7 @@ cdef int lay_out_gemm_scatter(const Description* given, Made* made, list memory)
     layout.band = book(made, problem.filters * layout.stride)
     layout.columns = book(made, lanes * layout.stride)
     layout.panel = book(made, lanes * problem.filters)
+    layout.held = book(made, MOST_TILE_VALUES)
     layout.positions = allot_table(memory, layout.stride)
     for i in range(layout.stride):
         layout.positions[i] = i
@@ -193,6 +195,7 @@ cdef void multiply_taps(
     columns.row = columns.pixels = pixels
     columns.taps = layout.given.problem.filters
     columns.part = even_part(columns.taps, layout.given.blocks.taps)
+    columns.held = scratch + layout.held
     columns.positions, columns.offsets = layout.positions, layout.offsets
     multiply_panel(
         BEGUN_IN_PARTS, 0, width // vector, &columns, scratch + layout.panel, scratch + layout.band,
