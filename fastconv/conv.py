@@ -110,7 +110,7 @@ def conv2d(
     Before the activation, with accuracy "strict" every result is within (T + 3)·u·(Σ|W||X| + |b|)
     of the exact sum of its T = C/groups·R·S products and the bias, where u is half the spacing of
     numbers at 1. Long sums are far nearer, since products are summed in blocks: on normal float32
-    data within 2.2e-7 of the result in the L2 norm up to T = 18,000. With the others, kernels of 3,
+    data within 2.6e-7 of the result in the L2 norm up to T = 18,000. With the others, kernels of 3,
     5 and 7 at stride 1 may take fewer multiplications, whose errors are relative to the largest
     pixels near: on normal float32 data up to 1.6e-6 of the result in the L2 norm with "default",
     8e-6 with "fast". Which algorithm it is depends on shapes and options, and on whether a plan has
