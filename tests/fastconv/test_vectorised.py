@@ -168,12 +168,15 @@ def test_the_transforms_of_fewer_multiplications_are_vectors(dtype, name):
     }
     for function, multiplies in least.items():
         bodies = _bodies(name, dtype, function)
-        assert sum(_vector_multiplies(name, body, suffix) for body in bodies) >= multiplies
+        vectors = sum(_vector_multiplies(name, body, suffix) for body in bodies)
+        assert vectors >= multiplies
         scalars = sum(len(re.findall(rf"(vfn?madd\d+|mul)s{suffix[1]}\s", b)) for b in bodies)
-        # what is computed directly ends with single values; and two lanes are sometimes taken apart
-        few = multiplies // 12 if (name, dtype) == ("baseline", "float64") else 8
-        two = 2 if (name, dtype) == ("baseline", "float64") else 0
-        assert scalars <= (few if "weights" in function else two)
+        # What is computed directly ends with single values; and the two lanes of SSE's float64 are
+        # taken apart in some of the tap transforms, which are once for all pixels.
+        most = 8 if "weights" in function else 0
+        if (name, dtype) == ("baseline", "float64"):
+            most = vectors // 3
+        assert scalars <= most
 
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
