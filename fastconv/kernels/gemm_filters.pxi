@@ -16,9 +16,9 @@
 #     tile    from 0 ──┐ | from 0 ──┐      |
 #     held    bias/0 ──┴──────────── + ────── ...
 #
-# The taps of a part keep the tile busy for so long that adding it costs nearly nothing. What is held
-# lies in the scratch: in an array GCC keeps some of it in registers, which the panel needs (folded
-# into the multiply-adds, its loads are 19 a step: 1.5 times slower).
+# The taps of a part keep the tile busy for so long that adding it costs nearly nothing. What is
+# held lies in the scratch: of an array GCC keeps some in registers, which the panel needs. (Folded
+# into the multiply-adds, its loads are 19 a step: 1.5 times slower.)
 
 cdef extern from *:
     """
