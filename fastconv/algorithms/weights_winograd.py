@@ -8,30 +8,31 @@
     beside    transforming pixels, once for every block of filters; gradients, once for every block
               of channels; and sums, once for every weight and part
 
-What is summed in which order depends on the problem alone, as do all weight gradients; `_cycles`
+What is summed in which order depends on the problem alone, as do all weight gradients; `cycles`
 chooses it, and whether it is ahead of direct sums.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
 from .. import tuning
-from ..levels import Level, allows
+from ..levels import Level
 from ..problem import ConvProblem, Piece
 from .blocks import ceil_div, even
-from .compiled import beyond_limit, kernel, not_built, vector_values
-from .implementation import Accuracy, Chooser, Plan, Refusal, Request
+from .compiled import beyond_limit, kernel, vector_values
+from .implementation import Accuracy, Request
+from .rivals import Rival
 from .weights import WeightsKernel, direct_weight_cycles
+from .winograd_tiles import PANELS_AT_ONCE
 
 __all__ = ["WEIGHTS_WINOGRAD_2", "WEIGHTS_WINOGRAD_4", "WEIGHTS_WINOGRAD_6"]
 
 
-# As kernels/winograd.pxi and kernels/weights_winograd.pxi have it.
-_PANELS_AT_ONCE = 2
+# As kernels/weights_winograd.pxi has it.
 _CHANNELS_AT_ONCE = 64
 
 # So many blocks of filters are tried, and of channels beside each.
@@ -67,7 +68,7 @@ class _Sizes(NamedTuple):
     panels: int
 
 
-class _WeightsWinograd(WeightsKernel):
+class _WeightsWinograd(Rival, WeightsKernel):
     """F(3 x 3, m x m) for one m: `side`."""
 
     families = ("winograd",)
@@ -75,6 +76,7 @@ class _WeightsWinograd(WeightsKernel):
     def __init__(self, side: int, level: Level, accuracy: Accuracy) -> None:
         self.name = f"weights_winograd_{side}"
         self.side = side
+        self.tiles = f"tiles of {side}×{side}"
         self.values = (side + 2) ** 2
         self.level = level
         self.accuracy = accuracy
@@ -94,40 +96,20 @@ class _WeightsWinograd(WeightsKernel):
             self._scratch(sizes, least),
         )
 
-    def unsuited(self, request: Request) -> str | None:
-        """Return what needs fewer cycles than this by one thread, or None."""
-        own = self._cycles_of(request.problem)
+    @property
+    def rivals(self) -> Sequence[Rival]:
+        return _ALL
+
+    def most_cycles(self, request: Request) -> tuple[float, float]:
         direct = direct_weight_cycles(request.problem)
-        if own > tuning.WEIGHTS_WINOGRAD_GAIN * direct:
-            return f"it would take {own / direct:.0%} of the cycles of direct sums"
-        return self._ahead(request, own)
-
-    def _ahead(self, request: Request, own: float) -> str | None:
-        """Return who of the others needs fewer cycles than one's own."""
-        for other in _ALL:
-            if (
-                other is not self
-                and allows(request.accuracy, other.level)
-                and other._cycles_of(request.problem) < own
-            ):
-                return f"tiles of {other.side}×{other.side} are ahead"
-        return None
-
-    def plan(self, request: Request, choose: Chooser) -> Plan | Refusal:
-        """Return as `Kernel` does; where the family is forced, still its best."""
-        if request.forced and request.backend in self.families and not_built() is None:
-            reason = self.unable(request.piece)
-            if reason is None:
-                reason = self._ahead(request, self._cycles_of(request.problem))
-                if reason is not None:
-                    return Refusal(reason, able=True)
-        return super().plan(request, choose)
+        return tuning.WEIGHTS_WINOGRAD_GAIN * direct, direct
 
     def blocks(self, request: Request) -> _Blocks:
         return _best_blocks(self, self._sizes(request.problem), _numbers())
 
-    def _cycles_of(self, problem: ConvProblem) -> float:
-        sizes = self._sizes(problem)
+    def cycles(self, request: Request) -> float:
+        """Return those of one thread."""
+        sizes = self._sizes(request.problem)
         blocks = _best_blocks(self, sizes, _numbers())
         return _units(sizes, blocks) * self._unit_cycles(sizes, blocks)
 
@@ -202,7 +184,7 @@ class _WeightsWinograd(WeightsKernel):
         run = ceil_div(ceil_div(blocks.channels, vector), runs) * vector
         images = self.values * (tiles * (runs * run + filters) + 64)
         if _count(sizes, blocks) == 1:
-            filters, runs = min(filters, _PANELS_AT_ONCE * sizes.panel), 1
+            filters, runs = min(filters, PANELS_AT_ONCE * sizes.panel), 1
         sums = self.values * (filters * (run + 8) + 32) * runs + 10 * run * vector
         return (2 * seen + images + sums) * sizes.itemsize
 

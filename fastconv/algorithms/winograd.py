@@ -18,27 +18,26 @@ it then needs fewer cycles than direct sums.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
 from .. import tuning
-from ..levels import Level, allows
+from ..levels import Level
 from ..problem import Piece
 from ..problem.operands import Array
 from .compiled import (
     LINE_BYTES,
     Description,
-    Kernel,
     at_line,
     at_line_in,
     beyond_limit,
     kernel,
-    not_built,
 )
 from .gemm import direct_cycles
 from .implementation import Accuracy, Chooser, Plan, Refusal, Request
+from .rivals import Rival
 from .winograd_tiles import WinogradBlocks, tiling_of
 
 __all__ = ["WINOGRAD"]
@@ -53,7 +52,7 @@ _SQUARES: _Errors = {4: (50, 2, "default"), 6: (530, 4, "default"), 8: (4700, 16
 _LINES: _Errors = {4: (13, 2, "default"), 6: (40, 2, "default"), 8: (120, 4, "default")}
 
 
-class _Winograd(Kernel):
+class _Winograd(Rival):
     """F(m x m, r x r), or F(m, r) along a line, for one m, `outputs`, and one r, `taps`."""
 
     families = ("winograd",)
@@ -62,6 +61,7 @@ class _Winograd(Kernel):
     def __init__(self, outputs: int, taps: int, *, line: bool = False) -> None:
         self.name = f"winograd_{'line_' if line else ''}{outputs}x{taps}"
         self.outputs = outputs
+        self.tiles = f"tiles of {outputs} outputs a side"
         self.kernels = ((1, taps), (taps, 1)) if line else ((taps, taps),)
         points = outputs + taps - 1
         growth, typical, self.level = (_LINES if line else _SQUARES)[points]
@@ -83,44 +83,25 @@ class _Winograd(Kernel):
             tiling.scratch_bytes(tiling.cut(1, 1)),
         )
 
-    def unsuited(self, request: Request) -> str | None:
-        """Return what needs fewer cycles than this, or None.
+    @property
+    def rivals(self) -> Sequence[Rival]:
+        return [other for other in WINOGRAD if other.kernels == self.kernels]
 
-        Of a single image by a single thread, whatever is asked for: other algorithms give other
-        bits, which shall depend on neither batch nor threads.
+    def cycles(self, request: Request) -> float:
+        """Return those of a single image by a single thread, whatever is asked for.
+
+        Other algorithms give other bits, which shall depend on neither batch nor threads.
         """
-        own = self._cycles_of_one(request)
-        packed = request.prepared and request.piece.is_whole
-        direct = direct_cycles(request.problem, images=1, prepared=packed)
-        if own > tuning.WINOGRAD_GAIN * direct:
-            return f"it would take {own / direct:.0%} of the cycles of direct sums"
-        return self._ahead(request, own)
-
-    def _ahead(self, request: Request, own: float) -> str | None:
-        """Return who of the others needs fewer cycles than one's own."""
-        for other in WINOGRAD:
-            if (
-                other is not self
-                and other.kernels == self.kernels
-                and allows(request.accuracy, other.level)
-                and other.unable(request.piece) is None
-                and other._cycles_of_one(request) < own
-            ):
-                return f"tiles of {other.outputs} outputs a side are ahead"
-        return None
-
-    def _cycles_of_one(self, request: Request) -> float:
         tiling = tiling_of(request.problem, self.outputs)
         return tiling.best(1, 1, prepared=request.prepared)[0]
 
+    def most_cycles(self, request: Request) -> tuple[float, float]:
+        packed = request.prepared and request.piece.is_whole
+        direct = direct_cycles(request.problem, images=1, prepared=packed)
+        return tuning.WINOGRAD_GAIN * direct, direct
+
     def plan(self, request: Request, choose: Chooser) -> Plan | Refusal:
-        """Return as `Kernel` does; where the family is forced, still its best."""
-        if request.forced and request.backend in self.families and not_built() is None:
-            reason = self.unable(request.piece)
-            if reason is None:
-                reason = self._ahead(request, self._cycles_of_one(request))
-                if reason is not None:
-                    return Refusal(reason, able=True)
+        """Return as `Rival` does; weights that many units need are transformed once."""
         plan = super().plan(request, choose)
         if isinstance(plan, Refusal) or request.prepared:
             return plan
@@ -138,11 +119,11 @@ class _Winograd(Kernel):
         def run_once(
             x: Array, weight: Array, prepared: Array | None, bias: Array | None, y: Array,
             scratch: Array | None,
-        ) -> None:  # fmt: skip
+        ) -> bool | None:  # fmt: skip
             assert scratch is not None
             if prepared is None:
                 prepared = prepare(piece, weight, at_line_in(scratch[own:], size))
-            run(x, weight, prepared, bias, y, scratch[:own])
+            return run(x, weight, prepared, bias, y, scratch[:own])
 
         return replace(plan, run=run_once, scratch_bytes=own + size + LINE_BYTES)
 

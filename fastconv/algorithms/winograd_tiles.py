@@ -17,10 +17,10 @@ from ..problem import Axis, ConvProblem
 from .blocks import ceil_div, even
 from .compiled import kernel, vector_values
 
-__all__ = ["Tiling", "WinogradBlocks", "tiling_of"]
+__all__ = ["PANELS_AT_ONCE", "Tiling", "WinogradBlocks", "tiling_of"]
 
 # As kernels/winograd_layout.pxi has it.
-_PANELS_AT_ONCE = 2
+PANELS_AT_ONCE = 2
 
 
 class WinogradBlocks(NamedTuple):
@@ -97,7 +97,7 @@ class Tiling:
         height = high * self.down.outputs + self.down.beyond
         seen = (height + self.down.values) * width * self.vector
         data = self.values * (self.channel_vectors * self.vector * tiles + 32)
-        at_once = self.panel * min(_PANELS_AT_ONCE, -(-blocks.filters // self.panel))
+        at_once = self.panel * min(PANELS_AT_ONCE, -(-blocks.filters // self.panel))
         weights = blocks.channels * (self.values * at_once + self.taps * self.panel)
         sums = self.values * at_once * (tiles + 8)
         rows = self.down.outputs * blocks.columns * self.vector
@@ -164,28 +164,23 @@ class Tiling:
         return -(-blocks.rows // (m * d)) * d, -(-blocks.columns // (n * e)) * e
 
     def _choices(self, batch: int, threads: int) -> Iterator[WinogradBlocks]:
+        """Yield blocks that fit the scratch, of all filters and of a thread's share of them."""
         panels = ceil_div(self.filters, self.panel)
         shares = {1, min(panels, threads)}
-        found = False
-        tiles = max(tuning.WINOGRAD_TILES)
-        for tiles in sorted(tuning.WINOGRAD_TILES, reverse=True):
-            blocks = self.cut(tiles, batch)
-            if self.scratch_bytes(blocks) <= tuning.MOST_SCRATCH_BYTES:
-                found = True
-                yield from self._shared(blocks, panels, shares)
-        while not found:
-            tiles = ceil_div(tiles, 2)
-            blocks = self.cut(tiles, batch)
-            if tiles == 1 or self.scratch_bytes(blocks) <= tuning.MOST_SCRATCH_BYTES:
-                found = True
-                yield from self._shared(blocks, panels, shares)
+        sizes: tuple[int, ...] = tuning.WINOGRAD_TILES
+        fitting: list[WinogradBlocks] = []
+        while not fitting:
+            cuts = (self.cut(tiles, batch) for tiles in sizes)
+            fitting = [one for one in cuts if sizes == (1,) or self._fits(one)]
+            sizes = (ceil_div(min(sizes), 2),)
+        for blocks in fitting:
+            for share in shares:
+                yield blocks._replace(
+                    filters=min(self.filters, ceil_div(panels, share) * self.panel)
+                )
 
-    def _shared(
-        self, blocks: WinogradBlocks, panels: int, shares: set[int]
-    ) -> Iterator[WinogradBlocks]:
-        """Return blocks of all filters, and of a thread's share of them."""
-        for share in shares:
-            yield blocks._replace(filters=min(self.filters, ceil_div(panels, share) * self.panel))
+    def _fits(self, blocks: WinogradBlocks) -> bool:
+        return self.scratch_bytes(blocks) <= tuning.MOST_SCRATCH_BYTES
 
 
 # Planning asks for the same ones again and again.
