@@ -205,9 +205,10 @@ def conv2d_backward(
     Zero padding contributes nothing to any gradient, whatever it meets: what is infinite or NaN
     spoils only those sums above that hold it.
 
-    With accuracy other than "strict" both gradients of 3×3 kernels at stride 1 may take fewer
-    multiplications. Errors of the weights' are then relative to what is largest near each pixel: on
-    normal float32 data up to 1.4e-6 of the result in the L2 norm with "default", 6e-6 with "fast".
+    With accuracy other than "strict" the gradient of the image may take fewer multiplications where
+    `conv2d` may, and with the same errors; so may that of the weights of 3×3 kernels at stride 1,
+    whose errors are relative to what is largest near each pixel: on normal float32 data up to
+    1.4e-6 of the result in the L2 norm with "default", 6e-6 with "fast".
 
     References
     ----------

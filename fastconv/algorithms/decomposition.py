@@ -66,12 +66,15 @@ def _make_run(runs: list[Run], bare: tuple[Bare, ...], activation: Activation) -
     def run(
         x: Array, weight: Array, prepared: Array | None, bias: Array | None, y: Array,
         scratch: Array | None,
-    ) -> None:  # fmt: skip
+    ) -> bool:  # fmt: skip
         for part in bare:
             pixels = y[:, :, part.rows, part.columns]
             assign(pixels, 0 if bias is None else bias[:, None, None])
             activate(activation, pixels)
+        finite = False
         for run_piece in runs:
-            run_piece(x, weight, prepared, bias, y, scratch)
+            finite = run_piece(x, weight, prepared, bias, y, scratch) is True
+        # What several pieces have seen are their own weights, and a result that was not yet whole.
+        return finite and len(runs) == 1
 
     return run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import tuning
 from ..problem import ConvProblem, Piece
-from .blocks import Blocks, ceil_div, even, many_filters
+from .blocks import Blocks, ceil_div, even, many_filters, wanted_units
 from .compiled import Kernel, beyond_limit, kernel, vector_values
 from .implementation import Request
 
@@ -56,7 +56,7 @@ class _Large(Kernel):
             rows = ceil_div(rows, 2)
         height = problem.out_height
         planes = problem.batch * problem.groups
-        wanted = tuning.UNITS_PER_THREAD * request.threads if request.threads > 1 else 1
+        wanted = wanted_units(request.threads)
         fewest = tuning.LARGE_FEWEST_ROWS // 4
         while rows > fewest and planes * ceil_div(height, rows) < wanted:
             rows = ceil_div(rows, 2)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from .. import tuning
 from ..problem import Axis, ConvProblem, Piece
-from .blocks import ceil_div, even
+from .blocks import ceil_div, even, wanted_units
 from .compiled import Kernel, beyond_limit, kernel
 from .implementation import Accuracy, Plan, Request
 
@@ -144,8 +144,7 @@ class _Scatter(Kernel):
         units = problem.batch * problem.groups * ceil_div(problem.in_channels_per_group, channels)
 
         def has_too_few() -> bool:
-            wanted = tuning.UNITS_PER_THREAD * request.threads
-            return request.threads > 1 and units * _tiles(problem, rows, columns) < wanted
+            return units * _tiles(problem, rows, columns) < wanted_units(request.threads)
 
         # as long as a tile is far larger than what reaches into it
         while has_too_few() and rows > 4 * (1 + _reach(problem.rows)):
