@@ -18,6 +18,7 @@ from .image.shapes import Arrangement, Filtering, Mode, arrange
 from .problem.arguments import shown
 from .problem.convolution import check_size
 from .problem.operands import Array, check_dtype, check_out, is_prepared
+from .problem.slices import assign
 from .threads import threads_for
 
 __all__ = ["FilteringExplanation", "convolve2d", "correlate2d", "explain_convolve2d"]
@@ -214,7 +215,7 @@ def _filter(
         return out
     result = arrangement.result(y, turned=not flipped)
     if out is not None:
-        out[...] = result
+        assign(out, result)
         return out
     return np.ascontiguousarray(result)
 

@@ -26,6 +26,7 @@ from ..problem import ConvProblem
 from ..problem.axis import ceil_div
 from ..problem.extension import sources
 from ..problem.operands import Array, is_prepared
+from ..problem.slices import assign
 from ..scratch import give_back, take
 from ..threads import threads_for
 from .separable import Factors
@@ -99,7 +100,7 @@ class Banded:
         self._made.run(x, weights, spectra, target, scratch, 0, self._units, self._threads)
         give_back(scratch)
         if target is not y:
-            y[...] = target
+            assign(y, target)
 
 
 def columns_and_rows(factors: Factors) -> Array:

@@ -79,6 +79,14 @@ fastconv.conv2d(x, w, padding=100, stride=2, backend="loops")
 x, w = np.zeros((64, 64, 224, 224), np.float32), np.zeros((256, 64, 3, 3), np.float32)
 fastconv.conv2d(x, w, backend="loops_literal")
 """,
+    "weights that padding may have spoilt": """
+from fastconv.mending import mender
+x, dy = np.zeros((64, 64, 224, 224), np.float32), np.zeros((64, 64, 224, 224), np.float32)
+x[0, 0, 0, 0] = np.nan
+dw = np.full((64, 64, 3, 3), np.nan, np.float32)
+problem = fastconv.ConvProblem.create(x.shape, dw.shape, padding=1)
+mender("weight-grad", problem)(dy, x, None, dw, 2)
+""",
     "transforms on two threads": """
 x, k = np.zeros((6000, 6000), np.float32), np.zeros((32, 301, 301), np.float32)
 fastconv.set_num_threads(2)
