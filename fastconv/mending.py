@@ -6,8 +6,9 @@
 
 Padding contributes nothing. But most kernels multiply its zeros like pixels, since that is fastest,
 and the same where the other factor is finite. Where it is not, it leaves a NaN, and always does:
-what is none is right. So what is NaN and meets padding is computed again as it is defined, by the
-plain loops, which leave the padding out. Whether there is any is seen at little cost:
+what is none is right, and so is one where a NaN meets a pixel. What else is NaN and meets padding
+is computed again as it is defined, by the plain loops, which leave the padding out. Whether there
+is any is seen at little cost:
 
     weights    all finite: nothing is spoilt               a pass over them
     border     no result there is NaN: nothing is either   a pass over these
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from functools import cached_property, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -136,6 +138,8 @@ class _ImageMender(Mender):
         for number, plane in enumerate(result.reshape(self._planes)):
             spoilt = np.isnan(plane)
             spoilt[top:bottom, left:right] = False
+            if spoilt.any():
+                spoilt &= ~self._right(second, number)
             rows = np.flatnonzero(spoilt.any(axis=1))
             if not rows.size:
                 continue
@@ -147,6 +151,32 @@ class _ImageMender(Mender):
                 threads,
             )  # fmt: skip
             np.copyto(plane[begin:end], kept, where=~spoilt[begin:end])
+
+    def _right(self, weight: Array, number: int) -> Array:
+        """Return where in a plane a NaN of its weights meets a pixel: it belongs there."""
+        problem = self._problem
+        if self._operation == "forward":
+            taps = weight[number % problem.out_channels]
+        else:
+            filters = problem.out_channels_per_group
+            group, within = divmod(number % problem.in_channels, problem.in_channels_per_group)
+            taps = weight[group * filters : (group + 1) * filters, within]
+        rows, columns = self._meetings
+        found: Array = rows.T @ np.isnan(taps).any(axis=0) @ columns
+        return found
+
+    @cached_property
+    def _meetings(self) -> list[Array]:
+        """Of rows and of columns: which tap meets a pixel for which results."""
+        of_outputs = self._operation == "forward"
+        found = []
+        for axis in (self._problem.rows, self._problem.columns):
+            meets = np.zeros((axis.kernel, axis.outputs if of_outputs else axis.size), bool)
+            for tap in range(axis.kernel):
+                outputs, pixels = definition.meet(axis, tap)
+                meets[tap, outputs if of_outputs else pixels] = True
+            found.append(meets)
+        return found
 
     def _has_nan(self, result: Array) -> bool:
         """Whether a result that meets padding is NaN."""
@@ -179,10 +209,28 @@ class _WeightMender(Mender):
             return
         if _is_finite(first) and _is_finite(second):
             return
-        spoilt = np.flatnonzero(np.isnan(result))
+        spoilt = np.flatnonzero(np.isnan(result) & ~self._right(first, second))
         runs = np.split(spoilt, np.flatnonzero(np.diff(spoilt) != 1) + 1)
         for run in runs if spoilt.size else ():
             self._compute(first, second, None, result, int(run[0]), int(run[-1]) + 1, threads)
+
+    def _right(self, grad: Array, x: Array) -> Array:
+        """Return of which weights a NaN of the image or the gradient meets a pixel of the other."""
+        problem = self._problem
+        of_x, of_grad = (reduce(np.logical_or, map(np.isnan, images)) for images in (x, grad))
+        found = np.empty(problem.weight_shape, bool)
+        for r, s in np.ndindex(problem.weight_shape[2:]):
+            (rows, pixel_rows), (columns, pixel_columns) = (
+                definition.meet(axis, tap)
+                for axis, tap in ((problem.rows, r), (problem.columns, s))
+            )
+            channels = of_x[:, pixel_rows, pixel_columns].any(axis=(1, 2))
+            filters = of_grad[:, rows, columns].any(axis=(1, 2))
+            grouped = filters.reshape(problem.groups, -1, 1) | channels.reshape(
+                problem.groups, 1, -1
+            )
+            found[:, :, r, s] = grouped.reshape(problem.weight_shape[:2])
+        return found
 
 
 def _is_finite(array: Array) -> bool:

@@ -13,7 +13,7 @@ from ..problem.axis import ceil_div
 from ..problem.operands import Array
 from .implementation import Operation
 
-__all__ = ["compute_units"]
+__all__ = ["compute_units", "meet"]
 
 
 def compute_units(
@@ -51,7 +51,7 @@ def _add_row_of_y(
         if not 0 <= at < problem.height:
             continue
         for s in range(problem.columns.kernel):
-            outputs, pixels = _meet(problem.columns, s)
+            outputs, pixels = meet(problem.columns, s)
             y[outputs] += np.einsum("c,cj->j", weight[:, r, s], x[begin:, at, pixels][:channels])
 
 
@@ -67,7 +67,7 @@ def _add_row_of_dx(
             continue
         seen = grad[begin : begin + filters, at // problem.rows.stride]
         for s in range(problem.columns.kernel):
-            outputs, pixels = _meet(problem.columns, s)
+            outputs, pixels = meet(problem.columns, s)
             taps = weight[begin : begin + filters, within, r, s]
             dx[pixels] += np.einsum("k,kj->j", taps, seen[:, outputs])
 
@@ -78,7 +78,7 @@ def _weight(
     group = filter_ // problem.out_channels_per_group
     channel = group * problem.in_channels_per_group + within
     (rows, pixel_rows), (columns, pixel_columns) = (
-        _meet(axis, tap) for axis, tap in ((problem.rows, r), (problem.columns, s))
+        meet(axis, tap) for axis, tap in ((problem.rows, r), (problem.columns, s))
     )
     return float(
         np.einsum(
@@ -87,7 +87,7 @@ def _weight(
     )
 
 
-def _meet(axis: Axis, tap: int) -> tuple[slice, slice]:
+def meet(axis: Axis, tap: int) -> tuple[slice, slice]:
     """Return the outputs that a tap reaches from inside the image, and the pixels it finds."""
     offset = tap * axis.dilation - axis.before
     first = max(0, ceil_div(-offset, axis.stride))

@@ -4,6 +4,8 @@ Every implementation in every direction against the reference, which does not to
 the same NaNs and infinities at the same places, and what is finite as exact as the algorithm is.
 """
 
+from unittest import mock
+
 import numpy as np
 import pytest
 
@@ -179,3 +181,26 @@ def test_the_definition_in_numpy_is_what_the_loops_compute(monkeypatch):
             found = fastconv.conv2d_backward(grad, data.x, weight, **options)
             assert_equal(found.x, grads.x, f"dx of {case.name}")
             assert_equal(found.weight, grads.weight, f"dw of {case.name}")
+
+
+def test_a_nan_that_meets_pixels_is_not_computed_again():
+    """All of them, as a network has that has diverged: its calls take no longer than others."""
+    rng = np.random.default_rng(7)
+    x, w = rng.standard_normal((2, 6, 9, 11)), rng.standard_normal((8, 3, 3, 5))
+    options = {"groups": 2, "padding": (2, 3), "stride": (1, 2), "accuracy": "strict"}
+    grad = rng.standard_normal(fastconv.conv2d(x, w, **options).shape)
+
+    def compute(factors, **given):
+        a, b, c = (one * factor for one, factor in zip((x, w, grad), factors, strict=True))
+        y = fastconv.conv2d(a, b, **options, **given)
+        grads = fastconv.conv2d_backward(c, a, b, **options, **given)
+        return y, grads.x, grads.weight
+
+    for place in range(3):
+        factors = [np.nan if place == other else 1.0 for other in range(3)]
+        wanted = compute(factors, backend="im2col" if isa.kernels is None else "loops")
+        with mock.patch("fastconv.mending.Mender._compute") as again:
+            found = compute(factors)
+        assert not again.called
+        for one, two in zip(found, wanted, strict=True):
+            np.testing.assert_array_equal(np.isnan(one), np.isnan(two))
