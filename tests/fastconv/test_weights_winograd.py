@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from fractions import Fraction
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ import pytest
 import fastconv
 from fastconv import isa, planning
 from tests.comparing import assert_equal, unit_roundoff
+from tests.minimal_filtering import assert_convolution, transforms
 from tests.support import DTYPES, poisoned_allocations, tuned, views_of
 
 pytestmark = pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
@@ -19,53 +18,10 @@ pytestmark = pytest.mark.skipif(isa.kernels is None, reason="a pure-Python insta
 SIDES = (2, 4, 6)
 
 
-class Transforms(NamedTuple):
-    """F(3, m) as matrices of Fractions: dw = Aᵀ [(G dy) ⊙ (Bᵀ x)]."""
-
-    data: list[list[Fraction]]
-    gradient: list[list[Fraction]]
-    sums: list[list[Fraction]]
-
-    def absolute(self):
-        """Return the matrices' absolute values, as arrays of float64."""
-        return (np.abs(np.array(matrix, dtype=float)) for matrix in self)
-
-
-def _transforms(m: int) -> Transforms:
-    """Build the matrices of what the kernel computes with, as winograd_transforms.pxi says."""
-    points, whole, others, scales = isa.kernels.transform_constants(m // 2)
-    side = m + 2
-    data = [[Fraction(0)] * side for _ in range(side)]
-    gradient = [[Fraction(0)] * m for _ in range(side)]
-    sums = [[Fraction(0)] * side for _ in range(3)]
-    for k, value in enumerate([*whole, 1]):
-        data[0][2 * k] = data[-1][2 * k + 1] = Fraction(value)
-    gradient[0][0] = 1 / Fraction(whole[0])
-    gradient[-1][-1] = sums[0][0] = sums[-1][-1] = Fraction(1)
-    for i, p in enumerate(map(Fraction, points)):
-        q = [*map(Fraction, others[i]), Fraction(1)]
-        norm = 2 * p * p * sum(value * p ** (2 * k) for k, value in enumerate(q))
-        assert abs(Fraction(scales[i]) - 1 / norm) <= abs(1 / norm) * Fraction(1, 2**52)
-        for row, point in ((2 * i + 1, p), (2 * i + 2, -p)):
-            for k, value in enumerate(q):
-                data[row][2 * k + 2] = value
-                data[row][2 * k + 1] = point * value
-            gradient[row] = [point**k / norm for k in range(m)]
-            for k in range(3):
-                sums[k][row] = point**k
-    return Transforms(data, gradient, sums)
-
-
 @pytest.mark.parametrize("m", SIDES)
 def test_the_transforms_are_a_convolution_in_exact_arithmetic(m):
     """For every pixel and every value of the gradient by itself: it is bilinear."""
-    data, gradient, sums = _transforms(m)
-    for j in range(m + 2):
-        for i in range(m):
-            products = [data[x][j] * gradient[x][i] for x in range(m + 2)]
-            for r in range(3):
-                total = sum(a * b for a, b in zip(sums[r], products, strict=True))
-                assert total == (j == i + r)
+    assert_convolution(3, m)
 
 
 def _weight_grad(grad, x, **options):
@@ -89,7 +45,7 @@ def _truth(grad, x, dtype=float):
 
 def _bound(grad, x, m, terms):
     """Return γ·|Aᵀ| [Σ (|G||dy||Gᵀ|) ⊙ (|Bᵀ||x||B|)] |A| of every weight, over all tiles."""
-    data, gradient, sums = _transforms(m).absolute()
+    data, gradient, sums = transforms(3, m).absolute()
     height, width = grad.shape[2:]
     down, across = -(-height // m), -(-width // m)
     wide = np.zeros((*grad.shape[:2], down * m, across * m))

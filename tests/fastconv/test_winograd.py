@@ -13,6 +13,7 @@ import fastconv
 from fastconv import isa, planning, tuning
 from fastconv.algorithms.winograd import WINOGRAD
 from tests.comparing import assert_equal, assert_within_bounds, unit_roundoff
+from tests.minimal_filtering import Transforms, assert_convolution, transforms
 from tests.support import DTYPES, poisoned_allocations, tuned
 from tests.walking import in_one_test
 
@@ -43,7 +44,7 @@ class Tile(NamedTuple):
     def matrices(self):
         """Return its transforms along columns and along rows."""
         alone = Transforms(*([[Fraction(1)]],) * 3)
-        return [_transforms(self.m, side) if side > 1 else alone for side in self.kernel]
+        return [transforms(self.m, side) if side > 1 else alone for side in self.kernel]
 
     def weights(self, rng, filters, channels, dtype=np.float32):
         return rng.standard_normal((filters, channels, *self.kernel)).astype(dtype)
@@ -57,61 +58,18 @@ every_tile = pytest.mark.parametrize("tile", TILES, ids=str)
 some_tiles = pytest.mark.parametrize("tile", [*SQUARE, TILES[4], TILES[5], *TILES[-2:]], ids=str)
 
 
-class Transforms(NamedTuple):
-    """F(m, r) as matrices of Fractions: y = Aᵀ [(G g) ⊙ (Bᵀ d)]."""
-
-    data: list[list[Fraction]]
-    taps: list[list[Fraction]]
-    sums: list[list[Fraction]]
-
-    def absolute(self):
-        """Return the matrices' absolute values, as arrays of float64."""
-        return Transforms(*(np.abs(np.array(matrix, dtype=float)) for matrix in self))
-
-
-def _transforms(m: int, r: int) -> Transforms:
-    """Build the matrices of what the kernel computes with, as its file says."""
-    side = m + r - 1
-    points, whole, others, _ = isa.kernels.transform_constants(side // 2 - 1)
-    points = [Fraction(p) for p in points]
-    data = [[Fraction(0)] * side for _ in range(side)]
-    taps = [[Fraction(0)] * r for _ in range(side)]
-    sums = [[Fraction(0)] * side for _ in range(m)]
-    for k, value in enumerate([*whole, 1]):
-        data[0][2 * k] = data[-1][2 * k + 1] = Fraction(value)
-    taps[0][0] = 1 / Fraction(whole[0])
-    taps[-1][-1] = sums[0][0] = sums[-1][-1] = Fraction(1)
-    for i, p in enumerate(points):
-        q = [*map(Fraction, others[i]), Fraction(1)]
-        norm = 2 * p * p * sum(value * p ** (2 * k) for k, value in enumerate(q))
-        for row, point in ((2 * i + 1, p), (2 * i + 2, -p)):
-            for k, value in enumerate(q):
-                data[row][2 * k + 2] = value
-                data[row][2 * k + 1] = point * value
-            taps[row] = [point**k / norm for k in range(r)]
-            for k in range(m):
-                sums[k][row] = point**k
-    return Transforms(data, taps, sums)
-
-
 @in_one_test
 @pytest.mark.parametrize(("m", "r"), sorted({(tile.m, tile.r) for tile in TILES}))
 def test_the_transforms_are_a_convolution_in_exact_arithmetic(m, r):
     """For every pixel and every tap by itself, which is all there is: it is bilinear."""
-    data, taps, sums = _transforms(m, r)
-    for j in range(m + r - 1):
-        for tap in range(r):
-            products = [data[x][j] * taps[x][tap] for x in range(m + r - 1)]
-            for k in range(m):
-                total = sum(a * b for a, b in zip(sums[k], products, strict=True))
-                assert total == (j == k + tap)
+    assert_convolution(m, r)
 
 
 @in_one_test
 @pytest.mark.parametrize("pairs", [1, 2, 3])
 def test_the_scales_of_the_taps_are_the_nearest_numbers(pairs):
     scales = isa.kernels.transform_constants(pairs)[3]
-    taps = _transforms(2 * pairs, 3).taps
+    taps = transforms(2 * pairs, 3).taps
     exact = [*(taps[2 * i + 1][0] for i in range(pairs)), taps[0][0]]
     for scale, wanted in zip(scales, exact, strict=True):
         assert abs(Fraction(scale) - wanted) <= abs(wanted) * Fraction(1, 2**52)
