@@ -17,13 +17,16 @@ cdef class Images(Compiled):
     ):
         """Compute the units [first, last) of y, with the scratch of so many threads.
 
-        Return whether all weights, or all results, are finite, whichever are fewer.
+        Return, after the last one, whether all weights, or all results, are finite, whichever are
+        fewer; False before.
         """
         cdef Operands operands = Operands(
             image=address_of(x), weights=address_of(w), panels=address_of(panels),
             bias=address_of(bias), gradient=NULL, taps=NULL, result=writable_address_of(y),
         )
         self.run_units(&operands, scratch, first, last, threads)
+        if last < self.units:
+            return False
         if self.result_values == 0:
             self.weight_values = values_of(w, self.is_double)
             self.result_values = values_of(y, self.is_double)

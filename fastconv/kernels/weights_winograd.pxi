@@ -43,8 +43,6 @@ cdef struct WeightsWinograd:
     Problem gradient            # of the output: an image of its own, without padding
     Line down                   # of what a tile sees: its columns,
     Line across                 # and its rows, transformed as for a forward pass
-    Constants constants
-    int pairs
     Py_ssize_t side             # m: of a tile of the gradient
     Py_ssize_t values           # a², of a transformed tile
     Py_ssize_t row_blocks       # blocks of tiles in a column of them,
@@ -101,8 +99,7 @@ cdef int lay_out_weights_winograd(
     layout.gradient.rows.before = layout.gradient.columns.before = 0
     layout.down = find_line(&problem.rows, side)
     layout.across = find_line(&problem.columns, side)
-    layout.constants = layout.down.constants
-    layout.pairs, layout.side, layout.values = pairs, side, (side + 2) * (side + 2)
+    layout.side, layout.values = side, (side + 2) * (side + 2)
     layout.row_blocks = ceil_div(problem.rows.outputs, blocks.rows)
     layout.column_blocks = ceil_div(problem.columns.outputs, blocks.columns)
     layout.all_blocks = (
@@ -242,7 +239,7 @@ cdef void transform_gradient(
     """Fill the panels of a block of tiles, of all filters of the unit."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
     cdef const Unit* unit = &tiles.unit
-    cdef const Constants* constants = &layout.constants
+    cdef const Constants* constants = &layout.down.constants
     cdef Py_ssize_t rows = tiles.down * layout.side
     cdef Py_ssize_t width = tiles.across * layout.side
     cdef Py_ssize_t across = tiles.across
@@ -267,9 +264,9 @@ cdef void transform_gradient(
             )
             for i in range(tiles.down):
                 row = pixels + i * layout.side * width * vector
-                if layout.pairs == 1:
+                if layout.down.pairs == 1:
                     transform_gradient_row(1, constants, row, across, panel, plane, lanes)
-                elif layout.pairs == 2:
+                elif layout.down.pairs == 2:
                     transform_gradient_row(2, constants, row, across, panel, plane, lanes)
                 else:
                     transform_gradient_row(3, constants, row, across, panel, plane, lanes)
@@ -356,12 +353,12 @@ cdef inline bint transform_weights_back(
     for c in range(channels):
         for i in range(side):
             transform_sums(
-                pairs, WINOGRAD_TAPS, &layout.constants, sums + i * plane, side * plane,
+                pairs, WINOGRAD_TAPS, &layout.down.constants, sums + i * plane, side * plane,
                 half + i * FLOATS, side * FLOATS,
             )
         for i in range(WINOGRAD_TAPS):
             transform_sums(
-                pairs, WINOGRAD_TAPS, &layout.constants, <const real*>half + i * side * FLOATS,
+                pairs, WINOGRAD_TAPS, &layout.down.constants, <const real*>half + i * side * FLOATS,
                 FLOATS, tile + i * WINOGRAD_TAPS * FLOATS, FLOATS,
             )
         for n in range(vector):
@@ -449,9 +446,9 @@ cdef void finish_share(
         if not goes_on(watch, layout.values * vector * channels):
             return
         filters = min(vector, share.last_filter - k)
-        if layout.pairs == 1:
+        if layout.down.pairs == 1:
             doubtful = transform_weights_back(1, layout, sums, channels, rows, doubts)
-        elif layout.pairs == 2:
+        elif layout.down.pairs == 2:
             doubtful = transform_weights_back(2, layout, sums, channels, rows, doubts)
         else:
             doubtful = transform_weights_back(3, layout, sums, channels, rows, doubts)
