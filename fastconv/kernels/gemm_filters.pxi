@@ -61,13 +61,12 @@ cdef struct Columns:
     const Py_ssize_t* offsets
 
 
-# What a tile's sums are: begun from the bias, or, from zero, added as a whole to those that there
-# are; each of all taps in a row, or in parts.
+# What a tile's sums are: of all taps in a row, from zero, added as a whole to those that there are;
+# or in parts, begun from the bias, or from zero and added likewise.
 cdef enum Sums:
-    BEGUN = 0
-    ADDED = 1
-    BEGUN_IN_PARTS = 2
-    ADDED_IN_PARTS = 3
+    ADDED = 0
+    BEGUN_IN_PARTS = 1
+    ADDED_IN_PARTS = 2
 
 
 cdef inline Py_ssize_t padded_pixels(Py_ssize_t pixels) noexcept nogil:
@@ -101,14 +100,14 @@ cdef int lay_out_gemm_filters(const Description* given, Made* made, list memory)
 
 
 cdef inline void multiply_pixels(
-    const int kind, const int step, const int pixels, const int vectors, const Columns* columns,
-    Py_ssize_t here, const real* panel, const real* image, real* sums, const real* bias,
+    const int kind, const bint adjacent, const int pixels, const int vectors,
+    const Columns* columns, Py_ssize_t here, const real* panel, const real* image, real* sums,
+    const real* bias,
 ) noexcept nogil:
     """Do sums[v][p][n] += image[positions[p] + offsets[t]] · panel[t][v][n], for all t in order.
 
-    For so many pixels p from `here` on. Where each lies a `step` behind the one before, a single
-    pointer serves all of them; one for each would not fit the registers. It is 0 where they lie
-    anywhere.
+    For so many pixels p from `here` on. Where they lie next to each other, a single pointer serves
+    all of them; one for each would not fit the registers.
     """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef int lanes = vectors * vector
@@ -128,15 +127,15 @@ cdef inline void multiply_pixels(
     for p in range(pixels):
         pixel[p] = image + positions[p]
         for n in range(lanes):
-            tile[p * lanes + n] = bias[n] if kind == BEGUN else <real>0
+            tile[p * lanes + n] = 0
         if in_parts:
             for n in range(lanes):
                 held[p * lanes + n] = bias[n] if kind == BEGUN_IN_PARTS else <real>0
     while True:
         while True:  # at least once, which spares the sums a way through memory: see README.md
             for p in range(pixels):
-                if step > 0:
-                    taken = pixel[0][offsets[t] + p * step]
+                if adjacent:
+                    taken = pixel[0][offsets[t] + p]
                 else:
                     taken = pixel[p][offsets[t]]
                 for n in range(lanes):
@@ -163,21 +162,19 @@ cdef inline void multiply_pixels(
 
 
 cdef inline void multiply_tile(
-    const int kind, const int step, const int pixels, const int vectors, const Columns* columns,
+    const int kind, const int pixels, const int vectors, const Columns* columns,
     Py_ssize_t here, const real* panel, const real* image, real* sums, const real* bias,
 ) noexcept nogil:
     cdef const Py_ssize_t* positions = columns.positions + here
-    if step > 0:
-        multiply_pixels(kind, step, pixels, vectors, columns, here, panel, image, sums, bias)
-    elif kind != ADDED and positions[pixels - 1] - positions[0] == pixels - 1:
-        multiply_pixels(kind, 1, pixels, vectors, columns, here, panel, image, sums, bias)
+    if kind != ADDED and positions[pixels - 1] - positions[0] == pixels - 1:
+        multiply_pixels(kind, True, pixels, vectors, columns, here, panel, image, sums, bias)
     else:
-        multiply_pixels(kind, 0, pixels, vectors, columns, here, panel, image, sums, bias)
+        multiply_pixels(kind, False, pixels, vectors, columns, here, panel, image, sums, bias)
 
 
 cdef inline void multiply_tiles(
-    const int kind, const int step, const int large, const int small, const int vectors,
-    const Columns* columns, const real* panel, const real* image, real* sums, const real* bias,
+    const int kind, const int large, const int small, const int vectors, const Columns* columns,
+    const real* panel, const real* image, real* sums, const real* bias,
 ) noexcept nogil:
     """Cover the pixels with large tiles and small ones; the last may hang over.
 
@@ -189,11 +186,11 @@ cdef inline void multiply_tiles(
         if columns.pixels - here > small and (
             kind == ADDED or left < small or left == large or left >= large + small
         ):
-            multiply_tile(kind, step, large, vectors, columns, here, panel, image, sums, bias)
+            multiply_tile(kind, large, vectors, columns, here, panel, image, sums, bias)
             here = here + large
             left = left - large
         else:
-            multiply_tile(kind, step, small, vectors, columns, here, panel, image, sums, bias)
+            multiply_tile(kind, small, vectors, columns, here, panel, image, sums, bias)
             here = here + small
             left = left - small
         while left <= 0 and kind != ADDED:
@@ -201,18 +198,18 @@ cdef inline void multiply_tiles(
 
 
 cdef inline void multiply_panel(
-    const int kind, const int step, Py_ssize_t vectors, const Columns* columns,
-    const real* panel, const real* image, real* sums, const real* bias,
+    const int kind, Py_ssize_t vectors, const Columns* columns, const real* panel,
+    const real* image, real* sums, const real* bias,
 ) noexcept nogil:
-    """Multiply a panel, as wide as it is, with all pixels of a unit; `step` as above."""
+    """Multiply a panel, as wide as it is, with all pixels of a unit."""
     if PANEL_VECTORS >= 4 and vectors == 4:
-        multiply_tiles(kind, step, PIXELS_4, SMALL_PIXELS, 4, columns, panel, image, sums, bias)
+        multiply_tiles(kind, PIXELS_4, SMALL_PIXELS, 4, columns, panel, image, sums, bias)
     elif PANEL_VECTORS >= 4 and vectors == 3:
-        multiply_tiles(kind, step, PIXELS_3, SMALL_PIXELS, 3, columns, panel, image, sums, bias)
+        multiply_tiles(kind, PIXELS_3, SMALL_PIXELS, 3, columns, panel, image, sums, bias)
     elif vectors == 2:
-        multiply_tiles(kind, step, PIXELS_2, SMALL_PIXELS, 2, columns, panel, image, sums, bias)
+        multiply_tiles(kind, PIXELS_2, SMALL_PIXELS, 2, columns, panel, image, sums, bias)
     else:
-        multiply_tiles(kind, step, PIXELS_1, SMALL_PIXELS, 1, columns, panel, image, sums, bias)
+        multiply_tiles(kind, PIXELS_1, SMALL_PIXELS, 1, columns, panel, image, sums, bias)
 
 
 cdef void finish_panel(
@@ -280,11 +277,11 @@ cdef void multiply_filter_lanes(
         )
         if begins(unit):
             multiply_panel(
-                BEGUN_IN_PARTS, 0, width // vector, &columns, panel, scratch, sums, lane_bias
+                BEGUN_IN_PARTS, width // vector, &columns, panel, scratch, sums, lane_bias
             )
         else:
             multiply_panel(
-                ADDED_IN_PARTS, 0, width // vector, &columns, panel, scratch, sums, lane_bias
+                ADDED_IN_PARTS, width // vector, &columns, panel, scratch, sums, lane_bias
             )
         if ends(unit, problem):
             finish_panel(sums, y, problem, unit, k, filters)

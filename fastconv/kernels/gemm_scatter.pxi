@@ -198,7 +198,7 @@ cdef void multiply_taps(
     columns.held = scratch + layout.held
     columns.positions, columns.offsets = layout.positions, layout.offsets
     multiply_panel(
-        BEGUN_IN_PARTS, 0, width // vector, &columns, scratch + layout.panel, scratch + layout.band,
+        BEGUN_IN_PARTS, width // vector, &columns, scratch + layout.panel, scratch + layout.band,
         scratch + layout.columns, nothing,
     )
 

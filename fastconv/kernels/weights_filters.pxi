@@ -75,7 +75,7 @@ cdef void add_filter_lanes(
             grad + k * plane, plane, min(lanes, unit.last_filter - k), pixels, panel, lanes
         )
         multiply_panel(
-            ADDED, 0, lanes // vector, &columns, <const real*>panel, <const real*>scratch, sums,
+            ADDED, lanes // vector, &columns, <const real*>panel, <const real*>scratch, sums,
             <const real*>NULL,
         )
         sums = sums + lanes * padded_pixels(unit.taps)

@@ -11,7 +11,7 @@
 #                                 │                  every tile of every image
 #     dy  ─ lanes: filters ──→  panels [ξ][a panel of filters: [tiles][filters]]
 #
-# The product is that of gemm_filters.pxi: a step is a tile, its rows are channels, broadcast. 9·m²
+# The product is that of winograd.pxi: a step is a tile, its rows are channels, broadcast. 9·m²
 # multiplications of a tile, channel and filter become a², and the way back is gone once for each
 # weight, however many images there are.
 #
@@ -64,8 +64,6 @@ cdef struct WeightsWinograd:
     Py_ssize_t panels_plane
     Py_ssize_t sums_plane
     Py_ssize_t sums_values      # of all ξ
-    Py_ssize_t* positions       # of the channels in the data
-    Py_ssize_t* offsets         # of the tiles
 
 
 # A unit, and its present block of tiles.
@@ -90,7 +88,6 @@ cdef int lay_out_weights_winograd(
     cdef Py_ssize_t across = ceil_div(blocks.columns, side)
     cdef Py_ssize_t vectors = ceil_div(blocks.channels, vector)
     cdef Py_ssize_t runs = ceil_div(vectors * vector, CHANNELS_AT_ONCE)
-    cdef Py_ssize_t i
     layout.given = given[0]
     layout.gradient = problem[0]
     layout.gradient.channels = problem.filters
@@ -125,12 +122,6 @@ cdef int lay_out_weights_winograd(
     layout.sums = book(made, layout.sums_values * (runs if layout.waiting else 1))
     layout.rows = book(made, layout.channels * problem.taps * vector)
     layout.doubts = book(made, layout.channels * vector)
-    layout.positions = allot_table(memory, padded_pixels(layout.channels))
-    for i in range(padded_pixels(layout.channels)):
-        layout.positions[i] = i
-    layout.offsets = allot_table(memory, layout.most_tiles)
-    for i in range(layout.most_tiles):
-        layout.offsets[i] = i * layout.channels
     made.layout = layout
     made.units = count_weight_units(given)
     return 0
@@ -287,18 +278,16 @@ cdef struct Share:
 
 
 cdef inline void sum_values(
-    const int kind, const WeightsWinograd* layout, const Columns* columns, const Share* share,
+    const bint added, const WeightsWinograd* layout, Py_ssize_t tiles, const Share* share,
     real* scratch,
 ) noexcept nogil:
     """Do sums[ξ] = data[ξ]ᵀ panel[ξ] for a share, or add it to them."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
-    cdef real nothing[PANEL_VECTORS * FLOATS]
+    cdef Steps steps = Steps(count=tiles, apart=layout.channels, rows=share.channels)
     cdef const real* data
     cdef const real* panel
     cdef real* sums
-    cdef Py_ssize_t value, width, k, n
-    for n in range(PANEL_VECTORS * vector):
-        nothing[n] = 0
+    cdef Py_ssize_t value, width, k
     for value in range(layout.values):
         data = scratch + (
             layout.data + value * layout.data_plane + share.channel * layout.most_tiles
@@ -310,9 +299,9 @@ cdef inline void sum_values(
         k = share.filter
         while k < share.last_filter:
             width = panel_width(share.last_filter - k, vector, FILTERS_IN_LANES)
-            multiply_panel(kind, 1, width // vector, columns, panel, data, sums, nothing)
+            multiply_plane(added, 1, 1, &steps, width // vector, panel, data, sums)
             panel = panel + width * layout.most_tiles
-            sums = sums + width * padded_pixels(columns.pixels)
+            sums = sums + width * padded_pixels(share.channels)
             k = k + width
 
 
@@ -320,14 +309,10 @@ cdef void sum_tiles(
     const WeightsWinograd* layout, const WeightTiles* found, const Share* share, real* scratch
 ) noexcept nogil:
     """Sum a block of tiles for a share of the unit's weights."""
-    cdef Columns columns
-    columns.row = columns.pixels = share.channels
-    columns.taps = found.tiles.count
-    columns.positions, columns.offsets = layout.positions, layout.offsets
     if found.block == found.first_block:
-        sum_values(BEGUN, layout, &columns, share, scratch)
+        sum_values(False, layout, found.tiles.count, share, scratch)
     else:
-        sum_values(ADDED, layout, &columns, share, scratch)
+        sum_values(True, layout, found.tiles.count, share, scratch)
 
 
 # ── sums into weights ───────────────────────────────────────────────────────────────────────────

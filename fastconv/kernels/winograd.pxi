@@ -14,8 +14,7 @@
 #
 # With channels (or filters) in the lanes, a transform is additions of whole vectors, however narrow
 # the image is. What brings pixels into lanes and back are the squares of transpose.pxi. The product
-# is that of gemm_filters.pxi, with tiles in place of pixels: it broadcasts a value of the data, and
-# where it lies is position of its tile + offset of its channel.
+# is winograd_product.pxi.
 #
 # A unit is a rectangle of tiles, of several images where they are small, and a range of filters.
 # Sums over the channels are cut into blocks, by the number of channels alone, each summed from
@@ -217,23 +216,21 @@ cdef struct Panels:
 
 
 cdef inline void multiply_values(
-    const int kind, const Winograd* layout, const Columns* columns, const real* data,
-    const real* weights, const Panels* panels, real* sums,
+    const bint added, const Winograd* layout, const Panels* panels, const real* data,
+    const real* weights, Py_ssize_t channels, Py_ssize_t tiles, real* sums,
 ) noexcept nogil:
     """Do sums[ξ] = panel[ξ]ᵀ data[ξ] for all panels, or add it to them."""
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef real nothing[PANEL_VECTORS * FLOATS]
+    cdef Steps steps = Steps(count=channels, apart=layout.data_channels, rows=tiles)
     cdef Py_ssize_t value
-    cdef int n, q
-    for n in range(PANEL_VECTORS * vector):
-        nothing[n] = 0
+    cdef int q
     for value in range(layout.values):
         for q in range(panels.count):
-            multiply_panel(
-                kind, vector, panels.width[q] // vector, columns,
+            multiply_plane(
+                added, vector, vector, &steps, panels.width[q] // vector,
                 weights + panels.begin[q] + value * panels.plane[q],
                 data + value * layout.data_plane,
-                sums + (q * layout.values + value) * layout.sums_plane, nothing,
+                sums + (q * layout.values + value) * layout.sums_plane,
             )
 
 
@@ -249,10 +246,7 @@ cdef void multiply_data(
     cdef real* sums = scratch + layout.sums
     cdef Unit unit = tiles.unit     # its channels: a block of them
     cdef Panels panels
-    cdef Columns columns
     cdef Py_ssize_t k, width
-    columns.row = columns.pixels = tiles.count
-    columns.positions, columns.offsets = layout.positions, layout.offsets
     while next_channels(&layout.given, &unit):
         if not goes_on(watch, layout.values * unit.channels * (last - first) * tiles.count):
             return
@@ -278,12 +272,15 @@ cdef void multiply_data(
         weights = <const real*>operands.panels
         if weights == NULL:
             weights = scratch
-        columns.taps = unit.channels
         data = scratch + layout.data + unit.channel // vector * layout.data_channels
         if begins(&unit):
-            multiply_values(BEGUN, layout, &columns, data, weights, &panels, sums)
+            multiply_values(
+                False, layout, &panels, data, weights, unit.channels, tiles.count, sums
+            )
         else:
-            multiply_values(ADDED, layout, &columns, data, weights, &panels, sums)
+            multiply_values(
+                True, layout, &panels, data, weights, unit.channels, tiles.count, sums
+            )
 
 
 # ── sums into outputs ───────────────────────────────────────────────────────────────────────────

@@ -26,8 +26,6 @@ cdef struct Winograd:
     Py_ssize_t data_plane       # values from one ξ to the next
     Py_ssize_t data_channels    # and from one vector of channels to the next
     Py_ssize_t sums_plane
-    Py_ssize_t* positions       # of the tiles in the data
-    Py_ssize_t* offsets         # of a block of channels
 
 
 # A unit: where its outputs are, and its tiles.
@@ -62,7 +60,7 @@ cdef int lay_out_winograd(const Description* given, Made* made, list memory) exc
     cdef Py_ssize_t vector = VECTOR_BYTES // problem.itemsize
     cdef Py_ssize_t lanes = panel_width(blocks.filters, vector, FILTERS_IN_LANES)
     cdef Py_ssize_t at_once = min(PANELS_AT_ONCE, ceil_div(blocks.filters, lanes))
-    cdef Py_ssize_t down, across, tiles, i
+    cdef Py_ssize_t down, across, tiles
     layout.given = given[0]
     layout.down = find_line(&problem.rows, blocks.tile)
     layout.across = find_line(&problem.columns, blocks.tile)
@@ -90,12 +88,6 @@ cdef int lay_out_winograd(const Description* given, Made* made, list memory) exc
     layout.sums = book(made, at_once * layout.values * layout.sums_plane)
     layout.rows = book(made, layout.down.outputs * blocks.columns * vector)
     layout.doubts = book(made, across * vector)
-    layout.positions = allot_table(memory, padded_pixels(tiles))
-    for i in range(padded_pixels(tiles)):
-        layout.positions[i] = i * vector
-    layout.offsets = allot_table(memory, blocks.channels)
-    for i in range(blocks.channels):
-        layout.offsets[i] = i // vector * layout.data_channels + i % vector
     made.layout = layout
     made.units = (
         ceil_div(problem.batch, blocks.images) * problem.groups * layout.row_blocks

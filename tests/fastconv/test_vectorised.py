@@ -131,6 +131,31 @@ def _loops(body: str) -> list[str]:
 @in_one_test
 @pytest.mark.parametrize("name", ["avx2", "avx512"])
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
+def test_the_product_between_the_transforms_reads_no_tables(dtype, name):
+    """Of the largest tile the channels of a vector are written out, and its sums stay in registers.
+
+    For a channel, rows and vectors are loaded, and multiplied with each other; 5 % are left for the
+    loop.
+    """
+    _, suffix = SPECIALISATIONS[dtype]
+    rows, vectors = TILES["multiply_data"][name][0]
+    channels = {"avx2": 8, "avx512": 16}[name] // (2 if dtype == "float64" else 1)
+    (body,) = _bodies(name, dtype, "multiply_data$")
+    tiles = [
+        loop
+        for loop in _loops(body)
+        if _vector_multiplies(name, loop, suffix) == rows * vectors * channels
+    ]
+    assert len(tiles) == 2  # from zero, and to be added
+    for tile in tiles:
+        assert not re.search(r"%r(sp|bp)", tile), tile
+        assert tile.count("\n") <= 1.05 * channels * (rows * vectors + rows + vectors), tile
+
+
+@pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@in_one_test
+@pytest.mark.parametrize("name", ["avx2", "avx512"])
+@pytest.mark.parametrize("dtype", SPECIALISATIONS)
 def test_the_sums_along_the_pixels_stay_in_registers(dtype, name):
     """One that went through memory, for want of a register, made all others wait: 15 % on AVX2."""
     _, suffix = SPECIALISATIONS[dtype]
