@@ -134,8 +134,8 @@ def _loops(body: str) -> list[str]:
 def test_the_product_between_the_transforms_reads_no_tables(dtype, name):
     """Of the largest tile the channels of a vector are written out, and its sums stay in registers.
 
-    For a channel, rows and vectors are loaded, and multiplied with each other; 5 % are left for the
-    loop.
+    For a channel, rows and vectors are loaded, and multiplied with each other; a few instructions
+    are left for the loop.
     """
     _, suffix = SPECIALISATIONS[dtype]
     rows, vectors = TILES["multiply_data"][name][0]
@@ -149,7 +149,7 @@ def test_the_product_between_the_transforms_reads_no_tables(dtype, name):
     assert len(tiles) == 2  # from zero, and to be added
     for tile in tiles:
         assert not re.search(r"%r(sp|bp)", tile), tile
-        assert tile.count("\n") <= 1.05 * channels * (rows * vectors + rows + vectors), tile
+        assert tile.count("\n") <= channels * (rows * vectors + rows + vectors) + 8, tile
 
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
