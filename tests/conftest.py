@@ -22,8 +22,8 @@ settings.load_profile("untimed")
 MOST_PROCESSES = 4
 LONGEST_FILES = ("test_packaging.py", "test_memory.py", "test_bench_run.py")
 FILES_OF_CASES = (
-    "test_backward.py", "test_columns.py", "test_conv_transpose.py", "test_forward.py",
-    "test_gemm.py", "test_gradients.py", "test_real_sizes.py",
+    "test_backward.py", "test_by_taps.py", "test_columns.py", "test_conv_transpose.py",
+    "test_forward.py", "test_gemm.py", "test_gradients.py", "test_real_sizes.py",
 )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """Padding contributes nothing, whatever the weights and gradients are: 0·∞ would be NaN.
 
-Every implementation in every direction against the reference, which does not touch the padding:
-the same NaNs and infinities at the same places, and what is finite as exact as the algorithm is.
+Every implementation in every direction against sums by taps, which do not touch the padding, nor do
+the reference's, that they are compared with: the same NaNs and infinities at the same places, and
+what is finite as exact as the algorithm is.
 """
 
 import itertools
@@ -15,12 +16,14 @@ import pytest
 import fastconv
 import reference
 from fastconv import isa, mending
+from tests import by_taps
 from tests.comparing import assert_equal
 from tests.laws import on_each_able_backend
 from tests.support import (
     DTYPES,
     Case,
     Operands,
+    case_id,
     families,
     integer_operands,
     is_able,
@@ -28,6 +31,7 @@ from tests.support import (
     tuned,
     without_activation,
 )
+from tests.walking import in_one_test
 
 SPECIAL = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
 
@@ -77,7 +81,7 @@ def assert_same(actual, expected, backend, name):
 
 
 @cache
-def spoilt(case, result, which, name, at):
+def spoilt(case, result, which, name, at, by=by_taps):
     """Return operands in float64 of which one has a special value in a place, and what it makes.
 
     The `result` is "y", or the gradient of "x" or "weight". In float64 for all dtypes: what is
@@ -89,24 +93,40 @@ def spoilt(case, result, which, name, at):
     data = replace(data, **{which: array})
     with np.errstate(all="ignore"):
         if result == "y":
-            return data, reference.conv2d(data.x, data.weight, data.bias, **case.options)
-        needs = result == "x", result == "weight", False
-        grads = reference.conv2d_backward(
-            data.grad_output, data.x, data.weight, needs=needs, **case.options
-        )
+            return data, by.conv2d(data.x, data.weight, data.bias, **case.options)
+        grads = by.conv2d_backward(
+            data.grad_output, data.x, data.weight,
+            needs=(result == "x", result == "weight", False), **case.options,
+        )  # fmt: skip
     return data, getattr(grads, result)
+
+
+def places(case, which):
+    return corners(getattr(integer_operands(case, "float64"), which))
+
+
+@in_one_test
+@pytest.mark.parametrize("case", CASES, ids=case_id)
+def test_what_the_taps_make_of_it_is_what_the_reference_makes(case):
+    """Of each value in another corner."""
+    gradients = [("x", "weight"), ("weight", "x"), ("weight", "grad_output")]
+    for result, which in [("y", "weight"), *(gradients if case in LINEAR_CASES else [])]:
+        for name, at in zip(SPECIAL, places(case, which), strict=True):
+            _, found = spoilt(case, result, which, name, at)
+            _, truth = spoilt(case, result, which, name, at, reference)
+            assert_equal(found, truth, f"{result} with {name} in {which} at {at}")
 
 
 def spoilt_in(case, dtype, result, *operands):
     """Yield what `spoilt` does for every value and corner of some operands, in a dtype."""
     for name, which in itertools.product(SPECIAL, operands):
-        for at in corners(getattr(integer_operands(case, dtype), which)):
+        for at in places(case, which):
             data, truth = spoilt(case, result, which, name, at)
             arrays = (None if a is None else a.astype(dtype) for a in vars(data).values())
             yield Operands(*arrays), truth.astype(dtype), f"with {name} in {which} at {at}"
 
 
-@on_each_able_backend(CASES)
+@on_each_able_backend(CASES, in_turn=0)
 def test_weights_that_are_not_finite_do_not_meet_padding(case, backend, dtype):
     options = {**case.options, "backend": backend.name}
     for data, expected, what in spoilt_in(case, dtype, "y", "weight"):
@@ -116,7 +136,7 @@ def test_weights_that_are_not_finite_do_not_meet_padding(case, backend, dtype):
         assert_same(plan(data.x), expected, backend, f"y of a plan {what}")
 
 
-@on_each_able_backend(LINEAR_CASES, "input-grad")
+@on_each_able_backend(LINEAR_CASES, "input-grad", in_turn=1)
 def test_nor_do_they_on_the_way_back(case, backend, dtype):
     options = {**case.options, "needs": (True, False, False), "backend": backend.name}
     for data, expected, what in spoilt_in(case, dtype, "x", "weight"):
@@ -124,7 +144,7 @@ def test_nor_do_they_on_the_way_back(case, backend, dtype):
         assert_same(grads.x, expected, backend, f"dx {what}")
 
 
-@on_each_able_backend(LINEAR_CASES, "weight-grad")
+@on_each_able_backend(LINEAR_CASES, "weight-grad", in_turn=0)
 def test_nor_do_pixels_and_gradients(case, backend, dtype):
     options = {**case.options, "needs": (False, True, False), "backend": backend.name}
     for data, expected, what in spoilt_in(case, dtype, "weight", "x", "grad_output"):
