@@ -15,9 +15,8 @@ convolution by the convolution that it transposes:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import cached_property, lru_cache
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +28,7 @@ from .problem import ConvProblem, TransposedProblem
 from .problem.operands import Array, check_out, is_prepared, prepare
 from .problem.padding import pad_bytes
 from .problem.slices import assign
+from .remembering import forget_calls, remembered
 from .scratch import give_back, take
 from .threads import threads_for
 
@@ -41,10 +41,6 @@ __all__ = [
     "is_plain",
     "remembered",
 ]
-
-Planned = TypeVar("Planned")
-
-_caches: list[Any] = []
 
 
 class Call:
@@ -260,19 +256,6 @@ def find_transposed(*key: Any) -> Calls:
         As `conv_transpose2d`.
     """
     return (_cached_transposed if all(map(is_plain, key[4:])) else _make_transposed)(*key)
-
-
-def forget_calls() -> None:
-    """Plan everything anew: after a change of tuning.py's numbers or the environment."""
-    for cached in _caches:
-        cached.cache_clear()
-
-
-def remembered(plan: Callable[..., Planned]) -> Callable[..., Planned]:
-    """Return the function with a small cache, which `forget_calls` empties."""
-    cached = lru_cache(maxsize=256)(plan)
-    _caches.append(cached)
-    return cached
 
 
 def is_plain(option: object) -> bool:
