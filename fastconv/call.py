@@ -38,7 +38,7 @@ __all__ = [
     "find_calls",
     "find_transposed",
     "forget_calls",
-    "is_plain",
+    "may_be_key",
     "remembered",
 ]
 
@@ -224,7 +224,7 @@ class Calls:
 
 
 def find_calls(*key: Any) -> Calls:
-    """Return the calls for shapes and options, from the cache where they are plain enough.
+    """Return the calls for shapes and options, from the cache where they may be a key.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def find_calls(*key: Any) -> Calls:
         As `conv2d`.
     """
     # True and 1.0 would find what 1 has left in the cache, and so go unnoticed.
-    return (_cached if all(map(is_plain, key[4:])) else _make)(*key)
+    return (_cached if all(map(may_be_key, key[4:])) else _make)(*key)
 
 
 def find_transposed(*key: Any) -> Calls:
@@ -255,14 +255,14 @@ def find_transposed(*key: Any) -> Calls:
     TypeError, ValueError
         As `conv_transpose2d`.
     """
-    return (_cached_transposed if all(map(is_plain, key[4:])) else _make_transposed)(*key)
+    return (_cached_transposed if all(map(may_be_key, key[4:])) else _make_transposed)(*key)
 
 
-def is_plain(option: object) -> bool:
+def may_be_key(option: object) -> bool:
     """Whether an option may be part of a key: nothing that equals another option but is not it."""
     kind = type(option)
     if kind is tuple:
-        return all(map(is_plain, option))  # type: ignore[call-overload]
+        return all(map(may_be_key, option))  # type: ignore[call-overload]
     return kind is int or kind is str or option is None
 
 

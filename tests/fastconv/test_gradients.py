@@ -208,10 +208,10 @@ def test_the_random_problems_are_of_every_kind():
     assert count(lambda p: p.groups > 1) > 100
     assert count(lambda p: p.groups > 1 and p.in_channels_per_group == 1) > 30
     assert count(lambda p: p.out_channels_per_group > 16) > 30
-    assert count(lambda p: max(map(max, p.padding)) > max(p.window)) > 50
+    assert count(lambda p: max(map(max, p.padding)) > max(p.span)) > 50
     assert count(lambda p: p.padding[0][0] != p.padding[0][1]) > 100
-    assert count(lambda p: p.stride[0] > p.window[0] and p.out_height > 1) > 10
-    assert count(lambda p: (p.padded_size[0] - p.window[0]) % p.stride[0]) > 50
+    assert count(lambda p: p.stride[0] > p.span[0] and p.out_height > 1) > 10
+    assert count(lambda p: (p.padded_size[0] - p.span[0]) % p.stride[0]) > 50
     assert count(lambda p: max(p.stride) > 1 and max(p.dilation) > 1) > 100
     assert sum(not _reached(case).all() for case in cases) > 100
     assert sum(len(case.x_shape) == 3 for case in cases) > 50
