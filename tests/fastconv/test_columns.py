@@ -124,7 +124,7 @@ def test_a_tile_is_a_part_of_the_columns():
 LIMITS = (4e-6, 5e-5, 2e-4, 2e-3)
 MOST_PRODUCTS = 600
 LIMITS_OF = {case: LIMITS for case in EDGE_CASES if case in EXACT_CASES} | {
-    case: (LIMITS[1 + place % 3],) for place, case in enumerate(layer_cases(20_000))
+    case: (LIMITS[1 + place % 3],) for place, case in enumerate(layer_cases(12_000))
 }
 
 

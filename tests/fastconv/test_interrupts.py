@@ -175,6 +175,14 @@ for name, code in json.load(sys.stdin).items():
 SECONDS = 8
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _ctrl_c_is_heard():
+    """Undo what a shell's "&" has done to all processes that it starts: they ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def outcomes():
     """Return how each call ended, or the traceback of where it hung."""
