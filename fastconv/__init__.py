@@ -33,8 +33,8 @@ convolve2d (images.py) makes such convolutions of images: of their parts, in two
 where spectra are faster (image/). filters/ is built on the same passes.
 
 Beside the way stand `explain` (explaining.py), `show_config` (config.py), threads.py, levels.py
-(how accurate results shall be) and scratch.py (what a thread keeps); above it `nn`, layers and
-networks made of these functions (nn/).
+(how accurate results shall be), scratch.py (what a thread keeps) and remembering.py (what has been
+planned); above it `nn`, layers and networks made of these functions (nn/).
 """
 
 from . import filters, nn

@@ -15,9 +15,8 @@ convolution by the convolution that it transposes:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import cached_property, lru_cache
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +28,7 @@ from .problem import ConvProblem, TransposedProblem
 from .problem.operands import Array, check_out, is_prepared, prepare
 from .problem.padding import pad_bytes
 from .problem.slices import assign
+from .remembering import forget_calls, remembered
 from .scratch import give_back, take
 from .threads import threads_for
 
@@ -38,13 +38,9 @@ __all__ = [
     "find_calls",
     "find_transposed",
     "forget_calls",
-    "is_plain",
+    "may_be_key",
     "remembered",
 ]
-
-Planned = TypeVar("Planned")
-
-_caches: list[Any] = []
 
 
 class Call:
@@ -228,7 +224,7 @@ class Calls:
 
 
 def find_calls(*key: Any) -> Calls:
-    """Return the calls for shapes and options, from the cache where they are plain enough.
+    """Return the calls for shapes and options, from the cache where they may be a key.
 
     Parameters
     ----------
@@ -242,7 +238,7 @@ def find_calls(*key: Any) -> Calls:
         As `conv2d`.
     """
     # True and 1.0 would find what 1 has left in the cache, and so go unnoticed.
-    return (_cached if all(map(is_plain, key[4:])) else _make)(*key)
+    return (_cached if all(map(may_be_key, key[4:])) else _make)(*key)
 
 
 def find_transposed(*key: Any) -> Calls:
@@ -259,27 +255,14 @@ def find_transposed(*key: Any) -> Calls:
     TypeError, ValueError
         As `conv_transpose2d`.
     """
-    return (_cached_transposed if all(map(is_plain, key[4:])) else _make_transposed)(*key)
+    return (_cached_transposed if all(map(may_be_key, key[4:])) else _make_transposed)(*key)
 
 
-def forget_calls() -> None:
-    """Plan everything anew: after a change of tuning.py's numbers or the environment."""
-    for cached in _caches:
-        cached.cache_clear()
-
-
-def remembered(plan: Callable[..., Planned]) -> Callable[..., Planned]:
-    """Return the function with a small cache, which `forget_calls` empties."""
-    cached = lru_cache(maxsize=256)(plan)
-    _caches.append(cached)
-    return cached
-
-
-def is_plain(option: object) -> bool:
+def may_be_key(option: object) -> bool:
     """Whether an option may be part of a key: nothing that equals another option but is not it."""
     kind = type(option)
     if kind is tuple:
-        return all(map(is_plain, option))  # type: ignore[call-overload]
+        return all(map(may_be_key, option))  # type: ignore[call-overload]
     return kind is int or kind is str or option is None
 
 

@@ -10,7 +10,7 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from .call import is_plain, remembered
+from .call import may_be_key, remembered
 from .image import cost, fft, passes, running
 from .image.boundary import Boundary, check_boundary
 from .image.operands import both_integers, check_fillvalue, check_real, dtype_to_compute
@@ -194,8 +194,8 @@ def _filter(
     first, second = check_real("in1", in1), check_real("in2", in2)
     value = check_fillvalue(fillvalue)
     dtype = dtype_to_compute(first, second, value)
-    plain = all(map(is_plain, (mode, boundary, channel_axis, backend)))
-    arrangement, filtering = (_remembered if plain else _arranged)(
+    findable = all(map(may_be_key, (mode, boundary, channel_axis, backend)))
+    arrangement, filtering = (_remembered if findable else _arranged)(
         first.shape, second.shape, dtype, mode, boundary, value, channel_axis, backend, flipped
     )
     if out is not None:

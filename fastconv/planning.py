@@ -12,6 +12,7 @@ did not. To add an algorithm, write its file in algorithms/ and enter it here: t
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Literal, NamedTuple
 
 from . import isa
@@ -157,13 +158,8 @@ def choose(request: Request) -> Plan | Refusal:
     refusal = Refusal(f"it computes no {request.operation}")
     named = None
     for forced in (False, True) if request.forced else (False,):
-        asked = replace(request, forced=forced)
-        implementations = IMPLEMENTATIONS[request.operation]
-        if forced:  # then pieces, which any kernel of a family may be right for, come first
-            implementations = tuple(sorted(implementations, key=lambda one: bool(one.families)))
-        for implementation in implementations:
-            if not _is_asked_for(implementation, request.backend):
-                continue
+        asked = request if forced == request.forced else replace(request, forced=forced)
+        for implementation in _in_turn(request.operation, request.backend, forced):
             answer = answer_of(implementation, asked)
             if isinstance(answer, Plan):
                 return answer
@@ -183,12 +179,19 @@ def answer_of(implementation: Implementation, request: Request) -> Plan | Refusa
     )
 
 
-def _is_asked_for(implementation: Implementation, backend: str) -> bool:
-    return (
-        backend in ("auto", implementation.name)
+@cache
+def _in_turn(operation: Operation, backend: str, forced: bool) -> tuple[Implementation, ...]:
+    """Return who is asked for what computes an operation by a backend, in order."""
+    asked = [
+        implementation
+        for implementation in IMPLEMENTATIONS[operation]
+        if backend in ("auto", implementation.name)
         or not implementation.families  # a decomposition asks for its pieces in turn
         or backend in implementation.families
-    )
+    ]
+    if forced:  # then pieces, which any kernel of a family may be right for, come first
+        asked.sort(key=lambda one: bool(one.families))
+    return tuple(asked)
 
 
 def ask(
@@ -235,20 +238,25 @@ def plan(
 
 def check_name(name: object) -> None:
     """Refuse what is neither "auto", the name of a family, nor that of an implementation."""
-    families = ["auto", *(family.name for family in FAMILIES)]
-    kernels = sorted(
-        {
-            implementation.name
-            for implementations in IMPLEMENTATIONS.values()
-            for implementation in implementations
-            if implementation.families and implementation.name not in families
-        }
-    )
+    families, kernels = _names()
     if not isinstance(name, str) or name not in (*families, *kernels):
         raise ValueError(
             f"backend must be one of {families}, or one of their kernels {kernels}, "
             f"not {shown(name)}"
         )
+
+
+@cache
+def _names() -> tuple[list[str], list[str]]:
+    """Return what `backend=` may be: families, and the kernels that are not all of theirs."""
+    families = ["auto", *(family.name for family in FAMILIES)]
+    kernels = {
+        implementation.name
+        for implementations in IMPLEMENTATIONS.values()
+        for implementation in implementations
+        if implementation.families
+    }
+    return families, sorted(kernels.difference(families))
 
 
 def check_usable(backend: str) -> None:

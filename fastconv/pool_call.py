@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .algorithms.pooling import PoolOperation, PoolPlan, check_pool_backend, plan_pool
-from .call import is_plain, remembered
+from .call import may_be_key, remembered
 from .problem import PoolProblem
 from .problem.operands import Array, check_out, is_prepared, prepare
 from .problem.slices import assign
@@ -140,7 +140,7 @@ class PoolCalls:
 
 
 def find_pool_calls(*key: Any) -> PoolCalls:
-    """Return the calls for shapes and options, from the cache where they are plain enough.
+    """Return the calls for shapes and options, from the cache where they may be a key.
 
     Parameters
     ----------
@@ -153,8 +153,8 @@ def find_pool_calls(*key: Any) -> PoolCalls:
         As `max_pool2d`.
     """
     options, flags = (*key[2:6], *key[8:]), key[6:8]
-    plain = all(map(is_plain, options)) and all(type(flag) is bool for flag in flags)
-    return (_cached if plain else _make)(*key)
+    findable = all(map(may_be_key, options)) and all(type(flag) is bool for flag in flags)
+    return (_cached if findable else _make)(*key)
 
 
 def find_global_pool_calls(

@@ -214,8 +214,12 @@ FILTER_TILE_USED = 0.5
 FILTER_FEWEST_ROWS = 32
 FILTER_BAND_BYTES = 384 * KIB
 FILTER_MOST_COPIES = 2
-# Up to so many pixels, planning takes as long as filtering, and is remembered.
+# Up to so many pixels, planning takes as long as filtering, and is remembered; and up to so many
+# positions beyond an edge, which pixels they copy is found again faster than computed.
 IMAGE_SMALL_PIXELS = 2**20
+REMEMBERED_POSITIONS = 64
+# Rows that are copied at a time, so that a copy of many holds none of their size.
+IMAGE_ROWS_COPIED = 64
 # A call of a convolution, in nanoseconds.
 IMAGE_CALL_NS = 10_000
 # NumPy 2's transforms, on the same machine, in nanoseconds: of a value, times the logarithm to the

@@ -22,6 +22,7 @@ import reference
 from benchmarks.problems.layers import LAYERS
 from fastconv import call, planning, tuning
 from fastconv.algorithms.implementation import Accuracy, Operation, Plan
+from tests import by_taps
 
 Array = npt.NDArray[Any]
 
@@ -231,15 +232,15 @@ def without_activation(case: Case) -> dict[str, Any]:
 @cache
 def integer_truth(case: Case) -> tuple[Array, reference.Conv2dGrads]:
     """Return the reference's output and gradients on `integer_operands`, in float64."""
-    return _truth(case, integer_operands(case, "float64"))
+    return truth_by(reference, case, integer_operands(case, "float64"))
 
 
 @cache
 def random_truth(case: Case, dtype: str) -> tuple[Array, reference.Conv2dGrads]:
-    """Return the reference's output and gradients on `random_operands` of a dtype, in float64."""
+    """Return the output and gradients of `random_operands` of a dtype, summed in float64."""
     data = random_operands(case, dtype)
     wide = Operands(*(None if a is None else a.astype(np.float64) for a in vars(data).values()))
-    return _truth(case, wide)
+    return truth_by(by_taps, case, wide)
 
 
 @cache
@@ -251,13 +252,14 @@ def random_magnitude(case: Case) -> tuple[Array, reference.Conv2dGrads]:
     """
     data = random_operands(case, "float64")
     sizes = Operands(*(None if a is None else abs(a.astype(float)) for a in vars(data).values()))
-    return _truth(replace(case, options=without_activation(case)), sizes)
+    return truth_by(by_taps, replace(case, options=without_activation(case)), sizes)
 
 
-def _truth(case: Case, data: Operands) -> tuple[Array, reference.Conv2dGrads]:
-    y = reference.conv2d(data.x, data.weight, data.bias, **case.options)
+def truth_by(module: Any, case: Case, data: Operands) -> tuple[Array, reference.Conv2dGrads]:
+    """Return the output and gradients that `reference` computes, or `by_taps`."""
+    y = module.conv2d(data.x, data.weight, data.bias, **case.options)
     output = y if case.options.get("activation") else None
-    grads = reference.conv2d_backward(
+    grads = module.conv2d_backward(
         data.grad_output, data.x, data.weight, output=output, **case.options
     )
     return y, grads

@@ -33,7 +33,7 @@ class _ByPadding(Implementation):
             return Refusal("no padding is far wider than the step from tap to tap", able=False)
         if max(problem.rows.kernel, problem.columns.kernel) > tuning.MOST_PIECES:
             return Refusal("a kernel of so many taps would be cut into too many pieces")
-        rows, columns = problem.rows.by_padding(), problem.columns.by_padding()
+        rows, columns = problem.rows.by_padding, problem.columns.by_padding
         count = len(rows) * len(columns) * request.siblings
         if count > tuning.MOST_PIECES:
             return Refusal(f"there would be {count} pieces")
@@ -54,7 +54,7 @@ def _cut(whole: Piece) -> tuple[list[Piece], tuple[Bare, ...]]:
     problem = whole.problem
     output = whole.output or OutputView(problem.out_height, problem.out_width, 0, 0, 1, 1)
     pieces, bare = [], []
-    for row, column in product(problem.rows.by_padding(), problem.columns.by_padding()):
+    for row, column in product(problem.rows.by_padding, problem.columns.by_padding):
         view = _view(output, row, column)
         if row.taps and column.taps:
             pieces.append(_piece(whole, view, row, column))
@@ -67,7 +67,7 @@ def _may_be_cut(axis: Axis) -> bool:
     return axis.dilation > 1 and max(axis.before, axis.after) > 0
 
 
-def _products(spans: list[Span]) -> int:
+def _products(spans: tuple[Span, ...]) -> int:
     return sum(span.outputs * span.taps for span in spans)
 
 

@@ -52,13 +52,13 @@ class _ByStride(Implementation):
 @lru_cache(maxsize=64)
 def _cut(problem: ConvProblem) -> tuple[list[Piece], tuple[Bare, ...]]:
     """Return the phases, and the whole image where there are pixels in none of them."""
-    rows, columns = problem.rows.by_stride(), problem.columns.by_stride()
+    rows, columns = problem.rows.by_stride, problem.columns.by_stride
     pieces = [_piece(problem, row, column) for row, column in product(rows, columns)]
     reached = _covers(problem.rows, rows) and _covers(problem.columns, columns)
     return pieces, () if reached else (Bare(slice(None), slice(None)),)
 
 
-def _covers(axis: Axis, phases: list[Phase]) -> bool:
+def _covers(axis: Axis, phases: tuple[Phase, ...]) -> bool:
     """Whether every pixel is in one of the phases."""
     return len(phases) == min(axis.stride, axis.size)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from ..problem import Piece
@@ -35,13 +34,15 @@ def plan_pieces(
     plans: list[Plan] = []
     for piece in pieces:
         answer = choose(
-            replace(
-                request,
-                operation="forward",
-                piece=piece,
-                threads=worth_waking(request.threads, piece.problem.flops),
-                siblings=request.siblings * len(pieces),
-                prepared=request.prepared and alone,
+            Request(
+                "forward",
+                piece,
+                worth_waking(request.threads, piece.problem.flops),
+                request.backend,
+                request.forced,
+                request.siblings * len(pieces),
+                request.accuracy,
+                request.prepared and alone,
             )
         )
         if isinstance(answer, Refusal):

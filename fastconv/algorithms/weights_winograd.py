@@ -15,13 +15,13 @@ chooses it, and whether it is ahead of direct sums.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
 from .. import tuning
 from ..levels import Level
 from ..problem import ConvProblem, Piece
+from ..remembering import remembered
 from .blocks import ceil_div, even
 from .compiled import beyond_limit, kernel, vector_values
 from .implementation import Accuracy, Request
@@ -105,12 +105,12 @@ class _WeightsWinograd(Rival, WeightsKernel):
         return tuning.WEIGHTS_WINOGRAD_GAIN * direct, direct
 
     def blocks(self, request: Request) -> _Blocks:
-        return _best_blocks(self, self._sizes(request.problem), _numbers())
+        return _best_blocks(self, self._sizes(request.problem))
 
     def cycles(self, request: Request) -> float:
         """Return those of one thread."""
         sizes = self._sizes(request.problem)
-        blocks = _best_blocks(self, sizes, _numbers())
+        blocks = _best_blocks(self, sizes)
         return _units(sizes, blocks) * self._unit_cycles(sizes, blocks)
 
     def _sizes(self, problem: ConvProblem) -> _Sizes:
@@ -126,11 +126,12 @@ class _WeightsWinograd(Rival, WeightsKernel):
 
     def blocks_of(self, sizes: _Sizes) -> _Blocks:
         """Return the blocks that are best for any of a few numbers of threads, in the mean."""
+        threads = tuning.WEIGHTS_WINOGRAD_THREADS
 
         def cycles(blocks: _Blocks) -> float:
             units = _units(sizes, blocks)
-            threads = tuning.WEIGHTS_WINOGRAD_THREADS
-            return self._unit_cycles(sizes, blocks) * sum(n * ceil_div(units, n) for n in threads)
+            rounded = sum([n * -(-units // n) for n in threads])  # units, so that all have as many
+            return self._unit_cycles(sizes, blocks) * rounded
 
         return min(self._choices(sizes), key=cycles)
 
@@ -177,11 +178,11 @@ class _WeightsWinograd(Rival, WeightsKernel):
     def _scratch(self, sizes: _Sizes, blocks: _Blocks) -> int:
         """Return about how many bytes a thread holds."""
         m, vector = self.side, sizes.vector
-        tiles = blocks.images * ceil_div(blocks.rows, m) * ceil_div(blocks.columns, m)
+        tiles = blocks.images * -(-blocks.rows // m) * -(-blocks.columns // m)
         seen = (blocks.rows + m + 1) * (blocks.columns + m + 1) * vector
-        filters = ceil_div(blocks.filters, vector) * vector
-        runs = ceil_div(blocks.channels, _CHANNELS_AT_ONCE)
-        run = ceil_div(ceil_div(blocks.channels, vector), runs) * vector
+        filters = -(-blocks.filters // vector) * vector
+        runs = -(-blocks.channels // _CHANNELS_AT_ONCE)
+        run = -(-blocks.channels // (vector * runs)) * vector
         images = self.values * (tiles * (runs * run + filters) + 64)
         if _count(sizes, blocks) == 1:
             filters, runs = min(filters, PANELS_AT_ONCE * sizes.panel), 1
@@ -190,8 +191,8 @@ class _WeightsWinograd(Rival, WeightsKernel):
 
     def _unit_cycles(self, sizes: _Sizes, blocks: _Blocks) -> float:
         """Return about how many cycles a unit takes, as measured in benchmarks/STUDY.md."""
-        channels, vectors = blocks.channels, ceil_div(blocks.channels, sizes.vector)
-        panels = ceil_div(blocks.filters, sizes.vector)
+        channels, vectors = blocks.channels, -(-blocks.channels // sizes.vector)
+        panels = -(-blocks.filters // sizes.vector)
         tiles = sizes.batch * sizes.down * sizes.across / blocks.parts
         count = _count(sizes, blocks) / blocks.parts
         begun = tuning.WEIGHTS_WINOGRAD_BEGIN * count
@@ -205,31 +206,23 @@ class _WeightsWinograd(Rival, WeightsKernel):
 
 
 # Each of them asks for those of all the others.
-@lru_cache(maxsize=64)
-def _best_blocks(winograd: _WeightsWinograd, sizes: _Sizes, _: tuple[object, ...]) -> _Blocks:
+@remembered
+def _best_blocks(winograd: _WeightsWinograd, sizes: _Sizes) -> _Blocks:
     return winograd.blocks_of(sizes)
-
-
-def _numbers() -> tuple[object, ...]:
-    """Return all of tuning.py that blocks depend on."""
-    numbers = vars(tuning)
-    return (tuning.MOST_SCRATCH_BYTES, tuning.WEIGHTS_MOST_COPIES_BYTES) + tuple(
-        numbers[name] for name in numbers if name.startswith("WEIGHTS_WINOGRAD")
-    )
 
 
 def _count(sizes: _Sizes, blocks: _Blocks) -> int:
     """Return how many blocks of tiles there are."""
     return (
-        ceil_div(sizes.batch, blocks.images) * ceil_div(sizes.height, blocks.rows)
-        * ceil_div(sizes.width, blocks.columns)
+        -(-sizes.batch // blocks.images) * -(-sizes.height // blocks.rows)
+        * -(-sizes.width // blocks.columns)
     )  # fmt: skip
 
 
 def _units(sizes: _Sizes, blocks: _Blocks) -> int:
     return (
-        blocks.parts * sizes.groups * ceil_div(sizes.filters, blocks.filters)
-        * ceil_div(sizes.channels, blocks.channels)
+        blocks.parts * sizes.groups * -(-sizes.filters // blocks.filters)
+        * -(-sizes.channels // blocks.channels)
     )  # fmt: skip
 
 

@@ -63,6 +63,7 @@ class _Winograd(Rival):
         self.outputs = outputs
         self.tiles = f"tiles of {outputs} outputs a side"
         self.kernels = ((1, taps), (taps, 1)) if line else ((taps, taps),)
+        self._sides = " and ".join(f"{rows}×{columns}" for rows, columns in self.kernels)
         points = outputs + taps - 1
         growth, typical, self.level = (_LINES if line else _SQUARES)[points]
         self.accuracy = Accuracy(growth, typical, componentwise=False, exact_on_integers=False)
@@ -71,8 +72,7 @@ class _Winograd(Rival):
         problem = piece.problem
         sides = (problem.rows.kernel, problem.columns.kernel)
         if sides not in self.kernels:
-            own = " and ".join(f"{rows}×{columns}" for rows, columns in self.kernels)
-            return f"it has kernels of {own}, not {sides[0]}×{sides[1]}"
+            return f"it has kernels of {self._sides}, not {sides[0]}×{sides[1]}"
         if problem.stride != (1, 1):
             return "it has stride 1"
         if piece.output is not None:

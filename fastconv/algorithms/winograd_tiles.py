@@ -9,11 +9,12 @@ cycles    those of the product, and beside it of a value that is transformed: of
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property
 from typing import NamedTuple
 
 from .. import tuning
 from ..problem import Axis, ConvProblem
+from ..remembering import remembered
 from .blocks import ceil_div, even
 from .compiled import kernel, vector_values
 
@@ -66,6 +67,7 @@ class Tiling:
         self.panel: int = kernel("panel_filters")("winograd", itemsize)
         self.channel_vectors = ceil_div(self.channels, self.vector)
         self.taps = problem.rows.kernel * problem.columns.kernel
+        self._best: dict[tuple[int, int, bool], tuple[float, WinogradBlocks]] = {}
 
     def cut(self, tiles: int, batch: int) -> WinogradBlocks:
         """Return blocks of about so many tiles: part of a row, rows, or images."""
@@ -143,13 +145,15 @@ class Tiling:
 
     def best(self, batch: int, threads: int, *, prepared: bool) -> tuple[float, WinogradBlocks]:
         """Return the cycles and the blocks by which the slowest thread is done first."""
-        prepared = prepared and self.keeps_weights
-        return min(
-            (self.cycles(blocks, batch, threads, prepared=prepared), blocks)
-            for blocks in self._choices(batch, threads)
-        )
+        asked = batch, threads, prepared and self.keeps_weights
+        if asked not in self._best:  # by one's rivals too
+            self._best[asked] = min(
+                (self.cycles(blocks, batch, threads, prepared=asked[2]), blocks)
+                for blocks in self._choices(batch, threads)
+            )
+        return self._best[asked]
 
-    @property
+    @cached_property
     def keeps_weights(self) -> bool:
         """Whether a plan keeps transformed weights: not if they would come from memory each time.
 
@@ -184,7 +188,7 @@ class Tiling:
 
 
 # Planning asks for the same ones again and again.
-@lru_cache(maxsize=64)
+@remembered
 def tiling_of(problem: ConvProblem, tile: int) -> Tiling:
     """Return the problem in tiles of so many outputs a side."""
     return Tiling(problem, tile)

@@ -35,8 +35,6 @@ from .tiles import Region, Row, Tile, edges, tiles, whole
 __all__ = ["separable"]
 
 _NOTHING: Pads = (0, 0), (0, 0)
-# Rows that are copied at a time, so that a copy of many holds none of their size.
-_ROWS_AT_ONCE = 64
 
 
 def separable(filtering: Filtering, x: Array, factors: Factors, backend: str, y: Array) -> None:
@@ -51,7 +49,7 @@ def separable(filtering: Filtering, x: Array, factors: Factors, backend: str, y:
         for region in edges(filtering):
             _by_copies(filtering, region, x, factors, backend, y)
         return
-    if filtering.is_plain and x.dtype == filtering.dtype and is_prepared(x):
+    if filtering.is_zero_beyond and x.dtype == filtering.dtype and is_prepared(x):
         width = filtering.columns.outputs
         held = Row(1, most_rows=filtering.rows.size)
         parts = list(tiles(filtering, whole(filtering), held, cut_rows=True))
@@ -153,8 +151,8 @@ class _Sight(NamedTuple):
         if not len(self.origins):
             middle[:, :, self.copies] = beyond
             return
-        for at in range(0, len(self.copies), _ROWS_AT_ONCE):
-            block = slice(at, at + _ROWS_AT_ONCE)
+        for at in range(0, len(self.copies), tuning.IMAGE_ROWS_COPIED):
+            block = slice(at, at + tuning.IMAGE_ROWS_COPIED)
             middle[:, :, self.copies[block]] = middle[:, :, self.origins[block]]
 
 

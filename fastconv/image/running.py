@@ -74,7 +74,7 @@ def direct(filtering: Filtering, x: Array, kernels: Array, backend: str, y: Arra
                 y = np.empty(filtering.output_shape, filtering.dtype)
             banded.fill(y, x, kernels)
             return y
-    if filtering.is_plain and x.dtype == filtering.dtype:
+    if filtering.is_zero_beyond and x.dtype == filtering.dtype:
         return direct_call(filtering, backend)(x[:, None], kernels[:, None], None, None, y)
     if has_small_edges(filtering, x):
         y = direct(with_zeros(filtering), x, kernels, backend, y)
@@ -97,7 +97,7 @@ def direct_inside(x: Array, kernels: Array) -> Array:
 
 def has_small_edges(filtering: Filtering, x: Array) -> bool:
     """Whether to filter the image where it lies, and its edges once more."""
-    if filtering.is_plain or x.dtype != filtering.dtype or not is_prepared(x):
+    if filtering.is_zero_beyond or x.dtype != filtering.dtype or not is_prepared(x):
         return False
     if math.prod(filtering.x_shape) * filtering.dtype.itemsize < tuning.IMAGE_EDGES_BYTES:
         return False  # a copy of all costs less than calls for the edges

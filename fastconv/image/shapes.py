@@ -64,7 +64,7 @@ class Filtering:
         return (self.rows.before, self.rows.after), (self.columns.before, self.columns.after)
 
     @cached_property
-    def is_plain(self) -> bool:
+    def is_zero_beyond(self) -> bool:
         """Whether there is nothing but zeros beyond the edge, or nothing is read there."""
         return (self.kind == "fill" and self.fillvalue == 0) or self.pads == ((0, 0), (0, 0))
 

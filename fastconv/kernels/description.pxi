@@ -32,7 +32,7 @@ cdef struct Problem:
 #
 # where "filter" is always what is computed and "channel" what is summed over.
 cdef struct Taps:
-    bint plain              # a whole forward pass: a filter's taps follow each other
+    bint in_order           # a whole forward pass: a filter's taps follow each other
     Py_ssize_t rows         # of them
     Py_ssize_t columns
     Py_ssize_t first        # where the first tap of everything lies
@@ -117,10 +117,10 @@ cdef Problem read_problem(problem) except *:
 
 cdef Taps read_taps(weights, const Problem* problem) except *:
     cdef Taps taps = Taps(
-        plain=weights is None, rows=problem.rows.kernel, columns=problem.columns.kernel,
+        in_order=weights is None, rows=problem.rows.kernel, columns=problem.columns.kernel,
         first=0, group=0, filter=0, channel=0, row=0, column=0, plane=problem.taps, end=0,
     )
-    if not taps.plain:
+    if not taps.in_order:
         taps.first, taps.group, taps.filter = weights.first, weights.group, weights.filter
         taps.channel, taps.row, taps.column = weights.channel, weights.row, weights.column
         taps.plane, taps.end = weights.plane, weights.end

@@ -146,7 +146,7 @@ cdef void stencil_channels(
         return
     for p in range(vector):
         lane_bias[p] = bias[channel + p] if bias != NULL and p < planes else 0
-    if view.plain:
+    if view.in_order:
         pack_panel(w + channel * problem.taps, problem.taps, planes, problem.taps, panel, vector)
     else:
         gather_piece(

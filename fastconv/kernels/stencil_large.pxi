@@ -30,7 +30,7 @@ cdef int lay_out_stencil_large(const Description* given, Made* made, list memory
     layout.height = max(given.blocks.rows, rows) + down.kernel - 1
     layout.strip = book(made, layout.height * pitch)
     layout.panels = book(made, given.blocks.filters * layout.tiling.panel)
-    layout.gathered = book(made, 0 if given.taps.plain else given.problem.taps)
+    layout.gathered = book(made, 0 if given.taps.in_order else given.problem.taps)
     made.layout = layout
     made.units = count_units(given)
     return 0
@@ -84,7 +84,7 @@ cdef void stencil_large(
     cdef real* place
     for k in range(unit.first_filter, unit.last_filter):
         w = <const real*>operands.weights + (unit.group * problem.filters + k) * problem.taps
-        if not view.plain:
+        if not view.in_order:
             gather_piece(
                 <const real*>operands.weights + view.first + unit.group * view.group
                 + k * view.filter,

@@ -214,7 +214,7 @@ cdef inline void stencil_planes(
         if bias != NULL:
             first = bias[filter]
         weights = w + filter * taps
-        if not view.plain:
+        if not view.in_order:
             for c in range(problem.channels):
                 gather_piece(
                     w + view.first + unit.group * view.group + k * view.filter

@@ -274,7 +274,7 @@ cdef void stencil_slide(
             if not goes_on(watch, rows * out_width * problem.taps):
                 return
             taps = w + filter * problem.taps
-            if not view.plain:
+            if not view.in_order:
                 gather_piece(
                     w + view.first + group * view.group + k * view.filter, view, 0, 1, 1, weights,
                     1,

@@ -64,7 +64,7 @@ cdef inline Py_ssize_t piece_channels(const Taps* view, Py_ssize_t channels) noe
 
 cdef inline Py_ssize_t spare_taps(const Taps* view, Py_ssize_t channels) noexcept nogil:
     """Return how many taps a panel needs room for besides its own."""
-    if view.plain or view.column < 0:
+    if view.in_order or view.column < 0:
         return 0
     return piece_channels(view, channels) * (view.plane - view.rows * view.columns)
 
@@ -115,10 +115,11 @@ cdef void pack_turned_panel(
     const real* w, Py_ssize_t start, const Taps* view, Py_ssize_t filters,
     Py_ssize_t channels, real* panel, Py_ssize_t width,
 ) noexcept nogil:
-    """Pack a panel in any order but the plain one: `start` is its first filter's first plane.
+    """Pack a panel in an order of its own: `start` is its first filter's first plane.
 
-    A plane is a filter's R·S taps of one channel; vectors of filters are turned over like a plain
-    panel's. That reads whole vectors of taps, so the last planes of w are gathered one by one.
+    A plane is a filter's R·S taps of one channel; vectors of filters are turned over as
+    `pack_panel` does. That reads whole vectors of taps, so the last planes of w are gathered one by
+    one.
     """
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
     cdef Py_ssize_t taps = view.rows * view.columns
@@ -164,7 +165,7 @@ cdef const real* find_panel(
     if operands.panels != NULL:
         filter = filter + unit.group * packed_filters(problem.filters, vector, lanes)
         return <const real*>operands.panels + filter * taps + first_tap * width
-    if view.plain:
+    if view.in_order:
         pack_panel(
             w + (unit.group * problem.filters + filter) * taps + first_tap, taps, filters,
             unit.taps, scratch, width,

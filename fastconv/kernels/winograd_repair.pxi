@@ -30,7 +30,7 @@ cdef void compute_directly(
     fill_row(
         sums, bias[group * problem.filters + filter] if bias != NULL else <real>0, doubted.count
     )
-    if view.plain:
+    if view.in_order:
         w = w + (group * problem.filters + filter) * filter_taps
     else:
         w = w + group * view.group + filter * view.filter + view.first
@@ -41,7 +41,7 @@ cdef void compute_directly(
             if not 0 <= h < rows.size:
                 continue
             for s in range(columns.kernel):
-                if view.plain:
+                if view.in_order:
                     weight = w[c * problem.taps + r * columns.kernel + s]
                 else:
                     weight = w[c * view.channel + r * view.row + s * view.column]

@@ -100,8 +100,9 @@ class Axis:
             self.size, span.taps, self.stride, self.dilation, before, reach - self.size - before
         )
 
-    def by_padding(self) -> list[Span]:
-        """Return the outputs, cut where the taps that reach the image change.
+    @cached_property
+    def by_padding(self) -> tuple[Span, ...]:
+        """The outputs, cut where the taps that reach the image change.
 
             28 pixels, dilation 12, padding 12    0..11: taps 1, 2    12..15: all    16..27: 0, 1
 
@@ -126,7 +127,7 @@ class Axis:
                 spans[-1] = spans[-1]._replace(outputs=spans[-1].outputs + found.outputs)
             else:
                 spans.append(found)
-        return spans
+        return tuple(spans)
 
     @cached_property
     def tap_step(self) -> int:
@@ -135,11 +136,12 @@ class Axis:
 
     @property
     def most_phases(self) -> int:
-        """How many phases `by_stride` returns at the most."""
+        """How many phases `by_stride` has at the most."""
         return min(self.kernel, self.tap_step)
 
-    def by_stride(self) -> list[Phase]:
-        """Return the phases of the pixels that some tap reaches.
+    @cached_property
+    def by_stride(self) -> tuple[Phase, ...]:
+        """The phases of the pixels that some tap reaches.
 
         Output i reaches pixel h = i·stride + r·dilation - before. So the pixels that tap r reaches
         are those of one phase, every stride-th, and a phase has every `tap_step`-th tap. Its
@@ -166,4 +168,4 @@ class Axis:
                     Axis(self.outputs, taps, 1, dilation, before, after),
                 )
             )  # fmt: skip
-        return phases
+        return tuple(phases)

@@ -109,8 +109,8 @@ class ConvProblem:
                 )
         stride = parse_pair("stride", stride, 1)
         dilation = parse_pair("dilation", dilation, 1)
-        window = dilated((kernel_height, kernel_width), dilation)
-        pads = parse_padding(padding, (height, width), window, stride)
+        span = dilated((kernel_height, kernel_width), dilation)
+        pads = parse_padding(padding, (height, width), span, stride)
         check_mode(padding_mode, pads, (height, width))
         check_activation(activation)
 
@@ -124,7 +124,7 @@ class ConvProblem:
             batch, channels, out_channels, rows, columns, groups, padding_mode, activation,
             check_dtype("dtype", dtype), bias_shape is not None,
         )  # fmt: skip
-        problem._check_window_fits()
+        problem._check_kernel_fits()
         problem._check_sizes_fit()
         return problem
 
@@ -146,12 +146,12 @@ class ConvProblem:
         """
         weight_shape = parse_shape("weight", weight_shape, (4,), "(K, C/groups, R, S)")
         groups = parse_int("groups", groups, 1)
-        window = dilated(weight_shape[2:], parse_pair("dilation", dilation, 1))
+        spans = dilated(weight_shape[2:], parse_pair("dilation", dilation, 1))
         pads = parse_padding(padding, (1, 1), (1, 1), (1, 1))
         copied = {"reflect": 1, "circular": 0}.get(str(padding_mode))  # pixels beside its copies
         height, width = (
             max(1, span - sum(pad), 0 if copied is None else max(pad) + copied)
-            for span, pad in zip(window, pads, strict=True)
+            for span, pad in zip(spans, pads, strict=True)
         )
         return cls.create(
             (1, weight_shape[1] * groups, height, width),
@@ -210,7 +210,7 @@ class ConvProblem:
         return (self.rows.before, self.rows.after), (self.columns.before, self.columns.after)
 
     @property
-    def window(self) -> tuple[int, int]:
+    def span(self) -> tuple[int, int]:
         """Rows and columns of the image that the dilated kernel spans."""
         return self.rows.span, self.columns.span
 
@@ -329,14 +329,14 @@ class ConvProblem:
         arrow = f"{_times(self.x_shape)} → {_times(self.output_shape)}"
         return f"{self.dtype} {arrow}, {listed}"
 
-    def _check_window_fits(self) -> None:
-        for axis, kernel, window, padded in zip(
-            ("height", "width"), self.weight_shape[2:], self.window, self.padded_size, strict=True
+    def _check_kernel_fits(self) -> None:
+        for axis, kernel, span, padded in zip(
+            ("height", "width"), self.weight_shape[2:], self.span, self.padded_size, strict=True
         ):
-            if window > padded:
+            if span > padded:
                 raise ValueError(
                     f"weight does not fit into x: a kernel of {axis} {kernel} with dilation spans "
-                    f"{window}, the padded image has {axis} {padded} "
+                    f"{span}, the padded image has {axis} {padded} "
                     f"(x {self.x_shape}, weight {self.weight_shape}, padding {self.padding})"
                 )
 

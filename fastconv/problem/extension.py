@@ -17,12 +17,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .. import tuning
 from .operands import Array
 
 __all__ = ["extend_part", "sources"]
 
-# Up to so many positions, as beside a small image, are found again faster than computed.
-_FEW = 64
 # What stands for the value, in a list of the pixels that positions copy.
 OUTSIDE = -1
 
@@ -105,12 +104,12 @@ def extend_part(
         return
     for first, end in ((0, left), (right, columns[1] - columns[0])):
         if first < end:
-            pick = _pick_few if end - first <= _FEW else _pick
+            pick = _pick_few if end - first <= tuning.REMEMBERED_POSITIONS else _pick
             beside = pick(width, columns[0] + first, columns[0] + end, kind)
             middle[..., first:end] = pixels[..., beside.pixels]
     for first, end in ((0, top), (bottom, rows[1] - rows[0])):
         if first < end:
-            pick = _pick_few if end - first <= _FEW else _pick
+            pick = _pick_few if end - first <= tuning.REMEMBERED_POSITIONS else _pick
             above = pick(height, rows[0] + first, rows[0] + end, kind)
             if above.low >= rows[0] + top and above.high < rows[0] + bottom:
                 places = above.pixels - rows[0]

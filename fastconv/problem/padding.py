@@ -56,7 +56,7 @@ _FORMS_IN_NUMBERS = "an int, a pair of ints or ((top, bottom), (left, right))"
 def parse_padding(
     value: object,
     image: tuple[int, int],
-    window: tuple[int, int],
+    span: tuple[int, int],
     stride: tuple[int, int],
 ) -> Pads:
     """Return any form of padding as ((top, bottom), (left, right)).
@@ -65,8 +65,8 @@ def parse_padding(
     ----------
     value
         An int, a (vertical, horizontal) pair, ((top, bottom), (left, right)), "same" or "valid".
-    image, window, stride
-        Extents that "same" depends on; `window` is the dilated kernel's.
+    image, span, stride
+        Extents that "same" depends on; `span` is the dilated kernel's.
 
     Notes
     -----
@@ -77,7 +77,7 @@ def parse_padding(
         if value == "valid":
             return (0, 0), (0, 0)
         if value == "same":
-            vertical, horizontal = map(_same, image, window, stride)
+            vertical, horizontal = map(_same, image, span, stride)
             return vertical, horizontal
     return parse_padding_in_numbers(value, _FORMS)
 
@@ -100,9 +100,9 @@ def parse_padding_in_numbers(value: object, forms: str = _FORMS_IN_NUMBERS) -> P
     return (vertical_pad, vertical_pad), (horizontal_pad, horizontal_pad)
 
 
-def _same(image: int, window: int, stride: int) -> tuple[int, int]:
+def _same(image: int, span: int, stride: int) -> tuple[int, int]:
     outputs = -(-image // stride)
-    total = max(0, (outputs - 1) * stride + window - image)
+    total = max(0, (outputs - 1) * stride + span - image)
     return total // 2, total - total // 2
 
 

@@ -113,11 +113,11 @@ class TransposedProblem:
     @cached_property
     def reach(self) -> tuple[int, int]:
         """Rows and columns of the output before any padding is left out of it."""
-        window = dilated(self.weight_shape[2:], self.dilation)
+        spans = dilated(self.weight_shape[2:], self.dilation)
         height, width = (
             (extent - 1) * stride + span + more
             for extent, stride, span, more in zip(
-                self.x_shape[2:], self.stride, window, self.output_padding, strict=True
+                self.x_shape[2:], self.stride, spans, self.output_padding, strict=True
             )
         )
         return height, width

@@ -18,7 +18,8 @@ from benchmarks.measuring.files import ResultsError, load
 from benchmarks.measuring.machine import usable_cores
 from benchmarks.measuring.process import Failed
 from benchmarks.measuring.results import ContestantInfo
-from tests.benchmarks.made_up import MACHINE, infos
+from tests.benchmarks.made_up import MACHINE, infos, seconds
+from tests.benchmarks.made_up import run as a_run_of_layers
 from tests.benchmarks.pages import assert_needs_nothing_but_itself
 from tests.comparing import assert_within_bounds
 
@@ -58,24 +59,11 @@ def test_the_page_needs_nothing_but_itself_and_is_drawn_again(
     assert (run / "images.html").read_text("utf-8") == html
 
 
-def test_the_report_of_layers_is_drawn_again_and_takes_in_the_newest_full_run(
-    run: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_the_report_of_layers_takes_in_the_newest_full_run(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "RESULTS_FOLDER", tmp_path / "results")
-    status = cli.main(
-        ["--quick", "--layers", "lenet5.6_16_b64", "--backends", "auto", "--threads", "1"]
-        + ["--output", str(tmp_path)]
-    )
-    assert status == 0
-    before = (tmp_path / "report.html").read_text("utf-8")
-    assert "#filters" not in before
-    capsys.readouterr()
-    assert cli.main(["report", str(tmp_path / "results.json")]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "report.html")
-    assert (tmp_path / "report.html").read_text("utf-8") == before
+    a_run_of_layers({"auto": seconds(50), "im2col": seconds(20)}).save(tmp_path)
     results = load(run / "images.json", ImageResults)
     for created, preset, cpu in (
         ("2026-01-01T00:00:00", "default", "the first machine"),

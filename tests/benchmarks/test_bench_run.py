@@ -37,6 +37,14 @@ def test_the_report_needs_nothing_but_itself(run: Path) -> None:
     assert_needs_nothing_but_itself((run / "report.html").read_text("utf-8"))
 
 
+def test_the_report_is_drawn_again(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (run / "report.html").read_text("utf-8")
+    assert "#filters" not in page
+    assert cli.main(["report", str(run / "results.json")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(run / "report.html")
+    assert (run / "report.html").read_text("utf-8") == page
+
+
 def test_the_report_says_what_was_cut_and_who_is_absent(run: Path) -> None:
     page = (run / "report.html").read_text("utf-8")
     results = load(run / "results.json", Results)

@@ -1,6 +1,6 @@
 """convolve2d and correlate2d: SciPy's meaning and the reference's, by every way."""
 
-from itertools import product
+from itertools import cycle, product
 
 import numpy as np
 import pytest
@@ -42,6 +42,12 @@ def product_kernel(rng, rows, columns, dtype="float64"):
     return np.outer(column, row).astype(dtype)
 
 
+def in_dtypes_in_turn(sizes, kernels):
+    """Yield every size with every kernel in a dtype: each of them is tried in both."""
+    for (row, size), (column, taps) in product(enumerate(sizes), enumerate(kernels)):
+        yield size, taps, DTYPES[(row + column) % 2]
+
+
 def scipys(operation, x, k, mode, boundary, fillvalue):
     """What scipy.signal computes, or None where it refuses."""
     try:
@@ -51,13 +57,12 @@ def scipys(operation, x, k, mode, boundary, fillvalue):
 
 
 @in_one_test
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("boundary", SCIPYS)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_scipy_signal(operation, mode, boundary, dtype):
+def test_scipy_signal(operation, mode, boundary):
     rng = np.random.default_rng(0)
-    for size, taps in product(IMAGES, KERNELS):
+    for size, taps, dtype in in_dtypes_in_turn(IMAGES, KERNELS):
         x, k = whole(rng, *size, dtype=dtype), whole(rng, *taps, dtype=dtype)
         fillvalue = 3 if boundary == "fill" and sum(taps) % 2 else 0
         expected = scipys(operation, x, k, mode, boundary, fillvalue)
@@ -83,15 +88,12 @@ def test_scipy_signal(operation, mode, boundary, dtype):
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_two_passes_are_exact_on_integers(operation, mode, boundary):
     rng = np.random.default_rng(1)
-    for size, taps in product(IMAGES, KERNELS):
-        for dtype in DTYPES:
-            x, k = whole(rng, *size, dtype=dtype), product_kernel(rng, *taps, dtype)
-            for fillvalue in (0, 2) if boundary == "fill" else (0,):
-                expected = scipys(operation, x, k, mode, boundary, fillvalue)
-                y = getattr(fastconv, operation)(
-                    x, k, mode, boundary, fillvalue, backend="separable"
-                )
-                assert_equal(y, expected, f"{size} {operation} {taps} {dtype}")
+    for size, taps, dtype in in_dtypes_in_turn(IMAGES, KERNELS):
+        x, k = whole(rng, *size, dtype=dtype), product_kernel(rng, *taps, dtype)
+        for fillvalue in (0, 2) if boundary == "fill" else (0,):
+            expected = scipys(operation, x, k, mode, boundary, fillvalue)
+            y = getattr(fastconv, operation)(x, k, mode, boundary, fillvalue, backend="separable")
+            assert_equal(y, expected, f"{size} {operation} {taps} {dtype}")
 
 
 @in_one_test
@@ -589,7 +591,7 @@ def test_wide_kernels_of_large_images_are_not_held_whole():
 @pytest.mark.skipif(isa.kernels is None, reason="im2col has a buffer of its own")
 @in_one_test
 @pytest.mark.parametrize("boundary", ["fill", "symm", "wrap"])
-@pytest.mark.parametrize("size", [(1, 50_000), (5, 30_000), (30_000, 3)])
+@pytest.mark.parametrize("size", [(1, 25_000), (5, 12_000), (30_000, 3)])
 def test_nor_are_wide_images_under_tall_kernels(size, boundary):
     """A low image that is extended to the kernel's rows is many times itself: columns are cut."""
     rng = np.random.default_rng(31)
@@ -602,6 +604,12 @@ def test_nor_are_wide_images_under_tall_kernels(size, boundary):
         out = poisoned(size if filters == 1 else (filters, *size), np.float32)
         before, beside = (extent // 2 for extent in kernel.shape)
         extended = np.pad(x, ((before, before), (beside, beside)), mode, **values)
+        # three times the column and three times the row of which the kernel is the product
+        factors = [kernel[:, beside : beside + 1], kernel[before : before + 1]]
+        expected = extended.astype(float)
+        for factor in factors if size[0] < size[1] else reversed(factors):
+            expected = scipy.signal.convolve2d(expected, factor, "valid")
+        expected /= 9
         for image in (x, x.astype(np.int8)):
             with tuned(IMAGE_TILE_BYTES=2 * 2**20, IMAGE_BAND_BYTES=2**18):
                 # planned, and NumPy's own modules loaded
@@ -610,12 +618,8 @@ def test_nor_are_wide_images_under_tall_kernels(size, boundary):
                 with peak_memory() as peak:
                     fastconv.convolve2d(image, bank, "same", boundary, 2, backend=way, out=out)
             assert peak.bytes < 3 * 2**20, f"{way} {filters}"
-            for at in (0.0, 0.37, 1.0):
-                i, j = (int(at * max(0, extent - 300)) for extent in size)
-                window = extended[i : i + 300 + 2 * before, j : j + 300 + 2 * beside]
-                expected = scipy.signal.convolve2d(window, kernel, "valid")
-                for one in out.reshape(-1, *size):
-                    assert_equal(one[i : i + 300, j : j + 300], expected, f"{way} {at}")
+            for one in out.reshape(-1, *size):
+                assert_equal(one, expected, way)
 
 
 @in_one_test
@@ -628,26 +632,28 @@ def test_however_small_the_tiles(mode, boundary):
              "IMAGE_BAND_TAPS": 1}  # fmt: skip
     edges = {"IMAGE_EDGES_BYTES": 0, "IMAGE_EDGE_SHARE": 0.9}
     copies = {"FILTER_TILE_USED": 2.0}  # never in one call
-    for size, taps in product(((1, 9), (2, 30), (7, 5), (31, 1)), KERNELS[3:]):
+    others = cycle((copies, copies | small, copies | edges))  # an odd number, of two for each image
+    kernels = KERNELS[3 + (mode == "same") :: 2]
+    for size, taps in product(((1, 9), (2, 30), (7, 5), (31, 1)), kernels):
         x, k = whole(rng, 2, *size), product_kernel(rng, *taps)
         for way, bank in (("direct", k), ("direct", np.stack([k, k])), ("separable", k)):
             usual = fastconv.convolve2d(x, bank, mode, boundary, 3, backend=way)
-            for numbers in (copies, copies | small, copies | edges, copies | small | edges):
+            for numbers in (copies | small | edges, next(others)):
                 with tuned(**numbers):
                     y = fastconv.convolve2d(x, bank, mode, boundary, 3, backend=way)
                 assert_equal(y, usual, f"{size} {taps} {way} {numbers}")
 
 
 @pytest.mark.skipif(isa.kernels is None, reason="there is nothing compiled")
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("boundary", ["fill", "symm", "mirror", "nearest", "wrap"])
-def test_one_call_is_what_copies_of_tiles_are(boundary, dtype):
+def test_one_call_is_what_copies_of_tiles_are(boundary):
     """At the ends of its tiles, units cut anywhere, on any number of threads: the same integers."""
     rng = np.random.default_rng(33)
     once = {"FILTER_TILE_USED": 0.0, "FILTER_MOST_COPIES": 100}
     cut = once | {"FILTER_BAND_BYTES": 1, "FILTER_FEWEST_ROWS": 1, "STENCIL_FEWEST_ROWS": 1}
     kernels = [(1, 1), (1, 7), (2, 2), (3, 3), (3, 8), (5, 5), (7, 1), (9, 4), (12, 23)]
-    for size, taps in product([(1, 1), (3, 30), (4, 24), (9, 25), (37, 49), (41, 130)], kernels):
+    sizes = [(1, 1), (3, 30), (4, 24), (9, 25), (37, 49), (41, 130)]
+    for size, taps, dtype in in_dtypes_in_turn(sizes, kernels):
         x, k = whole(rng, 2, *size, dtype=dtype), product_kernel(rng, *taps, dtype)
         for way, bank in (("direct", k), ("direct", np.stack([k, 2 * k])), ("separable", k)):
             with tuned(FILTER_TILE_USED=2.0):

@@ -1,6 +1,7 @@
 """What a call holds besides operands and result: as much as it says, and before the first write."""
 
 import os
+from dataclasses import replace
 from unittest import mock
 
 import numpy as np
@@ -81,7 +82,8 @@ def test_a_call_holds_what_explain_says(case, direction):
             **case.options,
         )  # fmt: skip
         call, result_bytes = _call(case, backend.name, direction)
-        call()  # planned, and NumPy's own modules loaded
+        if not tried:
+            call()  # NumPy's own modules are loaded
         with peak_memory() as peak:
             call()
         held, said = peak.bytes - result_bytes, explanation.scratch_bytes
@@ -121,6 +123,7 @@ def test_out_is_untouched_when_an_allocation_fails(case):
 @pytest.mark.parametrize("case", FAILING, ids=lambda case: case.name)
 def test_nor_does_the_size_of_a_tile_matter(case, tile):
     """Neither where tiles are some whole columns nor where they are two thirds of a single one."""
+    case = replace(case, x_shape=(1, *case.x_shape[1:3], min(case.x_shape[3], 14)))
     taps = case.weight_shape[1] * case.weight_shape[2] * case.weight_shape[3]
     size = 1000 if tile == "of pixels" else 4 * (2 * taps // 3)
     limit = {"FASTCONV_IM2COL_MIB": repr(size / MIB)}

@@ -75,7 +75,7 @@ def test_spans_hold_just_the_taps_that_reach_the_image():
     """Said tap by tap: what `Axis.by_padding` says in closed form."""
     for axis in _axes():
         at = 0
-        for span in axis.by_padding():
+        for span in axis.by_padding:
             assert span.first == at
             for output in range(span.first, span.first + span.outputs):
                 reach = [
@@ -91,7 +91,7 @@ def test_spans_hold_just_the_taps_that_reach_the_image():
 
 def test_phases_hold_every_pixel_and_tap_that_meet():
     for axis in _axes():
-        phases = axis.by_stride()
+        phases = axis.by_stride
         assert len(phases) <= axis.most_phases
         found = set()
         for phase in phases:
@@ -114,7 +114,7 @@ def test_the_pieces_cover_every_pixel_once():
     """A result of ones, computed piece by piece from biases alone, has no gap and no overlap."""
     for size, kernel, options in CASES:
         problem = ConvProblem.create((1, 1, *size), (1, 1, *kernel), **options)
-        rows, columns = problem.rows.by_padding(), problem.columns.by_padding()
+        rows, columns = problem.rows.by_padding, problem.columns.by_padding
         assert sum(span.outputs for span in rows) == problem.out_height
         assert sum(span.outputs for span in columns) == problem.out_width
 

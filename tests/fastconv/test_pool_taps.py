@@ -1,5 +1,7 @@
 """Which tap of its window a maximum is, and the gradient by it: what test_pool.py does not ask."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -16,10 +18,11 @@ from tests.fastconv.test_pool import (
     integers,
     on_each_backend,
     on_each_case,
+    operands,
     output_shape,
-    spoiled,
 )
 from tests.support import poisoned_allocations, tuned
+from tests.walking import in_one_test
 
 # Of more taps than a byte can count, and exactly as many; more rows of windows than are gathered.
 LARGE = (
@@ -30,6 +33,7 @@ LARGE = (
     Case("8x7_s1", (2, 2, 12, 30), (8, 7), {"stride": 1, "padding": 3}),
     Case("far_apart", (1, 2, 70, 9), 2, {"stride": 1, "dilation": (60, 3), "padding": (20, 1)}),
 )
+ALL_CASES = (*CASES, *LARGE)
 
 
 def maxima(case, x, **more):
@@ -41,14 +45,23 @@ def gradient(case, grad, x, **more):
     return fastconv.max_pool2d_backward(grad, x, case.kernel, **case.options, **more)
 
 
+@functools.cache
+def truth(name, kind):
+    """Return the reference's y, taps and gradient by them, in float64, of a case by its name."""
+    case = next(case for case in ALL_CASES if case.name == name)
+    grad, x = operands(case, kind, "float64", "max_pool2d_taps")
+    y, taps = reference.max_pool2d(x, case.kernel, **case.options, return_taps=True)
+    return y, taps, reference.max_pool2d_backward(grad, x, case.kernel, **case.options)
+
+
+@in_one_test
 @on_each_backend
-@pytest.mark.parametrize("case", [*CASES, *LARGE], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: case.name)
 @pytest.mark.parametrize("kind", ["integers", "spoiled"])
 def test_taps_equal_the_reference(case, backend, kind):
+    expected, taps, true_gradient = truth(case.name, kind)
     for dtype in DTYPES:
-        grad, x = integers(case, dtype)
-        x = spoiled(x) if kind == "spoiled" else x
-        expected, taps = reference.max_pool2d(x, case.kernel, **case.options, return_taps=True)
+        grad, x = operands(case, kind, dtype, "max_pool2d_taps")
         with poisoned_allocations():
             y, found = maxima(case, x, backend=backend)
         assert_equal(y, expected)
@@ -57,19 +70,28 @@ def test_taps_equal_the_reference(case, backend, kind):
         assert_equal(found, taps)
         dx = gradient(case, grad, x, backend=backend, taps=taps)
         assert_equal(dx, gradient(case, grad, x, backend=backend))
-        assert_equal(dx, reference.max_pool2d_backward(grad, x, case.kernel, **case.options))
+        assert_equal(dx, true_gradient)
 
 
+@functools.cache
+def gradient_by_any_taps(name):
+    """Return taps drawn at random, and the reference's gradient by them, in float64."""
+    case = next(case for case in ALL_CASES if case.name == name)
+    problem = PoolProblem.create(case.x_shape, case.kernel, **case.options)
+    grad, x = integers(case, "float64")
+    taps = np.random.default_rng(0).integers(0, problem.taps, grad.shape)
+    taps = taps.astype(problem.taps_dtype)
+    return taps, reference.max_pool2d_backward(grad, x, case.kernel, **case.options, taps=taps)
+
+
+@in_one_test
 @on_each_backend
-@pytest.mark.parametrize("case", [*CASES, *LARGE], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: case.name)
 def test_taps_may_be_anybodys(case, backend):
     """Those in the padding give to nobody, and x is not looked at."""
-    problem = PoolProblem.create(case.x_shape, case.kernel, **case.options)
-    rng = np.random.default_rng(0)
+    taps, expected = gradient_by_any_taps(case.name)
     for dtype in DTYPES:
         grad, x = integers(case, dtype)
-        taps = rng.integers(0, problem.taps, grad.shape).astype(problem.taps_dtype)
-        expected = reference.max_pool2d_backward(grad, x, case.kernel, **case.options, taps=taps)
         room = np.full(x.size + 64, 7, dtype)
         out = room[32:-32].reshape(x.shape)
         dx = gradient(case, grad, np.full_like(x, np.nan), backend=backend, taps=taps, out=out)
@@ -79,6 +101,7 @@ def test_taps_may_be_anybodys(case, backend):
 
 
 @compiled
+@in_one_test
 @on_each_case
 def test_a_gradient_is_the_same_without_taps_and_on_numpy(case):
     rng = np.random.default_rng(0)
@@ -92,7 +115,8 @@ def test_a_gradient_is_the_same_without_taps_and_on_numpy(case):
 
 
 @compiled
-@pytest.mark.parametrize("case", [*CASES, *LARGE], ids=lambda case: case.name)
+@in_one_test
+@pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: case.name)
 def test_by_each_kernel(case):
     """Gathered by pixels or handed out by windows, in blocks of any size, and literally."""
     grad, x = integers(case, "float32")

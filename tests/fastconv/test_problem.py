@@ -46,7 +46,7 @@ def problems(draw, mode="zeros"):
 @given(problems())
 def test_the_last_window_fits_and_one_more_would_not(problem):
     axes = zip(
-        (problem.out_height, problem.out_width), problem.stride, problem.window,
+        (problem.out_height, problem.out_width), problem.stride, problem.span,
         problem.padded_size, strict=True,
     )  # fmt: skip
     for outputs, stride, window, padded in axes:

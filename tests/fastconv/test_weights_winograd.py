@@ -73,11 +73,11 @@ def test_every_weight_is_within_the_bound_of_its_tiles(m, dtype, channels, filte
     terms = 2 * 3 * 3 + 36  # tiles, and roundings on the longest way of a value
     terms *= 2 if dtype == "float64" else 1  # the truth has as much error of its own
     for outputs, pixels in ((grad, x), (one_output, x), (grad, one_pixel), (one_output, one_pixel)):
+        truth, bound = _truth(outputs, pixels), _bound(outputs, pixels, m, terms)
         for tiles in ((1,), (3,), (64,)):
             with tuned(WEIGHTS_WINOGRAD_TILES=tiles), poisoned_allocations():
                 dw = _weight_grad(outputs, pixels, backend=f"weights_winograd_{m}")
-            error = np.abs(dw - _truth(outputs, pixels))
-            assert (error <= _bound(outputs, pixels, m, terms)).all()
+            assert (np.abs(dw - truth) <= bound).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -362,7 +362,7 @@ def test_every_size_is_planned_at_once_and_within_the_limits():
     """Kernels of 3×3 with thousands of channels, images of 4096×4096 and rows of a million."""
     rng = np.random.default_rng(9)
     chosen = set()
-    for seed in range(500):
+    for seed in range(250):
         channels, filters = (int(2 ** rng.uniform(0, 12)) for _ in range(2))
         height, width = (int(2 ** rng.uniform(0, 12)) for _ in range(2))
         if seed % 7 == 0:

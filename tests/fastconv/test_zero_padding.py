@@ -1,9 +1,12 @@
 """Padding contributes nothing, whatever the weights and gradients are: 0·∞ would be NaN.
 
-Every implementation in every direction against the reference, which does not touch the padding:
-the same NaNs and infinities at the same places, and what is finite as exact as the algorithm is.
+Every implementation in every direction against sums by taps, which do not touch the padding, nor do
+the reference's, that they are compared with: the same NaNs and infinities at the same places, and
+what is finite as exact as the algorithm is.
 """
 
+from dataclasses import replace
+from functools import cache
 from unittest import mock
 
 import numpy as np
@@ -12,11 +15,14 @@ import pytest
 import fastconv
 import reference
 from fastconv import isa, mending
+from tests import by_taps
 from tests.comparing import assert_equal
 from tests.laws import on_each_able_backend
 from tests.support import (
     DTYPES,
     Case,
+    Operands,
+    case_id,
     families,
     integer_operands,
     is_able,
@@ -24,6 +30,7 @@ from tests.support import (
     tuned,
     without_activation,
 )
+from tests.walking import in_one_test
 
 SPECIAL = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
 
@@ -72,53 +79,79 @@ def assert_same(actual, expected, backend, name):
     np.testing.assert_allclose(actual[~broken], expected[~broken], rtol=1e-3, atol=1e-2)
 
 
+@cache
+def spoilt(case, result, which, name, at, by=by_taps):
+    """Return operands in float64 of which one has a special value in a place, and what it makes.
+
+    The `result` is "y", or the gradient of "x" or "weight". In float64 for all dtypes: what is
+    finite are sums of integers, which each of them holds, and activations, rounded once.
+    """
+    data = integer_operands(case, "float64")
+    array = getattr(data, which).copy()
+    array[at] = SPECIAL[name]
+    data = replace(data, **{which: array})
+    with np.errstate(all="ignore"):
+        if result == "y":
+            return data, by.conv2d(data.x, data.weight, data.bias, **case.options)
+        grads = by.conv2d_backward(
+            data.grad_output, data.x, data.weight,
+            needs=(result == "x", result == "weight", False), **case.options,
+        )  # fmt: skip
+    return data, getattr(grads, result)
+
+
+def places(case, which):
+    """Yield each value and a corner of an operand that is another one in the next case."""
+    found = [*corners(getattr(integer_operands(case, "float64"), which))]
+    turn = CASES.index(case)
+    return [(name, found[(turn + number) % 3]) for number, name in enumerate(SPECIAL)]
+
+
+@in_one_test
+@pytest.mark.parametrize("case", CASES, ids=case_id)
+def test_what_the_taps_make_of_it_is_what_the_reference_makes(case):
+    gradients = [("x", "weight"), ("weight", "x"), ("weight", "grad_output")]
+    for result, which in [("y", "weight"), *(gradients if case in LINEAR_CASES else [])]:
+        for name, at in places(case, which):
+            _, found = spoilt(case, result, which, name, at)
+            _, truth = spoilt(case, result, which, name, at, reference)
+            assert_equal(found, truth, f"{result} with {name} in {which} at {at}")
+
+
+def spoilt_in(case, dtype, result, *operands):
+    """Yield what `spoilt` does for every value in some operands, in a dtype."""
+    for which in operands:
+        for name, at in places(case, which):
+            data, truth = spoilt(case, result, which, name, at)
+            arrays = (None if a is None else a.astype(dtype) for a in vars(data).values())
+            yield Operands(*arrays), truth.astype(dtype), f"with {name} in {which} at {at}"
+
+
 @on_each_able_backend(CASES)
 def test_weights_that_are_not_finite_do_not_meet_padding(case, backend, dtype):
-    data = integer_operands(case, dtype)
-    for name, value in SPECIAL.items():
-        for at in corners(data.weight):
-            weight = data.weight.copy()
-            weight[at] = value
-            with np.errstate(all="ignore"):
-                expected = reference.conv2d(data.x, weight, data.bias, **case.options)
-            y = fastconv.conv2d(data.x, weight, data.bias, backend=backend.name, **case.options)
-            assert_same(y, expected.astype(dtype), backend, f"y with {name} at {at}")
-            plan = fastconv.plan_conv2d(weight, data.bias, backend=backend.name, **case.options)
-            assert_same(plan(data.x), expected.astype(dtype), backend, "y of a plan")
+    options = {**case.options, "backend": backend.name}
+    for data, expected, what in spoilt_in(case, dtype, "y", "weight"):
+        y = fastconv.conv2d(data.x, data.weight, data.bias, **options)
+        assert_same(y, expected, backend, f"y {what}")
+        plan = fastconv.plan_conv2d(data.weight, data.bias, **options)
+        assert_same(plan(data.x), expected, backend, f"y of a plan {what}")
 
 
 @on_each_able_backend(LINEAR_CASES, "input-grad")
 def test_nor_do_they_on_the_way_back(case, backend, dtype):
-    data = integer_operands(case, dtype)
-    options = {**case.options, "needs": (True, False, False)}
-    for name, value in SPECIAL.items():
-        for at in corners(data.weight):
-            weight = data.weight.copy()
-            weight[at] = value
-            operands = data.grad_output, data.x, weight
-            with np.errstate(all="ignore"):
-                expected = reference.conv2d_backward(*operands, **options)
-            grads = fastconv.conv2d_backward(*operands, backend=backend.name, **options)
-            assert_same(grads.x, expected.x.astype(dtype), backend, f"dx with {name} at {at}")
+    options = {**case.options, "needs": (True, False, False), "backend": backend.name}
+    for data, expected, what in spoilt_in(case, dtype, "x", "weight"):
+        grads = fastconv.conv2d_backward(data.grad_output, data.x, data.weight, **options)
+        assert_same(grads.x, expected, backend, f"dx {what}")
 
 
 @on_each_able_backend(LINEAR_CASES, "weight-grad")
 def test_nor_do_pixels_and_gradients(case, backend, dtype):
-    data = integer_operands(case, dtype)
-    options = {**case.options, "needs": (False, True, False)}
-    for name, value in SPECIAL.items():
-        for which in ("x", "grad_output"):
-            for at in corners(getattr(data, which)):
-                x, grad = data.x.copy(), data.grad_output.copy()
-                (x if which == "x" else grad)[at] = value
-                with np.errstate(all="ignore"):
-                    expected = reference.conv2d_backward(grad, x, data.weight, **options)
-                with poisoned_allocations():
-                    grads = fastconv.conv2d_backward(
-                        grad, x, data.weight, backend=backend.name, **options
-                    )
-                what = f"dw with {name} in {which} at {at}"
-                assert_same(grads.weight, expected.weight.astype(dtype), backend, what)
+    options = {**case.options, "needs": (False, True, False), "backend": backend.name}
+    for data, expected, what in spoilt_in(case, dtype, "weight", "x", "grad_output"):
+        with poisoned_allocations():
+            grads = fastconv.conv2d_backward(data.grad_output, data.x, data.weight, **options)
+        assert_same(grads.weight, expected, backend, f"dw {what}")
 
 
 def test_a_transposed_convolution_has_its_bias_too():
