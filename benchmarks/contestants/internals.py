@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 from numpy.typing import NDArray
 
 import fastconv
@@ -13,6 +14,8 @@ from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
 from fastconv import isa, planning
 from fastconv.algorithms.implementation import Accuracy, Operation, Plan, Refusal
+from fastconv.call import Call
+from fastconv.machine import Machine, the_machine
 from fastconv.problem import ConvProblem
 
 # The operations that a direction is made of.
@@ -35,6 +38,88 @@ class Backend:
 def backends() -> list[Backend]:
     """Return the backends that are usable on this machine, in order of choice."""
     return [Backend(family.name, family.summary) for family in planning.usable_families()]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A backend that is able to do a problem, ready to be called."""
+
+    backend: str
+    kernel: str
+    chosen: bool
+    """Whether it is what ``backend="auto"`` takes."""
+    predicted: float
+    stages: dict[str, float]
+    call: Callable[[], object]
+
+
+def version() -> str:
+    return fastconv.__version__
+
+
+def rates() -> Machine:
+    """Return what this machine does, as the model has measured it."""
+    return the_machine()
+
+
+def candidates(layer: Layer, direction: Direction, *, on_blas: bool) -> list[Candidate]:
+    """Return the backends that are able to do a problem, with arrays of their own.
+
+    Parameters
+    ----------
+    direction
+        One operation.
+    on_blas
+        Whether those on the threads of NumPy's BLAS, or those on others. "auto" is among them only
+        where its plan is not that of a family.
+    """
+    problem, operation = _problem(layer), cast("Operation", direction)
+    rng = np.random.default_rng(0)
+    x, weight, y = (
+        rng.standard_normal(shape, np.float32)
+        for shape in (problem.x_shape, problem.weight_shape, problem.output_shape)
+    )
+    first, second, result = {
+        "forward": (x, weight, y), "input-grad": (y, weight, x), "weight-grad": (y, x, weight),
+    }[operation]  # fmt: skip
+    auto = _call(operation, problem, "auto")
+    assert auto is not None  # im2col does everything
+    blas = {family.name for family in planning.usable_families() if family.threading == "blas"}
+    found, is_of_family = [], False
+    calls = {family.name: _call(operation, problem, family.name)
+             for family in planning.usable_families()}  # fmt: skip
+    for name, call in {**calls, "auto": auto}.items():
+        if call is None or (name == "auto" and is_of_family):
+            continue
+        chosen = _kernels(call.plan()) == _kernels(auto.plan())
+        is_of_family = is_of_family or chosen
+        if (name in blas) == on_blas:
+            prediction = call.predict(the_machine())
+            found.append(
+                Candidate(
+                    name, call.plan().leaf.implementation.name, chosen, prediction.seconds,
+                    prediction.stages, _ready(call, first, second, np.empty_like(result)),
+                )
+            )  # fmt: skip
+    return found
+
+
+def _call(operation: Operation, problem: ConvProblem, backend: str) -> Call | None:
+    try:
+        return Call(operation, problem, backend, fastconv.get_accuracy(), given_4d=True)
+    except ValueError:  # it is not able to
+        return None
+
+
+def _ready(
+    call: Call, first: NDArray[Any], second: NDArray[Any], out: NDArray[Any]
+) -> Callable[[], object]:  # fmt: skip
+    return lambda: call(first, second, None, None, out)
+
+
+def _kernels(plan: Plan) -> tuple[object, ...]:
+    """Return what runs, for a comparison: the kernels of all pieces, and their blocks."""
+    return plan.implementation.name, plan.blocks, *map(_kernels, plan.pieces)
 
 
 def promise(

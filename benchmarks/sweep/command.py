@@ -1,0 +1,121 @@
+"""``python -m benchmarks sweep``: all that are able take turns; then the table, the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from time import perf_counter
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from benchmarks.measuring import machine
+from benchmarks.measuring.process import Failed, Process
+from benchmarks.measuring.starting import start
+from benchmarks.problems.directions import MARKS, Direction
+from benchmarks.problems.layer import Layer
+from benchmarks.sweep import table
+from benchmarks.sweep.problems import COUNT, QUICK_COUNT, problems
+from benchmarks.sweep.results import SweepResults, SweepTiming
+from benchmarks.sweep.tasks import SIDES, Side
+
+__all__ = ["run", "show"]
+
+TASKS = "benchmarks.sweep.tasks"
+ROUNDS, QUICK_ROUNDS = 7, 2
+# Who is reckoned to take longer, in seconds of a call, is not timed; and who takes so long has
+# fewer turns: the caches' warmth, or a neighbour's call, matters little to it.
+LONGEST_CALL, QUICK_LONGEST_CALL = 0.3, 0.03
+LONG_CALL, LONG_ROUNDS = 0.04, 3
+
+Ready = tuple[Process[Side], SweepTiming]
+
+
+def run(
+    folder: Path, threads: int, directions: Sequence[Direction] = ("forward",), *,
+    quick: bool = False,
+) -> int:  # fmt: skip
+    """Measure, write the file into a folder, show the table; 1 where a backend failed.
+
+    Parameters
+    ----------
+    folder
+        Where sweep.json goes.
+    threads
+        The same for everyone.
+    directions
+        Which of forward, input-grad and weight-grad.
+    quick
+        Whether a few of the problems will do.
+    """
+    began = perf_counter()
+    console = Console(highlight=False)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    )  # fmt: skip
+    layers = problems(QUICK_COUNT if quick else COUNT)
+    results = SweepResults(
+        created=datetime.now().isoformat(timespec="seconds"),
+        threads=threads,
+        machine=machine.describe(),
+        problems=layers,
+    )
+    points = [(layer, direction) for direction in directions for layer in layers]
+    with ExitStack() as stack, Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("starting", total=len(points))
+        processes, infos = start(SIDES, threads, TASKS, stack)
+        results.failures += [f"{info.label}: {info.missing}" for info in infos if info.missing]
+        for process in processes:
+            results.rates = results.rates or process.ask("rates")
+        for layer, direction in points:
+            progress.update(task, description=f"{layer.name}{MARKS[direction]}")
+            _measure(results, processes, layer, direction, quick=quick)
+            progress.advance(task)
+    results.seconds = perf_counter() - began
+    results.save(folder)
+    return show(results, folder / results.FILE)
+
+
+def show(results: SweepResults, path: Path) -> int:
+    """Show a run and where its file is; 1 where something failed, or nobody was timed."""
+    table.show(results, Console(highlight=False))
+    print(path.resolve())
+    return 1 if results.failures or not results.points() else 0
+
+
+def _measure(
+    results: SweepResults, processes: list[Process[Side]], layer: Layer, direction: Direction, *,
+    quick: bool,
+) -> None:  # fmt: skip
+    """Let all who are able, and quick enough, take turns at a problem."""
+    longest = QUICK_LONGEST_CALL if quick else LONGEST_CALL
+    running: list[Ready] = []
+    for process in processes:
+        try:
+            timings = process.ask("prepare", layer=layer, direction=direction)
+        except Failed as failure:
+            results.failures.append(f"{layer.name}{MARKS[direction]}: {failure}")
+            continue
+        results.timings += timings
+        running += [(process, timing) for timing in timings if timing.predicted <= longest]
+    for round_ in range(QUICK_ROUNDS if quick else ROUNDS):
+        # Everyone begins a round in turn, so that what comes after whom changes.
+        first = round_ % max(1, len(running))
+        for process, timing in (*running[first:], *running[:first]):
+            if len(timing.times) >= LONG_ROUNDS and min(timing.times) > LONG_CALL:
+                continue
+            try:
+                timing.times.append(process.ask("sample", backend=timing.backend))
+            except Failed as failure:
+                results.failures.append(
+                    f"{timing.backend} of {layer.name}{MARKS[direction]}: {failure}"
+                )
+                running = [one for one in running if one[1] is not timing]
