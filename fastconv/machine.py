@@ -24,7 +24,7 @@ import numpy as np
 from . import isa, tuning
 from .problem.operands import Array
 
-__all__ = ["Machine", "the_machine"]
+__all__ = ["Machine", "measure", "the_machine"]
 
 DTYPES = ("float32", "float64")
 
@@ -80,10 +80,31 @@ class Machine:
         place = math.log(min(max(size, small), large) / small) / math.log(large / small)
         return math.exp((1 - place) * math.log(self.cache) + place * math.log(self.memory))
 
+    def better_of(self, other: Machine) -> Machine:
+        """Return the better of each rate, of two measurements of the same machine."""
+
+        def faster(one: Mapping[str, float], another: Mapping[str, float]) -> dict[str, float]:
+            return {name: max(rate, another[name]) for name, rate in one.items()}
+
+        return Machine(
+            faster(self.multiply_adds, other.multiply_adds),
+            min(self.latency, other.latency),
+            max(self.cache, other.cache),
+            max(self.memory, other.memory),
+            faster(self.product, other.product),
+            min(self.call, other.call),
+            min(self.operation, other.operation),
+        )
+
 
 @cache
 def the_machine() -> Machine:
     """Return the rates of this machine, measured when first asked."""
+    return measure()
+
+
+def measure() -> Machine:
+    """Measure the rates of this machine."""
     return Machine(
         {} if isa.kernels is None else {name: _multiply_adds(name) for name in DTYPES},
         _latency(),

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 import fastconv
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
-from fastconv import isa, planning
-from fastconv.algorithms.implementation import Accuracy, Operation, Plan, Refusal
+from fastconv import isa, machine, planning
+from fastconv.algorithms.implementation import Accuracy, Operation, Plan, Prediction, Refusal
 from fastconv.call import Call
-from fastconv.machine import Machine, the_machine
+from fastconv.machine import Machine
 from fastconv.problem import ConvProblem
 
 # The operations that a direction is made of.
@@ -42,28 +42,38 @@ def backends() -> list[Backend]:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A backend that is able to do a problem, ready to be called."""
+    """A backend that is able to do a problem."""
 
     backend: str
     kernel: str
     chosen: bool
     """Whether it is what ``backend="auto"`` takes."""
-    predicted: float
-    stages: dict[str, float]
-    call: Callable[[], object]
+    planned: Call
+
+    def predict(self, rates: Machine) -> Prediction:
+        """Return what the model says of a call, on a machine of such rates."""
+        return self.planned.predict(rates)
+
+    def ready(self, first: NDArray[Any], second: NDArray[Any]) -> Callable[[], object]:
+        """Return a call with arrays of the problem, and a result that is written again and again.
+
+        The arrays are what the operation is computed from: `operands`.
+        """
+        out = self.planned(first, second)
+        return lambda: self.planned(first, second, None, None, out)
 
 
 def version() -> str:
     return fastconv.__version__
 
 
-def rates() -> Machine:
-    """Return what this machine does, as the model has measured it."""
-    return the_machine()
+def measure() -> Machine:
+    """Return what this machine does, as the model would measure it now."""
+    return machine.measure()
 
 
 def candidates(layer: Layer, direction: Direction, *, on_blas: bool) -> list[Candidate]:
-    """Return the backends that are able to do a problem, with arrays of their own.
+    """Return the backends that are able to do a problem.
 
     Parameters
     ----------
@@ -74,34 +84,29 @@ def candidates(layer: Layer, direction: Direction, *, on_blas: bool) -> list[Can
         where its plan is not that of a family.
     """
     problem, operation = _problem(layer), cast("Operation", direction)
-    rng = np.random.default_rng(0)
-    x, weight, y = (
-        rng.standard_normal(shape, np.float32)
-        for shape in (problem.x_shape, problem.weight_shape, problem.output_shape)
-    )
-    first, second, result = {
-        "forward": (x, weight, y), "input-grad": (y, weight, x), "weight-grad": (y, x, weight),
-    }[operation]  # fmt: skip
     auto = _call(operation, problem, "auto")
     assert auto is not None  # im2col does everything
-    blas = {family.name for family in planning.usable_families() if family.threading == "blas"}
+    families = planning.usable_families()
+    blas = {family.name for family in families if family.threading == "blas"}
+    calls = {family.name: _call(operation, problem, family.name) for family in families}
     found, is_of_family = [], False
-    calls = {family.name: _call(operation, problem, family.name)
-             for family in planning.usable_families()}  # fmt: skip
     for name, call in {**calls, "auto": auto}.items():
         if call is None or (name == "auto" and is_of_family):
             continue
         chosen = _kernels(call.plan()) == _kernels(auto.plan())
         is_of_family = is_of_family or chosen
         if (name in blas) == on_blas:
-            prediction = call.predict(the_machine())
-            found.append(
-                Candidate(
-                    name, call.plan().leaf.implementation.name, chosen, prediction.seconds,
-                    prediction.stages, _ready(call, first, second, np.empty_like(result)),
-                )
-            )  # fmt: skip
+            found.append(Candidate(name, call.plan().leaf.implementation.name, chosen, call))
     return found
+
+
+def operands(layer: Layer, direction: Direction) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return random arrays that an operation is computed from."""
+    problem, rng = _problem(layer), np.random.default_rng(0)
+    x, weight, y = problem.x_shape, problem.weight_shape, problem.output_shape
+    shapes = {"forward": (x, weight), "input-grad": (y, weight), "weight-grad": (y, x)}[direction]
+    first, second = (rng.standard_normal(shape, np.float32) for shape in shapes)
+    return first, second
 
 
 def _call(operation: Operation, problem: ConvProblem, backend: str) -> Call | None:
@@ -109,12 +114,6 @@ def _call(operation: Operation, problem: ConvProblem, backend: str) -> Call | No
         return Call(operation, problem, backend, fastconv.get_accuracy(), given_4d=True)
     except ValueError:  # it is not able to
         return None
-
-
-def _ready(
-    call: Call, first: NDArray[Any], second: NDArray[Any], out: NDArray[Any]
-) -> Callable[[], object]:  # fmt: skip
-    return lambda: call(first, second, None, None, out)
 
 
 def _kernels(plan: Plan) -> tuple[object, ...]:

@@ -9,13 +9,13 @@ otherwise decide who wins; of several it cannot be, since they wait for each oth
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from time import perf_counter, process_time
 from typing import Any
 
 from benchmarks.contestants import internals
 from benchmarks.contestants.base import Participant
-from benchmarks.contestants.internals import Candidate
 from benchmarks.measuring.tasks import Present
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
@@ -55,30 +55,46 @@ class SweepTasks(Present[Side]):
 
     def __init__(self, side: Side, threads: int) -> None:
         super().__init__(side, threads)
-        self._candidates: dict[str, Candidate] = {}
+        self._calls: dict[str, Callable[[], object]] = {}
         self._clock = process_time if threads == 1 else perf_counter
+        self._rates = internals.measure()
 
     def rates(self) -> dict[str, Any]:
-        """Return what this machine was measured to do."""
-        return asdict(internals.rates())
+        """Measure once more what this machine does, and return the best of all times."""
+        self._rates = self._rates.better_of(internals.measure())
+        return asdict(self._rates)
 
-    def prepare(self, layer: Layer, direction: Direction) -> list[SweepTiming]:
-        """Make a problem ready for everybody of this side, and return what is reckoned of them."""
-        self._candidates = {}  # frees the problem before
+    def predict(self, layer: Layer, direction: Direction) -> list[SweepTiming]:
+        """Return what is reckoned of everybody of this side, by the rates as they are known now."""
+        found = []
+        for one in self._candidates(layer, direction):
+            prediction = one.predict(self._rates)
+            stages = {name: _short(seconds) for name, seconds in prediction.stages.items()}
+            found.append(
+                SweepTiming(
+                    layer.name, direction, one.backend, one.kernel, _short(prediction.seconds),
+                    stages, one.chosen,
+                )
+            )  # fmt: skip
+        return found
+
+    def prepare(self, layer: Layer, direction: Direction, backends: Sequence[str]) -> None:
+        """Make some of them ready to be called."""
+        self._calls = {}  # frees the problem before
+        first, second = internals.operands(layer, direction)
+        self._calls = {
+            one.backend: one.ready(first, second)
+            for one in self._candidates(layer, direction)
+            if one.backend in backends
+        }
+
+    def _candidates(self, layer: Layer, direction: Direction) -> list[internals.Candidate]:
         on_blas = self.contestant.name == "numpy"
-        found = internals.candidates(layer, direction, on_blas=on_blas)
-        self._candidates = {one.backend: one for one in found}
-        return [
-            SweepTiming(
-                layer.name, direction, one.backend, one.kernel, _short(one.predicted),
-                {name: _short(seconds) for name, seconds in one.stages.items()}, one.chosen,
-            )
-            for one in found
-        ]  # fmt: skip
+        return internals.candidates(layer, direction, on_blas=on_blas)
 
     def sample(self, backend: str) -> float:
         """Return the seconds of a call: of several in a row, after one that warms the caches."""
-        call, clock = self._candidates[backend].call, self._clock
+        call, clock = self._calls[backend], self._clock
         start = clock()
         call()
         first = clock() - start

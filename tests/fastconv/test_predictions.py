@@ -233,6 +233,12 @@ def test_this_machine_is_measured_once():
     assert bool(machine.multiply_adds) == (isa.kernels is not None)
 
 
+def test_of_two_measurements_the_better_rates_count():
+    assert MACHINE.better_of(TWICE_AS_FAST) == TWICE_AS_FAST.better_of(MACHINE) == TWICE_AS_FAST
+    mixed = MACHINE.better_of(replace(MACHINE, memory=1e9, latency=5e-10))
+    assert mixed == replace(MACHINE, latency=5e-10)
+
+
 @in_one_test
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("name", LAYERS)
