@@ -24,7 +24,7 @@ from benchmarks.sweep.results import SweepTiming
 __all__ = ["SIDES", "Side", "create"]
 
 # A turn takes about so long, or a call.
-TURN_SECONDS = 0.003
+TURN_SECONDS = 0.002
 
 
 class Side(Participant):

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from ..machine import Machine
 
 __all__ = [
+    "copy_steps",
     "inside",
+    "lone_vectors",
     "of_bytes",
     "of_winograd",
     "predicted",
@@ -97,9 +99,9 @@ def of_winograd(
     cycle = 2 * step_seconds(problem, machine)
     return Prediction(
         {
-            "transform": cycle * (weights * tuning.MODEL_WINOGRAD_WEIGHTS
-                                  + images * tuning.MODEL_WINOGRAD_IMAGES),
-            "product": cycle * product * tuning.MODEL_WINOGRAD_PRODUCT,
+            "transform": cycle * (weights * tuning.MODEL_WINOGRAD_WEIGHTS[plan.operation]
+                                  + images * tuning.MODEL_WINOGRAD_IMAGES[plan.operation]),
+            "product": cycle * product * tuning.MODEL_WINOGRAD_PRODUCT[plan.operation],
             "memory": of_bytes(problem.bytes, threads, machine),
             "call": tuning.MODEL_KERNEL_CALLS * machine.call
             + tuning.MODEL_UNIT_STEPS * units * cycle / 2
@@ -112,6 +114,30 @@ def of_bytes(size: float, threads: int, machine: Machine) -> float:
     """Return the seconds of so many bytes through the caches, as far as nothing hides them."""
     part = size / threads
     return tuning.MODEL_MEMORY_SHARE * part / machine.bandwidth(part)
+
+
+def copy_steps(problem: ConvProblem, values: float, width: int) -> float:
+    """Return the steps of copying so many values of a channel into a band, in rows of a width.
+
+    Whole vectors of a row are copied as such; padding, and what is left over, value by value.
+    """
+    rows, vector, columns = values / width, vector_values(problem), problem.columns
+    if problem.stride != (1, 1):
+        return tuning.MODEL_BAND_APART_STEPS * values + tuning.MODEL_BAND_ROW_STEPS * rows
+    padding = max(0, columns.before) + max(0, columns.after)
+    edge = min(width, padding + columns.size % vector)
+    return (
+        tuning.MODEL_BAND_STEPS * values
+        + (tuning.MODEL_BAND_ROW_STEPS + tuning.MODEL_BAND_EDGE_STEPS * edge) * rows
+    )
+
+
+def lone_vectors(vectors: int, panel: int) -> float:
+    """Return so many vectors of filters, where one that is alone in its panel counts for more.
+
+    Beside few filters a tile loads about a pixel for every multiply-add.
+    """
+    return vectors + (tuning.MODEL_LONE_VECTORS - 1 if vectors % panel == 1 else 0)
 
 
 def inside(axis: Axis) -> float:

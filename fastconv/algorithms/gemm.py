@@ -33,7 +33,7 @@ from .blocks import (
     more_rows,
 )
 from .compiled import Kernel, at_line, beyond_limit, kernel, vector_values
-from .costs import predicted
+from .costs import copy_steps, lone_vectors, predicted
 from .implementation import Accuracy, Plan, Prediction, Request
 
 if TYPE_CHECKING:
@@ -247,7 +247,10 @@ class _Filters(_Product):
     def _predicted_steps(self, problem: ConvProblem, blocks: Blocks) -> tuple[float, float]:
         pixels = problem.batch * problem.out_height * problem.out_width
         units = ceil_div(problem.out_height, blocks.rows) * ceil_div(problem.batch, blocks.images)
-        vectors = problem.groups * ceil_div(problem.out_channels_per_group, vector_values(problem))
+        panel = self._panel_filters(problem) // vector_values(problem)
+        vectors = problem.groups * lone_vectors(
+            ceil_div(problem.out_channels_per_group, vector_values(problem)), panel
+        )
         tiles = (pixels + tuning.MODEL_TILE_PIXELS * units) * vectors
         parts = ceil_div(problem.in_channels_per_group, blocks.channels)
         turn = pixels * problem.out_channels * tuning.MODEL_TURN_STEPS
@@ -297,10 +300,7 @@ def _band_width(problem: ConvProblem) -> int:
 def _band_steps(problem: ConvProblem, rows: int) -> float:
     """Return the steps of copying the band of so many rows of the output, of all channels."""
     values = band_bytes(problem, rows, 1) / problem.dtype.itemsize
-    apart = problem.stride != (1, 1)
-    each = tuning.MODEL_BAND_APART_STEPS if apart else tuning.MODEL_BAND_STEPS
-    runs = tuning.MODEL_BAND_ROW_STEPS * values / _band_width(problem)
-    return problem.in_channels_per_group * (each * values + runs)
+    return problem.in_channels_per_group * copy_steps(problem, values, _band_width(problem))
 
 
 def _efficiency(problem: ConvProblem) -> tuple[float, float]:

@@ -390,6 +390,8 @@ class _Im2col(Implementation):
 def _reached(operation: Operation, filters: int, taps: int, pixels: int) -> float:
     """Return the part of the BLAS's best rate that a product of matrices of this size reaches."""
     few, short, narrow = tuning.MODEL_PRODUCT_HALVES
+    if filters == 1:  # a product with a vector
+        few = tuning.MODEL_VECTOR_HALF
     return filters / (filters + few) * taps / (taps + short) * pixels / (pixels + narrow)
 
 

@@ -133,7 +133,8 @@ class _Loops(Implementation):
             {
                 "rows": share * runs * tuning.MODEL_RUN_LATENCIES * machine.latency,
                 "product": share * runs * each * step,
-                "memory": of_bytes(problem.bytes, threads, machine),
+                "memory": of_bytes(problem.bytes, threads, machine)
+                + share * _read_again(problem, machine),
                 "call": (tuning.MODEL_KERNEL_CALLS + waking) * machine.call,
             }
         )
@@ -163,10 +164,19 @@ class _Literal(_Study):
             {
                 "rows": starts * tuning.MODEL_LITERAL_ROW_LATENCIES * latency,
                 "product": products * tuning.MODEL_LITERAL_LATENCIES[plan.operation] * latency,
-                "memory": of_bytes(problem.bytes, 1, machine),
+                "memory": of_bytes(problem.bytes, 1, machine) + _read_again(problem, machine),
                 "call": tuning.MODEL_KERNEL_CALLS * machine.call,
             }
         )
+
+
+def _read_again(problem: ConvProblem, machine: Machine) -> float:
+    """Return the seconds of bringing an image into the caches again, for each filter of a group."""
+    image = problem.in_channels_per_group * problem.height * problem.width * problem.dtype.itemsize
+    if image <= tuning.MODEL_CACHE_BYTES:
+        return 0.0
+    times = problem.batch * problem.groups * (problem.out_channels_per_group - 1)
+    return tuning.MODEL_AGAIN_SHARE * times * image / machine.bandwidth(image)
 
 
 def _units(operation: Operation, problem: ConvProblem) -> int:

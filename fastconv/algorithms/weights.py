@@ -40,7 +40,7 @@ from .compiled import (
     steps,
     vector_values,
 )
-from .costs import predicted
+from .costs import copy_steps, lone_vectors, predicted
 from .implementation import Plan, Prediction, Request, Run
 from .slide import cannot_slide, rows_bytes
 
@@ -192,15 +192,15 @@ class _Weights(WeightsKernel):
         filters = ceil_div(problem.out_channels_per_group, blocks.filters)
         channels = ceil_div(problem.in_channels_per_group, blocks.channels)
         band = band_bytes(problem, blocks.rows, 1) / problem.dtype.itemsize
-        apart = problem.stride != (1, 1)
-        each = tuning.MODEL_BAND_APART_STEPS if apart else tuning.MODEL_BAND_STEPS
-        runs = tuning.MODEL_BAND_ROW_STEPS * band / problem.columns.padded
+        across = problem.columns
+        width = across.outputs + (across.kernel - 1) * across.dilation // across.stride
+        copied = copy_steps(problem, band, width)
         images = problem.batch * problem.groups
         weights = problem.out_channels * problem.taps * blocks.parts
         product, packed = self._predicted_steps(problem, blocks)
         return predicted(
             plan, machine, problem.groups * filters * channels * blocks.parts,
-            band=images * filters * rows * problem.in_channels_per_group * (each * band + runs),
+            band=images * filters * rows * problem.in_channels_per_group * copied,
             pack=images * channels * packed, product=images * product,
             turn=weights * self._sum_steps(),
         )  # fmt: skip
@@ -262,7 +262,9 @@ class _Filters(_Weights):
         return ceil_div(filters, vector) * vector
 
     def _predicted_steps(self, problem: ConvProblem, blocks: _Blocks) -> tuple[float, float]:
-        vectors = ceil_div(problem.out_channels_per_group, vector_values(problem))
+        panel = self._panel_filters(problem) // vector_values(problem)
+        whole = ceil_div(problem.out_channels_per_group, vector_values(problem))
+        vectors = lone_vectors(whole, panel)
         pixels = problem.out_height * problem.out_width
         rows = ceil_div(problem.out_height, blocks.rows)
         channels = ceil_div(problem.in_channels_per_group, blocks.channels)
@@ -270,7 +272,7 @@ class _Filters(_Weights):
         tiles = vectors * taps  # for a pixel; for each block of rows they are loaded and stored
         product = tiles * pixels / tuning.MODEL_WEIGHTS_FILTERS_PRODUCT
         product += tiles * rows * tuning.MODEL_WEIGHT_TILE_STEPS
-        return product, pixels * vectors * vector_values(problem) * tuning.MODEL_PACK_STEPS
+        return product, pixels * whole * vector_values(problem) * tuning.MODEL_PACK_STEPS
 
 
 class _Pixels(_Weights):
