@@ -246,6 +246,9 @@ POOL_GATHERED_TAPS = 49
 POOL_NUMPY_VALUES = 65536
 
 # ── the model: what predictions are made of, beside the rates of machine.py ────────────────────
+# Fitted to `python -m benchmarks sweep` of all three directions, one thread, float32 (a Zen 3 with
+# AVX2); a step is a multiply-add of whole vectors at the measured peak. None of them decides about
+# anything but what `explain` says.
 # Copies go at the rate of the second-level cache up to so many bytes, from so many on at that of
 # memory.
 MODEL_CACHE_BYTES, MODEL_MEMORY_BYTES = 512 * KIB, 32 * MIB
@@ -254,7 +257,8 @@ MODEL_CACHE_BYTES, MODEL_MEMORY_BYTES = 512 * KIB, 32 * MIB
 # found; and waking other threads. Steps of finding a unit.
 MODEL_CALLS, MODEL_KERNEL_CALLS, MODEL_WAKING_CALLS = 1.1, 0.53, 0.5
 MODEL_UNIT_STEPS = 600
-# The part of the time of bytes through the caches that no multiply-add hides.
+# Times that of copies: operands and result through the caches, whatever multiply-adds hide of it.
+# What is written is read first.
 MODEL_MEMORY_SHARE = 1.4
 
 # Steps of a value: into a band, of stride 1 or dealt out, with beginning a row of it; the same in

@@ -31,13 +31,13 @@ from benchmarks.sweep.tasks import SIDES, Side
 __all__ = ["run", "show"]
 
 TASKS = "benchmarks.sweep.tasks"
-ROUNDS, QUICK_ROUNDS = 8, 2
+ROUNDS, QUICK_ROUNDS = 5, 2
 # All problems come up so many times: a neighbour who was at work at one time may not be at another.
 PASSES, QUICK_PASSES = 2, 1
 # Who is reckoned to take longer, in seconds of a call, is not timed; and who has been at it for so
 # long after a few turns has no more.
 LONGEST_CALL, QUICK_LONGEST_CALL = 0.3, 0.03
-LONG_SECONDS, LONG_ROUNDS = 0.1, 3
+LONG_SECONDS, LONG_ROUNDS = 0.1, 2
 # What the machine does is measured again and again, as the times are; the best counts of either.
 RATES_EVERY = 10
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from benchmarks.measuring.files import ResultFile
@@ -98,16 +99,35 @@ class SweepResults(ResultFile):
     seconds: float = 0.0
 
     def points(self) -> list[Point]:
-        """Return the problems and directions of which anything was timed, in their order."""
+        """Return the problems and directions of which anything was timed, in their order.
+
+        Twins are one there, with the times of both.
+        """
         layers = {layer.name: layer for layer in self.problems}
         found: dict[tuple[str, Direction], list[SweepTiming]] = {}
-        for timing in self.timings:
-            if timing.times:
-                found.setdefault((timing.problem, timing.direction), []).append(timing)
+        for group in self._groups():
+            one = replace(
+                group[0],
+                times=[seconds for timing in group for seconds in timing.times],
+                chosen=any(timing.chosen for timing in group),
+            )
+            found.setdefault((one.problem, one.direction), []).append(one)
         return [
             Point(layers[name], direction, tuple(timings))
             for (name, direction), timings in found.items()
         ]
+
+    def twins(self) -> list[tuple[SweepTiming, SweepTiming]]:
+        """Return the pairs that run the same loops under two names, and so show the noise."""
+        return [pair for group in self._groups() for pair in pairwise(group)]
+
+    def _groups(self) -> Iterable[list[SweepTiming]]:
+        """Return what was timed, twins together: of whom the model says the same in each stage."""
+        found: dict[Any, list[SweepTiming]] = {}
+        for timing in _timed(self.timings):
+            key = timing.problem, timing.direction, timing.predicted, *timing.stages.items()
+            found.setdefault(key, []).append(timing)
+        return found.values()
 
     def by_kernel(self) -> dict[str, list[SweepTiming]]:
         """Return what was timed of each implementation."""

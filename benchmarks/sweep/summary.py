@@ -8,7 +8,15 @@ from typing import NamedTuple
 
 from benchmarks.sweep.results import Point, SweepResults, SweepTiming
 
-__all__ = ["CLOSE", "KernelError", "kernel_errors", "missed", "share_close", "worst_choices"]
+__all__ = [
+    "CLOSE",
+    "KernelError",
+    "kernel_errors",
+    "missed",
+    "noise",
+    "share_close",
+    "worst_choices",
+]
 
 # As fast as the fastest: within so much of its time.
 CLOSE = 0.05
@@ -30,6 +38,13 @@ class KernelError(NamedTuple):
 def share_close(losses: Sequence[float]) -> float:
     """Return the part of losses that are within `CLOSE`; 1 of none."""
     return sum(loss <= CLOSE for loss in losses) / len(losses) if losses else 1.0
+
+
+def noise(results: SweepResults) -> list[float]:
+    """Return by how much twins differ, who do the same: what this run cannot tell apart."""
+    return [
+        max(one.best, other.best) / min(one.best, other.best) - 1 for one, other in results.twins()
+    ]
 
 
 def missed(points: Sequence[Point]) -> list[tuple[float, Point]]:

@@ -17,6 +17,7 @@ from benchmarks.sweep.summary import (
     KernelError,
     kernel_errors,
     missed,
+    noise,
     share_close,
     worst_choices,
 )
@@ -40,6 +41,13 @@ def show(results: SweepResults, console: Console) -> None:
         f"{share_close([loss for loss, _ in named]):.0%} of them; "
         f"what auto takes is on {share_close([loss for loss, _ in worst_choices(points)]):.0%}."
     )
+    same = noise(results)
+    if same:
+        console.print(
+            f"The same loops under two names are within {CLOSE:.0%} of each other on "
+            f"{share_close(same):.0%} of {count(len(same), 'pair')}, {statistics.median(same):.0%} "
+            "apart in the median: what is below this is noise."
+        )
     _show_losses(console, "the model names", named, lambda point: point.named)
     _show_losses(console, "auto takes", worst_choices(points), lambda point: point.chosen)
     errors = kernel_errors(results)
@@ -56,18 +64,15 @@ def _show_losses(
     if not lost:
         return
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    for title, justify in (
-        ("problem", "left"), (verb, "left"), ("µs", "right"), ("predicted", "right"),
-        ("fastest", "left"), ("µs", "right"), ("predicted", "right"), ("loses", "right"),
-    ):  # fmt: skip
-        table.add_column(title, justify="right" if justify == "right" else "left")
+    for title in ("problem", verb, "µs", "fastest", "µs", "loses"):
+        table.add_column(title, justify="right" if title in ("µs", "loses") else "left")
     for loss, point in lost:
         taken, winner = of_point(point), point.winner
         assert taken is not None
         table.add_row(
             point.layer.name + MARKS[point.direction],
-            taken.kernel, _microseconds(taken.best), _microseconds(taken.predicted),
-            winner.kernel, _microseconds(winner.best), _microseconds(winner.predicted),
+            taken.kernel, _microseconds(taken.best),
+            winner.kernel, _microseconds(winner.best),
             f"{loss:.0%}",
         )  # fmt: skip
     console.print(table)

@@ -13,7 +13,7 @@ stages have the same names everywhere:
     product          the multiply-adds
     turn             sums brought into the order of the result, or spread over it
     rows             of plain loops: beginning each run of a row
-    memory           operands and result through the caches, as far as nothing hides it
+    memory           operands and result through the caches
     call             finding the kernel, its units, waking threads
 """
 
@@ -111,7 +111,7 @@ def of_winograd(
 
 
 def of_bytes(size: float, threads: int, machine: Machine) -> float:
-    """Return the seconds of so many bytes through the caches, as far as nothing hides them."""
+    """Return the seconds of so many bytes through the caches, each thread with its part."""
     part = size / threads
     return tuning.MODEL_MEMORY_SHARE * part / machine.bandwidth(part)
 

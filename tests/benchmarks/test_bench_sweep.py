@@ -146,6 +146,22 @@ def test_a_point_knows_who_won_and_whom_the_model_named() -> None:
     assert set(results.by_kernel()) == {"gemm", "im2col"}
 
 
+def test_twins_are_one_and_show_the_noise() -> None:
+    results = made_up_run(
+        timing("loops", 2.0, 1.0, 1.2),
+        timing("loops_rows", 2.0, 1.5, 1.1, chosen=True),
+        timing("im2col", 2.5, 1.05),
+    )
+    ((one, other),) = results.twins()
+    assert (one.backend, other.backend) == ("loops", "loops_rows")
+    assert summary.noise(results) == [pytest.approx(0.1)]
+    (point,) = results.points()
+    assert [len(timing.times) for timing in point.timings] == [4, 1]
+    assert point.chosen is point.winner is point.named
+    assert len(results.timings[0].times) == 2
+    assert "within 5% of each other on 0% of 1 pair, 10% apart" in " ".join(shown(results).split())
+
+
 def test_losses_within_a_twentieth_are_none() -> None:
     assert summary.share_close([0.0, 0.05, 0.051, 1.0]) == 0.5
     assert summary.share_close([]) == 1
@@ -182,7 +198,7 @@ def test_the_table_lists_what_was_missed_and_what_failed() -> None:
     assert "MemoryError [no room]" in text
     assert "1 problem, 2 threads" in text
     assert "within 5% of it, on 0% of them; what auto takes is on 0%." in text
-    assert "plain gemm 1500 1000 im2col 1000 1300 50%" in text
+    assert "plain gemm 1500 im2col 1000 50%" in text
     assert "Predictions are off by 32% in the median" in text
     assert "gemm 1 33% -33% 0.67× plain" in text
     assert "loses" not in shown(made_up_run(timing("gemm", 1.0, 1.0, chosen=True)))
