@@ -36,7 +36,6 @@ from ..problem.slices import add, assign
 from .implementation import (
     Chooser,
     Implementation,
-    Operation,
     Plan,
     Prediction,
     Refusal,
@@ -353,8 +352,6 @@ class _Im2col(Implementation):
     def predict(self, plan: Plan, machine: Machine) -> Prediction:
         """Return it for the columns, a copy for each tap of a tile, and the BLAS's products."""
         problem, operation = plan.piece.problem, plan.operation
-        filters, taps = problem.out_channels_per_group, problem.taps
-        pixels = problem.out_height * problem.out_width
         sizes = _tile_sizes(problem, column_buffer_limit())
         extents = _loop_extents(problem)
         counts = [-(-extent // size) for extent, size in zip(extents, sizes, strict=True)]
@@ -362,7 +359,7 @@ class _Im2col(Implementation):
         products = problem.batch * problem.groups * math.prod(counts[2:])  # of matrices
         columns = 0.0
         if not problem.is_pointwise:
-            values = problem.batch * problem.groups * taps * pixels
+            values = problem.im2col_bytes // problem.dtype.itemsize
             size = min(values, math.prod(sizes)) * problem.dtype.itemsize
             rows = values / min(problem.out_width, sizes[3])  # that NumPy copies one by one
             kind = tuning.MODEL_COLUMN_COPIES[operation]
@@ -375,24 +372,32 @@ class _Im2col(Implementation):
         return Prediction(
             {
                 "columns": columns,
-                "product": problem.flops
-                / machine.product[problem.dtype.name]
-                / _reached(operation, filters, taps, pixels),
-                "memory": tuning.MODEL_MEMORY_SHARE
-                * problem.bytes
+                "product": _product_seconds(plan, machine),
+                "memory": tuning.MODEL_MEMORY_SHARE * problem.bytes
                 / machine.bandwidth(problem.bytes),
                 "call": machine.operation
                 * (products * tuning.MODEL_PRODUCT_OPERATIONS + tuning.MODEL_IM2COL_OPERATIONS),
             }
-        )
+        )  # fmt: skip
 
 
-def _reached(operation: Operation, filters: int, taps: int, pixels: int) -> float:
-    """Return the part of the BLAS's best rate that a product of matrices of this size reaches."""
+def _product_seconds(plan: Plan, machine: Machine) -> float:
+    """Return the seconds of the BLAS's products.
+
+    With a single filter or tap they read a matrix once, or write it, where what is summed over is
+    single. Else they reach, the larger the matrices are, the more of the best rate.
+    """
+    problem = plan.piece.problem
+    filters, taps = problem.out_channels_per_group, problem.taps
+    pixels = problem.out_height * problem.out_width
+    if min(filters, taps) == 1:
+        size = max(filters, taps) * pixels * problem.dtype.itemsize
+        summed = {"forward": taps, "input-grad": filters, "weight-grad": pixels}[plan.operation]
+        copies = tuning.MODEL_VECTOR_WRITES if summed == 1 else tuning.MODEL_VECTOR_READS
+        return problem.batch * problem.groups * copies * size / machine.bandwidth(size)
     few, short, narrow = tuning.MODEL_PRODUCT_HALVES
-    if filters == 1:  # a product with a vector
-        few = tuning.MODEL_VECTOR_HALF
-    return filters / (filters + few) * taps / (taps + short) * pixels / (pixels + narrow)
+    reached = filters / (filters + few) * taps / (taps + short) * pixels / (pixels + narrow)
+    return problem.flops / machine.product[problem.dtype.name] / reached
 
 
 IM2COL = _Im2col()
