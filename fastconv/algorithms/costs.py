@@ -61,20 +61,26 @@ def share_of(units: int, threads: int) -> float:
     return -(-units // threads) / units
 
 
-def predicted(plan: Plan, machine: Machine, units: int, **steps: float) -> Prediction:
+def predicted(
+    plan: Plan, machine: Machine, units: int, *, strips: int = 1, **steps: float
+) -> Prediction:  # fmt: skip
     """Return the prediction of a compiled kernel.
 
     Parameters
     ----------
     units : int
         How many there are, of about the same size.
+    strips : int
+        In how many a row is read, one down the whole image after the other: what each finds of a
+        row is not what the processor expects next.
     **steps : float
         Stage → steps, of all units together.
     """
     problem, threads = plan.piece.problem, thread_count(plan)
     step, share = step_seconds(problem, machine), share_of(units, threads)
     stages = {name: count * step * share for name, count in steps.items() if count}
-    stages["memory"] = of_bytes(problem.bytes, threads, machine)
+    passes = 1 + tuning.MODEL_STRIP_PASSES * (strips - 1)
+    stages["memory"] = passes * of_bytes(problem.bytes, threads, machine)
     stages["call"] = (
         tuning.MODEL_KERNEL_CALLS * machine.call
         + tuning.MODEL_UNIT_STEPS * units * step * share
