@@ -7,6 +7,7 @@
     python -m benchmarks gallery                what each filter does, as a picture
     python -m benchmarks lenet                  a whole network on real digits: lenet/
     python -m benchmarks pooling                poolings beside PyTorch's: pooling/
+    python -m benchmarks sweep                  the model beside the clock: sweep/
     pytest benchmarks/                          the same layers under pytest-benchmark
 
 The way of a run, room by room::

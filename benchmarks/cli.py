@@ -33,6 +33,8 @@ from benchmarks.problems.layers import LAYERS
 from benchmarks.problems.presets import DEFAULT, FULL, QUICK, Preset
 from benchmarks.reporting import charts, compare, report, sentences
 from benchmarks.reporting.terminal import Terminal
+from benchmarks.sweep import command as sweep
+from benchmarks.sweep.results import SweepResults
 
 RESULTS_FOLDER = Path(__file__).parent / "results"
 REPORT_FILE = "report.html"
@@ -120,7 +122,7 @@ def _compare(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     """Show an earlier run again, by what its file says that it is."""
     path: Path = options.results
-    results = load(path, Results, ImageResults, LenetResults, PoolingResults)
+    results = load(path, Results, ImageResults, LenetResults, PoolingResults, SweepResults)
     if isinstance(results, Results):
         return _write_report(results, path.parent, options)
     if options.picture:
@@ -129,6 +131,8 @@ def _report(options: argparse.Namespace) -> int:
         return images.write_page(results, path.parent)
     if isinstance(results, LenetResults):
         return lenet.write_page(results, path.parent)
+    if isinstance(results, SweepResults):
+        return sweep.show(results, path)
     assert isinstance(results, PoolingResults)
     return pooling.show(results, path)
 
@@ -152,6 +156,14 @@ def _lenet(options: argparse.Namespace) -> int:
 
 def _pooling(options: argparse.Namespace) -> int:
     return pooling.run(_folder(options, "-pooling"), options.threads, options.seconds)
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    swept = [direction for direction in options.direction if direction != "step"]
+    if not swept:
+        raise UsageError("--direction: sweep takes single operations, not step")
+    folder = _folder(options, "-sweep")
+    return sweep.run(folder, options.threads, swept, quick=options.quick)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -239,6 +251,25 @@ def _parser() -> argparse.ArgumentParser:
     pools.add_argument(
         "--seconds", type=positive_float, default=30.0, help="for all of it (default: %(default)g)"
     )
+    sweeping = commands.add_parser(
+        "sweep",
+        help="predict and time every backend on problems of all sizes; writes sweep.json",
+        description="Every backend that is able, on 120 problems of all sizes, beside what the "
+        "model in explain() predicts. Shows how often it names the fastest, how far off it is, and "
+        "how often auto takes the fastest; writes sweep.json, and prints its path as the last "
+        "line. About four minutes for each direction.",
+    )
+    sweeping.set_defaults(run=_sweep, takes=("threads", "output", "quick", "direction"))
+    _add_common(sweeping, "sweep")
+    _add_quick(sweeping, "a few problems, to see that it works; in seconds")
+    sweeping.add_argument(
+        "--direction",
+        type=directions,
+        default=argparse.SUPPRESS,
+        metavar="NAMES",
+        help="forward, input-grad, weight-grad, several separated by commas, or all "
+        "(default: forward)",
+    )
     return parser
 
 
@@ -251,8 +282,8 @@ def _add_earlier_runs(commands: Any) -> None:
         "report",
         help="draw the report of an earlier run again",
         description="Draws the page of an earlier run again, beside its file, or shows its table: "
-        "of layers, images, lenet or pooling, as the file says. The newest full runs of `images` "
-        "and `lenet` below benchmarks/results have a section in the report of layers.",
+        "of layers, images, lenet, pooling or sweep, as the file says. The newest full runs of "
+        "`images` and `lenet` below benchmarks/results have a section in the report of layers.",
     )
     reporting.set_defaults(run=_report, takes=("picture",))
     reporting.add_argument("results", type=Path, metavar="results.json")

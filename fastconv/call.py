@@ -20,8 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from .algorithms.implementation import Operation, Plan, Run
+from . import tuning
+from .algorithms.implementation import Operation, Plan, Prediction, Run
 from .levels import Level
+from .machine import Machine
 from .mending import mender
 from .planning import check_name, plan
 from .problem import ConvProblem, TransposedProblem
@@ -110,6 +112,16 @@ class Call:
         if self.operation == "input-grad":
             return padded + scratch
         return padded + max(scratch, pad_bytes(problem.x_shape, problem.padding, itemsize))
+
+    def predict(self, machine: Machine) -> Prediction:
+        """Return how long the call is reckoned to take on a machine, by stage."""
+        found = Prediction({"call": tuning.MODEL_CALLS * machine.call})
+        if self.problem.is_empty:
+            return found
+        if self._task is not self.problem:
+            size = 2 * math.prod(self._task.x_shape) * self.problem.dtype.itemsize
+            found = Prediction({"pad": size / machine.bandwidth(size)}) + found
+        return self.plan().predict(machine) + found
 
     def __call__(
         self, first: Array, second: Array, prepared: Array | None = None, bias: Array | None = None,

@@ -16,7 +16,8 @@ from .algorithms.im2col import column_buffer_bytes, column_buffer_limit
 from .algorithms.implementation import Accuracy, Operation, Plan
 from .call import Call
 from .levels import Level, level_of
-from .planning import check_name, refusals
+from .machine import the_machine
+from .planning import check_name, refusals, usable_families
 from .problem import ConvProblem
 from .problem.activation import Activation, mask_bytes
 from .problem.arguments import Pair, parse_bool, shown
@@ -24,6 +25,9 @@ from .problem.padding import Padding, PaddingMode
 from .threads import threads_for
 
 __all__ = ["Explanation", "explain"]
+
+# A stage that takes less of the time is not mentioned.
+LEAST_SHARE = 0.02
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,13 @@ class Explanation:
     accuracy : Accuracy
         What is promised of every sum: ``growth``, ``typical``, ``componentwise``,
         ``exact_on_integers``.
+    predicted : float
+        Seconds that a call is reckoned to take here, by what this machine's processor, caches and
+        BLAS were measured to do when the first prediction was asked for.
+    stages : dict of str to float
+        The seconds by stage, those of the slowest thread: ``product``, ``pack``, ``call``, ....
+    predictions : dict of str to float
+        Seconds by backend, of all that are able to.
     """
 
     problem: ConvProblem
@@ -68,6 +79,9 @@ class Explanation:
     scratch_bytes: int
     threads: int | None
     accuracy: Accuracy
+    predicted: float
+    stages: dict[str, float]
+    predictions: dict[str, float]
 
     def __str__(self) -> str:
         """Return a page for reading."""
@@ -98,6 +112,8 @@ class Explanation:
                 if self.blocks else ""
             )),
             *(("piece", piece) for piece in self.pieces),
+            ("predicted", self._prediction()),
+            *([("others", others)] if (others := self._others()) else []),
             ("scratch", _binary(self.scratch_bytes)),
             ("accuracy", _promise(self.accuracy, self.direction)),
             *((f"not {name}", reason) for name, reason in self.refusals.items()),
@@ -109,6 +125,24 @@ class Explanation:
         )
 
     __repr__ = __str__
+
+    def _prediction(self) -> str:
+        """Return the time, and of its stages those that are worth a mention."""
+        where = "NumPy" if self.threads is None else _count(self.threads, "thread")
+        longest = sorted(self.stages.items(), key=lambda stage: -stage[1])
+        told = [
+            f"{name} {_time(seconds)}"
+            for name, seconds in longest
+            if seconds >= LEAST_SHARE * self.predicted
+        ]
+        return f"{_time(self.predicted)} on {where}: {', '.join(told)}"
+
+    def _others(self) -> str:
+        """Return what the other backends would take, the fastest first."""
+        others = sorted(self.predictions.items(), key=lambda other: other[1])
+        return ", ".join(
+            f"{name} {_time(seconds)}" for name, seconds in others if name != self.backend
+        )
 
 
 def explain(
@@ -148,8 +182,8 @@ def explain(
     -------
     Explanation
         Prints as a page: the problem, its work and traffic, im2col's buffer, the backend chosen,
-        its kernel and, where the problem is cut up, those of the pieces, and for each other backend
-        why not.
+        its kernel and, where the problem is cut up, those of the pieces, what a call and its stages
+        are reckoned to take, and for each other backend how long it would take and why not.
 
     Raises
     ------
@@ -193,6 +227,8 @@ def explain(
         mask = mask_bytes(problem.activation, values) - call.result_bytes
         held = values * problem.dtype.itemsize + max(held, mask)
     leaf = plan.leaf
+    machine = the_machine()
+    prediction = call.predict(machine)
     threads = threads_for(problem.flops)
     return Explanation(
         problem,
@@ -205,7 +241,28 @@ def explain(
         held,
         plan.threads,
         plan.accuracy,
+        prediction.seconds,
+        prediction.stages,
+        {plan.family: prediction.seconds}
+        | _others(direction, problem, plan.family, level, prepared=prepared),
     )
+
+
+def _others(
+    direction: Operation, problem: ConvProblem, chosen: str, level: Level, *, prepared: bool
+) -> dict[str, float]:  # fmt: skip
+    """Return the seconds that the other families are reckoned to take, of those that are able."""
+    found = {}
+    for family in usable_families():
+        if family.name != chosen:
+            try:
+                call = Call(
+                    direction, problem, family.name, level, given_4d=True, prepared=prepared
+                )
+            except ValueError:  # it is not able to, as `refusals` says
+                continue
+            found[family.name] = call.predict(the_machine()).seconds
+    return found
 
 
 def _tree(plan: Plan, indent: str = "") -> Iterator[str]:
@@ -226,6 +283,13 @@ def _promise(accuracy: Accuracy, direction: Operation) -> str:
         f"{accuracy.typical:g}·√(n + 2)·u of its size"
         + (", exact on integers" if accuracy.exact_on_integers else "")
     )
+
+
+def _time(seconds: float) -> str:
+    for unit, name in ((1.0, "s"), (1e-3, "ms")):
+        if seconds >= unit:
+            return f"{seconds / unit:.3g} {name}"
+    return f"{1e6 * seconds:.3g} µs"
 
 
 def _binary(count: float) -> str:

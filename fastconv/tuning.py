@@ -248,3 +248,93 @@ POOL_FEWEST_ROWS = 16
 POOL_GATHERED_TAPS = 49
 # What NumPy takes at a time lies in the second-level cache.
 POOL_NUMPY_VALUES = 65536
+
+# ── the model: what predictions are made of, beside the rates of machine.py ────────────────────
+# Fitted to `python -m benchmarks sweep` of all three directions, one thread, float32 (a Zen 3 with
+# AVX2); a step is a multiply-add of whole vectors at the measured peak. None of them decides about
+# anything but what `explain` says.
+# Copies go at the rate of the second-level cache up to so many bytes, from so many on at that of
+# memory.
+MODEL_CACHE_BYTES, MODEL_MEMORY_BYTES = 512 * KIB, 32 * MIB
+
+# In the time of the smallest call: a call, and each kernel in it, whose scratch and units are to be
+# found; and waking other threads. Steps of finding a unit.
+MODEL_CALLS, MODEL_KERNEL_CALLS, MODEL_WAKING_CALLS = 1.3, 0.44, 0.5
+MODEL_UNIT_STEPS = 660
+# Times that of copies: operands and result through the caches, whatever multiply-adds hide of it.
+# What is written is read first.
+MODEL_MEMORY_SHARE = 1.4
+
+# Steps of a value: into a band, of stride 1 or dealt out, with beginning a row of it; the same in
+# whole vectors; of a weight into a panel, as it lies or from planes; spread over every so-and-so-
+# many-th column.
+MODEL_BAND_STEPS, MODEL_BAND_APART_STEPS, MODEL_BAND_ROW_STEPS = 0.5, 1.4, 22.0
+MODEL_BAND_EDGE_STEPS = 0.22
+MODEL_LINED_STEPS, MODEL_LINED_APART_STEPS = 1.4, 2.1
+MODEL_PACK_STEPS, MODEL_PACK_FAR_STEPS, MODEL_PACK_PIXELS_STEPS = 1.5, 3.6, 5.0
+MODEL_SPREAD_STEPS = 5.0
+
+# gemm: pixels that tiles hang over, what is reached of the peak, steps of adding a tile's part of
+# the taps to the others, and of turning a sum over.
+MODEL_TILE_PIXELS = 7.5
+MODEL_FILTERS_PRODUCT = 0.9
+MODEL_PART_STEPS = 9.0
+MODEL_LONE_VECTORS = 1.3
+MODEL_TURN_STEPS = 0.077
+# gemm_pixels: vectors that tiles hang over, steps of what is left of a tile's filters, and of a
+# vector that is stored, or moved value by value where rows end.
+MODEL_TILE_VECTORS = 1.5
+MODEL_FEW_FILTERS_STEPS = {1: 1.5, 2: 3.6, 3: 5.3}
+MODEL_PIXELS_PRODUCT = 0.85
+MODEL_STORE_STEPS, MODEL_MOVE_STEPS = 1.2, 4.4
+
+# Stencils: what is reached of the peak, by stride; steps of a row of a strip, of beginning one, of
+# storing a vector.
+MODEL_SLIDE_PRODUCT = {1: 0.59, 2: 0.35}
+MODEL_SLIDE_ROW_STEPS = {1: 0.77, 2: 8.6}
+# Times more that the image takes through the caches for each further strip of a row.
+MODEL_STRIP_PASSES = 0.11
+MODEL_STRIP_STEPS = 33.0
+MODEL_SPREAD_PRODUCT, MODEL_SPREAD_PAIR_STEPS = 0.75, 11.0
+MODEL_SQUARE_PRODUCT, MODEL_ANY_PRODUCT, MODEL_STENCIL_VECTOR_STEPS = 0.44, 0.23, 0.58
+MODEL_PLANE_STEPS, MODEL_CHANNELS_PRODUCT, MODEL_PLANE_BACK_STEPS = 0.26, 0.92, 36.0
+MODEL_STRIP_VALUE_STEPS, MODEL_PACK_SHIFTED_STEPS = 0.069, 2.0
+MODEL_LARGE_PRODUCT, MODEL_LARGE_TILE_STEPS = 0.64, 3.3
+
+# Times the cycles by which winograd is chosen: those of its product and of what it transforms.
+MODEL_WINOGRAD_PRODUCT = {"forward": 1.3, "weight-grad": 0.91}
+MODEL_WINOGRAD_WEIGHTS = {"forward": 0.59, "weight-grad": 0.92}
+MODEL_WINOGRAD_IMAGES = {"forward": 0.67, "weight-grad": 1.0}
+
+# Gradients of weights: parts of the peak; steps of a tile's sums loaded and stored, of a run of
+# pixels begun, of a sum turned over, and of one whose lanes are added up.
+MODEL_WEIGHTS_FILTERS_PRODUCT, MODEL_WEIGHTS_PIXELS_PRODUCT = 0.94, 0.88
+MODEL_FEW_WEIGHTS_STEPS = {1: 1.7, 2: 2.9, 3: 3.5}
+MODEL_WEIGHT_TILE_STEPS, MODEL_WEIGHT_RUN_STEPS = 1.9, 2.2
+MODEL_WEIGHT_STEPS, MODEL_WEIGHT_LANES_STEPS = 0.98, 20.0
+MODEL_SLIDE_WEIGHTS_PRODUCT = {1: 0.47, 2: 0.26}
+
+# gemm_scatter: steps of a run of columns added to the result.
+MODEL_SCATTER_STEPS = 4.0
+
+# Plain loops: latencies of an addition for each run of a row that is begun, or row of a kernel, or
+# product in a chain of them; steps of a vector of a run, or of a value where a stride lies between.
+MODEL_RUN_LATENCIES = 5.0
+MODEL_RUN_VECTOR_STEPS = {"forward": 2.6, "input-grad": 2.9, "weight-grad": 3.9}
+MODEL_RUN_VALUE_STEPS = {"forward": 1.4, "input-grad": 2.0, "weight-grad": 2.5}
+MODEL_AGAIN_SHARE = 0.58
+MODEL_LITERAL_ROW_LATENCIES = 1.5
+MODEL_LITERAL_LATENCIES = {"forward": 0.83, "input-grad": 1.9, "weight-grad": 0.68}
+
+# im2col: copies that a value of the columns takes, of stride 1 and apart; NumPy's operations for a
+# row that it copies, for a tap of a tile, a product, and all else; the filters, taps and pixels
+# with which a product reaches half of what the BLAS does at its best; and the copies that reading a
+# matrix takes for a product with a vector, or writing it, for one of two vectors.
+MODEL_COLUMN_COPIES = {"forward": 1.6, "input-grad": 3.3, "weight-grad": 1.5}
+MODEL_COLUMN_STRIDED = 2.2
+MODEL_COLUMN_ROW_OPERATIONS = 0.013
+MODEL_COLUMN_OPERATIONS = 13.0
+MODEL_PRODUCT_OPERATIONS = 0.18
+MODEL_IM2COL_OPERATIONS = 82.0
+MODEL_PRODUCT_HALVES = (11.0, 15.0, 35.0)
+MODEL_VECTOR_READS, MODEL_VECTOR_WRITES = 0.4, 21.0

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 from numpy.typing import NDArray
 
 import fastconv
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
-from fastconv import isa, planning
-from fastconv.algorithms.implementation import Accuracy, Operation, Plan, Refusal
+from fastconv import isa, machine, planning
+from fastconv.algorithms.implementation import Accuracy, Operation, Plan, Prediction, Refusal
+from fastconv.call import Call
+from fastconv.machine import Machine
 from fastconv.problem import ConvProblem
 
 # The operations that a direction is made of.
@@ -35,6 +38,87 @@ class Backend:
 def backends() -> list[Backend]:
     """Return the backends that are usable on this machine, in order of choice."""
     return [Backend(family.name, family.summary) for family in planning.usable_families()]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A backend that is able to do a problem."""
+
+    backend: str
+    kernel: str
+    chosen: bool
+    """Whether it is what ``backend="auto"`` takes."""
+    planned: Call
+
+    def predict(self, rates: Machine) -> Prediction:
+        """Return what the model says of a call, on a machine of such rates."""
+        return self.planned.predict(rates)
+
+    def ready(self, first: NDArray[Any], second: NDArray[Any]) -> Callable[[], object]:
+        """Return a call with arrays of the problem, and a result that is written again and again.
+
+        The arrays are what the operation is computed from: `operands`.
+        """
+        out = self.planned(first, second)
+        return lambda: self.planned(first, second, None, None, out)
+
+
+def version() -> str:
+    return fastconv.__version__
+
+
+def measure() -> Machine:
+    """Return what this machine does, as the model would measure it now."""
+    return machine.measure()
+
+
+def candidates(layer: Layer, direction: Direction, *, on_blas: bool) -> list[Candidate]:
+    """Return the backends that are able to do a problem.
+
+    Parameters
+    ----------
+    direction
+        One operation.
+    on_blas
+        Whether those on the threads of NumPy's BLAS, or those on others. "auto" is among them only
+        where its plan is not that of a family.
+    """
+    problem, operation = _problem(layer), cast("Operation", direction)
+    auto = _call(operation, problem, "auto")
+    assert auto is not None  # im2col does everything
+    families = planning.usable_families()
+    blas = {family.name for family in families if family.threading == "blas"}
+    calls = {family.name: _call(operation, problem, family.name) for family in families}
+    found, is_of_family = [], False
+    for name, call in {**calls, "auto": auto}.items():
+        if call is None or (name == "auto" and is_of_family):
+            continue
+        chosen = _kernels(call.plan()) == _kernels(auto.plan())
+        is_of_family = is_of_family or chosen
+        if (name in blas) == on_blas:
+            found.append(Candidate(name, call.plan().leaf.implementation.name, chosen, call))
+    return found
+
+
+def operands(layer: Layer, direction: Direction) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return random arrays that an operation is computed from."""
+    problem, rng = _problem(layer), np.random.default_rng(0)
+    x, weight, y = problem.x_shape, problem.weight_shape, problem.output_shape
+    shapes = {"forward": (x, weight), "input-grad": (y, weight), "weight-grad": (y, x)}[direction]
+    first, second = (rng.standard_normal(shape, np.float32) for shape in shapes)
+    return first, second
+
+
+def _call(operation: Operation, problem: ConvProblem, backend: str) -> Call | None:
+    try:
+        return Call(operation, problem, backend, fastconv.get_accuracy(), given_4d=True)
+    except ValueError:  # it is not able to
+        return None
+
+
+def _kernels(plan: Plan) -> tuple[object, ...]:
+    """Return what runs, for a comparison: the kernels of all pieces, and their blocks."""
+    return plan.implementation.name, plan.blocks, *map(_kernels, plan.pieces)
 
 
 def promise(

@@ -31,13 +31,16 @@ class ResultFile:
     """What the file is called in the folder of its run."""
     KIND: ClassVar[str]
     FORMAT: ClassVar[int]
+    INDENT: ClassVar[int | None] = 1
+    """Of the file; None for one that is too long to be read by people."""
     PARTS: ClassVar[Mapping[str, Callable[..., Any]]]
     """Each field that is a list of objects, and what makes one of them."""
 
     def save(self, folder: Path) -> None:
         """Write the file of the run into its folder."""
         fields = {"kind": self.KIND, "format": self.FORMAT, **asdict(self)}
-        text = json.dumps(fields, indent=1, ensure_ascii=False)
+        separators = (",", ":") if self.INDENT is None else None
+        text = json.dumps(fields, indent=self.INDENT, separators=separators, ensure_ascii=False)
         (folder / self.FILE).write_text(text + "\n", "utf-8")
 
 

@@ -15,13 +15,13 @@ from itertools import product
 from .. import tuning
 from ..problem import Axis, ConvProblem, OutputView, Piece, WeightsView
 from ..problem.axis import Span
-from .decomposition import Bare, plan_pieces
-from .implementation import Chooser, Implementation, Plan, Refusal, Request
+from .decomposition import Bare, Decomposition, plan_pieces
+from .implementation import Chooser, Plan, Refusal, Request
 
 __all__ = ["BY_PADDING"]
 
 
-class _ByPadding(Implementation):
+class _ByPadding(Decomposition):
     """Forward passes, and phases of an input gradient, which are some too."""
 
     name = "by_padding"

@@ -17,13 +17,13 @@ from itertools import product
 from .. import tuning
 from ..problem import Axis, ConvProblem, OutputView, Piece, WeightsView
 from ..problem.axis import Phase
-from .decomposition import Bare, plan_pieces
-from .implementation import Chooser, Implementation, Plan, Refusal, Request
+from .decomposition import Bare, Decomposition, plan_pieces
+from .implementation import Chooser, Plan, Refusal, Request
 
 __all__ = ["BY_STRIDE"]
 
 
-class _ByStride(Implementation):
+class _ByStride(Decomposition):
     """Input gradients, and so transposed convolutions."""
 
     name = "by_stride"

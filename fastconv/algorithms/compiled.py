@@ -127,9 +127,10 @@ class Kernel(Implementation):
         description = Description(self.entry, request.piece, blocks)
         made = kernel(self.compiled)(description)
         run, scratch_bytes = self.make_run(made, description, request.threads)
+        prepare = self.make_prepare(request.piece)
         return Plan(
-            self, request.piece, request.threads, run, scratch_bytes, blocks,
-            self.make_prepare(request.piece),
+            self, request.piece, request.threads, run, scratch_bytes, blocks, prepare,
+            operation=request.operation, prepared=request.prepared and prepare is not None,
         )  # fmt: skip
 
     @abstractmethod

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from .. import tuning
 from ..problem import Piece
 from ..problem.activation import Activation, activate
 from ..problem.operands import Array
 from ..problem.slices import assign
 from ..threads import worth_waking
-from .implementation import Chooser, Implementation, Plan, Refusal, Request, Run
+from .implementation import (
+    Chooser,
+    Implementation,
+    Plan,
+    Prediction,
+    Refusal,
+    Request,
+    Run,
+)
 
-__all__ = ["Bare", "plan_pieces"]
+if TYPE_CHECKING:
+    from ..machine import Machine
+
+__all__ = ["Bare", "Decomposition", "plan_pieces"]
+
+
+class Decomposition(Implementation):
+    """A way to cut a problem up, which takes what its pieces take."""
+
+    def predict(self, plan: Plan, machine: Machine) -> Prediction:
+        """Return what the pieces take, one after the other, and beginning with them."""
+        begun = Prediction({"call": tuning.MODEL_KERNEL_CALLS * machine.call})
+        return sum((piece.predict(machine) for piece in plan.pieces), begun)
 
 
 class Bare(NamedTuple):
@@ -58,6 +79,8 @@ def plan_pieces(
         max((plan.scratch_bytes for plan in plans), default=0),
         prepare=plans[0].prepare if alone else None,
         pieces=tuple(plans),
+        operation=request.operation,
+        prepared=request.prepared and alone,
     )
 
 

@@ -17,6 +17,7 @@ a row: benchmarks/STUDY.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from .. import tuning
 from ..problem import ConvProblem, Piece
@@ -32,7 +33,11 @@ from .blocks import (
     more_rows,
 )
 from .compiled import Kernel, at_line, beyond_limit, kernel, vector_values
-from .implementation import Accuracy, Plan, Request
+from .costs import copy_steps, lone_vectors, predicted
+from .implementation import Accuracy, Plan, Prediction, Request
+
+if TYPE_CHECKING:
+    from ..machine import Machine
 
 __all__ = ["GEMM_FILTERS", "GEMM_PIXELS", "direct_cycles"]
 
@@ -153,6 +158,34 @@ class _Product(Kernel):
         """Return the cycles of a unit's products and of what comes with them."""
         raise NotImplementedError
 
+    def predict(self, plan: Plan, machine: Machine) -> Prediction:
+        """Return it for bands and panels, which every unit makes, and products with idle lanes."""
+        piece, blocks = plan.piece, plan.blocks
+        problem = piece.problem
+        rows, images = (
+            ceil_div(problem.out_height, blocks.rows),
+            ceil_div(problem.batch, blocks.images),
+        )
+        filters = ceil_div(problem.out_channels_per_group, blocks.filters)
+        bands = problem.batch * rows * filters  # of a group
+        weights = 0 if plan.prepared else images * rows * problem.out_channels * problem.taps
+        outputs = problem.batch * problem.out_channels * problem.out_height * problem.out_width
+        spread = 0 if piece.output is None else tuning.MODEL_SPREAD_STEPS * outputs
+        product, turn = self._predicted_steps(problem, blocks)
+        return predicted(
+            plan, machine, images * rows * filters * problem.groups,
+            band=problem.groups * bands * _band_steps(problem, blocks.rows),
+            pack=weights * self._packing_steps(piece), product=product, turn=turn + spread,
+        )  # fmt: skip
+
+    def _packing_steps(self, piece: Piece) -> float:
+        """Return the steps of bringing a weight into a panel."""
+        return tuning.MODEL_PACK_STEPS if piece.weights is None else tuning.MODEL_PACK_FAR_STEPS
+
+    def _predicted_steps(self, problem: ConvProblem, blocks: Blocks) -> tuple[float, float]:
+        """Return the steps of all products, and of bringing the sums into the result."""
+        raise NotImplementedError
+
     def make_prepare(self, piece: Piece) -> Callable[[Array], Array] | None:
         if piece.is_whole:
             return lambda weight: self._pack(piece.problem, weight)
@@ -211,6 +244,19 @@ class _Filters(_Product):
         packing = tuning.PACKING_CYCLES * filters * problem.taps
         return (pixels + 3) * vectors * problem.taps + 0.3 * pixels * filters + packing
 
+    def _predicted_steps(self, problem: ConvProblem, blocks: Blocks) -> tuple[float, float]:
+        pixels = problem.batch * problem.out_height * problem.out_width
+        units = ceil_div(problem.out_height, blocks.rows) * ceil_div(problem.batch, blocks.images)
+        panel = self._panel_filters(problem) // vector_values(problem)
+        vectors = problem.groups * lone_vectors(
+            ceil_div(problem.out_channels_per_group, vector_values(problem)), panel
+        )
+        tiles = (pixels + tuning.MODEL_TILE_PIXELS * units) * vectors
+        parts = ceil_div(problem.in_channels_per_group, blocks.channels)
+        turn = pixels * problem.out_channels * tuning.MODEL_TURN_STEPS
+        begun = tuning.MODEL_PART_STEPS * parts * tiles
+        return tiles * problem.taps / tuning.MODEL_FILTERS_PRODUCT + begun, turn
+
 
 class _Pixels(_Product):
     """Pixels in the lanes."""
@@ -225,11 +271,36 @@ class _Pixels(_Product):
         vectors = ceil_div(rows * _band_width(problem), vector_values(problem)) + 1
         return images * vectors * filters * problem.taps + 0.1 * filters * problem.taps
 
+    def _packing_steps(self, piece: Piece) -> float:
+        return tuning.MODEL_PACK_PIXELS_STEPS
+
+    def _predicted_steps(self, problem: ConvProblem, blocks: Blocks) -> tuple[float, float]:
+        vector, width = vector_values(problem), _band_width(problem)
+        rows = ceil_div(problem.out_height, blocks.rows)
+        positions = problem.out_height * width - rows * (width - problem.out_width)
+        vectors = positions / vector + rows * tuning.MODEL_TILE_VECTORS
+        filters, rest = divmod(problem.out_channels_per_group, self._panel_filters(problem))
+        rest_steps = tuning.MODEL_FEW_FILTERS_STEPS.get(rest, rest)
+        lanes = filters * self._panel_filters(problem) + rest_steps
+        tiles = problem.batch * problem.groups * vectors
+        product = tiles * lanes * problem.taps / tuning.MODEL_PIXELS_PRODUCT
+        parts = ceil_div(problem.in_channels_per_group, blocks.channels)
+        across = 1.0 if width == problem.out_width else min(1.0, 3 * vector / problem.out_width)
+        moved = tuning.MODEL_STORE_STEPS + across * tuning.MODEL_MOVE_STEPS
+        stored = tiles * problem.out_channels_per_group * (parts * moved)
+        return product, stored
+
 
 def _band_width(problem: ConvProblem) -> int:
     """Return the columns of a row of the band."""
     columns = problem.columns
     return columns.outputs + (columns.kernel - 1) * columns.dilation // columns.stride
+
+
+def _band_steps(problem: ConvProblem, rows: int) -> float:
+    """Return the steps of copying the band of so many rows of the output, of all channels."""
+    values = band_bytes(problem, rows, 1) / problem.dtype.itemsize
+    return problem.in_channels_per_group * copy_steps(problem, values, _band_width(problem))
 
 
 def _efficiency(problem: ConvProblem) -> tuple[float, float]:

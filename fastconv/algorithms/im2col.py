@@ -23,7 +23,7 @@ import itertools
 import math
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -33,7 +33,17 @@ from ..problem import ConvProblem
 from ..problem.activation import activate
 from ..problem.operands import Array
 from ..problem.slices import add, assign
-from .implementation import Chooser, Implementation, Plan, Refusal, Request
+from .implementation import (
+    Chooser,
+    Implementation,
+    Plan,
+    Prediction,
+    Refusal,
+    Request,
+)
+
+if TYPE_CHECKING:
+    from ..machine import Machine
 
 __all__ = ["IM2COL", "column_buffer_bytes", "column_buffer_limit"]
 
@@ -337,7 +347,57 @@ class _Im2col(Implementation):
         ) -> None:  # fmt: skip
             fill(tiling, first, second, bias, result, scratch)
 
-        return Plan(self, request.piece, None, run, tiling.bytes)
+        return Plan(self, request.piece, None, run, tiling.bytes, operation=request.operation)
+
+    def predict(self, plan: Plan, machine: Machine) -> Prediction:
+        """Return it for the columns, a copy for each tap of a tile, and the BLAS's products."""
+        problem, operation = plan.piece.problem, plan.operation
+        sizes = _tile_sizes(problem, column_buffer_limit())
+        extents = _loop_extents(problem)
+        counts = [-(-extent // size) for extent, size in zip(extents, sizes, strict=True)]
+        tiles = math.prod(counts)
+        products = problem.batch * problem.groups * math.prod(counts[2:])  # of matrices
+        columns = 0.0
+        if not problem.is_pointwise:
+            values = problem.im2col_bytes // problem.dtype.itemsize
+            size = min(values, math.prod(sizes)) * problem.dtype.itemsize
+            rows = values / min(problem.out_width, sizes[3])  # that NumPy copies one by one
+            kind = tuning.MODEL_COLUMN_COPIES[operation]
+            strided = tuning.MODEL_COLUMN_STRIDED if problem.columns.stride > 1 else 1.0
+            columns = (
+                kind * strided * 2 * values * problem.dtype.itemsize / machine.bandwidth(2 * size)
+                + rows * tuning.MODEL_COLUMN_ROW_OPERATIONS * machine.operation
+                + tiles * sizes[5] * sizes[6] * tuning.MODEL_COLUMN_OPERATIONS * machine.operation
+            )
+        return Prediction(
+            {
+                "columns": columns,
+                "product": _product_seconds(plan, machine),
+                "memory": tuning.MODEL_MEMORY_SHARE * problem.bytes
+                / machine.bandwidth(problem.bytes),
+                "call": machine.operation
+                * (products * tuning.MODEL_PRODUCT_OPERATIONS + tuning.MODEL_IM2COL_OPERATIONS),
+            }
+        )  # fmt: skip
+
+
+def _product_seconds(plan: Plan, machine: Machine) -> float:
+    """Return the seconds of the BLAS's products.
+
+    With a single filter or tap they read a matrix once, or write it, where what is summed over is
+    single. Else they reach, the larger the matrices are, the more of the best rate.
+    """
+    problem = plan.piece.problem
+    filters, taps = problem.out_channels_per_group, problem.taps
+    pixels = problem.out_height * problem.out_width
+    if min(filters, taps) == 1:
+        size = max(filters, taps) * pixels * problem.dtype.itemsize
+        summed = {"forward": taps, "input-grad": filters, "weight-grad": pixels}[plan.operation]
+        copies = tuning.MODEL_VECTOR_WRITES if summed == 1 else tuning.MODEL_VECTOR_READS
+        return problem.batch * problem.groups * copies * size / machine.bandwidth(size)
+    few, short, narrow = tuning.MODEL_PRODUCT_HALVES
+    reached = filters / (filters + few) * taps / (taps + short) * pixels / (pixels + narrow)
+    return problem.flops / machine.product[problem.dtype.name] / reached
 
 
 IM2COL = _Im2col()

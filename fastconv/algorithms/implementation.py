@@ -14,11 +14,14 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from ..levels import Level
 from ..problem import ConvProblem, Piece
 from ..problem.operands import Array
+
+if TYPE_CHECKING:
+    from ..machine import Machine
 
 __all__ = [
     "Accuracy",
@@ -26,6 +29,7 @@ __all__ = [
     "Implementation",
     "Operation",
     "Plan",
+    "Prediction",
     "Refusal",
     "Request",
     "Run",
@@ -101,6 +105,31 @@ class Accuracy(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Prediction:
+    """How long something is reckoned to take, and with what.
+
+    Attributes
+    ----------
+    stages : dict of str to float
+        Name → seconds, in the order in which they come; those of the slowest thread.
+    """
+
+    stages: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """Of all stages, which come one after the other."""
+        return sum(self.stages.values())
+
+    def __add__(self, other: Prediction) -> Prediction:
+        """Return what both take, one after the other, by stage."""
+        stages = dict(self.stages)
+        for name, seconds in other.stages.items():
+            stages[name] = stages.get(name, 0.0) + seconds
+        return Prediction(stages)
+
+
+@dataclass(frozen=True)
 class Request:
     """What is asked of an implementation.
 
@@ -168,6 +197,10 @@ class Plan:
         as they are.
     pieces : tuple of Plan
         Of a decomposition, what has the most taps first.
+    operation : {"forward", "input-grad", "weight-grad"}
+        Of the piece; those of a decomposition are forward passes.
+    prepared : bool
+        Whether the weights are given as `prepare` makes them.
     """
 
     implementation: Implementation
@@ -178,6 +211,12 @@ class Plan:
     blocks: Any = None
     prepare: Callable[[Array], Array] | None = None
     pieces: tuple[Plan, ...] = field(default=())
+    operation: Operation = "forward"
+    prepared: bool = False
+
+    def predict(self, machine: Machine) -> Prediction:
+        """Return how long it is reckoned to take on a machine, without what every call takes."""
+        return self.implementation.predict(self, machine)
 
     @property
     def leaf(self) -> Plan:
@@ -224,6 +263,10 @@ class Implementation(ABC):
     @abstractmethod
     def plan(self, request: Request, choose: Chooser) -> Plan | Refusal:
         """Return how it would do what is asked, or why not."""
+
+    @abstractmethod
+    def predict(self, plan: Plan, machine: Machine) -> Prediction:
+        """Return how long one of its plans is reckoned to take, without what every call takes."""
 
     def accuracy_of(self, plan: Plan) -> Accuracy:
         """Return the contract for one of its plans."""

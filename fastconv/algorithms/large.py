@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .. import tuning
 from ..problem import ConvProblem, Piece
 from .blocks import Blocks, ceil_div, even, many_filters, wanted_units
 from .compiled import Kernel, beyond_limit, kernel, vector_values
-from .implementation import Request
+from .costs import predicted
+from .implementation import Plan, Prediction, Request
+
+if TYPE_CHECKING:
+    from ..machine import Machine
 
 __all__ = ["STENCIL_LARGE"]
 
@@ -61,6 +67,28 @@ class _Large(Kernel):
         while rows > fewest and planes * ceil_div(height, rows) < wanted:
             rows = ceil_div(rows, 2)
         return Blocks(1, even(height, min(rows, height)), 1, filters)
+
+    def predict(self, plan: Plan, machine: Machine) -> Prediction:
+        """Return it for the strips that are copied, and the tiles that cover them."""
+        problem, blocks = plan.piece.problem, plan.blocks
+        tile_rows, lanes = self._tile(problem)
+        down, across = problem.rows.kernel, problem.columns.kernel
+        planes, rows = problem.batch * problem.groups, ceil_div(problem.out_height, blocks.rows)
+        strips = ceil_div(problem.out_width, lanes)
+        filters = problem.out_channels_per_group
+        seen = blocks.rows + down - 1
+        copied = seen * (lanes + (across - 1) * problem.dilation[1])
+        tiles = rows * ceil_div(blocks.rows, tile_rows) * strips
+        vectors = tile_rows * lanes / vector_values(problem)
+        packed = (down + tile_rows - 1) * across * tile_rows
+        units = planes * rows * strips * ceil_div(filters, blocks.filters)
+        return predicted(
+            plan, machine, units,
+            band=units * copied * tuning.MODEL_STRIP_VALUE_STEPS,
+            pack=planes * rows * filters * packed * tuning.MODEL_PACK_SHIFTED_STEPS,
+            product=planes * filters * tiles * vectors
+            * (down * across / tuning.MODEL_LARGE_PRODUCT + tuning.MODEL_LARGE_TILE_STEPS),
+        )  # fmt: skip
 
     def _tile(self, problem: ConvProblem) -> tuple[int, int]:
         """Return rows and columns of a tile."""

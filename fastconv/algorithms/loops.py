@@ -10,14 +10,30 @@ weights' gradient).
 
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .. import tuning
 from ..problem import ConvProblem
 from ..problem.operands import Array
 from ..problem.slices import add
-from .compiled import kernel, not_built, steps
-from .implementation import Chooser, Implementation, Operation, Plan, Refusal, Request, Run
+from .compiled import kernel, not_built, steps, vector_values
+from .costs import inside, of_bytes, share_of, step_seconds
+from .implementation import (
+    Chooser,
+    Implementation,
+    Operation,
+    Plan,
+    Prediction,
+    Refusal,
+    Request,
+    Run,
+)
+
+if TYPE_CHECKING:
+    from ..machine import Machine
 
 __all__ = ["LOOPS", "LOOPS_LITERAL", "LOOPS_ROWS", "compute_units"]
 
@@ -63,6 +79,7 @@ class _Loops(Implementation):
             request.piece,
             threads,
             self._make_run(request.operation, request.problem, threads),
+            operation=request.operation,
         )
 
     def unsuited(self, problem: ConvProblem) -> str | None:
@@ -79,11 +96,7 @@ class _Loops(Implementation):
         )
 
     def _make_run(self, operation: Operation, problem: ConvProblem, threads: int) -> Run:
-        units = {
-            "forward": problem.batch * problem.out_channels * problem.out_height,
-            "input-grad": problem.batch * problem.in_channels * problem.height,
-            "weight-grad": problem.out_channels * problem.taps,
-        }[operation]
+        units = _units(operation, problem)
         step = steps(units, problem.flops, threads, tuning.LOOP_FLOPS_PER_STEP)
 
         def run(
@@ -101,6 +114,31 @@ class _Loops(Implementation):
 
         return run
 
+    def predict(self, plan: Plan, machine: Machine) -> Prediction:
+        """Return it for runs of rows: beginning one, and its vectors; with a stride its values."""
+        problem, threads = plan.piece.problem, plan.threads or 1
+        length = inside(problem.columns)
+        runs = (
+            problem.batch * problem.out_channels * problem.taps * inside(problem.rows)
+        )  # of all taps
+        if problem.columns.stride == 1:
+            vectors = math.ceil(length / vector_values(problem))
+            each = tuning.MODEL_RUN_VECTOR_STEPS[plan.operation] * vectors
+        else:
+            each = tuning.MODEL_RUN_VALUE_STEPS[plan.operation] * length
+        step = step_seconds(problem, machine)
+        share = share_of(_units(plan.operation, problem), threads)
+        waking = tuning.MODEL_WAKING_CALLS * (threads > 1)
+        return Prediction(
+            {
+                "rows": share * runs * tuning.MODEL_RUN_LATENCIES * machine.latency,
+                "product": share * runs * each * step,
+                "memory": of_bytes(problem.bytes, threads, machine)
+                + share * _read_again(problem, machine),
+                "call": (tuning.MODEL_KERNEL_CALLS + waking) * machine.call,
+            }
+        )
+
 
 class _Study(_Loops):
     """A loop order on one thread."""
@@ -109,6 +147,47 @@ class _Study(_Loops):
         return "it is a rung of the study; 'loops' does the same faster"
 
 
+class _Literal(_Study):
+    """The order of the definition, in which every addition waits for the one before it."""
+
+    def predict(self, plan: Plan, machine: Machine) -> Prediction:
+        """Return it for the latency of additions, and for beginning each row of a kernel."""
+        problem = plan.piece.problem
+        outer = problem.batch * problem.out_channels * problem.in_channels_per_group
+        rows = outer * problem.kernel_height * inside(problem.rows)
+        products = rows * problem.kernel_width * inside(problem.columns)
+        starts = rows * problem.out_width  # of the rows of a kernel
+        if plan.operation == "weight-grad":  # whose innermost loop runs along the image
+            starts = rows * problem.kernel_width
+        latency = machine.latency
+        return Prediction(
+            {
+                "rows": starts * tuning.MODEL_LITERAL_ROW_LATENCIES * latency,
+                "product": products * tuning.MODEL_LITERAL_LATENCIES[plan.operation] * latency,
+                "memory": of_bytes(problem.bytes, 1, machine) + _read_again(problem, machine),
+                "call": tuning.MODEL_KERNEL_CALLS * machine.call,
+            }
+        )
+
+
+def _read_again(problem: ConvProblem, machine: Machine) -> float:
+    """Return the seconds of bringing an image into the caches again, for each filter of a group."""
+    image = problem.in_channels_per_group * problem.height * problem.width * problem.dtype.itemsize
+    if image <= tuning.MODEL_CACHE_BYTES:
+        return 0.0
+    times = problem.batch * problem.groups * (problem.out_channels_per_group - 1)
+    return tuning.MODEL_AGAIN_SHARE * times * image / machine.bandwidth(image)
+
+
+def _units(operation: Operation, problem: ConvProblem) -> int:
+    """Return how many units of work there are."""
+    return {
+        "forward": problem.batch * problem.out_channels * problem.out_height,
+        "input-grad": problem.batch * problem.in_channels * problem.height,
+        "weight-grad": problem.out_channels * problem.taps,
+    }[operation]
+
+
 LOOPS = _Loops("loops", "parallel")
 LOOPS_ROWS = _Study("loops_rows", "rows")
-LOOPS_LITERAL = _Study("loops_literal", "literal")
+LOOPS_LITERAL = _Literal("loops_literal", "literal")

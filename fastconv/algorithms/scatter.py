@@ -11,13 +11,17 @@ far apart most of what is gathered is padding.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .. import tuning
 from ..problem import Axis, ConvProblem, Piece
 from .blocks import ceil_div, even, wanted_units
-from .compiled import Kernel, beyond_limit, kernel
-from .implementation import Accuracy, Plan, Request
+from .compiled import Kernel, beyond_limit, kernel, vector_values
+from .costs import predicted
+from .implementation import Accuracy, Plan, Prediction, Request
+
+if TYPE_CHECKING:
+    from ..machine import Machine
 
 __all__ = ["GEMM_SCATTER"]
 
@@ -154,6 +158,30 @@ class _Scatter(Kernel):
         return _Blocks(
             even(problem.out_height, rows), even(problem.out_width, columns), channels, 1,
             problem.out_channels_per_group, tuning.SUM_TAPS,
+        )  # fmt: skip
+
+    def predict(self, plan: Plan, machine: Machine) -> Prediction:
+        """Return it for panels and products of every unit, and for columns added one by one."""
+        problem, blocks = plan.piece.problem, plan.blocks
+        tiles = _tiles(problem, blocks.rows, blocks.columns)
+        pixels = problem.batch * tiles * _pixels(problem, blocks.rows, blocks.columns)
+        channels = ceil_div(problem.in_channels_per_group, blocks.channels)
+        taps = blocks.channels * problem.rows.kernel * problem.columns.kernel
+        vectors = problem.groups * channels * ceil_div(taps, vector_values(problem))
+        filters = problem.out_channels_per_group
+        units = problem.batch * tiles * problem.groups * channels
+        runs = pixels * problem.in_channels * problem.rows.kernel
+        # a run of the kernel's columns is one of the result's, unless they are apart
+        along = ceil_div(problem.columns.kernel, vector_values(problem))
+        if problem.dilation[1] > 1:
+            along = problem.columns.kernel
+        return predicted(
+            plan, machine, units,
+            band=pixels * problem.groups * channels * filters * tuning.MODEL_BAND_STEPS,
+            pack=units * taps * filters * tuning.MODEL_PACK_FAR_STEPS,
+            product=(pixels + tuning.MODEL_TILE_PIXELS * problem.batch * tiles) * vectors
+            * (filters / tuning.MODEL_FILTERS_PRODUCT + tuning.MODEL_PART_STEPS),
+            turn=runs * along * tuning.MODEL_SCATTER_STEPS,
         )  # fmt: skip
 
     def accuracy_of(self, plan: Plan) -> Accuracy:

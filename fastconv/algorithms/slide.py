@@ -8,11 +8,17 @@ kernels/weight_slide.pxi    the weight gradient (algorithms/weights.py)
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .. import tuning
 from ..problem import ConvProblem, Piece
 from .blocks import Blocks, ceil_div, cut_rows, many_filters, planes_of_unit
 from .compiled import Kernel, vector_values
-from .implementation import Request
+from .costs import predicted
+from .implementation import Plan, Prediction, Request
+
+if TYPE_CHECKING:
+    from ..machine import Machine
 
 __all__ = ["SLIDE", "SPREAD", "cannot_slide", "rows_bytes"]
 
@@ -66,6 +72,23 @@ class _Slide(Kernel):
             planes = planes_of_unit(problem, request.threads, rows * problem.out_width * filters)
         return Blocks(planes, rows, 1, filters)
 
+    def predict(self, plan: Plan, machine: Machine) -> Prediction:
+        """Return it for the strips: their multiply-adds, and loading and storing of each row."""
+        problem, blocks = plan.piece.problem, plan.blocks
+        planes, rows = problem.batch * problem.groups, ceil_div(problem.out_height, blocks.rows)
+        strips = planes * blocks.filters * ceil_div(problem.out_width, vector_values(problem))
+        taps, stride = problem.rows.kernel * problem.columns.kernel, problem.rows.stride
+        # above and below its outputs a strip sees rows for which it multiplies as well
+        over = rows * (problem.rows.kernel - 1) // stride
+        return predicted(
+            plan, machine, ceil_div(planes, blocks.images) * rows,
+            strips=ceil_div(problem.out_width, 2 * vector_values(problem)),
+            product=strips * (problem.out_height + over) * taps
+            / tuning.MODEL_SLIDE_PRODUCT[stride],
+            turn=strips * (problem.out_height * tuning.MODEL_SLIDE_ROW_STEPS[stride]
+                           + rows * tuning.MODEL_STRIP_STEPS),
+        )  # fmt: skip
+
 
 class _Spread(Kernel):
     """The input gradient of stride 2: all phases of the image in one go."""
@@ -98,6 +121,20 @@ class _Spread(Kernel):
         if rows == problem.height:
             planes = planes_of_unit(problem, request.threads, rows * problem.width)
         return Blocks(planes, rows + rows % 2, 1, 1)
+
+    def predict(self, plan: Plan, machine: Machine) -> Prediction:
+        """Return it for the strips of the gradient, each row of which makes two of the result."""
+        problem, blocks = plan.piece.problem, plan.blocks
+        planes, rows = problem.batch * problem.groups, ceil_div(problem.height, blocks.rows)
+        strips = planes * ceil_div(problem.out_width, vector_values(problem))
+        pairs = ceil_div(problem.height, 2)
+        taps = problem.rows.kernel * problem.columns.kernel
+        return predicted(
+            plan, machine, ceil_div(planes, blocks.images) * rows,
+            product=strips * pairs * taps / tuning.MODEL_SPREAD_PRODUCT,
+            turn=strips * (pairs * tuning.MODEL_SPREAD_PAIR_STEPS
+                           + rows * tuning.MODEL_STRIP_STEPS),
+        )  # fmt: skip
 
 
 def _spread_bytes(problem: ConvProblem, rows: int) -> int:

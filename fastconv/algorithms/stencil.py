@@ -6,19 +6,26 @@ kernels/stencil_channels.pxi    channels in the lanes, for planes too narrow for
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .. import tuning
 from ..problem import ConvProblem, Piece
 from .blocks import (
     Blocks,
     band_bytes,
+    ceil_div,
     copies_too_much,
     cut_rows,
     filters_at_once,
     many_filters,
 )
 from .compiled import Kernel, beyond_limit, vector_values
-from .implementation import Request
+from .costs import predicted
+from .implementation import Plan, Prediction, Request
 from .slide import cannot_slide
+
+if TYPE_CHECKING:
+    from ..machine import Machine
 
 __all__ = ["STENCIL_CHANNELS", "STENCIL_ROWS"]
 
@@ -51,6 +58,33 @@ class _Rows(Kernel):
             request.piece, rows * problem.out_width, problem.out_channels_per_group
         )
         return Blocks(1, rows, problem.in_channels_per_group, filters)
+
+    def predict(self, plan: Plan, machine: Machine) -> Prediction:
+        """Return it for bands, and tiles in which a square kernel shares what they load."""
+        piece, blocks = plan.piece, plan.blocks
+        problem, rows = piece.problem, ceil_div(piece.problem.out_height, blocks.rows)
+        filters = ceil_div(problem.out_channels_per_group, blocks.filters)
+        planes = problem.batch * problem.groups
+        values = _group_bytes(problem, blocks.rows) / problem.dtype.itemsize
+        across = ceil_div(problem.out_width, vector_values(problem))
+        vectors = problem.batch * problem.out_channels * problem.out_height * across
+        side = problem.rows.kernel
+        square = side == problem.columns.kernel and side in (3, 5, 7)
+        square = square and problem.stride == problem.dilation == (1, 1)
+        reached = tuning.MODEL_SQUARE_PRODUCT if square else tuning.MODEL_ANY_PRODUCT
+        apart = problem.stride != (1, 1)
+        each = tuning.MODEL_LINED_APART_STEPS if apart else tuning.MODEL_LINED_STEPS
+        spread = (
+            0
+            if piece.output is None
+            else tuning.MODEL_SPREAD_STEPS * (vectors / across * problem.out_width)
+        )
+        return predicted(
+            plan, machine, planes * rows * filters,
+            band=planes * rows * filters * values * each,
+            product=vectors * problem.taps / reached,
+            turn=vectors * tuning.MODEL_STENCIL_VECTOR_STEPS + spread,
+        )  # fmt: skip
 
 
 def _group_bytes(problem: ConvProblem, rows: int) -> int:
@@ -88,6 +122,21 @@ class _Channels(Kernel):
 
     def blocks(self, request: Request) -> Blocks:
         return Blocks(1, 1, 1, 1)
+
+    def predict(self, plan: Plan, machine: Machine) -> Prediction:
+        """Return it for planes turned over, there and back, and products of whole vectors."""
+        problem = plan.piece.problem
+        vectors = problem.batch * ceil_div(problem.groups, vector_values(problem))
+        outputs = problem.out_height * problem.out_width
+        padded = _planes_bytes(problem) / vector_values(problem) / problem.dtype.itemsize
+        spread = 0 if plan.piece.output is None else outputs * vector_values(problem)
+        return predicted(
+            plan, machine, vectors,
+            band=vectors * padded * tuning.MODEL_PLANE_STEPS,
+            product=vectors * outputs * problem.taps / tuning.MODEL_CHANNELS_PRODUCT,
+            turn=vectors * (outputs * tuning.MODEL_PLANE_BACK_STEPS
+                            + spread * tuning.MODEL_SPREAD_STEPS),
+        )  # fmt: skip
 
 
 def _planes_bytes(problem: ConvProblem) -> int:

@@ -16,7 +16,7 @@ small: a relative L2 error of 3.9e-7 where PyTorch, which adds up pixels in a ro
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -40,8 +40,12 @@ from .compiled import (
     steps,
     vector_values,
 )
-from .implementation import Request, Run
+from .costs import copy_steps, lone_vectors, predicted
+from .implementation import Plan, Prediction, Request, Run
 from .slide import cannot_slide, rows_bytes
+
+if TYPE_CHECKING:
+    from ..machine import Machine
 
 __all__ = [
     "WEIGHTS_FILTERS",
@@ -181,6 +185,37 @@ class _Weights(WeightsKernel):
         parts = self._parts(problem, rows, channels, filters) if is_work and missing() else 1
         return _Blocks(rows, channels, filters, parts)
 
+    def predict(self, plan: Plan, machine: Machine) -> Prediction:
+        """Return it for bands and the gradient's panels, which every block of weights makes."""
+        problem, blocks = plan.piece.problem, plan.blocks
+        rows = ceil_div(problem.out_height, blocks.rows)
+        filters = ceil_div(problem.out_channels_per_group, blocks.filters)
+        channels = ceil_div(problem.in_channels_per_group, blocks.channels)
+        band = band_bytes(problem, blocks.rows, 1) / problem.dtype.itemsize
+        across = problem.columns
+        width = across.outputs + (across.kernel - 1) * across.dilation // across.stride
+        copied = copy_steps(problem, band, width)
+        images = problem.batch * problem.groups
+        weights = problem.out_channels * problem.taps * blocks.parts
+        product, packed = self._predicted_steps(problem, blocks)
+        return predicted(
+            plan, machine, problem.groups * filters * channels * blocks.parts,
+            band=images * filters * rows * problem.in_channels_per_group * copied,
+            pack=images * channels * packed, product=images * product,
+            turn=weights * self._sum_steps(),
+        )  # fmt: skip
+
+    def _predicted_steps(self, problem: ConvProblem, blocks: _Blocks) -> tuple[float, float]:
+        """Return the steps of an image and a group: of its products, and of packing its gradient.
+
+        Each block of channels packs it anew.
+        """
+        raise NotImplementedError
+
+    def _sum_steps(self) -> float:
+        """Return the steps of bringing a sum into the result."""
+        return tuning.MODEL_WEIGHT_STEPS
+
     def _parts(self, problem: ConvProblem, rows: int, channels: int, filters: int) -> int:
         """Return in how many parts pixels are cut where there are too few units."""
         units = (
@@ -226,6 +261,19 @@ class _Filters(_Weights):
         vector = vector_values(problem)
         return ceil_div(filters, vector) * vector
 
+    def _predicted_steps(self, problem: ConvProblem, blocks: _Blocks) -> tuple[float, float]:
+        panel = self._panel_filters(problem) // vector_values(problem)
+        whole = ceil_div(problem.out_channels_per_group, vector_values(problem))
+        vectors = lone_vectors(whole, panel)
+        pixels = problem.out_height * problem.out_width
+        rows = ceil_div(problem.out_height, blocks.rows)
+        channels = ceil_div(problem.in_channels_per_group, blocks.channels)
+        taps = problem.taps + tuning.MODEL_TILE_PIXELS * channels
+        tiles = vectors * taps  # for a pixel; for each block of rows they are loaded and stored
+        product = tiles * pixels / tuning.MODEL_WEIGHTS_FILTERS_PRODUCT
+        product += tiles * rows * tuning.MODEL_WEIGHT_TILE_STEPS
+        return product, pixels * whole * vector_values(problem) * tuning.MODEL_PACK_STEPS
+
 
 class _Pixels(_Weights):
     """Pixels in the lanes: a sum of products along the pixels for every filter and tap."""
@@ -240,6 +288,24 @@ class _Pixels(_Weights):
         taps = vector_values(problem) * problem.rows.kernel * problem.columns.kernel
         filters = min(problem.out_channels_per_group, _PIXEL_FILTERS)
         return filters * (problem.columns.padded + taps)
+
+    def _predicted_steps(self, problem: ConvProblem, blocks: _Blocks) -> tuple[float, float]:
+        filters, rest = divmod(problem.out_channels_per_group, _PIXEL_FILTERS)
+        lanes = filters * _PIXEL_FILTERS + tuning.MODEL_FEW_WEIGHTS_STEPS.get(rest, rest)
+        columns = problem.columns
+        width = columns.outputs + (columns.kernel - 1) * columns.dilation // columns.stride
+        rows = ceil_div(problem.out_height, blocks.rows)
+        vectors = problem.out_height * width / vector_values(problem) + rows / 2
+        product = (
+            lanes
+            * problem.taps
+            * (vectors / tuning.MODEL_WEIGHTS_PIXELS_PRODUCT + rows * tuning.MODEL_WEIGHT_RUN_STEPS)
+        )
+        packed = problem.out_height * width * problem.out_channels_per_group
+        return product, packed * tuning.MODEL_BAND_STEPS
+
+    def _sum_steps(self) -> float:
+        return tuning.MODEL_WEIGHT_LANES_STEPS
 
 
 class _Slide(_Pixels):
@@ -261,6 +327,23 @@ class _Slide(_Pixels):
         while rows > 1 and rows_bytes(problem, rows) > tuning.WEIGHTS_ROWS_BYTES:
             rows = ceil_div(rows, 2)
         return rows
+
+    def predict(self, plan: Plan, machine: Machine) -> Prediction:
+        """Return it for the strips of image and gradient, read in place."""
+        problem, blocks = plan.piece.problem, plan.blocks
+        planes, rows = problem.batch * problem.groups, ceil_div(problem.out_height, blocks.rows)
+        strips = planes * ceil_div(problem.out_width, vector_values(problem))
+        kernel_rows, stride = problem.rows.kernel, problem.rows.stride
+        taps = kernel_rows * problem.columns.kernel
+        height = problem.out_height + rows * ((kernel_rows - 1) // stride)
+        return predicted(
+            plan, machine, problem.groups * blocks.parts,
+            strips=ceil_div(problem.out_width, vector_values(problem)),
+            product=strips * height * taps / tuning.MODEL_SLIDE_WEIGHTS_PRODUCT[stride],
+            turn=strips * (height * tuning.MODEL_SLIDE_ROW_STEPS[stride]
+                           + rows * (tuning.MODEL_STRIP_STEPS + taps))
+            + problem.out_channels * taps * blocks.parts * tuning.MODEL_WEIGHT_LANES_STEPS,
+        )  # fmt: skip
 
 
 def direct_weight_cycles(problem: ConvProblem) -> float:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .. import tuning
 from ..levels import Level
@@ -24,10 +24,14 @@ from ..problem import ConvProblem, Piece
 from ..remembering import remembered
 from .blocks import ceil_div, even
 from .compiled import beyond_limit, kernel, vector_values
-from .implementation import Accuracy, Request
+from .costs import of_winograd
+from .implementation import Accuracy, Plan, Prediction, Request
 from .rivals import Rival
 from .weights import WeightsKernel, direct_weight_cycles
 from .winograd_tiles import PANELS_AT_ONCE
+
+if TYPE_CHECKING:
+    from ..machine import Machine
 
 __all__ = ["WEIGHTS_WINOGRAD_2", "WEIGHTS_WINOGRAD_4", "WEIGHTS_WINOGRAD_6"]
 
@@ -48,6 +52,15 @@ class _Blocks(NamedTuple):
     channels: int
     filters: int
     parts: int
+
+
+class _Cycles(NamedTuple):
+    """What a unit takes for each value of a tile."""
+
+    product: float
+    pixels: float
+    gradients: float
+    sums: float
 
 
 class _Sizes(NamedTuple):
@@ -112,6 +125,17 @@ class _WeightsWinograd(Rival, WeightsKernel):
         sizes = self._sizes(request.problem)
         blocks = _best_blocks(self, sizes)
         return _units(sizes, blocks) * self._unit_cycles(sizes, blocks)
+
+    def predict(self, plan: Plan, machine: Machine) -> Prediction:
+        """Return what it was chosen by, of the slowest thread."""
+        sizes, threads = self._sizes(plan.piece.problem), plan.threads or 1
+        cycles = self._stage_cycles(sizes, plan.blocks)
+        units = ceil_div(_units(sizes, plan.blocks), threads)
+        return of_winograd(
+            plan, machine, units, product=cycles.product * self.values * units,
+            weights=cycles.sums * self.values * units,
+            images=(cycles.pixels + cycles.gradients) * self.values * units,
+        )  # fmt: skip
 
     def _sizes(self, problem: ConvProblem) -> _Sizes:
         channels, filters = problem.in_channels_per_group, problem.out_channels_per_group
@@ -191,6 +215,10 @@ class _WeightsWinograd(Rival, WeightsKernel):
 
     def _unit_cycles(self, sizes: _Sizes, blocks: _Blocks) -> float:
         """Return about how many cycles a unit takes, as measured in benchmarks/STUDY.md."""
+        return self.values * sum(self._stage_cycles(sizes, blocks)) + 3000
+
+    def _stage_cycles(self, sizes: _Sizes, blocks: _Blocks) -> _Cycles:
+        """Return those of a unit by stage, for each value of a tile."""
         channels, vectors = blocks.channels, -(-blocks.channels // sizes.vector)
         panels = -(-blocks.filters // sizes.vector)
         tiles = sizes.batch * sizes.down * sizes.across / blocks.parts
@@ -202,7 +230,7 @@ class _WeightsWinograd(Rival, WeightsKernel):
         pixels = vectors * tiles * tuning.WEIGHTS_WINOGRAD_PIXEL_CYCLES
         gradients = panels * tiles * tuning.WEIGHTS_WINOGRAD_GRADIENT_CYCLES
         sums = channels * panels * tuning.WEIGHTS_WINOGRAD_SUM_CYCLES
-        return self.values * (product + pixels + gradients + sums) + 3000
+        return _Cycles(product, pixels, gradients, sums)
 
 
 # Each of them asks for those of all the others.

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from .. import tuning
 from ..levels import Level
@@ -35,10 +35,14 @@ from .compiled import (
     beyond_limit,
     kernel,
 )
+from .costs import of_winograd
 from .gemm import direct_cycles
-from .implementation import Accuracy, Chooser, Plan, Refusal, Request
+from .implementation import Accuracy, Chooser, Plan, Prediction, Refusal, Request
 from .rivals import Rival
 from .winograd_tiles import WinogradBlocks, tiling_of
+
+if TYPE_CHECKING:
+    from ..machine import Machine
 
 __all__ = ["WINOGRAD"]
 
@@ -132,6 +136,17 @@ class _Winograd(Rival):
         problem = request.problem
         tiling = tiling_of(problem, self.outputs)
         return tiling.best(problem.batch, request.threads, prepared=request.prepared)[1]
+
+    def predict(self, plan: Plan, machine: Machine) -> Prediction:
+        """Return what it was chosen by: the cycles of transforms and product, by tiles."""
+        problem, threads = plan.piece.problem, plan.threads or 1
+        tiling = tiling_of(problem, self.outputs)
+        cycles = tiling.cycles(plan.blocks, problem.batch, threads, prepared=plan.prepared)
+        return of_winograd(
+            plan, machine, cycles.units, product=cycles.product * cycles.units,
+            weights=cycles.once + cycles.weights * cycles.units,
+            images=(cycles.pixels + cycles.sums) * cycles.units,
+        )  # fmt: skip
 
     def make_prepare(self, piece: Piece) -> Callable[[Array], Array] | None:
         if tiling_of(piece.problem, self.outputs).keeps_weights:

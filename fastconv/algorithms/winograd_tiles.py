@@ -23,6 +23,9 @@ __all__ = ["PANELS_AT_ONCE", "Tiling", "WinogradBlocks", "tiling_of"]
 # As kernels/winograd_layout.pxi has it.
 PANELS_AT_ONCE = 2
 
+# Of finding a unit, and of a thread that waits for its first.
+_UNIT_CYCLES = 3000
+
 
 class WinogradBlocks(NamedTuple):
     """What a unit computes, how many channels are summed at a time, and a tile's outputs."""
@@ -33,6 +36,23 @@ class WinogradBlocks(NamedTuple):
     channels: int
     filters: int
     tile: int
+
+
+class WinogradCycles(NamedTuple):
+    """What the slowest thread takes, in cycles: once, and in each of its units."""
+
+    once: float
+    units: int
+    product: float
+    weights: float
+    pixels: float
+    sums: float
+
+    @property
+    def total(self) -> float:
+        """Return all of them, with what a unit takes besides."""
+        each = self.product + self.weights + self.pixels + self.sums + _UNIT_CYCLES
+        return self.once + self.units * each
 
 
 class _Side(NamedTuple):
@@ -107,7 +127,7 @@ class Tiling:
 
     def cycles(
         self, blocks: WinogradBlocks, batch: int, threads: int, *, prepared: bool
-    ) -> float:  # fmt: skip
+    ) -> WinogradCycles:  # fmt: skip
         """Return about how many cycles the slowest thread takes."""
         problem, values, channels = self.problem, self.values, self.channels
         high, wide = self._tiles(blocks)
@@ -124,7 +144,7 @@ class Tiling:
             weights = 0
         pixels = values * self.channel_vectors * tiles * tuning.WINOGRAD_PIXEL_CYCLES
         sums = values * vectors * tiles * tuning.WINOGRAD_SUM_CYCLES
-        return once + -(-units // threads) * (product + weights + pixels + sums + 3000)
+        return WinogradCycles(once, -(-units // threads), product, weights, pixels, sums)
 
     def units(self, blocks: WinogradBlocks, batch: int) -> int:
         """Return how many units of such blocks there are."""
@@ -148,7 +168,7 @@ class Tiling:
         asked = batch, threads, prepared and self.keeps_weights
         if asked not in self._best:  # by one's rivals too
             self._best[asked] = min(
-                (self.cycles(blocks, batch, threads, prepared=asked[2]), blocks)
+                (self.cycles(blocks, batch, threads, prepared=asked[2]).total, blocks)
                 for blocks in self._choices(batch, threads)
             )
         return self._best[asked]

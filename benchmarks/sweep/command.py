@@ -1,0 +1,169 @@
+"""``python -m benchmarks sweep``: all that are able take turns; then the table, the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from datetime import datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from benchmarks.measuring import machine
+from benchmarks.measuring.process import Failed, Process
+from benchmarks.measuring.starting import start
+from benchmarks.problems.directions import MARKS, Direction
+from benchmarks.problems.layer import Layer
+from benchmarks.sweep import table
+from benchmarks.sweep.problems import COUNT, QUICK_COUNT, problems
+from benchmarks.sweep.results import SweepResults, SweepTiming
+from benchmarks.sweep.tasks import SIDES, Side
+
+__all__ = ["run", "show"]
+
+TASKS = "benchmarks.sweep.tasks"
+ROUNDS, QUICK_ROUNDS = 5, 2
+# All problems come up so many times: a neighbour who was at work at one time may not be at another.
+PASSES, QUICK_PASSES = 2, 1
+# Who is reckoned to take longer, in seconds of a call, is not timed; and who has been at it for so
+# long after a few turns has no more.
+LONGEST_CALL, QUICK_LONGEST_CALL = 0.3, 0.03
+LONG_SECONDS, LONG_ROUNDS = 0.1, 2
+# What the machine does is measured again and again, as the times are; the best counts of either.
+RATES_EVERY = 10
+
+
+def run(
+    folder: Path, threads: int, directions: Sequence[Direction] = ("forward",), *,
+    quick: bool = False,
+) -> int:  # fmt: skip
+    """Measure, write the file into a folder, show the table; 1 where a backend failed.
+
+    Parameters
+    ----------
+    folder
+        Where sweep.json goes.
+    threads
+        The same for everyone.
+    directions
+        Which of forward, input-grad and weight-grad.
+    quick
+        Whether a few of the problems will do.
+    """
+    began = perf_counter()
+    console = Console(highlight=False)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    )  # fmt: skip
+    layers = problems(QUICK_COUNT if quick else COUNT)
+    results = SweepResults(
+        created=datetime.now().isoformat(timespec="seconds"),
+        threads=threads,
+        machine=machine.describe(),
+        problems=layers,
+    )
+    points = [(layer, direction) for direction in directions for layer in layers]
+    turns = points * (QUICK_PASSES if quick else PASSES)
+    with ExitStack() as stack, Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("starting", total=len(turns))
+        processes, infos = start(SIDES, threads, TASKS, stack)
+        results.failures += [f"{info.label}: {info.missing}" for info in infos if info.missing]
+        for number, (layer, direction) in enumerate(turns):
+            progress.update(task, description=f"{layer.name}{MARKS[direction]}")
+            if number % RATES_EVERY == 0:
+                _rates(processes)
+            _measure(results, processes, layer, direction, quick=quick)
+            progress.advance(task)
+        try:
+            results.rates = _rates(processes)
+            _predict_again(results, processes, points)
+        except Failed as failure:
+            results.failures.append(f"predicting once more: {failure}")
+    results.seconds = perf_counter() - began
+    results.save(folder)
+    return show(results, folder / results.FILE)
+
+
+def show(results: SweepResults, path: Path) -> int:
+    """Show a run and where its file is; 1 where something failed, or nobody was timed."""
+    table.show(results, Console(highlight=False))
+    print(path.resolve())
+    return 1 if results.failures or not results.points() else 0
+
+
+def _rates(processes: list[Process[Side]]) -> dict[str, Any]:
+    """Measure the rates once more, and return the best of the first side."""
+    found: list[dict[str, Any]] = []
+    for process in processes:
+        with suppress(Failed):  # who has died is told of where it does its work
+            found.append(process.ask("rates"))
+    return found[0] if found else {}
+
+
+def _predict_again(
+    results: SweepResults, processes: list[Process[Side]], points: list[tuple[Layer, Direction]]
+) -> None:  # fmt: skip
+    """Replace the predictions by those of the best rates that were measured."""
+    timings = {(one.problem, one.direction, one.backend): one for one in results.timings}
+    for process in processes:
+        for layer, direction in points:
+            for one in process.ask("predict", layer=layer, direction=direction):
+                timing = timings.get((one.problem, one.direction, one.backend))
+                if timing is not None:
+                    timing.predicted, timing.stages = one.predicted, one.stages
+
+
+def _known(results: SweepResults, timings: list[SweepTiming]) -> list[SweepTiming]:
+    """Return those of an earlier pass in place of new ones, which are added to the results."""
+    earlier = {(one.problem, one.direction, one.backend): one for one in results.timings}
+    known = []
+    for one in timings:
+        found = earlier.get((one.problem, one.direction, one.backend))
+        if found is None:
+            results.timings.append(one)
+        known.append(found or one)
+    return known
+
+
+def _measure(
+    results: SweepResults, processes: list[Process[Side]], layer: Layer, direction: Direction, *,
+    quick: bool,
+) -> None:  # fmt: skip
+    """Let all who are able, and quick enough, take turns at a problem."""
+    longest = QUICK_LONGEST_CALL if quick else LONGEST_CALL
+    sides: list[tuple[Process[Side], list[SweepTiming]]] = []
+    for process in processes:
+        try:
+            timings = _known(results, process.ask("predict", layer=layer, direction=direction))
+            running = [timing for timing in timings if timing.predicted <= longest]
+            backends = [timing.backend for timing in running]
+            process.ask("prepare", layer=layer, direction=direction, backends=backends)
+        except Failed as failure:
+            results.failures.append(f"{layer.name}{MARKS[direction]}: {failure}")
+            continue
+        sides.append((process, running))
+    before = {id(timing): len(timing.times) for _, running in sides for timing in running}
+    for round_ in range(QUICK_ROUNDS if quick else ROUNDS):
+        for process, running in sides:
+            # Who comes first after the other side finds the caches cold, and perhaps another core.
+            first = round_ % max(1, len(running))
+            for timing in (*running[first:], *running[:first]):
+                done = timing.times[before[id(timing)] :]
+                if len(done) >= LONG_ROUNDS and sum(done) > LONG_SECONDS:
+                    continue
+                try:
+                    timing.times.append(process.ask("sample", backend=timing.backend))
+                except Failed as failure:
+                    results.failures.append(
+                        f"{timing.backend} of {layer.name}{MARKS[direction]}: {failure}"
+                    )
+                    running.remove(timing)

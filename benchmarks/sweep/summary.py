@@ -1,0 +1,82 @@
+"""What a sweep says of the model and of the choice, in a few numbers."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from benchmarks.sweep.results import Point, SweepResults, SweepTiming
+
+__all__ = [
+    "CLOSE",
+    "KernelError",
+    "kernel_errors",
+    "missed",
+    "noise",
+    "share_close",
+    "worst_choices",
+]
+
+# As fast as the fastest: within so much of its time.
+CLOSE = 0.05
+
+
+class KernelError(NamedTuple):
+    """How far off the predictions of an implementation are, in parts of the measured time."""
+
+    kernel: str
+    timed: int
+    median: float
+    """Of the errors without their signs."""
+    bias: float
+    """The median with the signs: above zero where it is reckoned to take too long."""
+    worst: SweepTiming
+    """The one that is furthest off, as a factor."""
+
+
+def share_close(losses: Sequence[float]) -> float:
+    """Return the part of losses that are within `CLOSE`; 1 of none."""
+    return sum(loss <= CLOSE for loss in losses) / len(losses) if losses else 1.0
+
+
+def noise(results: SweepResults) -> list[float]:
+    """Return by how much twins differ, who do the same: what this run cannot tell apart."""
+    return [
+        max(one.best, other.best) / min(one.best, other.best) - 1 for one, other in results.twins()
+    ]
+
+
+def missed(points: Sequence[Point]) -> list[tuple[float, Point]]:
+    """Return what is lost by taking whom the model names, the largest loss first."""
+    return _sorted([(point.loss(point.named), point) for point in points])
+
+
+def worst_choices(points: Sequence[Point]) -> list[tuple[float, Point]]:
+    """Return what is lost by taking what "auto" takes, the largest loss first."""
+    return _sorted(
+        [(point.loss(chosen), point) for point in points if (chosen := point.chosen) is not None]
+    )
+
+
+def kernel_errors(results: SweepResults) -> list[KernelError]:
+    """Return the errors of each implementation that was timed."""
+    return [
+        KernelError(
+            kernel,
+            len(timings),
+            statistics.median(abs(timing.error) for timing in timings),
+            statistics.median(timing.error for timing in timings),
+            max(timings, key=lambda timing: _factor(timing.error)),
+        )
+        for kernel, timings in results.by_kernel().items()
+    ]
+
+
+def _factor(error: float) -> float:
+    """Return how many times too large or too small a prediction is."""
+    return max(1 + error, 1 / (1 + error))
+
+
+def _sorted(losses: list[tuple[float, Point]]) -> list[tuple[float, Point]]:
+    return sorted(losses, key=lambda pair: pair[0], reverse=True)

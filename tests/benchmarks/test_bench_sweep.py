@@ -1,0 +1,252 @@
+"""The sweep: its problems, a short run, its file, and what is said of the model and the choice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import fastconv
+from benchmarks import cli
+from benchmarks.contestants import internals
+from benchmarks.measuring.files import load
+from benchmarks.measuring.process import Failed, Process
+from benchmarks.problems.layer import Layer
+from benchmarks.sweep import command, summary, table
+from benchmarks.sweep.problems import COUNT, MOST_FLOPS, problems
+from benchmarks.sweep.results import Point, SweepResults, SweepTiming
+from benchmarks.sweep.tasks import SIDES, create
+from fastconv import isa
+from tests.benchmarks import made_up
+
+SMALL = [
+    Layer("plain", "sweep", 1, 8, 14, 14, 16, 3, padding=1),
+    Layer("depthwise", "sweep", 2, 16, 14, 14, 16, 3, padding=1, groups=16),
+]
+
+
+def test_the_problems_are_of_every_kind_and_always_the_same() -> None:
+    layers = problems()
+    assert layers == problems()
+    assert layers[:12] == problems(12)
+    assert len({layer.name for layer in layers}) == len(layers) == COUNT
+    for layer in layers:
+        assert layer.flops <= MOST_FLOPS
+        problem = fastconv.ConvProblem.create(
+            layer.x_shape, layer.weight_shape, **layer.conv_kwargs()
+        )
+        assert problem.output_shape == layer.output_shape
+    for values in (
+        {layer.height for layer in layers} >= {7, 14, 28, 56, 112, 224},
+        {layer.in_channels for layer in layers} >= {3, 16, 64, 512},
+        {layer.out_channels for layer in layers} >= {1, 8, 64, 512},
+        {layer.kernel_size for layer in layers} >= {(1, 1), (3, 3), (5, 5), (7, 7), (1, 7)},
+        {layer.stride for layer in layers} == {1, 2},
+        {layer.batch for layer in layers} == {1, 8, 32},
+    ):
+        assert values
+    depthwise = [layer for layer in layers if layer.groups == layer.in_channels > 1]
+    grouped = [layer for layer in layers if 1 < layer.groups < layer.in_channels]
+    assert len(depthwise) >= 10
+    assert len(grouped) >= 5
+
+
+@pytest.mark.parametrize("direction", ["forward", "input-grad", "weight-grad"])
+def test_everybody_who_is_able_is_a_candidate_on_one_side(direction: internals.Direction) -> None:
+    for layer in SMALL:
+        found = [
+            one
+            for on_blas in (False, True)
+            for one in internals.candidates(layer, direction, on_blas=on_blas)
+        ]
+        explanation = fastconv.explain(
+            layer.x_shape, layer.weight_shape, direction=direction, **layer.conv_kwargs()
+        )
+        names = [one.backend for one in found]
+        assert len(set(names)) == len(names)
+        assert set(names) - {"auto"} == set(explanation.predictions)
+        (chosen, *more) = [one for one in found if one.chosen]
+        assert chosen.kernel == explanation.kernel
+        assert not more or all(one.kernel == chosen.kernel for one in more)
+        machine = internals.measure()
+        assert all(one.predict(machine).seconds > 0 for one in found)
+
+
+@pytest.mark.parametrize("side", SIDES, ids=lambda side: side.name)
+def test_a_side_samples_its_backends(side: object) -> None:
+    tasks = create(getattr(side, "name", ""), 1)
+    assert tasks.version() == fastconv.__version__
+    timings = tasks.predict(SMALL[0], "forward")
+    tasks.prepare(SMALL[0], "forward", [timing.backend for timing in timings])
+    assert bool(timings) == (getattr(side, "name", "") == "numpy" or isa.kernels is not None)
+    for timing in timings:
+        assert 0 < tasks.sample(timing.backend) < 1
+        assert timing.times == []
+        assert timing.predicted == pytest.approx(sum(timing.stages.values()), rel=1e-2)
+    before, after = tasks.rates(), tasks.rates()
+    assert after["memory"] >= before["memory"]
+    assert after["latency"] <= before["latency"]
+    assert set(after) >= {"multiply_adds", "memory", "cache", "product", "latency"}
+
+
+def test_a_short_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "problems", lambda _count: SMALL)
+    assert command.run(tmp_path, 1, ("forward", "weight-grad"), quick=True) == 0
+    results = load(tmp_path / "sweep.json", SweepResults)
+    assert results.threads == 1
+    assert results.problems == SMALL
+    assert results.failures == []
+    assert results.rates["product"]["float32"] > 0
+    points = results.points()
+    assert [(point.layer.name, point.direction) for point in points] == [
+        (layer.name, direction) for direction in ("forward", "weight-grad") for layer in SMALL
+    ]
+    for point in points:
+        assert point.chosen is not None
+        assert "im2col" in {timing.backend for timing in point.timings}
+        assert point.loss(point.winner) == 0
+    shown = capsys.readouterr().out
+    assert "4 problems, 1 thread" in shown
+    assert shown.splitlines()[-1] == str(tmp_path / "sweep.json")
+    assert cli.main(["report", str(tmp_path / "sweep.json")]) == 0
+    assert capsys.readouterr().out in shown
+
+
+def timing(backend: str, predicted: float, *times: float, chosen: bool = False) -> SweepTiming:
+    return SweepTiming(
+        "plain", "forward", backend, backend, predicted, {"product": predicted}, chosen, [*times]
+    )
+
+
+def made_up_run(*timings: SweepTiming) -> SweepResults:
+    return SweepResults(
+        "2026-01-01T00:00:00", 2, made_up.MACHINE, {}, [*SMALL], [*timings], [], 1.0
+    )
+
+
+def test_a_point_knows_who_won_and_whom_the_model_named() -> None:
+    results = made_up_run(
+        timing("gemm", 1.0, 2.2, 1.5, chosen=True),
+        timing("im2col", 1.3, 1.2, 1.0),
+        timing("loops", 9.0),
+    )
+    (point,) = results.points()
+    assert isinstance(point, Point)
+    assert [one.backend for one in point.timings] == ["gemm", "im2col"]
+    assert point.winner.backend == "im2col"
+    assert point.named.backend == "gemm"
+    assert point.chosen is point.timings[0]
+    assert point.loss(point.named) == pytest.approx(0.5)
+    assert point.winner.error == pytest.approx(0.3)
+    assert point.named.median == pytest.approx(1.85)
+    assert set(results.by_kernel()) == {"gemm", "im2col"}
+
+
+def test_twins_are_one_and_show_the_noise() -> None:
+    results = made_up_run(
+        timing("loops", 2.0, 1.0, 1.2),
+        timing("loops_rows", 2.0, 1.5, 1.1, chosen=True),
+        timing("im2col", 2.5, 1.05),
+    )
+    ((one, other),) = results.twins()
+    assert (one.backend, other.backend) == ("loops", "loops_rows")
+    assert summary.noise(results) == [pytest.approx(0.1)]
+    (point,) = results.points()
+    assert [len(timing.times) for timing in point.timings] == [4, 1]
+    assert point.chosen is point.winner is point.named
+    assert len(results.timings[0].times) == 2
+    assert "within 5% of each other on 0% of 1 pair, 10% apart" in " ".join(shown(results).split())
+
+
+def test_losses_within_a_twentieth_are_none() -> None:
+    assert summary.share_close([0.0, 0.05, 0.051, 1.0]) == 0.5
+    assert summary.share_close([]) == 1
+    results = made_up_run(timing("gemm", 1.0, 1.5), timing("im2col", 1.3, 1.0))
+    ((loss, point),) = summary.missed(results.points())
+    assert loss == pytest.approx(0.5)
+    assert point.named.backend == "gemm"
+    assert summary.worst_choices(results.points()) == []  # "auto" was not timed
+
+
+def test_errors_are_those_of_the_best_times() -> None:
+    results = made_up_run(
+        timing("gemm", 1.0, 2.0, 4.0), timing("gemm", 1.1, 1.0), timing("gemm", 3.0, 1.0)
+    )
+    (error,) = summary.kernel_errors(results)
+    assert (error.kernel, error.timed) == ("gemm", 3)
+    assert error.median == pytest.approx(0.5)
+    assert error.bias == pytest.approx(0.1)
+    assert error.worst.predicted == 3.0
+
+
+def shown(results: SweepResults) -> str:
+    console = Console(record=True, width=100, highlight=False)
+    table.show(results, console)
+    return console.export_text()
+
+
+def test_the_table_lists_what_was_missed_and_what_failed() -> None:
+    results = made_up_run(
+        timing("gemm", 1.0e-3, 1.5e-3, chosen=True), timing("im2col", 1.3e-3, 1.0e-3)
+    )
+    results.failures.append("loops of plain: MemoryError [no room]")
+    text = " ".join(shown(results).split())
+    assert "MemoryError [no room]" in text
+    assert "1 problem, 2 threads" in text
+    assert "within 5% of it, on 0% of them; what auto takes is on 0%." in text
+    assert "plain gemm 1500 im2col 1000 50%" in text
+    assert "Predictions are off by 32% in the median" in text
+    assert "gemm 1 33% -33% 0.67× plain" in text
+    assert "loses" not in shown(made_up_run(timing("gemm", 1.0, 1.0, chosen=True)))
+    assert shown(made_up_run()) == ""
+
+
+def test_the_file_is_compact(tmp_path: Path) -> None:
+    results = made_up_run(timing("gemm", 1.0, 1.5))
+    results.save(tmp_path)
+    text = (tmp_path / "sweep.json").read_text("utf-8")
+    assert text.count("\n") == 1
+    assert json.loads(text)["timings"][0]["times"] == [1.5]
+    assert load(tmp_path / "sweep.json", SweepResults) == results
+
+
+def test_it_ends_with_1_where_a_backend_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask = Process.ask
+
+    def failing(self: Process[command.Side], task: str, **arguments: object) -> object:
+        if task == "sample" and arguments["backend"] == "im2col":
+            raise Failed("MemoryError: no room")
+        return ask(self, task, **arguments)
+
+    monkeypatch.setattr(Process, "ask", failing)
+    monkeypatch.setattr(command, "problems", lambda _count: SMALL[:1])
+    assert command.run(tmp_path, 1, quick=True) == 1
+    results = load(tmp_path / "sweep.json", SweepResults)
+    assert results.failures == ["im2col of plain: MemoryError: no room"]
+    assert "im2col of plain: MemoryError: no room" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_options_may_stand_before_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    asked = []
+    monkeypatch.setattr(
+        command, "run", lambda *arguments, quick: asked.append((*arguments, quick)) or 0
+    )
+    options = ["--threads", "3", "--output", str(tmp_path), "--quick", "--direction", "all"]
+    words = [*options, "sweep"] if before else ["sweep", *options]
+    assert cli.main(words) == 0
+    assert asked == [(tmp_path, 3, ["forward", "input-grad", "weight-grad"], True)]
+
+
+def test_a_step_is_not_swept(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["sweep", "--direction", "step"])
+    assert "--direction: sweep takes single operations, not step" in capsys.readouterr().err
