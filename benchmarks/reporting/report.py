@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import log10
+from math import inf, log10
 from pathlib import Path
 
 from markupsafe import Markup
@@ -18,9 +18,20 @@ from benchmarks.measuring.overhead import TINY
 from benchmarks.measuring.results import Measurement, Results
 from benchmarks.problems.directions import DIRECTIONS, WORK
 from benchmarks.problems.presets import DEFAULT, FULL, QUICK
-from benchmarks.reporting import charts, figures, rivals, roofline, sentences, summaries
+from benchmarks.reporting import (
+    charts,
+    fewer,
+    figures,
+    headline,
+    noise,
+    rivals,
+    roofline,
+    sentences,
+    summaries,
+)
 from benchmarks.reporting.album import Album
 from benchmarks.reporting.templating import environment, figure
+from benchmarks.reporting.tradeoff import Tradeoff
 
 
 def render(
@@ -89,20 +100,32 @@ class _Section:
         self.direction = direction
         self.work = WORK[direction]
         self.results = results
+        self.headline = headline.headline(results, direction)
+        self.losses = headline.losses(results, direction)
         self.sentence = sentences.speed_sentence(results, direction)
-        self.rows = rivals.rows(results, direction)
+        self.noise = noise.noise(results, direction)
+        self.tradeoff = Tradeoff(results, direction)
+        self.savings = fewer.savings(results, direction)
+        # What is lost comes first.
+        self.rows = sorted(rivals.rows(results, direction), key=lambda row: row.ratio or inf)
         self.choices = rivals.choices(results, direction)
         self.has_rival = any(row.ratio is not None for row in self.rows)
         self.has_plan = any(row.planned_ratio is not None for row in self.rows)
         self.summaries = summaries.summaries(results, direction)
         self.idle = summaries.idle(results, direction)
         measured = {m.contestant for m in results.measurements if m.timed and self._mine(m)}
-        self.columns = [info for info in results.present if info.name in measured]
+        self.columns = [
+            info for info in results.present if info.name in measured and info.kind != "control"
+        ]
         self.cuts = [m for m in results.measurements if self._mine(m) and m.timed and m.is_cut]
         self.failures = [m for m in results.measurements if self._mine(m) and m.status == "failed"]
 
     def _mine(self, measurement: Measurement) -> bool:
         return measurement.direction == self.direction
+
+    def is_hidden(self, ratio: float) -> bool:
+        """Whether a ratio is within the noise of the run."""
+        return noise.is_hidden(self.noise, ratio)
 
     def rival(self, rival: Measurement) -> str:
         return rivals.rival_label(self.results, rival)
