@@ -22,6 +22,8 @@ OF: Mapping[str, str] = {
 IM2COL, PYTORCH = "NumPy im2col", "PyTorch"
 # Where more are lost than anybody reads, the worst stand for them.
 MOST_NAMED = 8
+# The noise from which on a reader should be told of it at once.
+TOO_NOISY = 1.25
 
 
 def headline(results: Results, direction: str) -> str:
@@ -35,12 +37,14 @@ def headline(results: Results, direction: str) -> str:
         f"{OF[direction].format(count(len(layers), 'layer'))} of published networks, in this run "
         f"on {count(results.threads, 'thread')}, {who} took "
     )
+    if len(layers) > 1:
+        text += "in the median "
     clauses: list[str] = []
     for name, pairs in compared.items():
         shares = [share for _, share in pairs]
         of = f"the time of {name}" if not clauses else f"that of {name}"
-        clauses.append(f"{_range(shares)} of {of}{_where(len(shares), len(layers))}")
-    return text + " and ".join(clauses) + _agreement(compared) + "."
+        clauses.append(f"{_share(shares, of, len(layers))}")
+    return text + " and ".join(clauses) + _agreement(compared) + _doubt(results, direction) + "."
 
 
 def losses(results: Results, direction: str) -> str:
@@ -81,16 +85,21 @@ def _is_compiled(compared: Mapping[str, list[tuple[Row, float]]]) -> bool:
     return any(row.info.chosen[row.direction] != "im2col" for row in rows)
 
 
-def _range(shares: Sequence[float]) -> str:
+def _share(shares: Sequence[float], of: str, layers: int) -> str:
+    """Say the median, and what a single layer may be like."""
+    text = f"{_percent(statistics.median(shares))} % of {of}"
     least, most = _percent(min(shares)), _percent(max(shares))
-    if least == most:
-        return f"{least} %"
-    middle = _percent(statistics.median(shares))
-    return f"{least} to {most} % (median {middle} %)"
+    asides = [] if len(shares) == layers else [f"on {len(shares)} of them"]
+    asides += [] if len(shares) == 1 else [f"{least} to {most} %, layer by layer"]
+    return text + (f" ({'; '.join(asides)})" if asides else "")
 
 
-def _where(layers: int, all_layers: int) -> str:
-    return "" if layers == all_layers else f" on {layers} of them"
+def _doubt(results: Results, direction: str) -> str:
+    """Say so where the machine was too busy for any of it to be believed."""
+    found = noise(results, direction)
+    if found is None or found.factor < TOO_NOISY:
+        return ""
+    return f"; but the noise of this run is {found.text}"
 
 
 def _percent(share: float) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from benchmarks.contestants.base import AUTO
 from benchmarks.measuring.results import Results
+from benchmarks.reporting.sentences import count
 
 # Of the control's ratios, as many lie within what is called noise: all of them where they are few.
 SHARE = 0.95
@@ -37,19 +38,29 @@ class Noise:
         return math.exp(distances[(len(distances) - 1) // 2])
 
     @property
+    def text(self) -> str:
+        """Return its size."""
+        return _difference(self.factor)
+
+    @property
     def sentence(self) -> str:
         """Say what a difference must be more than, to be one."""
-        layers = f"{len(self.ratios)} layer" + ("s" if len(self.ratios) > 1 else "")
-        share = "all" if len(self.ratios) < 1 / (1 - SHARE) else "19 of 20"
+        layers = f"all of {count(len(self.ratios), 'layer')}"
+        if len(self.ratios) >= 1 / (1 - SHARE):
+            layers = f"19 in 20 of {count(len(self.ratios), 'layer')}"
         return (
-            f"This run's noise is {self.factor - 1:.1%}: two processes that made the same calls, "
-            f"taking turns like everybody, differ by less on {share} of {layers}, by "
-            f"{self.middle - 1:.1%} typically. What differs by no more is greyed."
+            f"This run's noise is {self.text}: two processes that made the same calls, taking "
+            f"turns like everybody, differ by no more on {layers}, by {_difference(self.middle)} "
+            "typically. What differs by less is greyed."
         )
 
     def hides(self, ratio: float) -> bool:
         """Whether a ratio is no further from 1 than those of the control."""
         return abs(math.log(ratio)) <= math.log(self.factor)
+
+
+def _difference(factor: float) -> str:
+    return f"{100 * (factor - 1):.1f} %" if factor < 2 else f"a factor of {factor:.1f}"
 
 
 def noise(results: Results, direction: str) -> Noise | None:

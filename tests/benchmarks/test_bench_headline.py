@@ -34,8 +34,8 @@ def test_the_headline_is_of_times_and_names_both() -> None:
     made = _run(auto=[100, 100, 100], tutorial=[9, 9, 9], im2col=[10, 20, 60], torch=[80, 50, 125])
     assert headline.headline(made, "forward") == (
         "On 3 layers of published networks, in this run on 2 threads, fastconv's typed loops took "
-        "10 to 60 % (median 20 %) of the time of NumPy im2col and 50 to 125 % (median 80 %) of "
-        "that of PyTorch, with equal results."
+        "in the median 20 % of the time of NumPy im2col (10 to 60 %, layer by layer) and 80 % of "
+        "that of PyTorch (50 to 125 %, layer by layer), with equal results."
     )
     assert headline.losses(made, "forward") == (
         f"Slower than NumPy im2col on none of 3; slower than PyTorch on 1 of 3: {LAYERS[2].name} "
@@ -46,7 +46,8 @@ def test_the_headline_is_of_times_and_names_both() -> None:
 def test_numpy_is_enough_for_a_headline() -> None:
     made = _run(auto=[100, 100], tutorial=[5, 10], scipy=[0.1, 0.1])
     assert headline.headline(made, "forward").endswith(
-        "took 5 to 10 % (median 7.5 %) of the time of NumPy im2col, with equal results."
+        "took in the median 7.5 % of the time of NumPy im2col (5 to 10 %, layer by layer), with "
+        "equal results."
     )
     made = _run(auto=[100], tutorial=[25])
     assert headline.headline(made, "forward").startswith("On 1 layer of published networks")
@@ -62,7 +63,7 @@ def test_layers_that_only_some_do_are_counted() -> None:
     made = _run(auto=[100, 100], tutorial=[5, 10], torch=[50, 50])
     made.measurements = [m for m in made.measurements if (m.layer, m.contestant) != (
         LAYERS[0].name, "tutorial")]  # fmt: skip
-    assert "took 10 % of the time of NumPy im2col on 1 of them and 50 % of that of PyTorch" in (
+    assert "10 % of the time of NumPy im2col (on 1 of them) and 50 % of that of PyTorch (50 to" in (
         headline.headline(made, "forward")
     )
 
@@ -111,8 +112,8 @@ def test_noise_is_what_the_control_differs_by_either_way_up() -> None:
     assert found.hides(1 / 1.04)
     assert not found.hides(1.06)
     assert not found.hides(1 / 1.06)
-    assert found.sentence.startswith("This run's noise is 5.0%: ")
-    assert "differ by less on all of 3 layers, by 2.0% typically" in found.sentence
+    assert found.sentence.startswith("This run's noise is 5.0 %: ")
+    assert "differ by no more on all of 3 layers, by 2.0 % typically" in found.sentence
 
 
 def test_one_of_twenty_is_an_outlier_and_no_noise() -> None:
@@ -121,7 +122,14 @@ def test_one_of_twenty_is_an_outlier_and_no_noise() -> None:
     found = noise.noise(_run(auto=[100] * 31, auto_again=again), "forward")
     assert found is not None
     assert found.factor == 1
-    assert "on 19 of 20 of 31 layers" in found.sentence
+    assert "on 19 in 20 of 31 layers" in found.sentence
+
+
+def test_a_run_that_cannot_be_believed_says_so_in_its_first_sentence() -> None:
+    made = _run(auto=[100, 100], auto_again=[100, 30], im2col=[50, 50])
+    assert headline.headline(made, "forward").endswith(
+        ", with equal results; but the noise of this run is a factor of 3.3."
+    )
 
 
 def test_differences_within_the_noise_are_soft_in_the_chart() -> None:
