@@ -90,7 +90,7 @@ def _share(shares: Sequence[float], of: str, layers: int) -> str:
     text = f"{_percent(statistics.median(shares))} % of {of}"
     least, most = _percent(min(shares)), _percent(max(shares))
     asides = [] if len(shares) == layers else [f"on {len(shares)} of them"]
-    asides += [] if len(shares) == 1 else [f"{least} to {most} %, layer by layer"]
+    asides += [] if least == most else [f"{least} to {most} %, layer by layer"]
     return text + (f" ({'; '.join(asides)})" if asides else "")
 
 

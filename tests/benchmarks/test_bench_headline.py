@@ -63,7 +63,7 @@ def test_layers_that_only_some_do_are_counted() -> None:
     made = _run(auto=[100, 100], tutorial=[5, 10], torch=[50, 50])
     made.measurements = [m for m in made.measurements if (m.layer, m.contestant) != (
         LAYERS[0].name, "tutorial")]  # fmt: skip
-    assert "10 % of the time of NumPy im2col (on 1 of them) and 50 % of that of PyTorch (50 to" in (
+    assert "10 % of the time of NumPy im2col (on 1 of them) and 50 % of that of PyTorch, with" in (
         headline.headline(made, "forward")
     )
 
