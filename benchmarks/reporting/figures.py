@@ -47,6 +47,13 @@ _NOT_TURNED = re.compile(r' transform="rotate\(-?0 [^"]*"')
 _COORDINATES = re.compile(r' (?:x|y|d|transform)="[^"]*"')
 _DIGITS = re.compile(r"(\.\d\d)\d+")
 _BETWEEN = re.compile(r">\s+<")
+# A mark at the edge of its axes may as well be whole.
+_EMPTY = re.compile(r'<g id="[^"]*"/>')
+# Only what is used again needs a name, and that is no group.
+_NAMES = re.compile(r'<g id="[^"]*">')
+# Said where the mark is defined.
+_STROKES = re.compile(r'(<use [^>]*style="fill[^";]*); stroke: [^";]*; stroke-width: [\d.]*')
+_CUT_MARKS = re.compile(r'<g clip-path="[^"]*">(<use [^>]*/>)</g>')
 
 
 @dataclass
@@ -210,6 +217,14 @@ def twice(draw: Callable[[float], Figure | None], name: str) -> Markup | None:
     return Markup("".join(drawn))
 
 
+def once(draw: Callable[[float], Figure | None], name: str) -> Markup | None:
+    """Return a chart for wide windows, along which narrow ones can be moved."""
+    figure = draw(WIDE)
+    if figure is None:
+        return None
+    return Markup(f'<div class="scroll"><div class="broad">{svg(figure, name)}</div></div>')
+
+
 def svg(figure: Figure, name: str) -> str:
     """Return the figure as an SVG element whose ink is that of the page around it."""
     buffer = io.StringIO()
@@ -228,7 +243,8 @@ def _compact(text: str) -> str:
     text = _FONTS.sub("", text)  # report.css names them once
     text = _NOT_TURNED.sub("", text)
     text = _COORDINATES.sub(lambda match: _DIGITS.sub(r"\1", match[0].replace("\n", " ")), text)
-    return _BETWEEN.sub("><", text)
+    text = _CUT_MARKS.sub(r"\1", _BETWEEN.sub("><", text))
+    return _NAMES.sub("<g>", _EMPTY.sub("", _STROKES.sub(r"\1", text)))
 
 
 def page_style(theme: Theme) -> dict[Any, Any]:

@@ -32,6 +32,8 @@ from benchmarks.reporting import (
 from benchmarks.reporting.album import Album
 from benchmarks.reporting.templating import environment, figure
 from benchmarks.reporting.tradeoff import Tradeoff
+from benchmarks.stages import chart
+from benchmarks.stages.results import StageResults
 
 
 def render(
@@ -39,6 +41,7 @@ def render(
     pictures: Path,
     filtering: ImageResults | None = None,
     lenet: LenetResults | None = None,
+    stages: StageResults | None = None,
 ) -> str:
     """Return the report of a run.
 
@@ -50,6 +53,8 @@ def render(
         What ``python -m benchmarks images`` found, which has a section of its own.
     lenet
         The newest run of the whole network, if there has been one.
+    stages
+        The newest run of ``python -m benchmarks stages``, likewise.
     """
     made = environment()
     made.filters.update(kilobytes=_kilobytes)
@@ -65,12 +70,18 @@ def render(
         album=Album(results, pictures),
         images=None if filtering is None else Shown(filtering, heading="h3"),
         lenet=None if lenet is None else View(lenet),
+        stages=stages,
+        stages_chart=None if stages is None else _stages_chart(stages),
         command=_command(results),
         scratch_columns=list(dict.fromkeys(n for i in results.layers for n in i.scratch_bytes)),
         tiny=TINY,
         heat=_heat,
         tilt=_tilt,
     )
+
+
+def _stages_chart(stages: StageResults) -> Markup | None:
+    return figures.twice(lambda width: chart.draw(stages, width), "stages")
 
 
 PRESETS = {preset.name: preset for preset in (QUICK, DEFAULT, FULL)}
@@ -99,6 +110,8 @@ class _Section:
     def __init__(self, results: Results, direction: str) -> None:
         self.direction = direction
         self.work = WORK[direction]
+        # Of several directions not all is drawn, nor for telephones too: pages can be too large.
+        self.is_alone = len(results.directions) == 1
         self.results = results
         self.headline = headline.headline(results, direction)
         self.losses = headline.losses(results, direction)
@@ -141,7 +154,8 @@ class _Section:
         draw: Callable[[Results, str, float], Figure | None] = (
             roofline.draw if name == "roofline" else getattr(charts, name)
         )
-        return figures.twice(
+        show = figures.twice if self.is_alone else figures.once
+        return show(
             lambda width: draw(self.results, self.direction, width), f"{name} {self.direction}"
         )
 
