@@ -21,6 +21,7 @@ from benchmarks.measuring.on_paper import on_paper
 from benchmarks.measuring.results import ContestantInfo, Results
 from benchmarks.problems.layers import LAYERS
 from benchmarks.reporting import report
+from benchmarks.stages.results import LayerStages, StageResults
 from tests.benchmarks import browser, made_up
 from tests.benchmarks.browser import PHONE, WIDE, Browser
 from tests.benchmarks.pages import assert_needs_nothing_but_itself
@@ -105,12 +106,19 @@ def network() -> LenetResults:
     return results
 
 
+def stages() -> StageResults:
+    """Return a run of one layer, as predicted by a version that does so."""
+    layer = LayerStages(LAYERS[0].as_dict(), "gemm_filters", [5e-3], [4e-3])
+    layer.predicted = {"product": 4e-3, "pack": 2e-3}
+    return StageResults("2026-01-01T00:00:00", made_up.MACHINE, [layer])
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return the file of each page, by its name."""
     folder = tmp_path_factory.mktemp("pages")
     texts = {
-        "report": report.render(layers(), folder / "no pictures", filters(), network()),
+        "report": report.render(layers(), folder / "no pictures", filters(), network(), stages()),
         "images": images_page.render(filters()),
         "lenet": lenet_page.render(network()),
     }
@@ -143,6 +151,11 @@ OVERFLOWING = """
   one.getBoundingClientRect().right > innerWidth + 0.5
 ).map((one) => one.outerHTML.slice(0, 200))
 """
+# Of a column that is too narrow for its words.
+HIGHEST_ROW = """
+Math.max(...[...document.querySelectorAll("table.figures tr")].map((row) => row.offsetHeight))
+"""
+ROW_PIXELS_AT_MOST = 150
 # Charts that are shown, and of these how many are drawn and say what their marks are.
 CHARTS = """
 [...document.querySelectorAll("figure")].map((figure) => [...figure.querySelectorAll("svg")]
@@ -163,9 +176,10 @@ def test_a_page_is_whole_in_every_window(
             assert chromium.evaluate("innerWidth") == size[0], where
             assert chromium.evaluate(OVERFLOWING) == [], where
             assert chromium.evaluate("document.documentElement.scrollWidth") <= size[0], where
+            assert chromium.evaluate(HIGHEST_ROW) < ROW_PIXELS_AT_MOST, where
             charts = chromium.evaluate(CHARTS)
             assert charts, where
-            assert all(charts), where
+            assert all(charts), where  # in every figure
             ground, ink, drawn = chromium.evaluate(
                 "[getComputedStyle(document.body).backgroundColor, "
                 "getComputedStyle(document.body).color, "
