@@ -73,6 +73,15 @@ class Browser:
         self._session: str | None = None
         self.errors: list[Any] = []
         """What the page that is shown has complained of."""
+
+    def start(self) -> None:
+        """Wait for it, and for its page.
+
+        Raises
+        ------
+        RuntimeError, OSError
+            If it does not start, as in all that follows.
+        """
         page = next(
             target
             for target in self._ask("Target.getTargets")["targetInfos"]

@@ -132,7 +132,20 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     program = browser.find()
     if program is None:
         pytest.skip(f"no browser here: none of {', '.join(browser.NAMES)}")
-    opened = Browser(program, tmp_path_factory.mktemp("profile"))
+    folder = tmp_path_factory.mktemp("profile")
+    file = folder / "page.html"
+    file.write_text("<!doctype html><title>here</title>", "utf-8")
+    opened = Browser(program, folder / "profile")
+    try:
+        # One that is walled off from files, or lacks a library, is none for us.
+        opened.start()
+        opened.show(file)
+        title = opened.evaluate("document.title")
+    except (RuntimeError, OSError) as error:
+        title = str(error)
+    if title != "here":
+        opened.close()
+        pytest.skip(f"{program} does not show a page of a file: {title}")
     yield opened
     opened.close()
 
