@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -11,19 +11,20 @@ from matplotlib.figure import Figure
 from benchmarks.reporting.figures import LEGEND_ROW, PAGE, WIDE, page_style, quiet, tip
 from benchmarks.stages.results import LayerStages, StageResults
 
-# A product is what is wanted; all else is around it. Legible on white and on black.
+# As they come in a bar. A product is what is wanted, all else is around it; legible on white and on
+# black.
 COLOURS: Mapping[str, str] = {
-    "product": "#e8590c",
-    "pack": "#4a6fa5",
     "band": "#62b0e8",
-    "columns": "#62b0e8",
+    "columns": "#2f7fd6",
+    "pack": "#4a6fa5",
     "transform": "#8a63d2",
-    "turn": "#2b9f6b",
     "rows": "#c9a227",
+    "product": "#e8590c",
+    "everything else": "#e8590c",
+    "turn": "#2b9f6b",
     "memory": "#14a3a8",
     "other": "#8a8f98",
-    "call": "#8a8f98",
-    "everything else": "#e8590c",
+    "call": "#b9a48a",
 }
 UNKNOWN = "#8a8f98"
 ROW, NAMES = 0.3, 2.1
@@ -34,7 +35,7 @@ def draw(results: StageResults, width: float) -> Figure | None:
     bars = [bar for one in results.layers for bar in _bars(one)]
     if not bars:
         return None
-    stages = list(dict.fromkeys(stage for _, _, parts in bars for stage in parts))
+    stages = _in_order({stage for _, _, parts in bars for stage in parts})
     columns = 6 if width >= WIDE else 3
     legend = 0.1 + LEGEND_ROW * -(-len(stages) // columns)
     height = legend + ROW * len(bars) + 0.55
@@ -69,13 +70,21 @@ def _bars(one: LayerStages) -> list[tuple[str, str, dict[str, tuple[float, float
     """Return label, name and parts of a layer's bars: stage → share of a call, and seconds."""
 
     def parts(seconds: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-        return {stage: (value / one.seconds, value) for stage, value in seconds.items()}
+        return {
+            stage: (seconds[stage] / one.seconds, seconds[stage]) for stage in _in_order(seconds)
+        }
 
     name = one.layer.name
     bars = [(name, f"{name}, measured", parts(one.measured))]
     if one.predicted:
         bars.append(("predicted", f"{name}, predicted", parts(one.predicted)))
     return bars
+
+
+def _in_order(stages: Iterable[str]) -> list[str]:
+    """Return stages in the order of `COLOURS`, and behind them those that it does not know."""
+    order = list(COLOURS)
+    return sorted(stages, key=lambda stage: order.index(stage) if stage in order else len(order))
 
 
 def _draw_bar(axes: Axes, place: int, name: str, parts: Mapping[str, tuple[float, float]]) -> None:
