@@ -43,7 +43,7 @@ def headline(results: Results, direction: str) -> str:
     for name, pairs in compared.items():
         shares = [share for _, share in pairs]
         of = f"the time of {name}" if not clauses else f"that of {name}"
-        clauses.append(f"{_share(shares, of, len(layers))}")
+        clauses.append(_share(shares, of, len(layers)))
     return text + " and ".join(clauses) + _agreement(compared) + _doubt(results, direction) + "."
 
 
