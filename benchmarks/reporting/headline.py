@@ -112,4 +112,4 @@ def _agreement(compared: Mapping[str, list[tuple[Row, float]]]) -> str:
     for row in rows:
         measured += [row.ours, row.im2col, row.pytorch]
     equal = all(m.correct for m in measured if m is not None)
-    return ", with equal results" if equal else ", but NOT all results are right"
+    return ", with results equal to rounding" if equal else ", but NOT all results are right"

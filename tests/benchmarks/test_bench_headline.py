@@ -35,7 +35,7 @@ def test_the_headline_is_of_times_and_names_both() -> None:
     assert headline.headline(made, "forward") == (
         "On 3 layers of published networks, in this run on 2 threads, fastconv's typed loops took "
         "in the median 20 % of the time of NumPy im2col (10 to 60 %, layer by layer) and 80 % of "
-        "that of PyTorch (50 to 125 %, layer by layer), with equal results."
+        "that of PyTorch (50 to 125 %, layer by layer), with results equal to rounding."
     )
     assert headline.losses(made, "forward") == (
         f"Slower than NumPy im2col on none of 3; slower than PyTorch on 1 of 3: {LAYERS[2].name} "
@@ -47,7 +47,7 @@ def test_numpy_is_enough_for_a_headline() -> None:
     made = _run(auto=[100, 100], tutorial=[5, 10], scipy=[0.1, 0.1])
     assert headline.headline(made, "forward").endswith(
         "took in the median 7.5 % of the time of NumPy im2col (5 to 10 %, layer by layer), with "
-        "equal results."
+        "results equal to rounding."
     )
     made = _run(auto=[100], tutorial=[25])
     assert headline.headline(made, "forward").startswith("On 1 layer of published networks")
@@ -128,7 +128,7 @@ def test_one_of_twenty_is_an_outlier_and_no_noise() -> None:
 def test_a_run_that_cannot_be_believed_says_so_in_its_first_sentence() -> None:
     made = _run(auto=[100, 100], auto_again=[100, 30], im2col=[50, 50])
     assert headline.headline(made, "forward").endswith(
-        ", with equal results; but the noise of this run is a factor of 3.3."
+        ", with results equal to rounding; but the noise of this run is a factor of 3.3."
     )
 
 
