@@ -8,6 +8,7 @@
     python -m benchmarks lenet                  a whole network on real digits: lenet/
     python -m benchmarks pooling                poolings beside PyTorch's: pooling/
     python -m benchmarks sweep                  the model beside the clock: sweep/
+    python -m benchmarks stages                 what the time of a call is made of: stages/
     pytest benchmarks/                          the same layers under pytest-benchmark
 
 The way of a run, room by room::
@@ -30,8 +31,10 @@ The way of a run, room by room::
      │       ▼
      │     results       as written to results.json; files: how all runs are written and read
      │       │
-     └──── reporting/    rivals, summaries,      who is compared with whom, what is said of it
-                         sentences
+     └──── reporting/    rivals, summaries,      who is compared with whom, and how
+                         noise, fewer            what is no difference; what is not multiplied
+                         headline, sentences     what is said of it
+                         ways, tradeoff          loops beside im2col: time against memory
                          terminal                rows while it runs, the summary at the end
                          report, charts, album   the HTML file
                          compare                 two result files

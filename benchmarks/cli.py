@@ -33,6 +33,8 @@ from benchmarks.problems.layers import LAYERS
 from benchmarks.problems.presets import DEFAULT, FULL, QUICK, Preset
 from benchmarks.reporting import charts, compare, report, sentences
 from benchmarks.reporting.terminal import Terminal
+from benchmarks.stages import command as stages
+from benchmarks.stages.results import StageResults
 from benchmarks.sweep import command as sweep
 from benchmarks.sweep.results import SweepResults
 
@@ -98,13 +100,14 @@ def _layers(options: argparse.Namespace) -> int:
 
 
 def _write_report(results: Results, folder: Path, options: argparse.Namespace) -> int:
-    """Write the report of layers, with the newest runs of filters and of the network in it."""
+    """Write the report of layers, with the newest runs of all that has a section in it."""
     path = folder / REPORT_FILE
     page = report.render(
         results,
         folder / PICTURES_FOLDER,
         newest(RESULTS_FOLDER, ImageResults),
         newest(RESULTS_FOLDER, LenetResults),
+        newest(RESULTS_FOLDER, StageResults),
     )
     path.write_text(page, "utf-8")
     if options.picture:
@@ -122,7 +125,15 @@ def _compare(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     """Show an earlier run again, by what its file says that it is."""
     path: Path = options.results
-    results = load(path, Results, ImageResults, LenetResults, PoolingResults, SweepResults)
+    results = load(
+        path,
+        Results,
+        ImageResults,
+        LenetResults,
+        PoolingResults,
+        SweepResults,
+        StageResults,
+    )
     if isinstance(results, Results):
         return _write_report(results, path.parent, options)
     if options.picture:
@@ -133,6 +144,8 @@ def _report(options: argparse.Namespace) -> int:
         return lenet.write_page(results, path.parent)
     if isinstance(results, SweepResults):
         return sweep.show(results, path)
+    if isinstance(results, StageResults):
+        return stages.show(results, path)
     assert isinstance(results, PoolingResults)
     return pooling.show(results, path)
 
@@ -166,13 +179,18 @@ def _sweep(options: argparse.Namespace) -> int:
     return sweep.run(folder, options.threads, swept, quick=options.quick)
 
 
+def _stages(options: argparse.Namespace) -> int:
+    layers = _chosen_layers(options.layers or stages.LAYERS, DEFAULT)
+    return stages.run(_folder(options, "-stages"), layers)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Every implementation of convolution that is here, on layers of published "
         "networks and on photographs. Writes an HTML report and results.json; prints the path "
-        "of the report as its last line. The newest full runs of `images` and `lenet` below "
-        "benchmarks/results have a section in it.",
+        "of the report as its last line. The newest full runs of `images`, `lenet` and `stages` "
+        "below benchmarks/results have a section in it.",
         epilog="Options may stand before a command that takes them or behind it. The exit status "
         "is 1 where results differ or something of fastconv failed, 2 where something is missing.",
     )
@@ -270,6 +288,21 @@ def _parser() -> argparse.ArgumentParser:
         help="forward, input-grad, weight-grad, several separated by commas, or all "
         "(default: forward)",
     )
+    staging = commands.add_parser(
+        "stages",
+        help="what the time of a call is made of; writes stages.json, which reports show",
+        description="Times calls on some layers by one thread, and shares them out among copying, "
+        "packing, transforms and the product by the instructions of each, which valgrind counts "
+        "where it is installed; else packing alone, as the difference to a plan.",
+    )
+    staging.set_defaults(run=_stages, takes=("layers", "output"))
+    staging.add_argument(
+        "--layers",
+        metavar="NAMES",
+        default=argparse.SUPPRESS,
+        help=f"names or patterns, as for a run (default: {stages.LAYERS})",
+    )
+    _add_output(staging, "stages")
     return parser
 
 
@@ -282,8 +315,9 @@ def _add_earlier_runs(commands: Any) -> None:
         "report",
         help="draw the report of an earlier run again",
         description="Draws the page of an earlier run again, beside its file, or shows its table: "
-        "of layers, images, lenet, pooling or sweep, as the file says. The newest full runs of "
-        "`images` and `lenet` below benchmarks/results have a section in the report of layers.",
+        "of layers, images, lenet, pooling, stages or sweep, as the file says. The newest full runs of "
+        "`images`, `lenet` and `stages` below benchmarks/results have a section in the report of "
+        "layers.",
     )
     reporting.set_defaults(run=_report, takes=("picture",))
     reporting.add_argument("results", type=Path, metavar="results.json")
@@ -304,6 +338,10 @@ def _add_common(parser: argparse.ArgumentParser, name: str) -> None:
         default=argparse.SUPPRESS,
         help="the same for everyone (default: all cores)",
     )
+    _add_output(parser, name)
+
+
+def _add_output(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument(
         "--output",
         type=Path,

@@ -8,7 +8,12 @@ from benchmarks.contestants.ncnn_net import Ncnn
 from benchmarks.contestants.onnx_runtime import OnnxRuntime
 from benchmarks.contestants.opencv import OpenCV
 from benchmarks.contestants.openvino_cpu import OpenVINO
-from benchmarks.contestants.ours import FastconvAuto, FastconvPlan, fastconv_backends
+from benchmarks.contestants.ours import (
+    FastconvAgain,
+    FastconvAuto,
+    FastconvPlan,
+    fastconv_backends,
+)
 from benchmarks.contestants.pytorch import CHANNELS_LAST, NCHW, PREPACKED
 from benchmarks.contestants.scipy_signal import SciPy
 
@@ -16,11 +21,12 @@ __all__ = ["Contestant", "Run", "all_contestants", "find"]
 
 
 def all_contestants() -> list[Contestant]:
-    """Return every contestant, absent ones included: the rungs, fastconv, other libraries."""
+    """Return every contestant, absent ones included: rungs, fastconv, the control, libraries."""
     return [
         REFERENCE,
         TUTORIAL,
         FastconvAuto(),
+        FastconvAgain(),
         FastconvPlan(),
         *fastconv_backends(),
         NCHW,

@@ -20,6 +20,9 @@ Arrays = tuple[NDArray[Any], ...]
 # The one that is fastconv as its users call it, which chooses its backend by itself.
 AUTO = "auto"
 
+# A control is another contestant once more, for what differs between two that are the same.
+Kind = Literal["fastconv", "rung", "library", "control"]
+
 
 @dataclass(frozen=True)
 class Run:
@@ -32,7 +35,7 @@ class Run:
 class Participant(ABC):
     """Who takes part: its names, whether it is here, its version and threads."""
 
-    kind: ClassVar[Literal["fastconv", "rung", "library"]]
+    kind: ClassVar[Kind]
     name: str
     label: str
     about: str

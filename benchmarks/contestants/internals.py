@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
 from fastconv import isa, machine, planning
 from fastconv.algorithms.implementation import Accuracy, Operation, Plan, Prediction, Refusal
+from fastconv.algorithms.winograd_tiles import tiling_of
 from fastconv.call import Call
 from fastconv.machine import Machine
 from fastconv.problem import ConvProblem
@@ -155,6 +156,39 @@ def choices(layer: Layer, direction: Direction) -> tuple[str, ...]:
         planning.plan(part, problem, "auto", 1, accuracy=fastconv.get_accuracy()).family
         for part in _PARTS[direction]
     )
+
+
+def multiplications(layer: Layer, direction: Direction) -> float:
+    """Return how many of the definition's multiplications ``backend="auto"`` does, as a part.
+
+    Those of a product between transforms alone: transforms are additions and a few scalings.
+    """
+    problem = _problem(layer)
+    plans = [
+        planning.plan(part, problem, "auto", 1, accuracy=fastconv.get_accuracy())
+        for part in _PARTS[direction]
+    ]
+    done = sum(_multiplications(leaf) for plan in plans for leaf in _leaves(plan))
+    return done / (len(plans) * layer.flops / 2)
+
+
+def _leaves(plan: Plan) -> Iterator[Plan]:
+    if not plan.pieces:
+        yield plan
+    for piece in plan.pieces:
+        yield from _leaves(piece)
+
+
+def _multiplications(plan: Plan) -> float:
+    """Return those of one kernel: a product for each place of a tile, or the definition's."""
+    problem = plan.piece.problem
+    if plan.family != "winograd":
+        return problem.flops / 2
+    # What a tile has of outputs a side is called `side` where the outputs are weights.
+    algorithm: Any = plan.implementation
+    tiling = tiling_of(problem, getattr(algorithm, "outputs", None) or algorithm.side)
+    tiles = problem.batch * tiling.down.tiles * tiling.across.tiles
+    return tiles * tiling.values * problem.in_channels_per_group * problem.out_channels
 
 
 def scratch_bytes(layer: Layer, threads: int) -> dict[str, int]:

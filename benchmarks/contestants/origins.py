@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from benchmarks.contestants.base import Participant
+from typing import ClassVar
+
+from benchmarks.contestants.base import Kind, Participant
 
 
 class FromFastconv(Participant):
     """The package that is measured here."""
 
-    kind = "fastconv"
+    kind: ClassVar[Kind] = "fastconv"
 
     def version(self) -> str:
         import fastconv

@@ -1,4 +1,7 @@
-"""fastconv, as its users call it: by itself, by a plan, by each backend that is usable here."""
+"""fastconv, as its users call it: by itself, by a plan, by each backend that is usable here.
+
+And by itself once more, as the control.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,16 @@ class FastconvAuto(FromFastconv, Contestant):
         return None
 
     def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
-        return _call(self.name, layer, direction, data)
+        return _call(AUTO, layer, direction, data)
+
+
+class FastconvAgain(FastconvAuto):
+    """The control: what `FastconvAuto` calls, in a process of its own that takes its own turns."""
+
+    kind = "control"
+    name = "auto-again"
+    label = "fastconv auto, again"
+    about = "the same calls as fastconv auto: what their times differ by is the noise of a run"
 
 
 class FastconvPlan(FromFastconv, Contestant):

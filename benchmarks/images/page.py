@@ -123,10 +123,18 @@ def curves(results: ImageResults, family: Family, width: float) -> Figure:
                 "-" if info.kind == "library" or is_auto else "--",
                 color=palette[info.name],
                 lw=3 if is_auto else 1.6,
-                marker="o",
-                ms=5 if is_auto else 3.5,
                 zorder=4 if is_auto else 3,
             )
+            for size, value in points:
+                mark = axes.plot(
+                    size,
+                    value,
+                    "o",
+                    color=palette[info.name],
+                    ms=5 if is_auto else 3.5,
+                    zorder=4 if is_auto else 3,
+                )[0]
+                figures.tip(mark, f"{size}×{size}, {info.label}: {value:.3g} ms")
             ends.append((sizes[-1], values[-1], info.label, palette[info.name]))
         axes.set_xticks([case.size for case in cases], _size_labels(cases, width))
         axes.xaxis.set_minor_locator(NullLocator())

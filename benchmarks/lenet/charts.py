@@ -38,7 +38,10 @@ def learning(results: LenetResults, width: float) -> Figure:
         )
         for axes, values, title, shade in panels:
             figures.quiet(axes, PAGE)
-            axes.plot(numbers, values, color=shade, lw=2, marker="o", ms=3.5)
+            axes.plot(numbers, values, color=shade, lw=2)
+            for number, value in zip(numbers, values, strict=True):
+                mark = axes.plot(number, value, "o", color=shade, ms=3.5)[0]
+                figures.tip(mark, f"epoch {number}: {value:.3g}, {title.split(',')[0]}")
             if min(values) > 0:
                 axes.set_yscale("log")
                 axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
@@ -78,10 +81,11 @@ def costs(results: LenetResults, width: float) -> Figure:
         for place, (cost, value) in enumerate(zip(timed, seconds, strict=True)):
             hollow = results.is_extrapolated(cost)
             shade = colour(cost)
-            axes.barh(
+            bar = axes.barh(
                 place, value - start, left=start, height=0.62, color="none" if hollow else shade,
                 edgecolor=shade, lw=1.3,
-            )  # fmt: skip
+            )[0]  # fmt: skip
+            figures.tip(bar, f"{cost.label}: {duration(value)} an epoch")
             figures.write_note(axes, 0.08, place, duration(value), PAGE.ink, ha="left")
         axes.set_yticks(range(len(timed)), [cost.label for cost in timed])
         axes.set_ylim(len(timed) - 0.5, -0.5)

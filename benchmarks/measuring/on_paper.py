@@ -19,5 +19,6 @@ def on_paper(layer: Layer, threads: int) -> LayerInfo:
         columns_bytes=internals.columns_bytes(layer),
         scratch_bytes=internals.scratch_bytes(layer, threads),
         chosen={direction: chosen(layer, direction) for direction in DIRECTIONS},
+        multiplications={d: internals.multiplications(layer, d) for d in DIRECTIONS},
         explanation=str(fastconv.explain(layer.x_shape, layer.weight_shape, **layer.conv_kwargs())),
     )

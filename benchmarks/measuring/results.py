@@ -119,6 +119,10 @@ class ContestantInfo:
     pip_command: str = ""
     """What would add it; nothing where it is installed and its process did not start."""
     pools: list[dict[str, Any]] = field(default_factory=list)
+    cores_busy: float | None = None
+    """How many cores worked for its process on average while it was timed."""
+    keeps_subnormals: bool | None = None
+    """Whether results below the smallest normal number are computed, rather than made zeros."""
 
     @property
     def is_broken(self) -> bool:
@@ -144,6 +148,8 @@ class LayerInfo:
     chosen: dict[str, str]
     """Direction → the contestant that runs the backend which `auto` takes."""
     explanation: str
+    multiplications: dict[str, float] = field(default_factory=dict)
+    """Direction → those that `auto` takes, as a part of the definition's."""
 
     @property
     def name(self) -> str:

@@ -15,7 +15,7 @@ from benchmarks.measuring.on_paper import on_paper
 from benchmarks.measuring.overhead import TINY
 from benchmarks.measuring.peak import PeakMeter
 from benchmarks.measuring.process import Failed, Process
-from benchmarks.measuring.results import Measurement, Results
+from benchmarks.measuring.results import ContestantInfo, Measurement, Results
 from benchmarks.measuring.starting import start
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
@@ -81,7 +81,8 @@ class Runner:
         album = PhotoRun(pictures)
         for process in self._processes:
             step(f"photographs: {process.contestant.label}")
-            results.photos += album.measure(process)
+            if process.contestant.kind != "control":
+                results.photos += album.measure(process)
         step("call overhead")
         results.overheads = self._overheads()
         problems = [(layer, direction) for layer in self.layers for direction in self.directions]
@@ -92,10 +93,8 @@ class Runner:
             results.measurements += self._measure(layer, direction, share, step)
             row_done(results, layer, direction)
         for process, info in zip(self._processes, results.present, strict=True):
-            try:
-                info.pools = process.ask("pools")
-            except Failed:
-                continue  # its failures are in the measurements already
+            with suppress(Failed):  # its failures are in the measurements already
+                _account(process, info)
         results.seconds = perf_counter() - began
         return results
 
@@ -127,3 +126,11 @@ class Runner:
         step(f"{layer.name}: taking turns")
         turns.take(running, self.preset.rounds, seconds - (perf_counter() - start))
         return measured
+
+
+def _account(process: Process[Contestant], info: ContestantInfo) -> None:
+    """Note what threads a contestant has had, and what it does with very small numbers."""
+    info.pools = process.ask("pools")
+    info.cores_busy = process.ask("cores_busy")
+    if process.contestant.refusal(TINY, "forward") is None:
+        info.keeps_subnormals = process.ask("keeps_subnormals")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, Generic
 
 import numpy as np
@@ -62,6 +62,7 @@ class Sampling(Present[Someone]):
         super().__init__(contestant, threads)
         self.call: Callable[[], Any] | None = None
         self.last_seconds = 0.0
+        self._processor_seconds = self._sampled_seconds = 0.0
 
     def sample(self, seconds: float) -> list[float]:
         """Call again and again for that long, at least once; return the seconds of each call."""
@@ -71,16 +72,28 @@ class Sampling(Present[Someone]):
             call()
         times: list[float] = []
         gc.disable()
-        end = perf_counter() + seconds
+        began, processor = perf_counter(), process_time()
+        end = began + seconds
         # Not timeit's loop: it would count freeing the result, which is the caller's to do.
         while not times or (perf_counter() < end and len(times) < MOST_SAMPLES):
             start = perf_counter()
             result = call()
             times.append(perf_counter() - start)
             del result
+        self._processor_seconds += process_time() - processor
+        self._sampled_seconds += perf_counter() - began
         gc.enable()
         self.last_seconds = times[-1]
         return times
+
+    def cores_busy(self) -> float | None:
+        """Return how many cores worked for this process on average while it was sampled.
+
+        All of its threads count, whatever library they belong to, those that wait by spinning too.
+        """
+        if not self._sampled_seconds:
+            return None
+        return self._processor_seconds / self._sampled_seconds
 
 
 class Tasks(Sampling[Contestant]):
@@ -105,6 +118,21 @@ class Tasks(Sampling[Contestant]):
         outputs = run.arrays(result)
         size = sum(output.nbytes for output in outputs)
         return FirstCall(outputs, None if peak is None else max(0, peak - size))
+
+    def keeps_subnormals(self) -> bool:
+        """Return whether it computes results below the smallest normal number, or zeros for them.
+
+        Asked of a result, since it is up to each thread of a library what its processor does.
+        """
+        data = make(TINY)
+        small = Data(
+            np.full_like(data.x, 1e-25),
+            np.full_like(data.weight, 1e-15),
+            np.zeros_like(data.bias),
+            data.grad_output,
+        )
+        run = self.contestant.prepare(TINY, "forward", small, self.threads)
+        return bool(run.arrays(run.call())[0].all())
 
     def overhead(self) -> dict[str, float]:
         """Return the microseconds of calls that compute next to nothing."""

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import base64
+import io
 from dataclasses import dataclass
 from pathlib import Path
+
+from PIL import Image
 
 from benchmarks.measuring.filtering import SHOWN_BY_ALL, picture_path
 from benchmarks.measuring.results import PhotoResult, Results
 from benchmarks.problems.pictures import FILTERS
+
+# Of a picture that everybody has made, twice as many pixels as it is shown with.
+STRIP_SIDE = 220
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Album:
             path = picture_path(self._folder, *SHOWN_BY_ALL, info.name)
             result = self.result(*SHOWN_BY_ALL, info.name)
             if path.exists() and result is not None:
-                pictures.append(Picture(_embed(path), info.label, tiny=result.is_cut))
+                pictures.append(Picture(_embed_small(path), info.label, tiny=result.is_cut))
         return pictures
 
     def result(self, photo: str, filter_: str, contestant: str) -> PhotoResult | None:
@@ -65,4 +71,19 @@ class Album:
 
 
 def _embed(path: Path) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode()
+    return _source(path.read_bytes())
+
+
+def _embed_small(path: Path) -> str:
+    """Embed a picture with no more pixels than a strip of many shows."""
+    buffer = io.BytesIO()
+    with Image.open(path) as picture:
+        if max(picture.size) <= STRIP_SIDE:
+            return _embed(path)
+        picture.thumbnail((STRIP_SIDE, STRIP_SIDE))
+        picture.save(buffer, "jpeg", quality=85)
+    return _source(buffer.getvalue())
+
+
+def _source(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()

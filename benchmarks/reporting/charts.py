@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,19 @@ from benchmarks.reporting.figures import (
     Theme,
     draw_dots,
     layer_figure,
+    tip,
     write_note,
 )
+from benchmarks.reporting.noise import is_hidden, noise
 from benchmarks.reporting.rivals import NUMPY_IM2COL, NUMPY_IM2COL_LABEL, rows
 from benchmarks.reporting.sentences import count
+from benchmarks.reporting.ways import WAYS
 
-# Legible on white and on black alike. fastconv is warm, the rungs grey, the libraries cool.
+# Legible on white and on black alike. fastconv is warm, the rungs grey, the libraries cool; the
+# ways that the project is about have theirs in ways.py.
 OURS = (
-    "#e8590c", "#f2a20d", "#d6336c", "#b5651d", "#e2725b",
-    "#c9a227", "#a8324a", "#8f4a1c", "#e599a8",
+    "#e8590c", "#f2a20d", "#e2725b", "#a8324a", "#e599a8",
+    "#8f4a1c", "#d6336c", "#b5651d", "#c9a227",
 )  # fmt: skip
 RUNGS = ("#8a8f98", "#6b7079")
 LIBRARIES = ("#2f7fd6", "#62b0e8", "#8a63d2", "#2b9f6b", "#14a3a8", "#5a6fd8")
@@ -37,14 +42,29 @@ MEMORY_FLOOR_MB = 0.25
 
 def colours(results: Results) -> dict[str, str]:
     """Return a colour for each contestant, the same in every chart of the run."""
-    palette = {"fastconv": iter(OURS * 3), "rung": iter(RUNGS * 3), "library": iter(LIBRARIES * 3)}
+    palette = {
+        kind: iter(shades * 3)
+        for kind, shades in (
+            ("fastconv", OURS[1:]),
+            ("rung", RUNGS),
+            ("library", LIBRARIES),
+            ("control", RUNGS),
+        )
+    }
     # `auto` comes first, then the plan, as in the headline; the backends in order of choice.
-    return {info.name: next(palette[info.kind]) for info in results.contestants}
+    known = {way.contestants[0]: way.colour for way in WAYS}
+    return {
+        info.name: known.get(info.name) or next(palette[info.kind]) for info in results.contestants
+    }
 
 
 def headline(results: Results, direction: str, width: float, theme: Theme = PAGE) -> Figure:
-    """Draw fastconv as `auto` runs it against the others, with the ratio to the fastest."""
-    layers = rows(results, direction)
+    """Draw fastconv as `auto` runs it against the others, with the ratio to the fastest.
+
+    The layers that it loses come first.
+    """
+    layers = sorted(rows(results, direction), key=lambda row: row.ratio or math.inf)
+    found = noise(results, direction)
     libraries = [info for info in results.present if info.kind == "library"]
     series = [_series(results, direction, info.name) for info in reversed(libraries)]
     # A mark, as it is no library, and only where it is a yardstick.
@@ -65,14 +85,17 @@ def headline(results: Results, direction: str, width: float, theme: Theme = PAGE
         for notes, ratio in ((calls, row.ratio), (plans, row.planned_ratio)):
             if ratio is not None:
                 notes.ratios[row.info.name] = ratio
+                if is_hidden(found, ratio):
+                    notes.hidden.add(row.info.name)
     # Too slow to be anybody's rival; it would only squeeze the others into a corner.
     fast = [s for s in series if s.values and max(s.values.values()) > 2]
     return draw_dots(
-        results,
+        [row.info.name for row in layers],
         [one for one in (everyones, *fast, planned, ours) if one.values],
         width,
         theme,
         label="GFLOP/s",
+        unit="GFLOP/s",
         ceiling=results.peak_gflops,
         # A telephone has room for one column.
         notes=[notes for notes in (calls, plans) if notes.ratios][: 2 if width >= WIDE else 1],
@@ -83,7 +106,13 @@ def speed(results: Results, direction: str, width: float) -> Figure:
     """Draw the speed of everyone."""
     series = [_series(results, direction, name) for name in _drawing_order(results)]
     return draw_dots(
-        results, series, width, PAGE, label="GFLOP/s, logarithmic", ceiling=results.peak_gflops
+        names(results),
+        series,
+        width,
+        PAGE,
+        label="GFLOP/s, logarithmic",
+        unit="GFLOP/s",
+        ceiling=results.peak_gflops,
     )
 
 
@@ -94,19 +123,22 @@ def fraction_of_peak(results: Results, direction: str, width: float) -> Figure |
         return None
     ours, rival = Series("fastconv (auto)", OURS[0]), Series("best other", LIBRARIES[0], marker="|")
     layers = rows(results, direction)
-    names = [row.info.name for row in layers]
+    order = names(results)
     for row in layers:
         for series, measurement in ((ours, row.ours), (rival, row.best)):
             if measurement is not None:
                 series.values[row.info.name] = 100 * measurement.gflops / peak
-    with layer_figure(results, width, PAGE, [rival, ours], margin=1.15) as (figure, axes):
-        places = [names.index(name) for name in ours.values]
-        axes.barh(places, list(ours.values.values()), height=0.55, color=ours.colour)
+    with layer_figure(order, width, PAGE, [rival, ours], margin=1.15) as (figure, axes):
+        for name, value in ours.values.items():
+            bar = axes.barh(order.index(name), value, height=0.55, color=ours.colour)[0]
+            tip(bar, f"{name}, {ours.label}: {value:.3g} % of the peak")
         for series, inches in ((ours, 0.55), (rival, 1.1)):
             for name, value in series.values.items():
-                place = names.index(name)
+                place = order.index(name)
                 if series is rival:
-                    axes.plot([value] * 2, [place - 0.38, place + 0.38], color=rival.colour, lw=2.5)
+                    heights = [place - 0.38, place + 0.38]
+                    line = axes.plot([value] * 2, heights, color=rival.colour, lw=2.5)[0]
+                    tip(line, f"{name}, {rival.label}: {value:.3g} % of the peak")
                 write_note(axes, inches, place, f"{value:.0f} %", series.colour, ha="right")
         axes.set_xlim(0, max([100.0, *ours.values.values(), *rival.values.values()]))
         axes.set_xlabel("per cent of the measured peak")
@@ -131,7 +163,7 @@ def memory(results: Results, direction: str, width: float) -> Figure | None:
     label = f"MB beyond input and output, logarithmic (up to {MEMORY_FLOOR_MB:g}: not measurable)"
     if width < WIDE:
         label = "MB beyond input and output"
-    return draw_dots(results, series, width, PAGE, label=label)
+    return draw_dots(names(results), series, width, PAGE, label=label, unit="MB")
 
 
 def error(results: Results, direction: str, width: float) -> Figure:
@@ -139,9 +171,8 @@ def error(results: Results, direction: str, width: float) -> Figure:
     series = [
         _series(results, direction, name, lambda m: m.error) for name in _drawing_order(results)
     ]
-    return draw_dots(
-        results, series, width, PAGE, label="largest error in units of u·(Σ|w||x|+|b|)"
-    )
+    label = "largest error in units of u·(Σ|w||x|+|b|)"
+    return draw_dots(names(results), series, width, PAGE, label=label, unit="u")
 
 
 def save_picture(results: Results, path: Path) -> None:
@@ -156,6 +187,11 @@ def save_picture(results: Results, path: Path) -> None:
     figure.text(y=1.03, s=title, fontsize=13, fontweight="bold", **top)
     figure.text(y=1.008, s=where, fontsize=9, **top)
     figure.savefig(path, dpi=160, facecolor=PAPER.ground, bbox_inches="tight", pad_inches=0.15)
+
+
+def names(results: Results) -> list[str]:
+    """Return the layers in the order of the run."""
+    return [info.name for info in results.layers]
 
 
 def _drawing_order(results: Results) -> list[str]:

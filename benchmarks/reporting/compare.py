@@ -12,6 +12,7 @@ from rich.table import Table
 from benchmarks.measuring.results import Measurement, Results, geometric_mean
 from benchmarks.problems.directions import MARKS
 from benchmarks.reporting import sentences
+from benchmarks.reporting.noise import Noise, noise
 
 # Below this a difference means nothing, however surely it is one.
 NOISE = 0.03
@@ -30,10 +31,17 @@ COLOURS: dict[Verdict, str] = {
 
 @dataclass(frozen=True)
 class Pair:
-    """The same contestant on the same layer, in both runs."""
+    """The same contestant on the same layer, in both runs.
+
+    Attributes
+    ----------
+    controls
+        The noise of the runs, as far as somebody took part in them twice.
+    """
 
     before: Measurement
     after: Measurement
+    controls: tuple[Noise, ...] = ()
 
     @property
     def ratio(self) -> float:
@@ -45,12 +53,14 @@ class Pair:
         """Call it different only where the times of one run tend to lie above the other's.
 
         Times are skewed and have outliers, so that their ranks are compared; a handful of calls
-        is too few to tell.
+        is too few to tell. So is what a control of either run differs by from itself.
         """
         if self.before.problem != self.after.problem:
             return "not comparable"
         if abs(self.ratio - 1) <= NOISE:
             return "same"
+        if any(control.hides(self.ratio) for control in self.controls):
+            return "unclear"
         # Half a second of loading that only a comparison needs.
         from scipy.stats import mannwhitneyu
 
@@ -61,11 +71,15 @@ class Pair:
 
 def pairs(before: Results, after: Results) -> list[Pair]:
     """Return what both runs measured, in the order of the first."""
+    controls = {
+        direction: tuple(filter(None, (noise(before, direction), noise(after, direction))))
+        for direction in before.directions
+    }
     found = []
     for measurement in before.measurements:
         other = after.find(measurement.layer, measurement.direction, measurement.contestant)
         if measurement.timed and other is not None and other.timed:
-            found.append(Pair(measurement, other))
+            found.append(Pair(measurement, other, controls[measurement.direction]))
     return found
 
 

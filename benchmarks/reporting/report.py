@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import log10
+from math import inf, log10
 from pathlib import Path
 
 from markupsafe import Markup
@@ -18,9 +18,22 @@ from benchmarks.measuring.overhead import TINY
 from benchmarks.measuring.results import Measurement, Results
 from benchmarks.problems.directions import DIRECTIONS, WORK
 from benchmarks.problems.presets import DEFAULT, FULL, QUICK
-from benchmarks.reporting import charts, figures, rivals, roofline, sentences, summaries
+from benchmarks.reporting import (
+    charts,
+    fewer,
+    figures,
+    headline,
+    noise,
+    rivals,
+    roofline,
+    sentences,
+    summaries,
+)
 from benchmarks.reporting.album import Album
 from benchmarks.reporting.templating import environment, figure
+from benchmarks.reporting.tradeoff import Tradeoff
+from benchmarks.stages import chart
+from benchmarks.stages.results import StageResults
 
 
 def render(
@@ -28,6 +41,7 @@ def render(
     pictures: Path,
     filtering: ImageResults | None = None,
     lenet: LenetResults | None = None,
+    stages: StageResults | None = None,
 ) -> str:
     """Return the report of a run.
 
@@ -39,6 +53,8 @@ def render(
         What ``python -m benchmarks images`` found, which has a section of its own.
     lenet
         The newest run of the whole network, if there has been one.
+    stages
+        The newest run of ``python -m benchmarks stages``, likewise.
     """
     made = environment()
     made.filters.update(kilobytes=_kilobytes)
@@ -54,12 +70,18 @@ def render(
         album=Album(results, pictures),
         images=None if filtering is None else Shown(filtering, heading="h3"),
         lenet=None if lenet is None else View(lenet),
+        stages=stages,
+        stages_chart=None if stages is None else _stages_chart(stages),
         command=_command(results),
         scratch_columns=list(dict.fromkeys(n for i in results.layers for n in i.scratch_bytes)),
         tiny=TINY,
         heat=_heat,
         tilt=_tilt,
     )
+
+
+def _stages_chart(stages: StageResults) -> Markup | None:
+    return figures.twice(lambda width: chart.draw(stages, width), "stages")
 
 
 PRESETS = {preset.name: preset for preset in (QUICK, DEFAULT, FULL)}
@@ -88,21 +110,35 @@ class _Section:
     def __init__(self, results: Results, direction: str) -> None:
         self.direction = direction
         self.work = WORK[direction]
+        # Of several directions not all is drawn, nor for telephones too: pages can be too large.
+        self.is_alone = len(results.directions) == 1
         self.results = results
+        self.headline = headline.headline(results, direction)
+        self.losses = headline.losses(results, direction)
         self.sentence = sentences.speed_sentence(results, direction)
-        self.rows = rivals.rows(results, direction)
+        self.noise = noise.noise(results, direction)
+        self.tradeoff = Tradeoff(results, direction)
+        self.savings = fewer.savings(results, direction)
+        # What is lost comes first.
+        self.rows = sorted(rivals.rows(results, direction), key=lambda row: row.ratio or inf)
         self.choices = rivals.choices(results, direction)
         self.has_rival = any(row.ratio is not None for row in self.rows)
         self.has_plan = any(row.planned_ratio is not None for row in self.rows)
         self.summaries = summaries.summaries(results, direction)
         self.idle = summaries.idle(results, direction)
         measured = {m.contestant for m in results.measurements if m.timed and self._mine(m)}
-        self.columns = [info for info in results.present if info.name in measured]
+        self.columns = [
+            info for info in results.present if info.name in measured and info.kind != "control"
+        ]
         self.cuts = [m for m in results.measurements if self._mine(m) and m.timed and m.is_cut]
         self.failures = [m for m in results.measurements if self._mine(m) and m.status == "failed"]
 
     def _mine(self, measurement: Measurement) -> bool:
         return measurement.direction == self.direction
+
+    def is_hidden(self, ratio: float) -> bool:
+        """Whether a ratio is within the noise of the run."""
+        return noise.is_hidden(self.noise, ratio)
 
     def rival(self, rival: Measurement) -> str:
         return rivals.rival_label(self.results, rival)
@@ -118,7 +154,8 @@ class _Section:
         draw: Callable[[Results, str, float], Figure | None] = (
             roofline.draw if name == "roofline" else getattr(charts, name)
         )
-        return figures.twice(
+        show = figures.twice if self.is_alone else figures.once
+        return show(
             lambda width: draw(self.results, self.direction, width), f"{name} {self.direction}"
         )
 

@@ -16,6 +16,7 @@ PLAN = "plan"
 # no library is faster. Hundreds of times the speed of SciPy would tell nobody anything.
 NUMPY_IM2COL = ("tutorial", "im2col")
 NUMPY_IM2COL_LABEL = "NumPy im2col"
+PYTORCH = ("torch", "torch-channels-last")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Row:
         they are: a library, or NumPy im2col.
     planned, best
         fastconv with weights packed ahead, and the fastest of all others, packed or not.
+    im2col, pytorch
+        NumPy im2col, and PyTorch in the layout that is faster, called as `ours` is.
     """
 
     info: LayerInfo
@@ -37,6 +40,8 @@ class Row:
     rival: Measurement | None
     planned: Measurement | None
     best: Measurement | None
+    im2col: Measurement | None = None
+    pytorch: Measurement | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -47,6 +52,11 @@ class Row:
     def planned_ratio(self) -> float | None:
         """Return our speed with packed weights over the fastest of all others."""
         return _ratio(self.planned, self.best)
+
+    @property
+    def im2col_ratio(self) -> float | None:
+        """Return our speed over that of NumPy im2col, both as plain calls."""
+        return _ratio(self.ours, self.im2col)
 
     @property
     def has_cut(self) -> bool:
@@ -68,10 +78,11 @@ def row(results: Results, info: LayerInfo, direction: str) -> Row:
     planned = _named(timed, PLAN)
     others = [m for m in timed if results.kind(m.contestant) == "library"]
     plain = [m for m in others if not results.prepacks(m.contestant)]
-    everyones = [m for m in (numpy_im2col(results, info, direction),) if m is not None]
-    return Row(
-        info, direction, ours, _fastest(plain + everyones), planned, _fastest(others + everyones)
-    )
+    im2col = numpy_im2col(results, info, direction)
+    everyones = [] if im2col is None else [im2col]
+    rival, best = _fastest(plain + everyones), _fastest(others + everyones)
+    pytorch = _fastest(m for m in plain if m.contestant in PYTORCH)
+    return Row(info, direction, ours, rival, planned, best, im2col, pytorch)
 
 
 def numpy_im2col(results: Results, info: LayerInfo, direction: str) -> Measurement | None:

@@ -17,7 +17,7 @@ from benchmarks.measuring.results import Measurement, Results
 from benchmarks.problems.layer import Layer
 from benchmarks.reporting import rivals
 from benchmarks.reporting.charts import LIBRARIES, OURS
-from benchmarks.reporting.figures import LEGEND_ROW, PAGE, WIDE, page_style, quiet
+from benchmarks.reporting.figures import LEGEND_ROW, PAGE, WIDE, page_style, quiet, tip
 
 KINDS = {"dense": "o", "1×1": "s", "grouped": "D", "depthwise": "^"}
 
@@ -73,14 +73,17 @@ def draw(results: Results, direction: str, width: float) -> Figure | None:
                     continue
                 point = intensity(measurement), measurement.gflops
                 points.append(point)
-                axes.plot(
+                mark = axes.plot(
                     *point,
                     KINDS[kind(layer)],
                     color=colour,
                     mfc=colour if filled else "none",
                     ms=6,
                     mew=1.3,
-                )
+                )[0]
+                who = results.label(measurement.contestant)
+                at = f"{point[0]:.3g} FLOP per byte, {point[1]:.3g} GFLOP/s"
+                tip(mark, f"{layer.name}, {who}: {at}")
         low, high = min(x for x, _ in points) / 1.5, max(x for x, _ in points) * 1.5
         for bandwidth, style in ((memory, "-"), (cache, (0, (2, 3)))):
             # the slope up to where it meets the peak, then the peak itself

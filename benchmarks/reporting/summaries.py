@@ -25,6 +25,8 @@ def summaries(results: Results, direction: str) -> list[Summary]:
     """Return one line per contestant that had something to do, fastest first."""
     lines = []
     for info in results.present:
+        if info.kind == "control":
+            continue
         mine = _of(results, info.name, direction)
         if all(m.status == "unsupported" for m in mine):
             continue

@@ -13,7 +13,7 @@ from rich.table import Table
 from benchmarks.measuring.results import Measurement, Results
 from benchmarks.problems.directions import MARKS, Direction
 from benchmarks.problems.layer import Layer
-from benchmarks.reporting import rivals, sentences, summaries
+from benchmarks.reporting import headline, noise, rivals, sentences, summaries
 
 # Widths are fixed, since rows appear one by one; together they fit into 80 columns.
 COLUMNS = (
@@ -96,7 +96,15 @@ class Terminal:
                 self.console.print(_summary(results, direction))
             for sentence in summaries.idle(results, direction):
                 self.console.print(sentence)
-            self.console.print(sentences.speed_sentence(results, direction))
+            said = (
+                headline.headline(results, direction),
+                sentences.speed_sentence(results, direction),
+            )
+            for sentence in dict.fromkeys(said):
+                self.console.print(sentence)
+            found = noise.noise(results, direction)
+            if found is not None:
+                self.console.print(found.sentence)
         self.console.print(sentences.equality_sentence(results))
         for warning in sentences.warnings(results):
             self.console.print(f"[yellow]{escape(warning)}[/]")

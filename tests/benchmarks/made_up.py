@@ -27,12 +27,17 @@ MACHINE = {
 CONTESTANTS = {
     info.name: info
     for info in (
+        ContestantInfo("reference", "reference", "rung", ""),
         ContestantInfo("tutorial", "tutorial", "rung", ""),
         ContestantInfo("auto", "fastconv auto", "fastconv", ""),
+        ContestantInfo("auto-again", "fastconv auto, again", "control", ""),
         ContestantInfo("plan", "fastconv plan", "fastconv", "", prepacks=True),
+        ContestantInfo("gemm", "fastconv gemm", "fastconv", ""),
         ContestantInfo("loops", "fastconv loops", "fastconv", "", version="1"),
+        ContestantInfo("loops_literal", "fastconv loops_literal", "fastconv", ""),
         ContestantInfo("im2col", "fastconv im2col", "fastconv", ""),
         ContestantInfo("torch", "PyTorch", "library", "", version="2"),
+        ContestantInfo("torch-channels-last", "PyTorch channels-last", "library", ""),
         ContestantInfo("openvino", "OpenVINO", "library", "", prepacks=True),
         ContestantInfo("scipy", "SciPy", "library", ""),
     )

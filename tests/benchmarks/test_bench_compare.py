@@ -35,6 +35,20 @@ def test_overlapping_times_decide_nothing() -> None:
     assert pair([1.0, 1.5, 2.0] * 3, [0.8, 1.2, 1.9] * 3).verdict == "unclear"
 
 
+def test_what_is_within_the_noise_of_either_run_decides_nothing() -> None:
+    steady = [1.0, 1.01, 1.02, 1.03, 1.04]
+    quick = [time / 1.5 for time in steady]
+    calm = {"auto": steady, "auto-again": steady}
+    busy = {"auto": steady, "auto-again": [time * 1.6 for time in steady]}
+    for first, second, verdict in (
+        (calm, calm, "faster"),
+        (busy, calm, "unclear"),
+        (calm, busy, "unclear"),
+    ):
+        found = compare.pairs(run({"loops": steady, **first}), run({"loops": quick, **second}))
+        assert found[0].verdict == verdict
+
+
 def test_few_calls_decide_nothing() -> None:
     assert pair([1.0], [0.5]).verdict == "unclear"
     assert pair([1.0, 1.01, 1.02], [0.5, 0.51, 0.52]).verdict == "unclear"

@@ -130,6 +130,20 @@ def test_who_packs_ahead_says_so() -> None:
     assert packing == {"plan", "torch-prepacked", "onnxruntime", "openvino", "ncnn"}
 
 
+def test_the_control_makes_the_calls_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(
+        fastconv, "conv2d", lambda *arrays, **kwargs: calls.append((arrays, kwargs))
+    )
+    arrays = data.make(LAYERS[0])
+    for name in ("auto", "auto-again"):
+        find(name).prepare(LAYERS[0], "forward", arrays, 1).call()
+    first, again = calls
+    assert all(a is b for a, b in zip(first[0], again[0], strict=True))
+    assert first[1] == again[1]
+    assert find("auto-again").kind == "control"
+
+
 def test_peak_of_call_sees_an_allocation() -> None:
     from benchmarks.measuring.memory import peak_of_call
 

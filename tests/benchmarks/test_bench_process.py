@@ -42,6 +42,16 @@ def test_a_worker_computes_on_the_numbers_that_everyone_gets(process: Process) -
     assert all(time > 0 for time in times)
 
 
+def test_it_tells_how_many_cores_were_busy_and_what_becomes_of_small_numbers(
+    process: Process,
+) -> None:
+    process.ask("prepare", layer=LAYER, direction="forward")
+    process.ask("sample", seconds=0.05)
+    # Others may have had the core meanwhile; it cannot have had more than one.
+    assert 0 < process.ask("cores_busy") < 1.1
+    assert process.ask("keeps_subnormals")
+
+
 def test_its_libraries_have_the_threads_that_they_were_given(process: Process) -> None:
     pools = process.ask("pools")
     assert [pool["num_threads"] for pool in pools if pool["user_api"] == "blas"] == [1]

@@ -1,0 +1,95 @@
+"""``python -m benchmarks stages``: time calls and plans in turns, count instructions, show both."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+import fastconv
+from benchmarks.contestants import Contestant
+from benchmarks.contestants.ours import FastconvAuto, FastconvPlan
+from benchmarks.measuring import machine, turns
+from benchmarks.measuring.process import Process
+from benchmarks.measuring.starting import start
+from benchmarks.problems.layer import Layer
+from benchmarks.problems.presets import Preset
+from benchmarks.stages import counting, table
+from benchmarks.stages.naming import stage_of
+from benchmarks.stages.results import LayerStages, StageResults
+
+__all__ = ["LAYERS", "run", "show"]
+
+TASKS = "benchmarks.measuring.tasks"
+# One of each kernel that is chosen most.
+LAYERS = "resnet50.res2_3x3,resnet50.res3_1x1,resnet50.conv1,mobilenetv2.dw192_28"
+SECONDS = 1.0
+# Whole layers, whatever they take.
+PRESET = Preset("stages", (), seconds=SECONDS, rounds=5, longest_call=1e6)
+
+
+def run(folder: Path, layers: Sequence[Layer]) -> int:
+    """Measure, write the file into a folder, show the table; 1 where something went wrong."""
+    began = perf_counter()
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    results = StageResults(datetime.now().isoformat(timespec="seconds"), machine.describe())
+    console = Console(highlight=False)
+    everyone: list[Contestant] = [FastconvAuto(), FastconvPlan()]
+    with ExitStack() as stack, Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("starting", total=len(layers))
+        processes, infos = start(everyone, 1, TASKS, stack)
+        for info in infos:
+            if info.missing:
+                console.print(f"{info.label} {info.missing}")
+                return 1
+        for layer in layers:
+            progress.update(task, description=layer.name)
+            results.layers.append(_stages(processes, layer))
+            progress.advance(task)
+    results.seconds = perf_counter() - began
+    results.save(folder)
+    return show(results, folder / results.FILE)
+
+
+def show(results: StageResults, path: Path) -> int:
+    """Show a run and where its file is; 1 where something went wrong."""
+    table.show(results, Console(highlight=False))
+    print(path.resolve())
+    return 1 if any(one.trouble for one in results.layers) else 0
+
+
+def _stages(processes: Sequence[Process[Contestant]], layer: Layer) -> LayerStages:
+    measured = [turns.prepare(process, layer, "forward", PRESET) for process in processes]
+    turns.take(list(zip(processes, measured, strict=True)), PRESET.rounds, SECONDS)
+    call, plan = measured
+    explained: Any
+    with fastconv.num_threads(1):
+        explained = fastconv.explain(layer.x_shape, layer.weight_shape, **layer.conv_kwargs())
+    found = LayerStages(
+        layer.as_dict(),
+        explained.kernel,
+        call.times or [float("nan")],
+        plan.times or [float("nan")],
+        # Not every version predicts.
+        predicted=dict(getattr(explained, "stages", {})),
+    )
+    troubles = [m.reason or "is NOT correct" for m in measured if not (m.timed and m.correct)]
+    if counting.is_here():
+        try:
+            found.instructions = _of_kernels(counting.instructions(layer))
+        except (RuntimeError, subprocess.TimeoutExpired, OSError) as error:
+            troubles.append(str(error))
+    found.trouble = "; ".join(troubles)
+    return found
+
+
+def _of_kernels(instructions: dict[str, int]) -> dict[str, int]:
+    """Leave out what is Python's, NumPy's and the system's, most of which loads a program."""
+    return {name: count for name, count in instructions.items() if stage_of(name)}
