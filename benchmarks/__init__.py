@@ -6,6 +6,7 @@
     python -m benchmarks images                 filters, on a page of their own (images/)
     python -m benchmarks gallery                what each filter does, as a picture
     python -m benchmarks lenet                  a whole network on real digits: lenet/
+    python -m benchmarks ladder                 from the definition to the peak: ladder/
     python -m benchmarks pooling                poolings beside PyTorch's: pooling/
     pytest benchmarks/                          the same layers under pytest-benchmark
 

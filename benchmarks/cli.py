@@ -17,6 +17,10 @@ from benchmarks.contestants import Contestant, all_contestants
 from benchmarks.images import command as images
 from benchmarks.images import gallery
 from benchmarks.images.results import ImageResults
+from benchmarks.ladder import climb
+from benchmarks.ladder import command as ladder
+from benchmarks.ladder.results import LadderResults
+from benchmarks.ladder.rung import DIRECTIONS as LADDER_DIRECTIONS
 from benchmarks.lenet import command as lenet
 from benchmarks.lenet import digits
 from benchmarks.lenet.contestants import Trainer, all_trainers
@@ -120,7 +124,7 @@ def _compare(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     """Show an earlier run again, by what its file says that it is."""
     path: Path = options.results
-    results = load(path, Results, ImageResults, LenetResults, PoolingResults)
+    results = load(path, Results, ImageResults, LadderResults, LenetResults, PoolingResults)
     if isinstance(results, Results):
         return _write_report(results, path.parent, options)
     if options.picture:
@@ -129,6 +133,8 @@ def _report(options: argparse.Namespace) -> int:
         return images.write_page(results, path.parent)
     if isinstance(results, LenetResults):
         return lenet.write_page(results, path.parent)
+    if isinstance(results, LadderResults):
+        return ladder.show(results, path.parent)
     assert isinstance(results, PoolingResults)
     return pooling.show(results, path)
 
@@ -152,6 +158,18 @@ def _lenet(options: argparse.Namespace) -> int:
 
 def _pooling(options: argparse.Namespace) -> int:
     return pooling.run(_folder(options, "-pooling"), options.threads, options.seconds)
+
+
+def _ladder(options: argparse.Namespace) -> int:
+    if len(options.direction) != 1 or options.direction[0] not in LADDER_DIRECTIONS:
+        raise UsageError(f"--direction: one of {', '.join(LADDER_DIRECTIONS)}, for a ladder")
+    (name, *others) = _matching("layer", [layer.name for layer in LAYERS], options.layer)
+    if others:
+        raise UsageError(f"--layer: one at a time, not {', '.join([name, *others])}")
+    layer = next(layer for layer in LAYERS if layer.name == name)
+    effort = climb.QUICK if options.quick else climb.FULL
+    folder = _folder(options, "-ladder")
+    return ladder.run(folder, layer, options.direction[0], options.threads, effort)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -227,6 +245,26 @@ def _parser() -> argparse.ArgumentParser:
     _add_common(learning, "lenet")
     _add_quick(learning, "a few digits, to see that it works; in seconds")
     lenet.add_arguments(learning, positive_int)
+    climbing = commands.add_parser(
+        "ladder",
+        help="compute a layer in one way after another, from the definition to the peak",
+        description="Climbs from loops in Python to the peak of the processor, each rung one "
+        "change, predicted and measured. Shows a table, writes ladder.json and an HTML page, and "
+        "prints the path of the page as its last line.",
+    )
+    climbing.set_defaults(run=_ladder, takes=("threads", "output", "quick", "direction"))
+    _add_common(climbing, "ladder")
+    _add_quick(climbing, "a smaller cut for most, and nothing is counted; in seconds")
+    climbing.add_argument(
+        "--layer", metavar="NAME", default=ladder.LAYER, help="default: %(default)s"
+    )
+    climbing.add_argument(
+        "--direction",
+        type=directions,
+        metavar="NAME",
+        default=argparse.SUPPRESS,
+        help=f"one of {', '.join(LADDER_DIRECTIONS)} (default: forward)",
+    )
     pools = commands.add_parser(
         "pooling",
         help="pool by maxima and means, beside PyTorch; writes pooling.json",
@@ -251,8 +289,8 @@ def _add_earlier_runs(commands: Any) -> None:
         "report",
         help="draw the report of an earlier run again",
         description="Draws the page of an earlier run again, beside its file, or shows its table: "
-        "of layers, images, lenet or pooling, as the file says. The newest full runs of `images` "
-        "and `lenet` below benchmarks/results have a section in the report of layers.",
+        "of layers, images, ladder, lenet or pooling, as the file says. The newest full runs of "
+        "`images` and `lenet` below benchmarks/results have a section in the report of layers.",
     )
     reporting.set_defaults(run=_report, takes=("picture",))
     reporting.add_argument("results", type=Path, metavar="results.json")
