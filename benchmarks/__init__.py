@@ -7,6 +7,7 @@
     python -m benchmarks gallery                what each filter does, as a picture
     python -m benchmarks lenet                  a whole network on real digits: lenet/
     python -m benchmarks ladder                 from the definition to the peak: ladder/
+    python -m benchmarks study                  all that STUDY.md is made of: study/
     python -m benchmarks pooling                poolings beside PyTorch's: pooling/
     pytest benchmarks/                          the same layers under pytest-benchmark
 

@@ -37,6 +37,8 @@ from benchmarks.problems.layers import LAYERS
 from benchmarks.problems.presets import DEFAULT, FULL, QUICK, Preset
 from benchmarks.reporting import charts, compare, report, sentences
 from benchmarks.reporting.terminal import Terminal
+from benchmarks.study import command as study
+from benchmarks.study.markers import MarkerError
 
 RESULTS_FOLDER = Path(__file__).parent / "results"
 REPORT_FILE = "report.html"
@@ -60,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.picture:
             _ask_for_folder_of(options.picture, "--picture")
         return int(options.run(options))
-    except (UsageError, ResultsError) as error:
+    except (UsageError, ResultsError, MarkerError) as error:
         parser.error(str(error))
     except digits.DigitsError as error:
         print(error, file=sys.stderr)
@@ -172,6 +174,21 @@ def _ladder(options: argparse.Namespace) -> int:
     return ladder.run(folder, layer, options.direction[0], options.threads, effort)
 
 
+def _study(options: argparse.Namespace) -> int:
+    """Into a folder that is named goes a copy of the study; else the repository's is written."""
+    folder, document = study.FOLDER, study.DOCUMENT
+    if options.output is not None:
+        folder, document = options.output, options.output / study.DOCUMENT.name
+    elif options.quick:
+        raise UsageError("--quick: name a folder by --output; the repository keeps full runs")
+    folder.mkdir(parents=True, exist_ok=True)
+    return study.run(
+        folder,
+        document,
+        study.Options(options.threads, options.quick, options.again, options.render),
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
@@ -265,6 +282,19 @@ def _parser() -> argparse.ArgumentParser:
         default=argparse.SUPPRESS,
         help=f"one of {', '.join(LADDER_DIRECTIONS)} (default: forward)",
     )
+    studying = commands.add_parser(
+        "study",
+        help="run all that the study is made of, and write its tables into STUDY.md",
+        description="Runs what has not been run on this machine yet, one part after the other, and "
+        "writes what stands between markers in benchmarks/STUDY.md. An interrupted study goes on "
+        "where it was. Results and charts go to benchmarks/results/study.",
+    )
+    studying.set_defaults(run=_study, takes=("threads", "output", "quick"))
+    _add_common(studying, "study", "benchmarks/results/study, and STUDY.md where it is")
+    _add_quick(studying, "to see that it works; needs --output")
+    effort = studying.add_mutually_exclusive_group()
+    effort.add_argument("--again", action="store_true", help="run what is there, too")
+    effort.add_argument("--render", action="store_true", help="run nothing, write from the files")
     pools = commands.add_parser(
         "pooling",
         help="pool by maxima and means, beside PyTorch; writes pooling.json",
@@ -304,7 +334,7 @@ def _add_earlier_runs(commands: Any) -> None:
 
 
 # Without defaults of their own, which would replace what stands before the command.
-def _add_common(parser: argparse.ArgumentParser, name: str) -> None:
+def _add_common(parser: argparse.ArgumentParser, name: str, output: str = "") -> None:
     parser.add_argument(
         "--threads",
         type=positive_int,
@@ -316,7 +346,7 @@ def _add_common(parser: argparse.ArgumentParser, name: str) -> None:
         type=Path,
         metavar="FOLDER",
         default=argparse.SUPPRESS,
-        help=f"default: benchmarks/results/<date-time>-{name}",
+        help=f"default: {output or f'benchmarks/results/<date-time>-{name}'}",
     )
 
 
