@@ -12,7 +12,7 @@ from benchmarks.measuring.files import ResultFile
 from benchmarks.measuring.results import Checked, Status
 from benchmarks.problems.layer import Layer
 
-__all__ = ["LadderResults", "Step", "ratio"]
+__all__ = ["LadderResults", "Step", "difference", "ratio"]
 
 
 @dataclass
@@ -110,14 +110,19 @@ class LadderResults(ResultFile):
 
     @property
     def noise(self) -> float | None:
-        """By how much, as a part, a rung differed from itself in a round, at the most."""
+        """By how much, as a part, a rung differs from itself in three rounds of four at the most.
+
+        A ratio of two rungs is the median of their rounds, which differs by less. The last round of
+        four is left to whatever else the machine did.
+        """
         found = []
         for twin in self.steps:
             other = self.find(twin.twin_of)
             if other is not None and twin.counts and other.counts:
-                found += [abs(one - 1) for one in _ratios(twin, other)]
-                found += [abs(1 / one - 1) for one in _ratios(twin, other)]
-        return max(found, default=None)
+                found += [difference(one) for one in _ratios(twin, other)]
+        if len(found) < 2:
+            return found[0] if found else None
+        return statistics.quantiles(found, n=4, method="inclusive")[2]
 
     def find(self, rung: str) -> Step | None:
         """Return the rung of that name."""
@@ -140,6 +145,11 @@ class LadderResults(ResultFile):
             s.status == "failed" or (s.error is not None and not s.correct) for s in self.steps
         )
         return bool(self.climbed) and not wrong
+
+
+def difference(times: float) -> float:
+    """Return by how much, as a part, what is so many times as fast is faster, or slower."""
+    return max(times, 1 / times) - 1
 
 
 def ratio(step: Step, other: Step) -> float:

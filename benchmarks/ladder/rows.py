@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.ladder.results import LadderResults, Step, ratio
+from benchmarks.ladder.results import LadderResults, Step, difference, ratio
 from benchmarks.reporting.templating import figure
 
 __all__ = ["COLUMNS", "NOTES", "Row", "rows"]
@@ -65,7 +65,7 @@ def _row(results: LadderResults, step: Step) -> Row:
     before, is_noise = NOTHING, False
     if below is not None:
         times, noise = ratio(step, below), results.noise
-        is_noise = noise is not None and abs(times - 1) <= noise
+        is_noise = noise is not None and difference(times) <= noise
         before = f"({figure(times)})" if is_noise else figure(times)
     peak = results.peak(step.threads)
     predicted = step.predicted_gflops

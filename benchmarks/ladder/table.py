@@ -62,5 +62,5 @@ def noise_sentence(results: LadderResults) -> str:
         return "No rung was compared with itself: this run's noise is not known."
     return (
         f"Noise: {' and '.join(twins)}, each as two processes like any other two, differed by up "
-        f"to {100 * results.noise:.0f} % in a round."
+        f"to {100 * results.noise:.0f} % in three rounds of four."
     )

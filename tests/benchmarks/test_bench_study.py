@@ -62,7 +62,7 @@ def test_a_ladder_s_texts_are_the_figures_of_its_file(tmp_path: Path) -> None:
     assert texts[f"{part.name}.rows.before"] == "1000"
     assert texts[f"{part.name}.third.before"] == "(1.05)"
     assert texts[f"{part.name}.last.of-peak"] == "47.4 %"
-    assert texts[f"{part.name}.noise"] == "11 %"
+    assert texts[f"{part.name}.noise"] == "7 %"
     table = texts[part.name]
     assert "| 2 rows | a change | 20 | 10 | 10 | 1000 | 0.25 | 1.0 | 1.0e-07 | a bottleneck |" in (
         table
