@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 import fastconv
 from benchmarks.contestants import internals
 from benchmarks.contestants.base import Contestant, Run, one_array
@@ -33,17 +30,13 @@ class Climber(FromRepository, Contestant):
         self.name = self.label = rung.name + ending
         self.about = rung.changed
         self.rough_gflops = rung.rough_gflops
+        if rung.backend and rung.instruction_set:
+            self.environment = {"FASTCONV_ISA": rung.instruction_set}
 
     @property
     def is_twin(self) -> bool:
         """Whether it is there for the comparison with itself."""
         return self.name != self.rung.name
-
-    @property
-    def environment(self) -> Mapping[str, str]:  # type: ignore[override]
-        """The instruction set of its process."""
-        chosen = self.rung.instruction_set
-        return MappingProxyType({"FASTCONV_ISA": chosen} if self.rung.backend and chosen else {})
 
     def missing(self) -> str | None:
         """Return why it cannot take part here: no compiler, another processor; or None."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fastconv
 from benchmarks.ladder import rates
 from benchmarks.ladder.climber import find
 from benchmarks.ladder.rates import Rates
@@ -12,7 +13,12 @@ __all__ = ["LadderTasks", "create"]
 
 def create(name: str, threads: int) -> LadderTasks:
     """Return what a process does for the rung of that name."""
-    return LadderTasks(find(name), threads)
+    climber = find(name)
+    asked = climber.environment.get("FASTCONV_ISA")
+    got = fastconv.show_config(mode="dicts")["instruction set"]
+    if asked not in (None, got):  # fastconv was imported before the environment was set
+        raise RuntimeError(f"its process has {got} where it should have {asked}")
+    return LadderTasks(climber, threads)
 
 
 class LadderTasks(Tasks):
