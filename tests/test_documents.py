@@ -57,7 +57,7 @@ def test_links_inside_the_repository_lead_somewhere(document):
     text = (ROOT / document).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)", text):
         if not target.startswith("http"):
-            assert (ROOT / target).exists(), target
+            assert (ROOT / document).parent.joinpath(target).exists(), target
 
 
 def test_the_readme_names_every_backend():

@@ -111,11 +111,12 @@ def _table(results: LadderResults) -> str:
     name, *titles, went = COLUMNS
     titles = [name, "what changed", *titles, went]
     lines = [_line(titles), _line(["---"] * 2 + ["--:"] * 7 + ["---"])]
-    for row in rows(results):
-        name, *figures, went = row.cells
-        lines.append(_line([name, row.step.changed, *figures, went]))
+    climbed = {row.step.rung: row for row in rows(results)}
     for step in results.steps:
-        if step.status == "unsupported" and not step.twin_of:
+        if step.rung in climbed:
+            name, *figures, went = climbed[step.rung].cells
+            lines.append(_line([name, step.changed, *figures, went]))
+        elif step.status == "unsupported" and not step.twin_of:
             lines.append(_line([f"{step.number} {step.rung}", step.reason, *["–"] * 8]))
     peaks = ", ".join(
         f"{name} {' and '.join(figure(peak) for peak in peaks.values())}"
