@@ -85,7 +85,7 @@ def _digest(source: Path, instruction_set: str) -> str:
         (ROOT / "setup.py").read_text("utf-8"),
         instruction_set,
         environment,
-        _compiler(),
+        _compiler(source),
         *map(_version, NEEDED),
         sys.version,
     )
@@ -99,15 +99,19 @@ def _version(distribution: str) -> str:
         return ""
 
 
-def _compiler() -> str:
-    """Return what the compiler says of itself, or nothing: what compiles will find out why."""
+def _compiler(source: Path) -> str:
+    """Return what the compiler says of itself; Windows finds its own later, and says nothing."""
     command = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
     try:
         return subprocess.run(
             [*shlex.split(command), "--version"], capture_output=True, text=True, check=False
         ).stdout
-    except OSError:
-        return ""
+    except OSError as error:
+        if sys.platform == "win32":
+            return ""
+        raise CompileError(
+            f"{source.name} cannot be compiled: no C compiler here, {command!r}: {error.strerror}"
+        ) from error
 
 
 def _compile(source: Path, instruction_set: str, path: Path) -> None:

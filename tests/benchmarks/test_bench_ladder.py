@@ -15,7 +15,7 @@ from rich.console import Console
 from benchmarks import cli
 from benchmarks.contestants import internals
 from benchmarks.ladder import banded, climb, command, compiling, counting, page, table
-from benchmarks.ladder.climber import AGAIN, CONTROLS, Climber, all_climbers, find
+from benchmarks.ladder.climber import Climber, all_climbers, find
 from benchmarks.ladder.rates import Rates, UnknownRate
 from benchmarks.ladder.results import LadderResults, Step, ratio
 from benchmarks.ladder.rows import rows
@@ -25,7 +25,7 @@ from benchmarks.measuring import truth
 from benchmarks.measuring.files import load
 from benchmarks.problems import data
 from benchmarks.problems.layer import Layer
-from tests.benchmarks import made_up
+from tests.benchmarks.made_up_climb import RATES, made_up_climb
 from tests.benchmarks.pages import assert_needs_nothing_but_itself
 from tests.walking import in_one_test
 
@@ -41,17 +41,6 @@ LAYERS = (
     Layer("one", "", 1, 1, 1, 1, 1, 1),
     Layer("blocks", "", 1, 150, 5, 13, 6, 3, padding=1),
 )
-RATES = Rates(
-    {
-        "interpreted product": 1e-7, "gathered value": 1e-9, "scattered value": 1e-8,
-        "chained product": 1e-9, "row start, stride 1": 1e-8, "row value, stride 1": 1e-10,
-        "row start, stride 2": 1e-8, "row value, stride 2": 1e-9,
-    },
-    {"1000": 50.0, "1000000": 10.0},
-    100.0,
-    {"baseline": {"1": 50.0, "2": 90.0}, "avx2": {"1": 100.0, "2": 190.0}},
-    threads=2,
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -154,11 +143,18 @@ def test_without_a_compiler_it_is_said_what_is_missing(
     monkeypatch.setenv("FASTCONV_STUDY_CACHE", str(tmp_path))
     monkeypatch.setenv("CC", str(tmp_path / "no-such-compiler"))
     compiling.extension.cache_clear()
-    with pytest.raises(compiling.CompileError, match=r"register_tile\.pyx cannot be compiled, wh"):
+    with pytest.raises(compiling.CompileError, match=r"tile\.pyx cannot be compiled: no C "):
         compiling.extension("register_tile", "baseline")
     missing = find("register tile").missing()
     assert missing is not None
-    assert "which takes a C compiler and Python's headers" in missing
+    assert "no-such-compiler': No such file or directory" in missing
+    # one that is there and takes nothing
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\necho 'cc: error: no headers' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("CC", str(broken))
+    with pytest.raises(compiling.CompileError, match=r"Python's headers: .*error: no headers"):
+        compiling.extension("callgrind", "baseline")
     monkeypatch.setattr(compiling, "NEEDED", ("cython", "setuptools-of-tomorrow"))
     with pytest.raises(compiling.CompileError, match=r"setuptools-of-tomorrow: pip install"):
         compiling.extension("register_tile", "baseline")
@@ -232,33 +228,6 @@ def test_a_quick_climb(
     assert cli.main(["report", str(tmp_path / "ladder.json")]) == 0
     assert (tmp_path / "ladder.html").read_text("utf-8") == written
     assert (tmp_path / "ladder.json").stat().st_size < 60_000
-
-
-def made_up_climb() -> LadderResults:
-    """Return a climb of four rungs and a twin, of one layer."""
-    layer = made_up.LAYER
-    machine = {**made_up.MACHINE, "fastconv": {"fastconv": "1.0"}}
-    results = LadderResults(
-        "2026-01-01T00:00:00", layer.as_dict(), "forward", 2, False, machine,
-        rates=vars(RATES),
-    )  # fmt: skip
-    for number, (name, gflops, threads) in enumerate(
-        (("definition", 0.01, 1), (CONTROLS[0], 10.0, 1), ("third", 10.5, 1), ("last", 90.0, 2)),
-        start=1,
-    ):
-        seconds = layer.flops / gflops / 1e9
-        results.steps.append(
-            Step(
-                number, name, "a change", "a bottleneck", threads, "", problem=layer.as_dict(),
-                flops=layer.flops, predicted=seconds / 2, times=[seconds] * 3,
-                quartiles=[seconds, seconds], calls=9, extra_bytes=10**6, error=1.0,
-                allowed_error=3.0, relative_error=1e-7, exact=True, instructions=0.25,
-            )
-        )  # fmt: skip
-    twin = Step(**{**vars(results.steps[1]), "rung": CONTROLS[0] + AGAIN, "twin_of": CONTROLS[0]})
-    twin.times = [1.02 * twin.times[0], 0.9 * twin.times[0], twin.times[0]]
-    results.steps.append(twin)
-    return results
 
 
 def test_a_difference_within_the_noise_is_marked() -> None:

@@ -14,7 +14,7 @@ from benchmarks.ladder.results import LadderResults
 from benchmarks.measuring.files import ResultsError, load
 from benchmarks.study import command, markers
 from benchmarks.study.parts import PARTS, LadderPart, Told
-from tests.benchmarks.test_bench_ladder import made_up_climb
+from tests.benchmarks.made_up_climb import made_up_climb
 
 TEXT = """# A study
 <!-- begin table -->
