@@ -6,6 +6,8 @@
     python -m benchmarks images                 filters, on a page of their own (images/)
     python -m benchmarks gallery                what each filter does, as a picture
     python -m benchmarks lenet                  a whole network on real digits: lenet/
+    python -m benchmarks ladder                 from the definition to the peak: ladder/
+    python -m benchmarks study                  all that STUDY.md is made of: study/
     python -m benchmarks pooling                poolings beside PyTorch's: pooling/
     python -m benchmarks sweep                  the model beside the clock: sweep/
     python -m benchmarks stages                 what the time of a call is made of: stages/

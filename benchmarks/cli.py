@@ -17,6 +17,10 @@ from benchmarks.contestants import Contestant, all_contestants
 from benchmarks.images import command as images
 from benchmarks.images import gallery
 from benchmarks.images.results import ImageResults
+from benchmarks.ladder import climb
+from benchmarks.ladder import command as ladder
+from benchmarks.ladder.results import LadderResults
+from benchmarks.ladder.rung import DIRECTIONS as LADDER_DIRECTIONS
 from benchmarks.lenet import command as lenet
 from benchmarks.lenet import digits
 from benchmarks.lenet.contestants import Trainer, all_trainers
@@ -35,6 +39,8 @@ from benchmarks.reporting import charts, compare, report, sentences
 from benchmarks.reporting.terminal import Terminal
 from benchmarks.stages import command as stages
 from benchmarks.stages.results import StageResults
+from benchmarks.study import command as study
+from benchmarks.study.markers import MarkerError
 from benchmarks.sweep import command as sweep
 from benchmarks.sweep.results import SweepResults
 
@@ -60,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.picture:
             _ask_for_folder_of(options.picture, "--picture")
         return int(options.run(options))
-    except (UsageError, ResultsError) as error:
+    except (UsageError, ResultsError, MarkerError) as error:
         parser.error(str(error))
     except digits.DigitsError as error:
         print(error, file=sys.stderr)
@@ -126,14 +132,9 @@ def _report(options: argparse.Namespace) -> int:
     """Show an earlier run again, by what its file says that it is."""
     path: Path = options.results
     results = load(
-        path,
-        Results,
-        ImageResults,
-        LenetResults,
-        PoolingResults,
+        path, Results, ImageResults, LadderResults, LenetResults, PoolingResults, StageResults,
         SweepResults,
-        StageResults,
-    )
+    )  # fmt: skip
     if isinstance(results, Results):
         return _write_report(results, path.parent, options)
     if options.picture:
@@ -146,6 +147,8 @@ def _report(options: argparse.Namespace) -> int:
         return sweep.show(results, path)
     if isinstance(results, StageResults):
         return stages.show(results, path)
+    if isinstance(results, LadderResults):
+        return ladder.show(results, path.parent)
     assert isinstance(results, PoolingResults)
     return pooling.show(results, path)
 
@@ -182,6 +185,33 @@ def _sweep(options: argparse.Namespace) -> int:
 def _stages(options: argparse.Namespace) -> int:
     layers = _chosen_layers(options.layers or stages.LAYERS, DEFAULT)
     return stages.run(_folder(options, "-stages"), layers)
+
+
+def _ladder(options: argparse.Namespace) -> int:
+    if len(options.direction) != 1 or options.direction[0] not in LADDER_DIRECTIONS:
+        raise UsageError(f"--direction: one of {', '.join(LADDER_DIRECTIONS)}, for a ladder")
+    (name, *others) = _matching("layer", [layer.name for layer in LAYERS], options.layer)
+    if others:
+        raise UsageError(f"--layer: one at a time, not {', '.join([name, *others])}")
+    layer = next(layer for layer in LAYERS if layer.name == name)
+    effort = climb.QUICK if options.quick else climb.FULL
+    folder = _folder(options, "-ladder")
+    return ladder.run(folder, layer, options.direction[0], options.threads, effort)
+
+
+def _study(options: argparse.Namespace) -> int:
+    """Into a folder that is named goes a copy of the study; else the repository's is written."""
+    folder, document = study.FOLDER, study.DOCUMENT
+    if options.output is not None:
+        folder, document = options.output, options.output / study.DOCUMENT.name
+    elif options.quick:
+        raise UsageError("--quick: name a folder by --output; the repository keeps full runs")
+    folder.mkdir(parents=True, exist_ok=True)
+    return study.run(
+        folder,
+        document,
+        study.Options(options.threads, options.quick, options.again, options.render),
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -257,6 +287,39 @@ def _parser() -> argparse.ArgumentParser:
     _add_common(learning, "lenet")
     _add_quick(learning, "a few digits, to see that it works; in seconds")
     lenet.add_arguments(learning, positive_int)
+    climbing = commands.add_parser(
+        "ladder",
+        help="compute a layer in one way after another, from the definition to the peak",
+        description="Climbs from loops in Python to the peak of the processor, each rung one "
+        "change, predicted and measured. Shows a table, writes ladder.json and an HTML page, and "
+        "prints the path of the page as its last line.",
+    )
+    climbing.set_defaults(run=_ladder, takes=("threads", "output", "quick", "direction"))
+    _add_common(climbing, "ladder")
+    _add_quick(climbing, "a smaller cut for most, and nothing is counted; in seconds")
+    climbing.add_argument(
+        "--layer", metavar="NAME", default=ladder.LAYER, help="default: %(default)s"
+    )
+    climbing.add_argument(
+        "--direction",
+        type=directions,
+        metavar="NAME",
+        default=argparse.SUPPRESS,
+        help=f"one of {', '.join(LADDER_DIRECTIONS)} (default: forward)",
+    )
+    studying = commands.add_parser(
+        "study",
+        help="run all that the study is made of, and write its tables into STUDY.md",
+        description="Runs what has not been run on this machine yet, one part after the other, and "
+        "writes what stands between markers in benchmarks/STUDY.md. An interrupted study goes on "
+        "where it was. Results and charts go to benchmarks/results/study.",
+    )
+    studying.set_defaults(run=_study, takes=("threads", "output", "quick"))
+    _add_common(studying, "study", "benchmarks/results/study, and STUDY.md where it is")
+    _add_quick(studying, "to see that it works; needs --output")
+    effort = studying.add_mutually_exclusive_group()
+    effort.add_argument("--again", action="store_true", help="run what is there, too")
+    effort.add_argument("--render", action="store_true", help="run nothing, write from the files")
     pools = commands.add_parser(
         "pooling",
         help="pool by maxima and means, beside PyTorch; writes pooling.json",
@@ -315,9 +378,9 @@ def _add_earlier_runs(commands: Any) -> None:
         "report",
         help="draw the report of an earlier run again",
         description="Draws the page of an earlier run again, beside its file, or shows its table: "
-        "of layers, images, lenet, pooling, stages or sweep, as the file says. The newest full runs of "
-        "`images`, `lenet` and `stages` below benchmarks/results have a section in the report of "
-        "layers.",
+        "of layers, images, ladder, lenet, pooling, stages or sweep, as the file says. The newest "
+        "full runs of `images`, `lenet` and `stages` below benchmarks/results have a section in the "
+        "report of layers.",
     )
     reporting.set_defaults(run=_report, takes=("picture",))
     reporting.add_argument("results", type=Path, metavar="results.json")
@@ -331,23 +394,23 @@ def _add_earlier_runs(commands: Any) -> None:
 
 
 # Without defaults of their own, which would replace what stands before the command.
-def _add_common(parser: argparse.ArgumentParser, name: str) -> None:
+def _add_common(parser: argparse.ArgumentParser, name: str, output: str = "") -> None:
     parser.add_argument(
         "--threads",
         type=positive_int,
         default=argparse.SUPPRESS,
         help="the same for everyone (default: all cores)",
     )
-    _add_output(parser, name)
+    _add_output(parser, name, output)
 
 
-def _add_output(parser: argparse.ArgumentParser, name: str) -> None:
+def _add_output(parser: argparse.ArgumentParser, name: str, output: str = "") -> None:
     parser.add_argument(
         "--output",
         type=Path,
         metavar="FOLDER",
         default=argparse.SUPPRESS,
-        help=f"default: benchmarks/results/<date-time>-{name}",
+        help=f"default: {output or f'benchmarks/results/<date-time>-{name}'}",
     )
 
 

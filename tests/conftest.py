@@ -20,7 +20,9 @@ settings.load_profile("untimed")
 
 # More would wait for the longest file; and each has as many OpenMP threads as there are cores.
 MOST_PROCESSES = 4
-LONGEST_FILES = ("test_packaging.py", "test_bench_run.py", "test_images.py")
+LONGEST_FILES = (
+    "test_packaging.py", "test_bench_run.py", "test_bench_ladder.py", "test_images.py",
+)  # fmt: skip
 FILES_OF_CASES = (
     "test_backward.py", "test_by_taps.py", "test_columns.py", "test_conv_transpose.py",
     "test_forward.py", "test_gemm.py", "test_gradients.py", "test_real_sizes.py",

@@ -34,6 +34,15 @@ def test_the_readme_example_runs(capsys):
     assert len(blocks[0].splitlines()) <= 12
 
 
+def test_the_study_s_checks_run():
+    text = (ROOT / "benchmarks" / "STUDY.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert blocks
+    names = {}
+    for block in blocks:
+        exec(compile(block, "STUDY.md", "exec"), names)
+
+
 def test_the_readme_has_the_two_commands():
     lines = [line.strip() for line in README.splitlines()]
     assert 'pip install -e ".[bench]" && python -m benchmarks' in lines
@@ -48,7 +57,7 @@ def test_links_inside_the_repository_lead_somewhere(document):
     text = (ROOT / document).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)", text):
         if not target.startswith("http"):
-            assert (ROOT / target).exists(), target
+            assert (ROOT / document).parent.joinpath(target).exists(), target
 
 
 def test_the_readme_names_every_backend():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, TypeVar
 
 from numpy.typing import NDArray
@@ -43,6 +44,8 @@ class Participant(ABC):
     """Import names that must be there; the first one is the contestant itself."""
     distributions: tuple[str, ...] = ()
     """What pip calls them."""
+    environment: Mapping[str, str] = MappingProxyType({})
+    """What its process finds there before it loads any library."""
 
     def missing(self) -> str | None:
         """Return why it cannot take part here, or None."""

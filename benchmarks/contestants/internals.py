@@ -211,6 +211,11 @@ def is_compiled() -> bool:
     return isa.kernels is not None
 
 
+def instruction_sets() -> list[str]:
+    """Return the instruction sets that can be used here, the widest last."""
+    return isa.available()
+
+
 def multiply_adds(dtype: str, iterations: int) -> int:
     """Multiply and add in registers, and return how many operations that were."""
     assert isa.kernels is not None

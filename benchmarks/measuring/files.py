@@ -36,12 +36,12 @@ class ResultFile:
     PARTS: ClassVar[Mapping[str, Callable[..., Any]]]
     """Each field that is a list of objects, and what makes one of them."""
 
-    def save(self, folder: Path) -> None:
-        """Write the file of the run into its folder."""
+    def save(self, folder: Path, name: str = "") -> None:
+        """Write the file of the run into its folder, called `FILE` unless told otherwise."""
         fields = {"kind": self.KIND, "format": self.FORMAT, **asdict(self)}
         separators = (",", ":") if self.INDENT is None else None
         text = json.dumps(fields, indent=self.INDENT, separators=separators, ensure_ascii=False)
-        (folder / self.FILE).write_text(text + "\n", "utf-8")
+        (folder / (name or self.FILE)).write_text(text + "\n", "utf-8")
 
 
 class Embedded(ResultFile, ABC):

@@ -46,7 +46,14 @@ class Process(Generic[Someone]):
         self._connection, theirs = context.Pipe()
         self._child = context.Process(
             target=serve,
-            args=(theirs, log, self.tasks, self.contestant.name, self.threads),
+            args=(
+                theirs,
+                log,
+                self.tasks,
+                self.contestant.name,
+                self.threads,
+                dict(self.contestant.environment),
+            ),
             daemon=True,
         )
         self._child.start()

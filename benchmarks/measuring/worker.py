@@ -27,11 +27,19 @@ THREAD_VARIABLES = (
 PR_SET_PDEATHSIG = 1
 
 
-def serve(connection: Connection, log: str, module: str, name: str, threads: int) -> None:
+def serve(
+    connection: Connection,
+    log: str,
+    module: str,
+    name: str,
+    threads: int,
+    environment: dict[str, str],
+) -> None:
     """Receive (task, arguments) and send (whether it worked, answer or reason), again and again."""
     _end_with_parent()
     _write_to(log)
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+    os.environ.update(environment)
     tasks = import_module(module).create(name, threads)
     while True:
         try:

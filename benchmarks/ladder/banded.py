@@ -1,0 +1,102 @@
+"""How the study's typed rungs find a pixel: a copy with its border, and an offset for each tap.
+
+    image [n][c][row][phase][column]        phase: every stride-th column, so that the pixels which
+                                            a tap meets at neighbouring outputs are neighbours
+
+    the pixel of output (i, j) and tap t lies at   position(i) + j + offsets[t]
+
+The same idea as fastconv's bands (fastconv/kernels/README.md), but of the whole image at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.ladder.rates import Rates
+from benchmarks.ladder.rung import BASELINE, Array
+from benchmarks.problems.layer import Layer
+
+__all__ = ["Banded", "banded", "packing_seconds", "tile_seconds", "values"]
+
+# A tile may hang over the end of the last row by less than a vector of the widest set.
+SLACK = 16
+
+
+@dataclass(frozen=True)
+class Banded:
+    """Images laid out for tiles.
+
+    Attributes
+    ----------
+    image : ndarray of float32
+        (N, C, rows, stride, columns of a phase), contiguous.
+    offsets : ndarray of intp
+        (C/G · R · S,): of a tap from the pixel of tap 0.
+    row : int
+        Values from the pixels of one output row to those of the next.
+    group : int
+        Values from the channels of one group to those of the next.
+    """
+
+    image: Array
+    offsets: NDArray[np.intp]
+    row: int
+    group: int
+
+
+def banded(layer: Layer, x: Array) -> Banded:
+    """Copy the images of a layer, columns dealt out to phases."""
+    n, c, height, width = layer.x_shape
+    top, left = layer.padding_size
+    step = layer.stride
+    rows = height + 2 * top
+    columns = -(-(width + 2 * left) // step) + SLACK
+    image = np.zeros((n, c, rows, columns * step), np.float32)
+    image[:, :, top : top + height, left : left + width] = x
+    dealt = image.reshape(n, c, rows, columns, step).swapaxes(3, 4)
+    plane = rows * step * columns
+    channel, r, s = np.indices((c // layer.groups, *layer.kernel_size)) * np.reshape(
+        [1, layer.dilation, layer.dilation], (3, 1, 1, 1)
+    )
+    offsets = channel * plane + (r * step + s % step) * columns + s // step
+    return Banded(
+        np.ascontiguousarray(dealt),
+        np.ascontiguousarray(offsets.ravel(), np.intp),
+        row=step * step * columns,
+        group=c // layer.groups * plane,
+    )
+
+
+def values(layer: Layer) -> int:
+    """Return how many values such a copy has."""
+    n, c, height, width = layer.x_shape
+    rows, columns = layer.padding_size
+    return n * c * (height + 2 * rows) * (width + 2 * columns + SLACK * layer.stride)
+
+
+def tile_seconds(layer: Layer, rates: Rates, passes: int) -> float:
+    """Return what tiles of 12, 8 and 4 pixels of a row take: products, or the image passing by.
+
+    Parameters
+    ----------
+    layer
+        What is computed, forward.
+    rates
+        Of the machine.
+    passes
+        How often the whole image is read, from where it lies.
+    """
+    width = layer.output_shape[3]
+    products = layer.flops * (-(-width // 4) * 4 / width) / rates.peak(BASELINE)
+    size = 4 * values(layer)
+    copied = 2 * size / rates.bandwidth(size)
+    return copied + max(products, passes * size / rates.bandwidth(size))
+
+
+def packing_seconds(layer: Layer, rates: Rates, times: int) -> float:
+    """Return what the weights take, read and written so often."""
+    size = 4 * layer.out_channels * layer.products
+    return times * 2 * size / rates.bandwidth(size)

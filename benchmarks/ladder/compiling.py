@@ -1,0 +1,143 @@
+"""The study's own extensions: compiled on first use, kept in a folder of the user's cache.
+
+    ladder/<name>.pyx ── Cython ──► C ── the compiler, with the flags of setup.py ──► cache folder
+                        (building, in a process of its own)               │
+    the folder's name is a digest of whatever could make another extension: the source, setup.py,
+    the instruction set, compiler, Cython, Python and what the environment says of them
+
+Nothing of it is in the wheel, and nothing of it is compiled before somebody climbs the ladder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.machinery
+import importlib.util
+import os
+import shlex
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+
+__all__ = ["CompileError", "cache_folder", "extension"]
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+NEEDED = ("cython", "setuptools")
+READ_BY_BUILDS = ("CC", "CFLAGS", "CPPFLAGS", "LDFLAGS", "FASTCONV_BUILD")
+
+
+class CompileError(Exception):
+    """There is no compiler, or it does not take a source; the message says which."""
+
+
+def cache_folder() -> Path:
+    """Return where extensions are kept: FASTCONV_STUDY_CACHE, else below the user's cache."""
+    chosen = os.environ.get("FASTCONV_STUDY_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fastconv-study"
+
+
+@cache
+def extension(name: str, instruction_set: str) -> ModuleType:
+    """Return the module made of ``<name>.pyx``, compiled now where it is not yet.
+
+    Parameters
+    ----------
+    name : str
+        Of a file in this folder.
+    instruction_set : str
+        Of setup.py, whose flags it is compiled with.
+
+    Raises
+    ------
+    CompileError
+        Without a compiler, Cython or setuptools, or where they refuse the source.
+    """
+    source = HERE / f"{name}.pyx"
+    folder = cache_folder() / f"{name}-{_digest(source, instruction_set)}"
+    path = folder / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
+    if not path.exists():
+        _compile(source, instruction_set, path)
+    loader = importlib.machinery.ExtensionFileLoader(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def _digest(source: Path, instruction_set: str) -> str:
+    missing = [name for name in NEEDED if not _version(name)]
+    if missing:
+        raise CompileError(
+            f"{source.name} is compiled by {' and '.join(missing)}: pip install -e '.[bench]'"
+        )
+    environment = {name: os.environ.get(name) for name in READ_BY_BUILDS}
+    key = (
+        source.read_text("utf-8"),
+        (ROOT / "setup.py").read_text("utf-8"),
+        instruction_set,
+        environment,
+        _compiler(source),
+        *map(_version, NEEDED),
+        sys.version,
+    )
+    return hashlib.sha256(repr(key).encode()).hexdigest()[:16]
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _compiler(source: Path) -> str:
+    """Return what the compiler says of itself; Windows finds its own later, and says nothing."""
+    command = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
+    try:
+        return subprocess.run(
+            [*shlex.split(command), "--version"], capture_output=True, text=True, check=False
+        ).stdout
+    except OSError as error:
+        if sys.platform == "win32":
+            return ""
+        raise CompileError(
+            f"{source.name} cannot be compiled: no C compiler here, {command!r}: {error.strerror}"
+        ) from error
+
+
+def _compile(source: Path, instruction_set: str, path: Path) -> None:
+    """Compile into a folder beside the one that is asked for, then move what was made there.
+
+    So that others, who may be compiling the same at this moment, find all of it or nothing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.ladder.building", source, instruction_set, folder],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        made = list(Path(folder).rglob(path.name))
+        if done.returncode or not made:
+            raise CompileError(
+                f"{source.name} cannot be compiled, which takes a C compiler and Python's headers: "
+                f"{_reason(done.stderr + done.stdout)}"
+            )
+        made[0].replace(path)
+
+
+def _reason(said: str) -> str:
+    """Return the first line that says what is wrong: the last ones only repeat the command."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return next((line for line in lines if "error:" in line.lower()), lines[-1] if lines else "")

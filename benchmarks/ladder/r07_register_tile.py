@@ -1,0 +1,46 @@
+"""One register tile: sums of 4 filters × 12 pixels stay in registers over all taps."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from benchmarks.ladder import compiling
+from benchmarks.ladder.banded import banded, tile_seconds
+from benchmarks.ladder.rates import Rates
+from benchmarks.ladder.rung import BASELINE, Array, Rung
+from benchmarks.problems.data import Data
+from benchmarks.problems.directions import Direction
+from benchmarks.problems.layer import Layer
+
+EXTENSION = "register_tile"
+
+
+def forward(layer: Layer, data: Data) -> Array:
+    tiles = compiling.extension(EXTENSION, BASELINE)
+    seen = banded(layer, data.x)
+    y = np.empty(layer.output_shape, np.float32)
+    tiles.forward(
+        seen.image.ravel(), prod(seen.image.shape[1:]), seen.group, seen.row, seen.offsets,
+        data.weight.reshape(layer.out_channels, -1), data.bias, y,
+        layer.out_channels // layer.groups,
+    )  # fmt: skip
+    return y
+
+
+def seconds(layer: Layer, direction: Direction, rates: Rates) -> float:
+    """Return the tiles' multiply-adds at the peak, or the image passing by for every 4 filters."""
+    return tile_seconds(layer, rates, passes=-(-layer.out_channels // layer.groups // 4))
+
+
+RUNG = Rung(
+    name="register tile",
+    changed="sums of 4 filters × 12 pixels stay in registers over all taps",
+    went="loading and storing a sum for every product",
+    calls={"forward": forward},
+    seconds=seconds,
+    rough_gflops=20.0,
+    instruction_set=BASELINE,
+    extension=EXTENSION,
+)

@@ -1,0 +1,47 @@
+"""Packing: weights are put in the order in which the tile takes them, before it does."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from benchmarks.ladder import compiling
+from benchmarks.ladder.banded import banded, packing_seconds, tile_seconds
+from benchmarks.ladder.rates import Rates
+from benchmarks.ladder.rung import BASELINE, Array, Rung
+from benchmarks.problems.data import Data
+from benchmarks.problems.directions import Direction
+from benchmarks.problems.layer import Layer
+
+EXTENSION = "packing"
+
+
+def forward(layer: Layer, data: Data) -> Array:
+    tiles = compiling.extension(EXTENSION, BASELINE)
+    seen = banded(layer, data.x)
+    y = np.empty(layer.output_shape, np.float32)
+    tiles.forward(
+        seen.image.ravel(), prod(seen.image.shape[1:]), seen.group, seen.row, seen.offsets,
+        data.weight.reshape(layer.out_channels, -1), data.bias, y,
+        layer.out_channels // layer.groups, np.empty(4 * layer.products, np.float32),
+    )  # fmt: skip
+    return y
+
+
+def seconds(layer: Layer, direction: Direction, rates: Rates) -> float:
+    """Return what the tile takes, and the weights packed for each image: no gain by count."""
+    passes = -(-layer.out_channels // layer.groups // 4)
+    return tile_seconds(layer, rates, passes) + packing_seconds(layer, rates, layer.batch)
+
+
+RUNG = Rung(
+    name="packing",
+    changed="the weights of a tile are packed: one pointer instead of four",
+    went="weights that lie a filter apart",
+    calls={"forward": forward},
+    seconds=seconds,
+    rough_gflops=20.0,
+    instruction_set=BASELINE,
+    extension=EXTENSION,
+)
