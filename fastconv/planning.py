@@ -153,7 +153,8 @@ def choose(request: Request) -> Plan | Refusal:
     """Return the plan of the first implementation that is able and suited.
 
     Where it is `forced`, of the first that is able if none is suited. The refusal is that of the
-    one which was asked for by its own name, else of the last, the most general of its family.
+    one which was asked for by its own name, else of the last, the most general of its family: the
+    last that is able, if any is.
     """
     refusal = Refusal(f"it computes no {request.operation}")
     named = None
@@ -163,7 +164,8 @@ def choose(request: Request) -> Plan | Refusal:
             answer = answer_of(implementation, asked)
             if isinstance(answer, Plan):
                 return answer
-            refusal = answer
+            if answer.able or not refusal.able:
+                refusal = answer
             if implementation.name == request.backend:
                 named = answer
     return named or refusal
