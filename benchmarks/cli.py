@@ -378,9 +378,9 @@ def _add_earlier_runs(commands: Any) -> None:
         "report",
         help="draw the report of an earlier run again",
         description="Draws the page of an earlier run again, beside its file, or shows its table: "
-        "of layers, images, ladder, lenet, pooling, stages or sweep, as the file says. The newest "
-        "full runs of `images`, `lenet` and `stages` below benchmarks/results have a section in the "
-        "report of layers.",
+        "of layers, images, ladder, lenet, pooling, stages or sweep, as the file says. The "
+        "newest full runs of `images`, `lenet` and `stages` below benchmarks/results have a "
+        "section in the report of layers.",
     )
     reporting.set_defaults(run=_report, takes=("picture",))
     reporting.add_argument("results", type=Path, metavar="results.json")
