@@ -90,6 +90,10 @@ class ComparisonPart:
             steps = runner.steps()
             results = runner.run(lambda text: told(text, steps), lambda *_: None, Path(pictures))
         results.photos = []
+        for measurement in results.measurements:
+            if measurement.timed:  # what tables tell; thousands of times would fill the repository
+                low, high = measurement.quartiles
+                measurement.times = [low, measurement.seconds, high]
         results.save(folder, f"{self.name}.json")
 
     def draw(self, folder: Path) -> None:
