@@ -148,6 +148,7 @@ def test_the_study_in_the_repository_is_what_its_results_say() -> None:
             assert path.stat().st_size < 300_000
         else:
             assert results.all_right
+            assert not results.is_quick
             assert path.stat().st_size < 60_000
             assert (command.FOLDER / f"{part.name}.svg").exists()
             assert f"results/study/{part.name}.svg" in text
