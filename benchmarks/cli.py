@@ -29,6 +29,7 @@ from benchmarks.images.results import ImageResults
 from benchmarks.ladder import command as ladder
 from benchmarks.lenet import command as lenet
 from benchmarks.lenet.results import LenetResults
+from benchmarks.maps import command as maps
 from benchmarks.measuring.files import ResultFile, ResultsError, load, newest
 from benchmarks.measuring.machine import usable_cores
 from benchmarks.measuring.results import Results
@@ -51,6 +52,7 @@ ROOMS: tuple[Room, ...] = (
     gallery.ROOM,
     lenet.ROOM,
     ladder.ROOM,
+    maps.ROOM,
     study.ROOM,
     pooling.ROOM,
     sweep.ROOM,

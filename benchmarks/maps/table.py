@@ -1,0 +1,109 @@
+"""What the maps say in a few numbers: a row for each of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from benchmarks.maps.atlas import BY_NAME, WAYS, Map
+from benchmarks.maps.results import Cell, MapsResults
+from benchmarks.reporting.sentences import count
+from benchmarks.sweep.summary import CLOSE
+
+__all__ = ["COLUMNS", "Row", "rows", "sentence", "show"]
+
+COLUMNS = ("map", "cells timed", "the fastest, on how many of them", "im2col ahead of loops",
+           "im2col within 5 % of the fastest", "the model names it, within 5 %")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """A map in numbers.
+
+    Attributes
+    ----------
+    wins : dict of str to int
+        Backend → cells where it was the fastest, the most first.
+    columns_first, columns_or_loops : int
+        Cells where im2col was faster than plain loops, of those where both were timed.
+    columns_close : int
+        Cells where im2col was the fastest, but for noise.
+    named : int
+        Cells where the model names the fastest, or one as fast.
+    """
+
+    map: Map
+    timed: int
+    wins: dict[str, int]
+    columns_first: int
+    columns_or_loops: int
+    columns_close: int
+    named: int
+
+    @property
+    def cells(self) -> list[str]:
+        """What stands in the columns."""
+        wins = ", ".join(f"{BY_NAME[name].backend} {wins}" for name, wins in self.wins.items())
+        return [
+            self.map.title, str(self.timed), wins,
+            f"{self.columns_first} of {self.columns_or_loops}", str(self.columns_close),
+            f"{self.named} of {self.timed}",
+        ]  # fmt: skip
+
+
+def rows(results: MapsResults) -> list[Row]:
+    """Return a row for each map."""
+    return [_row(one, results.of(one.name)) for one in results.maps]
+
+
+def _row(map_: Map, cells: Sequence[Cell]) -> Row:
+    timed = [cell for cell in cells if cell.times]
+    both = [ratio for cell in timed if (ratio := cell.im2col_to_loops) is not None]
+    return Row(
+        map_,
+        len(timed),
+        dict(Counter(cell.winner for cell in timed).most_common()),
+        sum(ratio > 1 for ratio in both),
+        len(both),
+        sum(
+            cell.times.get("im2col", float("inf")) <= (1 + CLOSE) * cell.times[cell.winner]
+            for cell in timed
+        ),
+        sum(cell.is_named for cell in timed),
+    )
+
+
+def sentence(results: MapsResults) -> str:
+    """Say who is ahead where, over all maps."""
+    found = rows(results)
+    timed = sum(row.timed for row in found)
+    if not timed:
+        return "Nobody was timed."
+    columns = sum(row.columns_first for row in found)
+    both = sum(row.columns_or_loops for row in found)
+    close = sum(row.columns_close for row in found)
+    named = sum(row.named for row in found)
+    return (
+        f"im2col is ahead of plain loops on {columns} of {count(both, 'layer')}, and the fastest "
+        f"of all, within {CLOSE:.0%}, on {close} of {timed}; the model names the fastest, within "
+        f"{CLOSE:.0%}, on {named}."
+    )
+
+
+def show(results: MapsResults, console: Console) -> None:
+    """Show what went wrong, and the maps in numbers."""
+    for failure in results.failures:
+        console.print(f"[red]{escape(failure)}[/]")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for title in COLUMNS:
+        table.add_column(title)
+    for row in rows(results):
+        table.add_row(*row.cells)
+    console.print(table)
+    console.print(sentence(results))
+    console.print("; ".join(f"{way.backend}: {way.label}" for way in WAYS))
