@@ -30,6 +30,7 @@ from benchmarks.ladder import command as ladder
 from benchmarks.lenet import command as lenet
 from benchmarks.lenet.results import LenetResults
 from benchmarks.maps import command as maps
+from benchmarks.maps import where
 from benchmarks.measuring.files import ResultFile, ResultsError, load, newest
 from benchmarks.measuring.machine import usable_cores
 from benchmarks.measuring.results import Results
@@ -53,6 +54,7 @@ ROOMS: tuple[Room, ...] = (
     lenet.ROOM,
     ladder.ROOM,
     maps.ROOM,
+    where.ROOM,
     study.ROOM,
     pooling.ROOM,
     sweep.ROOM,
