@@ -37,6 +37,7 @@ ROUNDS, ROUNDS_OF_THREADS, QUICK_ROUNDS = 5, 15, 1
 # Who is reckoned to take so many times as long as the fastest is not timed, but for im2col and
 # plain loops, which are what the maps are about; nor is whose call is reckoned to take longer.
 HOPELESS = 3.0
+ALWAYS = (LOOPS.backend, IM2COL.backend)
 LONGEST_CALL, QUICK_LONGEST_CALL = 0.2, 0.004
 # Every so many cells the rates are measured again; the best counts.
 RATES_EVERY = 24
@@ -169,7 +170,7 @@ def _map(
             timing
             for timing in able
             if timing.predicted <= longest
-            and (timing.predicted <= HOPELESS * least or timing.backend in (_LOOPS, _IM2COL))
+            and (timing.predicted <= HOPELESS * least or timing.backend in ALWAYS)
         ]
         usual = ROUNDS if sides.threads == 1 else ROUNDS_OF_THREADS
         rounds = QUICK_ROUNDS if quick else usual
@@ -185,9 +186,6 @@ def _map(
     layers = regions.grid(one)
     fine = [layer for row in layers for layer in row if layer is not None]
     results.regions[one.name] = regions.lines(layers, sides.reckon(fine))
-
-
-_LOOPS, _IM2COL = LOOPS.backend, IM2COL.backend
 
 
 def _columns(results: MapsResults, sides: Sides, step: Callable[[str], None]) -> None:

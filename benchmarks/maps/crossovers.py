@@ -41,29 +41,28 @@ class Line:
     ahead: dict[int, str]
     before_loops: dict[int, bool]
 
-    def down(self) -> tuple[int, str] | None:
-        """Return where, below the layer, somebody else is ahead first, and who."""
-        return _change(self.ahead, self.value, -1)
-
-    def up(self) -> tuple[int, str] | None:
-        """Return where, above the layer, somebody else is ahead first, and who."""
-        return _change(self.ahead, self.value, 1)
+    def next_one(self, step: int) -> tuple[int, str] | None:
+        """Return where, above the layer or below it (-1), somebody else is ahead first, and who."""
+        first = _change(self.ahead, self.value, step)
+        return None if first is None else (first, self.ahead[first])
 
     def in_doubt(self) -> list[int]:
-        """Return values between the last where all is as here and the first where it is not."""
+        """Return values between the last that is as the layer's and the first that is not."""
         found: list[int] = []
-        for change, step in ((self.down(), -1), (self.up(), 1)):
-            if change is not None and self.axis.grain:
-                first = change[0]
-                last = max if step > 0 else min
-                same = last(one for one in self.ahead if (first - one) * step > 0)
-                low, high = sorted((first, same))
-                found += range(low + 1, high, -(-(high - low) // MOST_IN_DOUBT))
+        is_columns = {value: who == IM2COL.backend for value, who in self.ahead.items()}
+        told: tuple[Mapping[int, object], ...] = (self.ahead, is_columns, self.before_loops)
+        for what in told if self.axis.grain else ():
+            for step, last in ((-1, min), (1, max)):
+                first = _change(what, self.value, step)
+                if first is not None:
+                    same = last(one for one in self.ahead if (first - one) * step > 0)
+                    low, high = sorted((first, same))
+                    found += range(low + 1, high, -(-(high - low) // MOST_IN_DOUBT))
         return found
 
     def texts(self) -> tuple[str, str, str]:
         """Return what is below, what is above, and where im2col would be ahead."""
-        return _told(self.down(), "down"), _told(self.up(), "up"), self._im2col()
+        return _told(self.next_one(-1), "down"), _told(self.next_one(1), "up"), self._im2col()
 
     def _im2col(self) -> str:
         """Say where im2col would be the fastest of all, or at least before plain loops."""
@@ -124,10 +123,11 @@ def _columns_first(predicted: Mapping[str, float]) -> bool:
     return columns is not None and (loops is None or columns < loops)
 
 
-def _change(ahead: Mapping[int, str], value: int, step: int) -> tuple[int, str] | None:
-    for there in sorted(ahead, reverse=step < 0):
-        if (there - value) * step > 0 and ahead[there] != ahead[value]:
-            return there, ahead[there]
+def _change(told: Mapping[int, object], value: int, step: int) -> int | None:
+    """Return the first value up or down where something else is told than at the layer's."""
+    for there in sorted(told, reverse=step < 0):
+        if (there - value) * step > 0 and told[there] != told[value]:
+            return there
     return None
 
 

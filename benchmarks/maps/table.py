@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.maps.atlas import BY_NAME, WAYS, Map
+from benchmarks.maps.atlas import IM2COL, WAYS, Map
 from benchmarks.maps.results import Cell, MapsResults
 from benchmarks.reporting.sentences import count
 from benchmarks.sweep.summary import CLOSE
@@ -48,7 +49,7 @@ class Row:
     @property
     def cells(self) -> list[str]:
         """What stands in the columns."""
-        wins = ", ".join(f"{BY_NAME[name].backend} {wins}" for name, wins in self.wins.items())
+        wins = ", ".join(f"{name} {wins}" for name, wins in self.wins.items())
         return [
             self.map.title, str(self.timed), wins,
             f"{self.columns_first} of {self.columns_or_loops}", str(self.columns_close),
@@ -71,7 +72,7 @@ def _row(map_: Map, cells: Sequence[Cell]) -> Row:
         sum(ratio > 1 for ratio in both),
         len(both),
         sum(
-            cell.times.get("im2col", float("inf")) <= (1 + CLOSE) * cell.times[cell.winner]
+            cell.times.get(IM2COL.backend, math.inf) <= (1 + CLOSE) * cell.times[cell.winner]
             for cell in timed
         ),
         sum(cell.is_named for cell in timed),

@@ -103,10 +103,10 @@ def test_the_next_crossover_is_found_along_each_axis() -> None:
     filters = lines[FILTERS.name]
     # filters · channels against 4 channels + filters: loops up to 32 / 7 filters
     assert filters.ahead[16] == "im2col"
-    assert filters.down() == (4, "loops")
-    assert filters.up() is None
+    assert filters.next_one(-1) == (4, "loops")
+    assert filters.next_one(1) is None
     assert filters.texts() == ("loops, from 4 down", "–", "ahead here")
-    assert lines[IMAGE.name].down() is None
+    assert lines[IMAGE.name].next_one(-1) is None
 
 
 def test_a_crossover_is_told_to_the_last_filter() -> None:
@@ -114,8 +114,14 @@ def test_a_crossover_is_told_to_the_last_filter() -> None:
     assert not {9, 10} & set(FILTERS.between(4))
     layer = Layer("", "", 1, 2, 28, 28, 4, 1)
     filters = next(line for line in along(layer, reckon) if line.axis is FILTERS)
-    assert filters.up() == (9, "im2col")
+    assert filters.next_one(1) == (9, "im2col")
     assert filters.texts() == ("–", "im2col, from 9 up", "ahead from 9 up")
+
+    def with_gemm(layers: Sequence[Layer]) -> Mapping[str, Mapping[str, float]]:
+        return {name: {**found, "gemm": 1e-9} for name, found in reckon(layers).items()}
+
+    filters = next(line for line in along(layer, with_gemm) if line.axis is FILTERS)
+    assert filters.texts() == ("–", "–", "ahead of plain loops only, from 9 up")
 
 
 def test_where_im2col_would_be_ahead_is_told() -> None:
