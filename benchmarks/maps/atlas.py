@@ -69,6 +69,10 @@ class Map:
         changed = None if changed is None else self.x.change(changed, x)
         return None if changed is None else named(changed)
 
+    def text(self, x: int, y: int) -> str:
+        """Return the values of a cell in words."""
+        return f"{self.x.name} {x}, {self.y.name} {y}"
+
     def cell(self, layer: Layer) -> tuple[int, int]:
         """Return the values of the cell that is the nearest to a layer."""
         return _nearest(self.x, layer), _nearest(self.y, layer)

@@ -136,7 +136,7 @@ def _cell(
 
 def tip_text(one: Map, cell: Cell) -> str:
     """Say all that is known of a cell."""
-    head = f"{cell.x} {one.x.name}, {cell.y} {one.y.name}"
+    head = one.text(cell.x, cell.y)
     if not cell.times:
         return f"{head}: not timed; the model has {BY_NAME[cell.winner].label} ahead"
     times = sorted(cell.times.items(), key=lambda pair: pair[1])

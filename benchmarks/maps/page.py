@@ -29,6 +29,8 @@ class View:
         self.sentence = table.sentence(results)
         self.titles = table.COLUMNS
         self.rows = table.rows(results)
+        self.miss_titles = table.MISS_COLUMNS
+        self.misses = [table.miss_cells(results, cell) for cell in table.misses(results)]
 
     def chart(self, one: Map) -> Markup:
         """Return a map."""

@@ -51,7 +51,11 @@ class MapsPart:
     def texts(self, folder: Path) -> dict[str, str]:
         """Return the table as ``maps``, and each figure as ``maps.<map, layer>.<figure>``."""
         results = self._load(folder)
-        found = {self.name: _table(results), "maps.sentence": table.sentence(results)}
+        found = {
+            self.name: _table(results),
+            "maps-misses": _misses(results),
+            "maps.sentence": table.sentence(results),
+        }
         for row in table.rows(results):
             prefix = f"maps.{row.map.name}"
             found |= {
@@ -90,6 +94,14 @@ def _table(results: MapsResults) -> str:
             f"{results.machine['cpu']}, one thread, and {count(results.threads, 'thread')} where "
             f"it says all, {results.created[:10]}{quick}. {table.sentence(results)}",
         ]
+    )
+
+
+def _misses(results: MapsResults) -> str:
+    """Return where the model is wrong, in Markdown."""
+    lines = [_line(table.MISS_COLUMNS), _line(["---", "---", "---", "---", "--:"])]
+    return "\n".join(
+        [*lines, *(_line(table.miss_cells(results, cell)) for cell in table.misses(results))]
     )
 
 

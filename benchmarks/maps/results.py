@@ -47,9 +47,14 @@ class Cell:
         return self.lead is not None and self.lead <= 1 + CLOSE
 
     @property
+    def loss(self) -> float:
+        """How much longer whom the model names took than the fastest, in parts of its time."""
+        return self.times[self.named] / self.times[self.winner] - 1
+
+    @property
     def is_named(self) -> bool:
         """Whether whom the model names is the fastest, or as fast."""
-        return self.times[self.named] <= (1 + CLOSE) * self.times[self.winner]
+        return self.loss <= CLOSE
 
     @property
     def im2col_to_loops(self) -> float | None:

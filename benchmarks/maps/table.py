@@ -16,10 +16,23 @@ from benchmarks.maps.results import Cell, MapsResults
 from benchmarks.reporting.sentences import count
 from benchmarks.sweep.summary import CLOSE
 
-__all__ = ["COLUMNS", "Row", "rows", "sentence", "show"]
+__all__ = [
+    "COLUMNS",
+    "MISS_COLUMNS",
+    "Row",
+    "miss_cells",
+    "misses",
+    "rows",
+    "sentence",
+    "show",
+]
 
 COLUMNS = ("map", "cells timed", "the fastest, on how many of them", "im2col ahead of loops",
            "im2col within 5 % of the fastest", "the model names it, within 5 %")  # fmt: skip
+
+# Where the model is wrong.
+MISS_COLUMNS = ("map", "cell", "the model names", "the fastest", "which loses")
+MOST_MISSES = 8
 
 
 @dataclass(frozen=True)
@@ -79,6 +92,21 @@ def _row(map_: Map, cells: Sequence[Cell]) -> Row:
     )
 
 
+def misses(results: MapsResults) -> list[Cell]:
+    """Return the cells where somebody else is faster than whom the model names, worst first."""
+    missed = [cell for cell in results.cells if cell.times and not cell.is_named]
+    return sorted(missed, key=lambda cell: -cell.loss)[:MOST_MISSES]
+
+
+def miss_cells(results: MapsResults, cell: Cell) -> list[str]:
+    """Return what stands in the columns of a miss."""
+    one = next(map_ for map_ in results.maps if map_.name == cell.map)
+    return [
+        one.title, one.text(cell.x, cell.y), cell.named, cell.winner,
+        f"{cell.loss:.0%}",
+    ]  # fmt: skip
+
+
 def sentence(results: MapsResults) -> str:
     """Say who is ahead where, over all maps."""
     found = rows(results)
@@ -100,11 +128,18 @@ def show(results: MapsResults, console: Console) -> None:
     """Show what went wrong, and the maps in numbers."""
     for failure in results.failures:
         console.print(f"[red]{escape(failure)}[/]")
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for title in COLUMNS:
-        table.add_column(title)
-    for row in rows(results):
-        table.add_row(*row.cells)
-    console.print(table)
+    console.print(_table(COLUMNS, [row.cells for row in rows(results)]))
     console.print(sentence(results))
+    missed = [miss_cells(results, cell) for cell in misses(results)]
+    if missed:
+        console.print(_table(MISS_COLUMNS, missed))
     console.print("; ".join(f"{way.backend}: {way.label}" for way in WAYS))
+
+
+def _table(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for title in titles:
+        table.add_column(title)
+    for line in lines:
+        table.add_row(*line)
+    return table

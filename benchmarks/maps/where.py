@@ -197,7 +197,7 @@ def _show_places(layer: Layer, console: Console) -> None:
         threads = results.threads if one.all_threads else 1
         table.add_row(
             f"{one.title} ({count(threads, 'thread')})",
-            f"{x} {one.x.name}, {y} {one.y.name}",
+            one.text(x, y),
             cell.winner,
             lead,
             "the same" if cell.named == cell.winner else cell.named,

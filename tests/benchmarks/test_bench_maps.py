@@ -212,7 +212,8 @@ def test_a_map_in_numbers() -> None:
     assert row.columns_or_loops == 35
     # filters · channels against 4 channels + filters, with one channel or up to 4 filters
     assert row.wins == {"im2col": 19, "loops": 16}
-    assert row.columns_first == row.columns_close == 19
+    assert row.columns_first == 19
+    assert row.columns_close == 24  # five more are as fast as loops, but for noise
     console = Console(record=True, width=200, highlight=False)
     results.failures.append("MemoryError [no room]")
     table.show(results, console)
@@ -222,17 +223,31 @@ def test_a_map_in_numbers() -> None:
     assert table.sentence(MapsResults("", 1, False, {})) == "Nobody was timed."
 
 
+def test_what_the_model_gets_wrong_is_listed_worst_first() -> None:
+    results = made_up_maps()
+    assert table.misses(results) == []
+    assert "Where the model is wrong" not in page.render(results)
+    for cell, seconds in zip(results.cells[:2], (2e-4, 1e-4), strict=True):
+        cell.times["gemm"] = seconds
+    first, second = table.misses(results)
+    assert (first, second) == (results.cells[1], results.cells[0])
+    assert first.loss == pytest.approx(39)
+    shown = [MAP.title, "filters 4, channels 1", "loops", "gemm", "3900%"]
+    assert table.miss_cells(results, first) == shown
+    assert "<td>3900%</td>" in page.render(results)
+
+
 def test_the_page_needs_nothing_but_itself_and_tells_every_cell() -> None:
     results = made_up_maps()
     html = page.render(results)
     assert_needs_nothing_but_itself(html)
     assert html.count("<svg") == 5  # a map, and two charts for wide and for narrow windows
     titles = re.findall(r"<title>(.*?)</title>", html)
-    assert sum("channels: " in title for title in titles) == 36
-    assert "4 filters, 1 channels: loops 4 ms (4 ms predicted), im2col 8 ms (8 ms predicted)" in (
+    assert sum("channels " in title for title in titles) == 36
+    assert "filters 4, channels 1: loops 4 ms (4 ms predicted), im2col 8 ms (8 ms predicted)" in (
         html
     )
-    assert "1024 filters, 1024 channels: not timed; the model has im2col ahead" in html
+    assert "filters 1024, channels 1024: not timed; the model has im2col ahead" in html
     assert "resnet50.res2_3x3, gemm: 1.5 times" in html
     empty = MapsResults("2026-01-01T00:00:00", 1, True, results.machine)
     assert "Nobody was timed." in page.render(empty)
@@ -262,6 +277,7 @@ def test_a_study_s_texts_are_the_figures_of_its_file(tmp_path: Path) -> None:
     widths = {line.count("|") for line in texts["maps"].splitlines() if line.startswith("|")}
     assert widths == {len(table.COLUMNS) + 1}
     assert "35 of 35" in fill("<!-- begin maps -->\n<!-- end -->", texts)
+    assert texts["maps-misses"].count("\n") == 1  # the head alone
     part.draw(tmp_path)
     drawn = [(tmp_path / f"maps{name}.svg").read_bytes() for name in ("", "-columns", "-caches")]
     part.draw(tmp_path)

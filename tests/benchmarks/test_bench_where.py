@@ -68,7 +68,7 @@ def test_it_finds_its_place_on_the_newest_maps(
     assert found.created == "2026-01-02"
     text = shown(capsys, "--x", "1,16,28,28", "--weight", "60,16,1,1")
     assert "On the maps of 2026-01-02, a processor" in text
-    assert "64 filters, 16 channels" in text
+    assert "filters 64, channels 16" in text
     assert "filters 64" in text  # in which the cell differs
 
 
