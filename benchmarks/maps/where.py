@@ -31,7 +31,7 @@ from benchmarks.reporting.sentences import count
 from benchmarks.sweep.results import SweepTiming
 from fastconv import ConvProblem
 
-__all__ = ["ROOM", "run"]
+__all__ = ["ROOM", "newest_maps", "predictions", "run", "show_places"]
 
 DIRECTIONS: tuple[Direction, ...] = ("forward", "input-grad", "weight-grad")
 # Of several threads whoever else works on the machine counts: there are more turns to choose from.
@@ -139,7 +139,7 @@ def run(layer: Layer, direction: Direction, threads: int, *, measure: bool = Fal
         table.add_row(line.axis.name, str(line.value), line.ahead[line.value], *line.texts())
     console.print(table)
     if direction == "forward":
-        _show_places(layer, console)
+        show_places(layer, console)
     else:
         console.print("The maps are of forward passes.")
     for trouble in failures:
@@ -170,7 +170,7 @@ def _predict_again(timings: Sequence[SweepTiming], later: Sequence[SweepTiming])
         one.predicted, one.stages = again.predicted, again.stages
 
 
-def _show_places(layer: Layer, console: Console) -> None:
+def show_places(layer: Layer, console: Console) -> None:
     """Show the cell of each map that is the nearest, and who was ahead there."""
     results = newest_maps()
     if results is None:

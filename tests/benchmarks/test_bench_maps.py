@@ -16,12 +16,14 @@ from benchmarks.maps.axes import AXES, CHANNELS, FILTERS, IMAGE, KERNEL, PER_GRO
 from benchmarks.maps.part import MapsPart
 from benchmarks.maps.results import Cell, MapsResults
 from benchmarks.maps.tasks import SIDES, create
+from benchmarks.measuring import machine
 from benchmarks.measuring.files import load
 from benchmarks.measuring.process import Failed, Process
 from benchmarks.problems.layer import Layer
 from benchmarks.study.markers import fill
 from fastconv import ConvProblem, isa
 from fastconv.planning import FAMILIES
+from tests.benchmarks import made_up
 from tests.benchmarks.made_up_maps import MAP, made_up_maps
 from tests.benchmarks.pages import assert_needs_nothing_but_itself
 
@@ -123,9 +125,9 @@ SMALL = Map(
 def test_a_short_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(machine, "describe", lambda: made_up.MACHINE)  # which takes a second
     monkeypatch.setattr(command, "COLUMNS", ("resnet50.res5_3x3",))
-    monkeypatch.setattr(command, "CACHES", ("resnet50.res5_3x3",))
-    monkeypatch.setattr(command, "QUICK_LONGEST_CALL", 0.02)
+    monkeypatch.setattr(command, "CACHES", ("mobilenetv2.dw576_14",))
     told: list[tuple[str, int]] = []
     threads = dataclasses.replace(SMALL, name="image-channels-threads", all_threads=True)
     results = command.measure(
@@ -142,7 +144,7 @@ def test_a_short_run(
     assert [len(line) for line in fine] == [len(SMALL.x.between(4))] * 2
     (columns,) = results.columns
     assert columns.columns_bytes == 9 * columns.image_bytes
-    assert {one.layer for one in results.caches} == {"resnet50.res5_3x3"}
+    assert {one.layer for one in results.caches} == {"mobilenetv2.dw576_14"}
     results.save(tmp_path)
     assert load(tmp_path / "maps.json", MapsResults) == results
     assert cli.main(["report", str(tmp_path / "maps.json")]) == 0
@@ -170,6 +172,7 @@ def test_a_failure_is_told_and_counts(monkeypatch: pytest.MonkeyPatch) -> None:
         return ask(self, task, **arguments)
 
     monkeypatch.setattr(Process, "ask", failing)
+    monkeypatch.setattr(machine, "describe", lambda: made_up.MACHINE)
     monkeypatch.setattr(command, "COLUMNS", ())
     monkeypatch.setattr(command, "CACHES", ())
     one = dataclasses.replace(SMALL, x=SMALL.x.among(8), y=SMALL.y.among(8))

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import fastconv
 from benchmarks import arguments, cli
 from benchmarks.maps.axes import FILTERS, IMAGE
 from benchmarks.maps.crossovers import Line, along
-from benchmarks.maps.where import newest_maps
+from benchmarks.maps.where import newest_maps, show_places
 from benchmarks.problems.layer import Layer
 from fastconv import isa
 from tests.benchmarks.made_up_maps import made_up_maps, seconds
@@ -50,9 +51,8 @@ def test_measured_times_stand_beside_what_was_predicted(
 
 
 def test_it_finds_its_place_on_the_newest_maps(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(arguments, "RESULTS_FOLDER", tmp_path)
     assert newest_maps() is None
     for name, created, quick in (
@@ -66,7 +66,9 @@ def test_it_finds_its_place_on_the_newest_maps(
     found = newest_maps()
     assert found is not None
     assert found.created == "2026-01-02"
-    text = shown(capsys, "--x", "1,16,28,28", "--weight", "60,16,1,1")
+    console = Console(record=True, width=200, highlight=False)
+    show_places(Layer("", "", 1, 16, 28, 28, 60, 1), console)
+    text = console.export_text()
     assert "On the maps of 2026-01-02, a processor" in text
     assert "filters 64, channels 16" in text
     assert "filters 64" in text  # in which the cell differs
