@@ -153,17 +153,19 @@ def choose(request: Request) -> Plan | Refusal:
     """Return the plan of the first implementation that is able and suited.
 
     Where it is `forced`, of the first that is able if none is suited. The refusal is that of the
-    one which was asked for by its own name, else of the last, the most general of its family.
+    one which was asked for by its own name, else of the last, the most general of its family: the
+    last that is able, if any is.
     """
-    refusal = Refusal(f"it computes no {request.operation}")
     named = None
     for forced in (False, True) if request.forced else (False,):
+        refusal = Refusal(f"it computes no {request.operation}")
         asked = request if forced == request.forced else replace(request, forced=forced)
         for implementation in _in_turn(request.operation, request.backend, forced):
             answer = answer_of(implementation, asked)
             if isinstance(answer, Plan):
                 return answer
-            refusal = answer
+            if answer.able or not refusal.able:
+                refusal = answer
             if implementation.name == request.backend:
                 named = answer
     return named or refusal
@@ -285,9 +287,13 @@ def refusals(
     reasons = {}
     for family in FAMILIES:
         if family.name != chosen.family:
-            answer = ask(
-                operation, problem, family.name, threads, accuracy=accuracy, forced=False,
-                prepared=prepared,
-            )  # fmt: skip
-            reasons[family.name] = answer.reason if isinstance(answer, Refusal) else passed_over
+            reasons[family.name] = passed_over
+            for forced in (True, False):  # what it is unable to, before what it is unsuited for
+                answer = ask(
+                    operation, problem, family.name, threads, accuracy=accuracy, forced=forced,
+                    prepared=prepared,
+                )  # fmt: skip
+                if isinstance(answer, Refusal):
+                    reasons[family.name] = answer.reason
+                    break
     return reasons

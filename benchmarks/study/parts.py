@@ -21,6 +21,7 @@ from benchmarks.problems.layers import LAYERS
 from benchmarks.reporting.figures import PAPER, WIDE
 from benchmarks.reporting.sentences import count
 from benchmarks.reporting.templating import figure
+from benchmarks.study.comparison import ComparisonPart, few_taps
 
 __all__ = ["PARTS", "LadderPart", "Part"]
 
@@ -31,7 +32,9 @@ Told = Callable[[str, int], None]
 class Part(Protocol):
     """Something that is run for the study. Its file is ``<name>.json``."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called, in markers and files."""
 
     def is_there(self, folder: Path, machine: Mapping[str, Any], threads: int, quick: bool) -> bool:
         """Whether a folder has its results, of this machine, these threads and this effort."""
@@ -105,6 +108,9 @@ PARTS: tuple[Part, ...] = (
     LadderPart("vgg16.conv4_2"),
     LadderPart("resnet50.res2_3x3", "weight-grad"),
     MapsPart(),
+    ComparisonPart("few-taps.1", "forward", few_taps, threads=1),
+    ComparisonPart("few-taps.all", "forward", few_taps),
+    ComparisonPart("vgg-step", "step", lambda layer: layer.network == "VGG-16"),
 )
 
 

@@ -11,10 +11,16 @@
 # four.
 
 
+# Rows that are dealt out to their phases before the first of them is ranked: what is read by other
+# vectors than it was just written by would wait.
+cdef enum:
+    ROWS_DEALT = 4
+
+
 cdef struct TapPool:
     Pool pool
     Py_ssize_t band         # rows of windows that are done together
-    Py_ssize_t phases       # where in the scratch these begin: a row of the image by phases,
+    Py_ssize_t phases       # where in the scratch these begin: rows of the image by phases,
     Py_ssize_t starts       # the first tap of each window that is inside,
     Py_ssize_t values       # of the rows that a band sees: the maxima along them,
     Py_ssize_t places       # at which taps these are,
@@ -33,7 +39,7 @@ cdef int lay_out_max_pool_taps(const Description* given, Made* made, list memory
         pool.unit_rows, max(pool.windows, BAND_VALUES // pool.line // pool.rows.stride)
     )
     seen = seen_by(&pool.rows, layout.band)
-    layout.phases = book(made, joined_values(pool))
+    layout.phases = book(made, ROWS_DEALT * joined_values(pool))
     layout.starts = book(made, pool.line)
     layout.values = book(made, seen * pool.line)
     layout.places = book(made, seen * pool.line)
@@ -65,7 +71,8 @@ cdef inline void find_down(
     # apart, or the compiler would store only where something changes, lane by lane
     cdef real next_best[MOST_LANES]
     cdef real next_at[MOST_LANES]
-    cdef real value, tap
+    cdef real tap[MOST_LANES]       # apart as well, or it would be loaded only where it is chosen
+    cdef real value
     cdef Py_ssize_t r
     cdef int k
     for k in range(lanes):
@@ -74,9 +81,10 @@ cdef inline void find_down(
     for r in range(1, rows):
         values, places, row = values + step, places + step, row + taps
         for k in range(lanes):
+            tap[k] = places[k] + row
+        for k in range(lanes):
             value = values[k]
-            tap = places[k] + row
-            next_at[k] = choose(careful, value, best[k], tap, at[k])
+            next_at[k] = choose(careful, value, best[k], tap[k], at[k])
             next_best[k] = choose(careful, value, best[k], value, best[k])
         for k in range(lanes):
             at[k] = next_at[k]
@@ -142,14 +150,22 @@ cdef bint find_band(
     cdef Py_ssize_t last_seen = min(
         down.size, (last - 1) * down.stride + (down.kernel - 1) * down.dilation + 1 - down.before
     )
-    cdef Py_ssize_t h, i, r, rows, at
+    cdef Py_ssize_t h, i, r, rows, at, dealt
     cdef bint careful = False
+    dealt = seen
     for h in range(seen, last_seen):
-        if not goes_on(watch, width):
-            return False
-        deal_row(pool, image + h * width, phases)
+        if h == dealt:
+            if not goes_on(watch, ROWS_DEALT * width):
+                return False
+            dealt = min(last_seen, h + ROWS_DEALT)
+            for i in range(h, dealt):
+                at = (i - h) * joined_values(pool)
+                deal_row(pool, image + i * width, phases + at)
         at = (h - seen) * pool.line
-        if not rank_row(pool, phases, starts, values + at, places + at, &careful, watch):
+        r = (h - seen) % ROWS_DEALT * joined_values(pool)
+        if not rank_row(
+            pool, phases + r, starts, values + at, places + at, &careful, watch
+        ):
             return False
     for i in range(first, last):
         r = first_tap(down, i)
@@ -181,7 +197,7 @@ cdef void max_pool_taps(
     cdef const real* image
     cdef Py_ssize_t plane, first, last, begin
     # all that is beside the image, once and for all
-    fill_row(scratch + layout.phases, <real>-INFINITY, joined_values(pool))
+    fill_row(scratch + layout.phases, <real>-INFINITY, ROWS_DEALT * joined_values(pool))
     first_taps(&pool.columns, pool.line, scratch + layout.starts)
     for plane in range(unit.plane, unit.last_plane):
         image = <const real*>operands.image + plane * pool.rows.size * pool.columns.size

@@ -38,33 +38,53 @@ cdef inline void grad_of_pairs(
     const int count, const bint careful, const real* upper, const real* lower, const real* grad,
     real* dx_upper, real* dx_lower,
 ) noexcept nogil:
-    """Compute the pixels of so many windows; with NaNs among them, carefully."""
+    """Compute the pixels of so many windows; with NaNs among them, carefully.
+
+    One loop for each selection: of several by the same comparisons in one the compiler makes many
+    more instructions, a mask for every way that these may turn out.
+    """
     cdef real a[MOST_LANES]
     cdef real b[MOST_LANES]
     cdef real e[MOST_LANES]
     cdef real f[MOST_LANES]
+    cdef real upper_best[MOST_LANES]
+    cdef real lower_best[MOST_LANES]
+    cdef real to_upper[MOST_LANES]
+    cdef real to_lower[MOST_LANES]
+    cdef real dx_a[MOST_LANES]
+    cdef real dx_b[MOST_LANES]
+    cdef real dx_e[MOST_LANES]
+    cdef real dx_f[MOST_LANES]
     cdef real above[2 * MOST_LANES]
     cdef real below[2 * MOST_LANES]
-    cdef real at_a, at_b, at_e, at_f, upper_best, lower_best, to_upper, to_lower
+    cdef real share
     cdef int n
     for n in range(count):
         a[n], b[n] = upper[2 * n], upper[2 * n + 1]
     for n in range(count):
         e[n], f[n] = lower[2 * n], lower[2 * n + 1]
     for n in range(count):
-        at_a, at_b, at_e, at_f = a[n], b[n], e[n], f[n]
-        upper_best = choose(careful, at_b, at_a, at_b, at_a)
-        lower_best = choose(careful, at_f, at_e, at_f, at_e)
-        to_upper = choose(careful, lower_best, upper_best, <real>0, grad[n])
-        to_lower = choose(careful, lower_best, upper_best, grad[n], <real>0)
-        a[n] = choose(careful, at_b, at_a, <real>0, to_upper)
-        b[n] = choose(careful, at_b, at_a, to_upper, <real>0)
-        e[n] = choose(careful, at_f, at_e, <real>0, to_lower)
-        f[n] = choose(careful, at_f, at_e, to_lower, <real>0)
+        upper_best[n] = choose(careful, b[n], a[n], b[n], a[n])
     for n in range(count):
-        above[2 * n], above[2 * n + 1] = a[n], b[n]
+        lower_best[n] = choose(careful, f[n], e[n], f[n], e[n])
     for n in range(count):
-        below[2 * n], below[2 * n + 1] = e[n], f[n]
+        share = grad[n]
+        to_upper[n] = choose(careful, lower_best[n], upper_best[n], <real>0, share)
+    for n in range(count):
+        share = grad[n]
+        to_lower[n] = choose(careful, lower_best[n], upper_best[n], share, <real>0)
+    for n in range(count):
+        dx_a[n] = choose(careful, b[n], a[n], <real>0, to_upper[n])
+    for n in range(count):
+        dx_b[n] = choose(careful, b[n], a[n], to_upper[n], <real>0)
+    for n in range(count):
+        dx_e[n] = choose(careful, f[n], e[n], <real>0, to_lower[n])
+    for n in range(count):
+        dx_f[n] = choose(careful, f[n], e[n], to_lower[n], <real>0)
+    for n in range(count):
+        above[2 * n], above[2 * n + 1] = dx_a[n], dx_b[n]
+    for n in range(count):
+        below[2 * n], below[2 * n + 1] = dx_e[n], dx_f[n]
     for n in range(2 * count):
         dx_upper[n] = above[n]
     for n in range(2 * count):

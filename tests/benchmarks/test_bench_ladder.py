@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,8 @@ from benchmarks.ladder.rungs import MODULES, RUNGS
 from benchmarks.measuring import truth
 from benchmarks.measuring.files import load
 from benchmarks.problems import data
+from benchmarks.problems.data import Data
+from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
 from tests.benchmarks.made_up_climb import RATES, made_up_climb
 from tests.benchmarks.pages import assert_needs_nothing_but_itself
@@ -59,6 +62,12 @@ def _usable(rung: Rung) -> str | None:
     return Climber(1, rung).missing()
 
 
+@cache
+def _solved(layer: Layer, direction: Direction, integers: bool) -> tuple[Data, truth.Truth]:
+    arrays = data.make(layer, integers=integers)
+    return arrays, truth.solve(layer, arrays, direction)
+
+
 @in_one_test
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 @pytest.mark.parametrize("rung", RUNGS, ids=lambda rung: rung.name)
@@ -72,8 +81,7 @@ def test_every_rung_is_the_definition(rung: Rung, layer: Layer) -> None:
             continue
         slack, sums_exactly = Climber(1, rung).promise(layer, direction)
         for integers in (True, False):
-            arrays = data.make(layer, integers=integers)
-            solved = truth.solve(layer, arrays, direction)
+            arrays, solved = _solved(layer, direction, integers)
             result = call(layer, arrays)
             assert result.dtype == np.float32
             error, bound = solved.error((result,))
@@ -191,7 +199,7 @@ def test_two_sizes_differ_in_the_terms_of_their_sums(layer: Layer, direction: st
 def test_instructions_are_counted() -> None:
     if counting.missing():
         pytest.skip("valgrind's headers are not here")
-    rungs = [rung for rung in RUNGS if rung.name in ("register tile", "rows")]
+    rungs = [rung for rung in RUNGS if rung.name == "register tile"]
     found = counting.count(rungs, LAYERS[0], "forward", "baseline")
     # of an extension without optimisation; a row of 11 costs more than its products
     assert {name: 1 < instructions < 200 for name, instructions in found.items()} == dict.fromkeys(
@@ -203,7 +211,7 @@ def test_a_quick_climb(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # of each kind one: a process takes a second to start
-    kinds = ("definition", "sliding windows", "rows", "register tile", "AVX2", "threads")
+    kinds = ("definition", "rows", "register tile", "threads")
     some = [one for one in all_climbers() if one.rung.name in kinds]
     monkeypatch.setattr(command, "all_climbers", lambda: some)
     layer = Layer("small", "a net", 1, 8, 12, 12, 8, 3, padding=1)

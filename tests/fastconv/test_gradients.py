@@ -1,8 +1,8 @@
 """The gradients of hundreds of random problems: slopes, adjoints, and what nothing reaches.
 
-None of it asks the reference: each law holds between the forward pass and the gradients alone. All
-problems are tried by the identity that is exact, in one dtype, the next in the other; some of them
-by slopes and by what no window reaches.
+None of it asks the reference: each law holds between the forward pass and the gradients alone. Half
+of the problems are tried by slopes, the others by the identity that is exact, and some by what no
+window reaches.
 """
 
 from dataclasses import replace
@@ -130,7 +130,9 @@ def _integers(case, dtype):
     )
 
 
-@on_each_able_backend(LINEAR_CASES, *DIRECTIONS, able=any, exact=True, together=TOGETHER, in_turn=0)
+@on_each_able_backend(
+    _some_of(LINEAR_CASES, 1, 2), *DIRECTIONS, able=any, exact=True, together=TOGETHER, in_turn=0
+)
 def test_adjoint_identity_is_exact(case, backend, dtype):
     """⟨conv(x), g⟩ = ⟨x, dx⟩ = ⟨w, dw⟩ and ⟨1, g⟩ = db, to the last bit on integers."""
     data, forward = _integers(case, dtype)
