@@ -11,9 +11,12 @@
     python -m benchmarks pooling                poolings beside PyTorch's: pooling/
     python -m benchmarks sweep                  the model beside the clock: sweep/
     python -m benchmarks stages                 what the time of a call is made of: stages/
+    python -m benchmarks maps                   where loops, im2col and others are ahead: maps/
+    python -m benchmarks where --x … --weight … a layer's place on these maps
     pytest benchmarks/                          the same layers under pytest-benchmark
 
-The way of a run, room by room::
+The way of a run, room by room; the commands of all others are in their own rooms, which `cli.ROOMS`
+lists, and what they share of the command line in arguments.py::
 
     cli ── problems/     layers, presets         what is convolved, how long that may take
      │                   directions              what of it: the output, gradients

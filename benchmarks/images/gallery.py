@@ -6,6 +6,7 @@ colours, cut off at black and white as a screen does.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +16,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from benchmarks.arguments import Commands, Room, ask_for_folder_of
 from benchmarks.images.cases import Array
 from benchmarks.problems.pictures import load_photos
 from fastconv import filters
+
+# The one in the repository.
+FILE = Path(__file__).parents[1] / "gallery.png"
 
 COLUMNS = 4
 # The portrait at half its size, which leaves out the grain of the film, and what is shown of it.
@@ -62,6 +67,23 @@ EXHIBITS = (
     Exhibit("scharr(grey)", _times(2)),
     Exhibit("prewitt(grey)", _times(2)),
 )
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the parser of this command."""
+    parser = commands.add_parser("gallery", help="draw what each filter does to a photograph")
+    parser.set_defaults(run=_run, takes=())
+    parser.add_argument("picture_file", type=Path, nargs="?", default=FILE, metavar="FILE.png")
+
+
+def _run(options: argparse.Namespace) -> int:
+    ask_for_folder_of(options.picture_file, "FILE.png")
+    save(options.picture_file)
+    print(options.picture_file.resolve())
+    return 0
+
+
+ROOM = Room(add_parser)
 
 
 def save(path: Path) -> None:

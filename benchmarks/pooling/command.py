@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime
@@ -11,6 +12,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from benchmarks.arguments import Commands, Room, add_common, positive_float, run_folder
 from benchmarks.measuring import machine, turns
 from benchmarks.measuring.process import Failed, Process
 from benchmarks.measuring.starting import start
@@ -19,10 +21,30 @@ from benchmarks.pooling.contestants import Pooler, all_contestants
 from benchmarks.pooling.problems import MARKS, POOLINGS, Direction, Pooling
 from benchmarks.pooling.results import PoolingResults, PoolTiming
 
-__all__ = ["run", "show"]
+__all__ = ["ROOM", "run", "show"]
 
 TASKS = "benchmarks.pooling.tasks"
 ROUNDS = 5
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the parser of this command."""
+    parser = commands.add_parser(
+        "pooling",
+        help="pool by maxima and means, beside PyTorch; writes pooling.json",
+        description="The poolings of published networks and their gradients, by fastconv, by its "
+        "NumPy and by PyTorch in both memory layouts. Shows a table, writes pooling.json, and "
+        "prints its path as the last line.",
+    )
+    parser.set_defaults(run=_run, takes=("threads", "output"))
+    add_common(parser, "pooling")
+    parser.add_argument(
+        "--seconds", type=positive_float, default=30.0, help="for all of it (default: %(default)g)"
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    return run(run_folder(options, "-pooling"), options.threads, options.seconds)
 
 
 def run(folder: Path, threads: int, seconds: float, poolings: Sequence[Pooling] = POOLINGS) -> int:
@@ -84,3 +106,6 @@ def _prepared(process: Process[Pooler], pooling: Pooling, direction: Direction) 
     except (Failed, ValueError) as failure:
         timing.status, timing.reason = "failed", str(failure)
     return timing
+
+
+ROOM = Room(add_parser, PoolingResults, show)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 import fastconv
+from benchmarks.arguments import Commands, Room, add_output, chosen_layers, run_folder
 from benchmarks.contestants import Contestant
 from benchmarks.contestants.ours import FastconvAuto, FastconvPlan
 from benchmarks.measuring import machine, turns
@@ -25,7 +27,7 @@ from benchmarks.stages import counting, table
 from benchmarks.stages.naming import stage_of
 from benchmarks.stages.results import LayerStages, StageResults
 
-__all__ = ["LAYERS", "run", "show"]
+__all__ = ["LAYERS", "ROOM", "run", "show"]
 
 TASKS = "benchmarks.measuring.tasks"
 # One of each kernel that is chosen most.
@@ -33,6 +35,30 @@ LAYERS = "resnet50.res2_3x3,resnet50.res3_1x1,resnet50.conv1,mobilenetv2.dw192_2
 SECONDS = 1.0
 # Whole layers, whatever they take.
 PRESET = Preset("stages", (), seconds=SECONDS, rounds=5, longest_call=1e6)
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the parser of this command."""
+    parser = commands.add_parser(
+        "stages",
+        help="what the time of a call is made of; writes stages.json, which reports show",
+        description="Times calls on some layers by one thread, and shares them out among copying, "
+        "packing, transforms and the product by the instructions of each, which valgrind counts "
+        "where it is installed; else packing alone, as the difference to a plan.",
+    )
+    parser.set_defaults(run=_run, takes=("layers", "output"))
+    parser.add_argument(
+        "--layers",
+        metavar="NAMES",
+        default=argparse.SUPPRESS,
+        help=f"names or patterns, as for a run (default: {LAYERS})",
+    )
+    add_output(parser, "stages")
+
+
+def _run(options: argparse.Namespace) -> int:
+    layers = chosen_layers(options.layers or LAYERS)
+    return run(run_folder(options, "-stages"), layers)
 
 
 def run(folder: Path, layers: Sequence[Layer]) -> int:
@@ -93,3 +119,6 @@ def _stages(processes: Sequence[Process[Contestant]], layer: Layer) -> LayerStag
 def _of_kernels(instructions: dict[str, int]) -> dict[str, int]:
     """Leave out what is Python's, NumPy's and the system's, most of which loads a program."""
     return {name: count for name, count in instructions.items() if stage_of(name)}
+
+
+ROOM = Room(add_parser, StageResults, show)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from benchmarks.arguments import Commands, Room, UsageError, add_common, add_quick
 from benchmarks.measuring import machine
 from benchmarks.study import markers
 from benchmarks.study.parts import PARTS, Part
 
-__all__ = ["DOCUMENT", "FOLDER", "Options", "rendered", "run"]
+__all__ = ["DOCUMENT", "FOLDER", "ROOM", "Options", "rendered", "run"]
 
 FOLDER = Path(__file__).parents[1] / "results" / "study"
 DOCUMENT = Path(__file__).parents[1] / "STUDY.md"
@@ -45,6 +47,38 @@ class Options:
     quick: bool = False
     again: bool = False
     render: bool = False
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the parser of this command."""
+    parser = commands.add_parser(
+        "study",
+        help="run all that the study is made of, and write its tables into STUDY.md",
+        description="Runs what has not been run on this machine yet, one part after the other, and "
+        "writes what stands between markers in benchmarks/STUDY.md. An interrupted study goes on "
+        "where it was. Results and charts go to benchmarks/results/study.",
+    )
+    parser.set_defaults(run=_run, takes=("threads", "output", "quick"))
+    add_common(parser, "study", "benchmarks/results/study, and STUDY.md where it is")
+    add_quick(parser, "to see that it works; needs --output")
+    effort = parser.add_mutually_exclusive_group()
+    effort.add_argument("--again", action="store_true", help="run what is there, too")
+    effort.add_argument("--render", action="store_true", help="run nothing, write from the files")
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Into a folder that is named goes a copy of the study; else the repository's is written."""
+    folder, document = FOLDER, DOCUMENT
+    if options.output is not None:
+        folder, document = options.output, options.output / DOCUMENT.name
+    elif options.quick:
+        raise UsageError("--quick: name a folder by --output; the repository keeps full runs")
+    folder.mkdir(parents=True, exist_ok=True)
+    asked = Options(options.threads, options.quick, options.again, options.render)
+    try:
+        return run(folder, document, asked)
+    except markers.MarkerError as error:
+        raise UsageError(str(error)) from error
 
 
 def run(folder: Path, document: Path, options: Options, parts: Sequence[Part] = PARTS) -> int:
@@ -109,3 +143,6 @@ def _texts(folder: Path, parts: Sequence[Part]) -> Mapping[str, str]:
     for part in parts:
         found |= part.texts(folder)
     return found
+
+
+ROOM = Room(add_parser)

@@ -13,6 +13,7 @@ from benchmarks.ladder import command as ladder
 from benchmarks.ladder.results import LadderResults
 from benchmarks.ladder.rows import COLUMNS, rows
 from benchmarks.ladder.table import noise_sentence
+from benchmarks.maps.part import MapsPart
 from benchmarks.measuring.files import ResultsError, load
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
@@ -106,6 +107,7 @@ PARTS: tuple[Part, ...] = (
     LadderPart("resnet50.res2_3x3"),
     LadderPart("vgg16.conv4_2"),
     LadderPart("resnet50.res2_3x3", "weight-grad"),
+    MapsPart(),
     ComparisonPart("few-taps.1", "forward", few_taps, threads=1),
     ComparisonPart("few-taps.all", "forward", few_taps),
     ComparisonPart("vgg-step", "step", lambda layer: layer.network == "VGG-16"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from datetime import datetime
@@ -18,6 +19,15 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from benchmarks.arguments import (
+    Commands,
+    Room,
+    UsageError,
+    add_common,
+    add_quick,
+    directions,
+    run_folder,
+)
 from benchmarks.measuring import machine
 from benchmarks.measuring.process import Failed, Process
 from benchmarks.measuring.starting import start
@@ -28,7 +38,7 @@ from benchmarks.sweep.problems import COUNT, QUICK_COUNT, problems
 from benchmarks.sweep.results import SweepResults, SweepTiming
 from benchmarks.sweep.tasks import SIDES, Side
 
-__all__ = ["run", "show"]
+__all__ = ["ROOM", "run", "show"]
 
 TASKS = "benchmarks.sweep.tasks"
 ROUNDS, QUICK_ROUNDS = 5, 2
@@ -40,6 +50,36 @@ LONGEST_CALL, QUICK_LONGEST_CALL = 0.3, 0.03
 LONG_SECONDS, LONG_ROUNDS = 0.1, 2
 # What the machine does is measured again and again, as the times are; the best counts of either.
 RATES_EVERY = 10
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the parser of this command."""
+    parser = commands.add_parser(
+        "sweep",
+        help="predict and time every backend on problems of all sizes; writes sweep.json",
+        description="Every backend that is able, on 120 problems of all sizes, beside what the "
+        "model in explain() predicts. Shows how often it names the fastest, how far off it is, and "
+        "how often auto takes the fastest; writes sweep.json, and prints its path as the last "
+        "line. About four minutes for each direction.",
+    )
+    parser.set_defaults(run=_run, takes=("threads", "output", "quick", "direction"))
+    add_common(parser, "sweep")
+    add_quick(parser, "a few problems, to see that it works; in seconds")
+    parser.add_argument(
+        "--direction",
+        type=directions,
+        default=argparse.SUPPRESS,
+        metavar="NAMES",
+        help="forward, input-grad, weight-grad, several separated by commas, or all "
+        "(default: forward)",
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    swept = [direction for direction in options.direction if direction != "step"]
+    if not swept:
+        raise UsageError("--direction: sweep takes single operations, not step")
+    return run(run_folder(options, "-sweep"), options.threads, swept, quick=options.quick)
 
 
 def run(
@@ -167,3 +207,6 @@ def _measure(
                         f"{timing.backend} of {layer.name}{MARKS[direction]}: {failure}"
                     )
                     running.remove(timing)
+
+
+ROOM = Room(add_parser, SweepResults, show)

@@ -11,9 +11,9 @@ import pytest
 @pytest.fixture(scope="session", autouse=True)
 def earlier_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Put an empty folder in the place of benchmarks/results, and return it."""
-    from benchmarks import cli
+    from benchmarks import arguments
 
     folder = tmp_path_factory.mktemp("earlier_runs")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cli, "RESULTS_FOLDER", folder)
+        patch.setattr(arguments, "RESULTS_FOLDER", folder)
         yield folder

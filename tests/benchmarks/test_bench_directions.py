@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import cli
+from benchmarks.arguments import directions
 from benchmarks.problems.directions import DIRECTIONS, MARKS, WORK, needs
 
 
@@ -21,5 +21,5 @@ def test_marks_tell_the_directions_apart() -> None:
 
 
 def test_several_directions_keep_their_order() -> None:
-    assert cli.directions("step, forward") == ("forward", "step")
-    assert cli.directions("all") == DIRECTIONS
+    assert directions("step, forward") == ("forward", "step")
+    assert directions("all") == DIRECTIONS

@@ -11,7 +11,7 @@ from PIL import Image
 from rich.console import Console
 from scipy import ndimage
 
-from benchmarks import cli
+from benchmarks import arguments, cli
 from benchmarks.images import cases, command, contestants, gallery, page, table, truth
 from benchmarks.images.results import AUTO, ImageResults, Timing
 from benchmarks.measuring.files import ResultsError, load
@@ -62,7 +62,7 @@ def test_the_page_needs_nothing_but_itself_and_is_drawn_again(
 def test_the_report_of_layers_takes_in_the_newest_full_run(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "RESULTS_FOLDER", tmp_path / "results")
+    monkeypatch.setattr(arguments, "RESULTS_FOLDER", tmp_path / "results")
     a_run_of_layers({"auto": seconds(50), "im2col": seconds(20)}).save(tmp_path)
     results = load(run / "images.json", ImageResults)
     for created, preset, cpu in (

@@ -17,6 +17,7 @@ from benchmarks.images.results import AUTO, ImageResults, Timing
 from benchmarks.lenet import page as lenet_page
 from benchmarks.lenet.network import Recipe
 from benchmarks.lenet.results import Cost, Epoch, LenetResults
+from benchmarks.maps import page as maps_page
 from benchmarks.measuring.on_paper import on_paper
 from benchmarks.measuring.results import ContestantInfo, Results
 from benchmarks.problems.layers import LAYERS
@@ -24,6 +25,7 @@ from benchmarks.reporting import report
 from benchmarks.stages.results import LayerStages, StageResults
 from tests.benchmarks import browser, made_up
 from tests.benchmarks.browser import PHONE, WIDE, Browser
+from tests.benchmarks.made_up_maps import made_up_maps
 from tests.benchmarks.pages import assert_needs_nothing_but_itself
 
 # One of each kind.
@@ -49,7 +51,7 @@ SPEEDS = {
     "torch": 151.0,
     "scipy": 0.1,
 }
-PAGES = ("report", "images", "lenet")
+PAGES = ("report", "images", "lenet", "maps")
 BYTES_AT_MOST = 3_000_000
 
 
@@ -121,6 +123,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "report": report.render(layers(), folder / "no pictures", filters(), network(), stages()),
         "images": images_page.render(filters()),
         "lenet": lenet_page.render(network()),
+        "maps": maps_page.render(made_up_maps()),
     }
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text, "utf-8")
