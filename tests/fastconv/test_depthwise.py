@@ -102,6 +102,43 @@ def test_few_filters_of_many_channels(channels, kernel):
     _assert_equal((1, 2 * channels, 9, 18), (4, channels, kernel, kernel), groups=2, padding=3)
 
 
+@in_one_test
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+@pytest.mark.parametrize("size", [(5, 3), (9, 16), (20, 41), (64, 64)])
+def test_rows_that_are_brought_near_first_change_no_bit(size, kernel, stride, dtype):
+    """Of images that lie far away; as few filters as one, and several, which share the rows."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 3, *size)).astype(dtype)
+    options = {"groups": 3, "padding": kernel // 2, "stride": stride, "backend": "depthwise"}
+
+    def results(filters):
+        weight = np.linspace(-1, 1, filters * kernel**2, dtype=dtype)
+        weight = weight.reshape(filters, 1, kernel, kernel)
+        y = fastconv.conv2d(x, weight, **options)
+        return y, *fastconv.conv2d_backward(y, x, weight, **options)
+
+    for filters in (3, 6):
+        with tuned(SLIDE_FAR_BYTES=2**60):
+            near = results(filters)
+        with tuned(SLIDE_FAR_BYTES=0, STENCIL_ROWS_BYTES=100, WEIGHTS_ROWS_BYTES=100):
+            far = results(filters)
+        # the rows of a block of a weight gradient decide how it is summed
+        for result, expected in zip(far[:2], near[:2], strict=True):
+            np.testing.assert_array_equal(result, expected)
+        with tuned(SLIDE_FAR_BYTES=0):
+            np.testing.assert_array_equal(results(filters)[2], near[2])
+
+
+def test_only_large_images_are_brought_near():
+    for size, far in ((224, True), (56, False)):
+        shape = (1, 64, size, size)
+        problem = ConvProblem.create(shape, (64, 1, 3, 3), padding=1, groups=64)
+        assert plan_of("stencil_slide", problem, "forward").blocks.far is far
+        assert plan_of("weights_slide", problem, "weight-grad").blocks.far is far
+
+
 CUT_SMALL = {"STENCIL_ROWS_BYTES": 100, "STENCIL_FEWEST_ROWS": 3, "FLOPS_WORTH_A_THREAD": 1}
 
 
