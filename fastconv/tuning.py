@@ -109,6 +109,13 @@ CHANNELS_MOST_PLANE_BYTES = 512 * KIB
 # from bands up to fewer.
 SLIDE_MOST_FILTERS = 8
 STENCIL_MOST_FILTERS = 2
+# Of so many channels the tiles are ahead of a stencil from bands all the same (a Zen 3 with AVX2):
+# for each filter, where rows of the output share what is loaded; of a group, where they do not. Of
+# rows with no more vectors than these they are not, for kernels of so many rows.
+STENCIL_SQUARE_CHANNELS = 16
+STENCIL_OTHER_CHANNELS = 3
+STENCIL_NARROW = 2.0
+STENCIL_NARROW_ROWS = 5
 # Large kernels (a Zen 3 with AVX2): from so many taps on a strip is worth its copy, if no more than
 # half of its lanes are idle; rows of a unit, if the kernel has no more; the most filters, from
 # which on the tiles of products are as good; and those that a copy serves, where it is forced.

@@ -139,6 +139,26 @@ def test_only_large_images_are_brought_near():
         assert plan_of("weights_slide", problem, "weight-grad").blocks.far is far
 
 
+def _chosen(operation, x_shape, weight_shape, **options):
+    problem = ConvProblem.create(x_shape, weight_shape, **options)
+    return plan_of("auto", problem, operation).implementation.name
+
+
+def test_many_channels_are_left_to_the_tiles_of_a_product():
+    for channels, filters, kernel, options, name in (
+        (512, 1, 3, {}, "gemm_pixels"),
+        (16, 2, 3, {}, "stencil_rows"),  # rows of the output share what is loaded
+        (16, 2, 3, {"stride": 2}, "gemm_pixels"),
+        (1, 2, 3, {"stride": (1, 2)}, "stencil_rows"),
+        (16, 2, 3, {"dilation": 2}, "stencil_rows"),
+        (64, 2, 1, {}, "gemm_pixels"),
+        (64, 1, 7, {}, "gemm_pixels"),
+    ):
+        shapes = (1, channels, 56, 56), (filters, channels, kernel, kernel)
+        assert _chosen("forward", *shapes, padding=kernel // 2, **options) == name, shapes
+    assert _chosen("forward", (1, 256, 9, 9), (1, 256, 7, 7), padding=3) == "stencil_rows"
+
+
 CUT_SMALL = {"STENCIL_ROWS_BYTES": 100, "STENCIL_FEWEST_ROWS": 3, "FLOPS_WORTH_A_THREAD": 1}
 
 
