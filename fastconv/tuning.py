@@ -141,6 +141,9 @@ WEIGHTS_MOST_FILTERS = 128
 WEIGHTS_FEW_FILTERS = 6
 # Strips read in place: the rows that a block sees lie in the first-level cache.
 WEIGHTS_ROWS_BYTES = 24 * KIB
+# The 25 sums of a kernel of 5x5 stay in registers where vectors have so many bytes, since there are
+# 32 of them then. In 16 they do not, and a band is ahead by a sixth to a half (a Zen 3 with AVX2).
+WEIGHTS_SLIDE_VECTOR_BYTES = 64
 # So many units keep a few threads busy; below that pixels are cut into parts, if there are enough
 # of them and the copies of dw stay small.
 WEIGHTS_FEWEST_UNITS = 8

@@ -330,6 +330,13 @@ class _Slide(_Pixels):
             rows = ceil_div(rows, 2)
         return rows
 
+    def unsuited(self, request: Request) -> str | None:
+        problem = request.problem
+        vector_bytes = vector_values(problem) * problem.dtype.itemsize
+        if problem.rows.kernel == 5 and vector_bytes < tuning.WEIGHTS_SLIDE_VECTOR_BYTES:
+            return "25 sums do not stay in registers: pixels from a band are ahead"
+        return super().unsuited(request)
+
     def blocks(self, request: Request) -> _Blocks:
         return super().blocks(request)._replace(far=lies_far(request.problem))
 

@@ -159,6 +159,13 @@ def test_many_channels_are_left_to_the_tiles_of_a_product():
     assert _chosen("forward", (1, 256, 9, 9), (1, 256, 7, 7), padding=3) == "stencil_rows"
 
 
+def test_a_weight_gradient_slides_where_its_sums_stay_in_registers():
+    many = isa.kernels.vector_values(4) == 16
+    for kernel, name in ((3, "weights_slide"), (5, "weights_slide" if many else "weights_pixels")):
+        shapes = (1, 64, 56, 56), (64, 1, kernel, kernel)
+        assert _chosen("weight-grad", *shapes, groups=64, padding=kernel // 2) == name
+
+
 CUT_SMALL = {"STENCIL_ROWS_BYTES": 100, "STENCIL_FEWEST_ROWS": 3, "FLOPS_WORTH_A_THREAD": 1}
 
 
