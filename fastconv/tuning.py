@@ -96,6 +96,10 @@ STENCIL_FEWEST_ROWS = 8
 # Planes so small that these pixels are several together are one unit, or finding units would take a
 # part of the time.
 SLIDE_UNIT_PIXELS = 4096
+# From so many bytes of image and result on, what strips see is brought near row by row before: at
+# 13 MB it takes half of the time, at 8 MB it costs a tenth (a Zen 3 with AVX2, whose 32 MiB of
+# third-level cache are shared).
+SLIDE_FAR_BYTES = 10 * MIB
 # A plane this narrow, in vectors, is turned over, unless it can be slid down and has more columns
 # than these, or is so large that a vector of planes leaves the caches.
 CHANNELS_NARROW = 1.0
@@ -105,6 +109,13 @@ CHANNELS_MOST_PLANE_BYTES = 512 * KIB
 # from bands up to fewer.
 SLIDE_MOST_FILTERS = 8
 STENCIL_MOST_FILTERS = 2
+# Of so many channels the tiles are ahead of a stencil from bands all the same (a Zen 3 with AVX2):
+# for each filter, where rows of the output share what is loaded; of a group, where they do not. Of
+# rows with no more vectors than these they are not, for kernels of so many rows.
+STENCIL_SQUARE_CHANNELS = 16
+STENCIL_OTHER_CHANNELS = 3
+STENCIL_NARROW = 2.0
+STENCIL_NARROW_ROWS = 5
 # Large kernels (a Zen 3 with AVX2): from so many taps on a strip is worth its copy, if no more than
 # half of its lanes are idle; rows of a unit, if the kernel has no more; the most filters, from
 # which on the tiles of products are as good; and those that a copy serves, where it is forced.
@@ -130,6 +141,9 @@ WEIGHTS_MOST_FILTERS = 128
 WEIGHTS_FEW_FILTERS = 6
 # Strips read in place: the rows that a block sees lie in the first-level cache.
 WEIGHTS_ROWS_BYTES = 24 * KIB
+# The 25 sums of a kernel of 5x5 stay in registers where vectors have so many bytes, since there are
+# 32 of them then. In 16 they do not, and a band is ahead by a sixth to a half (a Zen 3 with AVX2).
+WEIGHTS_SLIDE_VECTOR_BYTES = 64
 # So many units keep a few threads busy; below that pixels are cut into parts, if there are enough
 # of them and the copies of dw stay small.
 WEIGHTS_FEWEST_UNITS = 8

@@ -25,6 +25,7 @@ __all__ = [
     "even",
     "fewest_rows",
     "filters_at_once",
+    "lies_far",
     "many_filters",
     "more_rows",
     "planes_of_unit",
@@ -56,6 +57,8 @@ class Blocks(NamedTuple):
         Of the group.
     taps : int
         Summed from zero at a time, or 0 where a sum is not cut.
+    far : bool
+        Whether a stencil that slides brings its rows near first: see `lies_far`.
     """
 
     images: int
@@ -63,6 +66,15 @@ class Blocks(NamedTuple):
     channels: int
     filters: int
     taps: int = 0
+    far: bool = False
+
+
+def lies_far(problem: ConvProblem) -> bool:
+    """Whether image and result are so large that strips of them would wait for memory, row by row.
+
+    It changes no bit of the result.
+    """
+    return problem.bytes > tuning.SLIDE_FAR_BYTES
 
 
 def many_filters(piece: Piece, most: int) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .. import tuning
 from ..problem import ConvProblem, Piece
-from .blocks import Blocks, ceil_div, cut_rows, many_filters, planes_of_unit
+from .blocks import Blocks, ceil_div, cut_rows, lies_far, many_filters, planes_of_unit
 from .compiled import Kernel, vector_values
 from .costs import predicted
 from .implementation import Plan, Prediction, Request
@@ -70,7 +70,7 @@ class _Slide(Kernel):
         planes = 1
         if rows == problem.out_height:
             planes = planes_of_unit(problem, request.threads, rows * problem.out_width * filters)
-        return Blocks(planes, rows, 1, filters)
+        return Blocks(planes, rows, 1, filters, far=lies_far(problem))
 
     def predict(self, plan: Plan, machine: Machine) -> Prediction:
         """Return it for the strips: their multiply-adds, and loading and storing of each row."""
@@ -120,7 +120,7 @@ class _Spread(Kernel):
         planes = 1
         if rows == problem.height:
             planes = planes_of_unit(problem, request.threads, rows * problem.width)
-        return Blocks(planes, rows + rows % 2, 1, 1)
+        return Blocks(planes, rows + rows % 2, 1, 1, far=lies_far(problem))
 
     def predict(self, plan: Plan, machine: Machine) -> Prediction:
         """Return it for the strips of the gradient, each row of which makes two of the result."""

@@ -49,6 +49,7 @@ class _Rows(Kernel):
         if request.problem.rows.kernel == 1 and columns > tuning.STENCIL_MOST_COLUMNS:
             return f"a row of {columns} taps has no pixels that several rows would share"
         reason = many_filters(request.piece, tuning.STENCIL_MOST_FILTERS)
+        reason = reason or _many_channels(request.problem)
         return reason or copies_too_much(request, self.blocks)
 
     def blocks(self, request: Request) -> Blocks:
@@ -68,9 +69,7 @@ class _Rows(Kernel):
         values = _group_bytes(problem, blocks.rows) / problem.dtype.itemsize
         across = ceil_div(problem.out_width, vector_values(problem))
         vectors = problem.batch * problem.out_channels * problem.out_height * across
-        side = problem.rows.kernel
-        square = side == problem.columns.kernel and side in (3, 5, 7)
-        square = square and problem.stride == problem.dilation == (1, 1)
+        square = _shares_rows(problem)
         reached = tuning.MODEL_SQUARE_PRODUCT if square else tuning.MODEL_ANY_PRODUCT
         apart = problem.stride != (1, 1)
         each = tuning.MODEL_LINED_APART_STEPS if apart else tuning.MODEL_LINED_STEPS
@@ -85,6 +84,26 @@ class _Rows(Kernel):
             product=vectors * problem.taps / reached,
             turn=vectors * tuning.MODEL_STENCIL_VECTOR_STEPS + spread,
         )  # fmt: skip
+
+
+def _shares_rows(problem: ConvProblem) -> bool:
+    """Whether the rows of a tile share the pixels that they load."""
+    side = problem.rows.kernel
+    square = side == problem.columns.kernel and side in (3, 5, 7)
+    return square and problem.stride == problem.dilation == (1, 1)
+
+
+def _many_channels(problem: ConvProblem) -> str | None:
+    """Return why the tiles of a product are ahead, or None; those of dilated taps are not."""
+    channels, most = problem.in_channels_per_group, tuning.STENCIL_OTHER_CHANNELS
+    if _shares_rows(problem):
+        most = tuning.STENCIL_SQUARE_CHANNELS * problem.out_channels_per_group
+        narrow = problem.out_width <= tuning.STENCIL_NARROW * vector_values(problem)
+        if narrow and problem.rows.kernel >= tuning.STENCIL_NARROW_ROWS:
+            return None
+    if channels < most or problem.dilation != (1, 1):
+        return None
+    return f"of {channels} channels the tiles of a product are faster"
 
 
 def _group_bytes(problem: ConvProblem, rows: int) -> int:

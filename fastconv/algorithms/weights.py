@@ -29,6 +29,7 @@ from .blocks import (
     copies_too_much,
     even,
     fewest_rows,
+    lies_far,
     more_rows,
 )
 from .compiled import (
@@ -60,12 +61,13 @@ _PIXEL_FILTERS = 4
 
 
 class _Blocks(NamedTuple):
-    """What a unit computes, and in how many parts the pixels are cut."""
+    """What a unit computes, in how many parts the pixels are cut, and `far` as of `Blocks`."""
 
     rows: int
     channels: int
     filters: int
     parts: int
+    far: bool = False
 
 
 class WeightsKernel(Kernel):
@@ -327,6 +329,16 @@ class _Slide(_Pixels):
         while rows > 1 and rows_bytes(problem, rows) > tuning.WEIGHTS_ROWS_BYTES:
             rows = ceil_div(rows, 2)
         return rows
+
+    def unsuited(self, request: Request) -> str | None:
+        problem = request.problem
+        vector_bytes = vector_values(problem) * problem.dtype.itemsize
+        if problem.rows.kernel == 5 and vector_bytes < tuning.WEIGHTS_SLIDE_VECTOR_BYTES:
+            return "25 sums do not stay in registers: pixels from a band are ahead"
+        return super().unsuited(request)
+
+    def blocks(self, request: Request) -> _Blocks:
+        return super().blocks(request)._replace(far=lies_far(request.problem))
 
     def predict(self, plan: Plan, machine: Machine) -> Prediction:
         """Return it for the strips of image and gradient, read in place."""

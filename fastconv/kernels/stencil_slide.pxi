@@ -263,9 +263,12 @@ cdef void stencil_slide(
     cdef Py_ssize_t k, filter, group
     cdef const real* image
     cdef const real* taps
+    cdef real* target
     fill_row(zeros, <real>0, STRIP_VALUES)
     while plane < end:
         group = plane % problem.groups
+        if blocks.far:
+            bring_near(<const real*>operands.image, plane, &read, scratch + layout.copied)
         image = secure_rows(
             <const real*>operands.image, plane, planes, &read, scratch + layout.copied
         )
@@ -280,9 +283,12 @@ cdef void stencil_slide(
                     1,
                 )
                 taps = weights
+            target = y + ((plane * problem.filters + k) * out_height + first_row) * out_width
+            if blocks.far:
+                fill_row(target, <real>0, rows * out_width)
             slide_any_plane(
-                problem, row, rows, taps, image, bias[filter] if bias != NULL else <real>0,
-                y + ((plane * problem.filters + k) * out_height + first_row) * out_width, zeros,
+                problem, row, rows, taps, image, bias[filter] if bias != NULL else <real>0, target,
+                zeros,
             )
         plane = plane + 1
 

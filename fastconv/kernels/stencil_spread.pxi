@@ -220,18 +220,22 @@ cdef void stencil_spread(
     cdef real* zeros = scratch + layout.zeros
     cdef Py_ssize_t group
     cdef const real* grad
+    cdef real* target
     fill_row(zeros, <real>0, STRIP_VALUES)
     while plane < end:
         group = plane % problem.groups
         if not goes_on(watch, rows * width * problem.taps):
             return
+        target = y + (plane * height + first_row) * width
+        if blocks.far:
+            bring_near(<const real*>operands.image, plane, &read, scratch + layout.copied)
+            fill_row(target, <real>0, rows * width)
         grad = secure_rows(
             <const real*>operands.image, plane, planes, &read, scratch + layout.copied
         )
         spread_any_plane(
             problem, row, rows, w + group * problem.taps, grad,
-            bias[group] if bias != NULL else <real>0, y + (plane * height + first_row) * width,
-            zeros,
+            bias[group] if bias != NULL else <real>0, target, zeros,
         )
         plane = plane + 1
 

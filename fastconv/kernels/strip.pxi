@@ -13,6 +13,11 @@
 #     row  1      . a b c d e f .
 #
 # Two vectors of a strip may overlap: the second lies `second` lanes after the first.
+#
+# The processor reads ahead in the order of memory, and a strip goes across it: of an image that
+# lies far away each row would be waited for, at its beginning and again in the next strip. There
+# all rows of a unit are brought near first, line by line, and those of the result, by zeros that
+# are written where sums will be.
 
 # No strip reads more values of a row than these, and so reaches no further into the neighbouring
 # ones: two vectors at stride 2, and a kernel's columns. Room for all taps of a kernel, too.
@@ -145,3 +150,18 @@ cdef inline Py_ssize_t secured_values(Py_ssize_t rows, Py_ssize_t width) noexcep
 cdef inline Py_ssize_t slide_rows(const Axis* axis, Py_ssize_t rows) noexcept nogil:
     """Return how many rows of the image so many output rows see at the most, undilated."""
     return min(axis.size, (rows - 1) * axis.stride + axis.kernel)
+
+
+cdef inline void bring_near(
+    const real* tensor, Py_ssize_t plane, const Rows* rows, real* touched
+) noexcept nogil:
+    """Read a value of each cache line of the rows of a plane, in order.
+
+    They are left where a copy of the rows has room, so that the compiler lets the reading be.
+    """
+    cdef Py_ssize_t line = LINE_BYTES // <Py_ssize_t>sizeof(real)
+    cdef Py_ssize_t count = (rows.last - rows.first) * rows.width
+    cdef Py_ssize_t j
+    tensor = tensor + (plane * rows.height + rows.first) * rows.width
+    for j in range(count // line):
+        touched[j] = tensor[j * line]

@@ -177,8 +177,12 @@ cdef void add_slides(
         down.size, problem.columns.size, strip.row, (unit.rows - 1) * down.stride + down.kernel
     )
     strip.height, strip.width = read.last, problem.columns.size     # rows below are 0
+    if layout.given.blocks.far:
+        bring_near(image, plane, &read, scratch + layout.copied)
     image = secure_rows(image, plane, planes, &read, scratch + layout.copied)
     read = rows_read(down.outputs, out_width, unit.first_row, unit.rows)
+    if layout.given.blocks.far:
+        bring_near(grad, plane, &read, scratch + layout.grad_copied)
     grad = secure_rows(grad, plane, planes, &read, scratch + layout.grad_copied)
     grad = grad + unit.first_row * out_width
     if down.kernel == 3 and down.stride == 1:

@@ -102,6 +102,70 @@ def test_few_filters_of_many_channels(channels, kernel):
     _assert_equal((1, 2 * channels, 9, 18), (4, channels, kernel, kernel), groups=2, padding=3)
 
 
+@in_one_test
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+@pytest.mark.parametrize("size", [(5, 3), (9, 16), (20, 41), (64, 64)])
+def test_rows_that_are_brought_near_first_change_no_bit(size, kernel, stride, dtype):
+    """Of images that lie far away; as few filters as one, and several, which share the rows."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 3, *size)).astype(dtype)
+    options = {"groups": 3, "padding": kernel // 2, "stride": stride, "backend": "depthwise"}
+
+    def results(filters):
+        weight = np.linspace(-1, 1, filters * kernel**2, dtype=dtype)
+        weight = weight.reshape(filters, 1, kernel, kernel)
+        y = fastconv.conv2d(x, weight, **options)
+        return y, *fastconv.conv2d_backward(y, x, weight, **options)
+
+    for filters in (3, 6):
+        with tuned(SLIDE_FAR_BYTES=2**60):
+            near = results(filters)
+        with tuned(SLIDE_FAR_BYTES=0, STENCIL_ROWS_BYTES=100, WEIGHTS_ROWS_BYTES=100):
+            far = results(filters)
+        # the rows of a block of a weight gradient decide how it is summed
+        for result, expected in zip(far[:2], near[:2], strict=True):
+            np.testing.assert_array_equal(result, expected)
+        with tuned(SLIDE_FAR_BYTES=0):
+            np.testing.assert_array_equal(results(filters)[2], near[2])
+
+
+def test_only_large_images_are_brought_near():
+    for size, far in ((224, True), (56, False)):
+        shape = (1, 64, size, size)
+        problem = ConvProblem.create(shape, (64, 1, 3, 3), padding=1, groups=64)
+        assert plan_of("stencil_slide", problem, "forward").blocks.far is far
+        assert plan_of("weights_slide", problem, "weight-grad").blocks.far is far
+
+
+def _chosen(operation, x_shape, weight_shape, **options):
+    problem = ConvProblem.create(x_shape, weight_shape, **options)
+    return plan_of("auto", problem, operation).implementation.name
+
+
+def test_many_channels_are_left_to_the_tiles_of_a_product():
+    for channels, filters, kernel, options, name in (
+        (512, 1, 3, {}, "gemm_pixels"),
+        (16, 2, 3, {}, "stencil_rows"),  # rows of the output share what is loaded
+        (16, 2, 3, {"stride": 2}, "gemm_pixels"),
+        (1, 2, 3, {"stride": (1, 2)}, "stencil_rows"),
+        (16, 2, 3, {"dilation": 2}, "stencil_rows"),
+        (64, 2, 1, {}, "gemm_pixels"),
+        (64, 1, 7, {}, "gemm_pixels"),
+    ):
+        shapes = (1, channels, 56, 56), (filters, channels, kernel, kernel)
+        assert _chosen("forward", *shapes, padding=kernel // 2, **options) == name, shapes
+    assert _chosen("forward", (1, 256, 9, 9), (1, 256, 7, 7), padding=3) == "stencil_rows"
+
+
+def test_a_weight_gradient_slides_where_its_sums_stay_in_registers():
+    many = isa.kernels.vector_values(4) == 16
+    for kernel, name in ((3, "weights_slide"), (5, "weights_slide" if many else "weights_pixels")):
+        shapes = (1, 64, 56, 56), (64, 1, kernel, kernel)
+        assert _chosen("weight-grad", *shapes, groups=64, padding=kernel // 2) == name
+
+
 CUT_SMALL = {"STENCIL_ROWS_BYTES": 100, "STENCIL_FEWEST_ROWS": 3, "FLOPS_WORTH_A_THREAD": 1}
 
 
