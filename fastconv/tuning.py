@@ -70,11 +70,16 @@ WINOGRAD_TILES = (16, 24, 32, 48, 64)
 # Channels summed from zero: by which sums are ordered, and so their bits.
 WINOGRAD_CHANNELS = 128
 # What is reached of the peak in the product; and cycles, of a vector, per value of a tile that is
-# transformed: weights into a panel, pixels, and sums back.
-WINOGRAD_PRODUCT = 0.85
-WINOGRAD_WEIGHT_CYCLES = 5.0
-WINOGRAD_PIXEL_CYCLES = 9.0
-WINOGRAD_SUM_CYCLES = 10.0
+# transformed: weights into a panel, pixels, and sums back. Here and below by the bytes of a vector:
+# those of 32 on a Zen 3 with AVX2; of 16 nothing was measured.
+WINOGRAD_PRODUCT = {16: 0.85, 32: 0.7, 64: 0.85}
+WINOGRAD_WEIGHT_CYCLES = {16: 5.0, 32: 2.3, 64: 5.0}
+WINOGRAD_PIXEL_CYCLES = {16: 9.0, 32: 5.4, 64: 9.0}
+WINOGRAD_SUM_CYCLES = {16: 10.0, 32: 9.0, 64: 10.0}
+# What direct sums reach of what their lanes would leave them; and how many vectors of filters one
+# counts for that is alone in its panel, and loads about a pixel for every multiply-add.
+DIRECT_PRODUCT = {16: 1.0, 32: 0.77, 64: 1.0}
+DIRECT_LONE_VECTORS = {16: 1.0, 32: 1.3, 64: 1.0}
 # It has to be so much ahead of direct sums.
 WINOGRAD_GAIN = 0.95
 # Up to so many bytes a plan keeps transformed weights. Larger ones would come from memory in each
@@ -316,9 +321,9 @@ MODEL_STRIP_VALUE_STEPS, MODEL_PACK_SHIFTED_STEPS = 0.069, 2.0
 MODEL_LARGE_PRODUCT, MODEL_LARGE_TILE_STEPS = 0.64, 3.3
 
 # Times the cycles by which winograd is chosen: those of its product and of what it transforms.
-MODEL_WINOGRAD_PRODUCT = {"forward": 1.3, "weight-grad": 0.91}
-MODEL_WINOGRAD_WEIGHTS = {"forward": 0.59, "weight-grad": 0.92}
-MODEL_WINOGRAD_IMAGES = {"forward": 0.67, "weight-grad": 1.0}
+MODEL_WINOGRAD_PRODUCT = {"forward": 1.0, "weight-grad": 0.91}
+MODEL_WINOGRAD_WEIGHTS = {"forward": 1.0, "weight-grad": 0.92}
+MODEL_WINOGRAD_IMAGES = {"forward": 1.0, "weight-grad": 1.0}
 
 # Gradients of weights: parts of the peak; steps of a tile's sums loaded and stored, of a run of
 # pixels begun, of a sum turned over, and of one whose lanes are added up.

@@ -313,7 +313,11 @@ def _efficiency(problem: ConvProblem) -> tuple[float, float]:
     vector = vector_values(problem)
     filters, taps = problem.out_channels_per_group, problem.taps
     pixels = problem.out_height * problem.out_width
-    by_filters = filters / (ceil_div(filters, vector) * vector) * taps / (taps + 24)
+    lanes = vector * problem.dtype.itemsize
+    vectors: float = ceil_div(filters, vector)
+    if vectors % (kernel("panel_filters")("gemm_filters", problem.dtype.itemsize) // vector) == 1:
+        vectors += tuning.DIRECT_LONE_VECTORS[lanes] - 1
+    by_filters = filters / (vectors * vector) * taps / (taps + 24)
     values = (problem.out_height - 1) * _band_width(problem) + problem.out_width
     positions = ceil_div(values, vector) * vector
     # a tile of one or two filters loads a vector for every one or two multiply-adds
@@ -330,7 +334,9 @@ def direct_cycles(problem: ConvProblem, *, images: int, prepared: bool) -> float
         packing = tuning.FAR_WEIGHT_CYCLES * weights
     else:
         packing = 0 if prepared else tuning.PACKING_CYCLES * weights
-    return products / (2 * vector_values(problem)) / max(_efficiency(problem)) + packing
+    vector = vector_values(problem)
+    reached = tuning.DIRECT_PRODUCT[vector * problem.dtype.itemsize] * max(_efficiency(problem))
+    return products / (2 * vector) / reached + packing
 
 
 GEMM_FILTERS = _Filters()

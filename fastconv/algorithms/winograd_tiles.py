@@ -130,20 +130,21 @@ class Tiling:
     ) -> WinogradCycles:  # fmt: skip
         """Return about how many cycles the slowest thread takes."""
         problem, values, channels = self.problem, self.values, self.channels
+        lanes = self.vector * self.itemsize  # in bytes
         high, wide = self._tiles(blocks)
         tiles = blocks.images * high * wide
         vectors = -(-blocks.filters // self.vector)
         units = self.units(blocks, batch)
-        product = values * channels * vectors * (tiles + 2) / 2 / tuning.WINOGRAD_PRODUCT
-        weights = values * channels * vectors * tuning.WINOGRAD_WEIGHT_CYCLES
+        product = values * channels * vectors * (tiles + 2) / 2 / tuning.WINOGRAD_PRODUCT[lanes]
+        weights = values * channels * vectors * tuning.WINOGRAD_WEIGHT_CYCLES[lanes]
         once = 0.0
         if prepared:
             weights = 0
         elif self.shares_weights(blocks, batch, threads):
             once = weights * -(-self.filters // blocks.filters) * problem.groups
             weights = 0
-        pixels = values * self.channel_vectors * tiles * tuning.WINOGRAD_PIXEL_CYCLES
-        sums = values * vectors * tiles * tuning.WINOGRAD_SUM_CYCLES
+        pixels = values * self.channel_vectors * tiles * tuning.WINOGRAD_PIXEL_CYCLES[lanes]
+        sums = values * vectors * tiles * tuning.WINOGRAD_SUM_CYCLES[lanes]
         return WinogradCycles(once, -(-units // threads), product, weights, pixels, sums)
 
     def units(self, blocks: WinogradBlocks, batch: int) -> int:
