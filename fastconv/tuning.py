@@ -73,7 +73,7 @@ WINOGRAD_CHANNELS = 128
 # transformed: weights into a panel, pixels, and sums back. Here and below by the bytes of a vector:
 # those of 32 on a Zen 3 with AVX2; of 16 nothing was measured.
 WINOGRAD_PRODUCT = {16: 0.85, 32: 0.7, 64: 0.85}
-WINOGRAD_WEIGHT_CYCLES = {16: 5.0, 32: 2.3, 64: 5.0}
+WINOGRAD_WEIGHT_CYCLES = {16: 5.0, 32: 3.0, 64: 5.0}
 WINOGRAD_PIXEL_CYCLES = {16: 9.0, 32: 5.4, 64: 9.0}
 WINOGRAD_SUM_CYCLES = {16: 10.0, 32: 9.0, 64: 10.0}
 # What direct sums reach of what their lanes would leave them; and how many vectors of filters one
