@@ -5,7 +5,7 @@ the worst fault so far, a weight gradient that never returned, hid behind a thre
 problem crosses.
 """
 
-import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from fastconv.algorithms.compiled import kernel
 from fastconv.algorithms.pooling import plan_pool
 from fastconv.problem import PoolProblem
 from fastconv.problem.axis import ceil_div
-from tests.large_problems import dilated_problem, random_problem
+from tests.large_problems import dilated_problem, planned_at_once, random_problem
 from tests.walking import in_one_test
 
 DIRECTIONS = ("forward", "input-grad", "weight-grad")
@@ -48,18 +48,6 @@ WALKS = {
 }  # fmt: skip
 
 
-def _seconds(call):
-    """Return the processor time of a call: the least of three, as others share the machine."""
-    times = []
-    for _ in range(3):
-        start = time.process_time()
-        call()
-        times.append(time.process_time() - start)
-        if times[-1] < 0.05:
-            break
-    return min(times)
-
-
 @in_one_test
 @pytest.mark.parametrize("name", KERNELS_BEYOND_A_BLOCK)
 @pytest.mark.parametrize(
@@ -78,10 +66,8 @@ def test_the_weight_gradient_of_a_large_kernel_is_planned(name, backend):
 @pytest.mark.parametrize("name", WALKS)
 def test_planning_does_not_walk(name, direction):
     x_shape, weight_shape, options = WALKS[name]
-    taken = _seconds(
-        lambda: fastconv.explain(x_shape, weight_shape, direction=direction, **options)
-    )
-    assert taken < 0.25  # all seven backends are asked
+    ask = partial(fastconv.explain, x_shape, weight_shape, direction=direction, **options)
+    planned_at_once(ask, name, seconds=0.25)  # all backends are asked
 
 
 def _limit(problem, plan, threads):
@@ -102,14 +88,8 @@ def test_every_size_is_planned_at_once_and_within_the_limits(block, direction, t
     first = ((DIRECTIONS.index(direction) * 3 + [1, 2, 64].index(threads)) * 4 + block) * 425
     for seed in range(first, first + 425):
         problem = random_problem(seed)
-        found = []
-
-        def ask(problem=problem, found=found):
-            found.append(planning.plan(direction, problem, "auto", threads))
-
-        taken = _seconds(ask)
-        assert taken < 0.05, f"{problem} ({direction}, seed {seed}) took {taken:.3f} s"
-        plan = found[-1]
+        ask = partial(planning.plan, direction, problem, "auto", threads)
+        plan = planned_at_once(ask, (problem, direction, seed))
         assert plan.scratch_bytes <= _limit(problem, plan, threads), (problem, seed, plan.leaf)
 
 
