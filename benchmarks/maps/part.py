@@ -15,6 +15,7 @@ from benchmarks.measuring.files import ResultsError, load
 from benchmarks.reporting.figures import PAPER, WIDE
 from benchmarks.reporting.sentences import count
 from benchmarks.reporting.templating import figure
+from benchmarks.study.markdown import line
 
 __all__ = ["MapsPart"]
 
@@ -84,8 +85,8 @@ def _save(drawn: Figure, path: Path) -> None:
 
 def _table(results: MapsResults) -> str:
     """Return the maps in numbers, in Markdown, and under it where they were measured."""
-    lines = [_line(table.COLUMNS), _line(["---", "--:", "---", "--:", "--:", "--:"])]
-    lines += [_line(row.cells) for row in table.rows(results)]
+    lines = [line(table.COLUMNS), line(["---", "--:", "---", "--:", "--:", "--:"])]
+    lines += [line(row.cells) for row in table.rows(results)]
     quick = ", a quick run" if results.is_quick else ""
     return "\n".join(
         [
@@ -99,11 +100,7 @@ def _table(results: MapsResults) -> str:
 
 def _misses(results: MapsResults) -> str:
     """Return where the model is wrong, in Markdown."""
-    lines = [_line(table.MISS_COLUMNS), _line(["---", "---", "---", "---", "--:"])]
+    lines = [line(table.MISS_COLUMNS), line(["---", "---", "---", "---", "--:"])]
     return "\n".join(
-        [*lines, *(_line(table.miss_cells(results, cell)) for cell in table.misses(results))]
+        [*lines, *(line(table.miss_cells(results, cell)) for cell in table.misses(results))]
     )
-
-
-def _line(cells: Any) -> str:
-    return f"| {' | '.join(cells)} |"

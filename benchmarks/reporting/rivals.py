@@ -46,24 +46,25 @@ class Row:
     @property
     def ratio(self) -> float | None:
         """Return our speed over the rival's, both as plain calls."""
-        return _ratio(self.ours, self.rival)
+        return ratio(self.ours, self.rival)
 
     @property
     def planned_ratio(self) -> float | None:
         """Return our speed with packed weights over the fastest of all others."""
-        return _ratio(self.planned, self.best)
+        return ratio(self.planned, self.best)
 
     @property
     def im2col_ratio(self) -> float | None:
         """Return our speed over that of NumPy im2col, both as plain calls."""
-        return _ratio(self.ours, self.im2col)
+        return ratio(self.ours, self.im2col)
 
     @property
     def has_cut(self) -> bool:
         return any(m is not None and m.is_cut for m in (self.ours, self.rival))
 
 
-def _ratio(ours: Measurement | None, theirs: Measurement | None) -> float | None:
+def ratio(ours: Measurement | None, theirs: Measurement | None) -> float | None:
+    """Return the speed of ours over theirs, or None where there is nothing to compare."""
     return None if ours is None or theirs is None else ours.gflops / theirs.gflops
 
 

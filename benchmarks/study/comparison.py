@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -12,15 +11,16 @@ from typing import Any
 
 from benchmarks.contestants import all_contestants
 from benchmarks.measuring.files import ResultsError, load
-from benchmarks.measuring.results import Measurement, Results
+from benchmarks.measuring.results import Measurement, Results, geometric_mean
 from benchmarks.measuring.runner import Runner
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
 from benchmarks.problems.layers import LAYERS
 from benchmarks.problems.presets import Preset
-from benchmarks.reporting.rivals import Row, rows
+from benchmarks.reporting.rivals import Row, ratio, rows
 from benchmarks.reporting.sentences import count
 from benchmarks.reporting.templating import figure
+from benchmarks.study.markdown import line
 
 __all__ = ["ComparisonPart", "few_taps"]
 
@@ -38,8 +38,8 @@ def few_taps(layer: Layer) -> bool:
     return (
         layer.stride in (1, (1, 1))
         and layer.groups == 1
-        and set(_pair(layer.kernel)) <= {1, 3, 5, 7}
-        and _pair(layer.kernel) != (1, 1)
+        and set(layer.kernel_size) <= {1, 3, 5, 7}
+        and layer.kernel_size != (1, 1)
     )
 
 
@@ -105,34 +105,32 @@ class ComparisonPart:
         compared = rows(results, self.direction)
         means = {
             "planned": [row.planned_ratio for row in compared],
-            "called": [_ratio(row.ours, row.pytorch) for row in compared],
-            "direct": [_ratio(_plan(row), self._of(results, row, "gemm")) for row in compared],
+            "called": [ratio(row.ours, row.pytorch) for row in compared],
+            "direct": [ratio(_plan(row), self._of(results, row, "gemm")) for row in compared],
         }
         found = {self.name: self._table(results, compared)}
         for name, ratios in means.items():
-            there = [ratio for ratio in ratios if ratio is not None]
-            found[f"{self.name}.{name}"] = (
-                f"{statistics.geometric_mean(there):.2f}" if there else "–"
-            )
-            found[f"{self.name}.{name}.least"] = f"{min(there):.2f}" if there else "–"
+            there = [one for one in ratios if one is not None]
+            found[f"{self.name}.{name}"] = _figure(geometric_mean(there))
+            found[f"{self.name}.{name}.least"] = _figure(min(there, default=None))
         return found
 
     def _table(self, results: Results, compared: Sequence[Row]) -> str:
         """Return the table, lost rows first, and under it where it was measured."""
-        lines = [_line(HEAD), _line(["---"] + ["--:"] * 3 + ["---"] + ["--:"] * 3)]
+        lines = [line(HEAD), line(["---"] + ["--:"] * 3 + ["---"] + ["--:"] * 3)]
         for row in sorted(compared, key=lambda row: row.planned_ratio or 0.0):
             direct = self._of(results, row, "gemm")
             best = row.best
             lines.append(
-                _line(
+                line(
                     [
                         f"{row.info.name}, {row.info.layer.shape_text()}",
                         *(_gflops(one) for one in (_plan(row), row.ours, direct)),
                         "–"
                         if best is None
                         else f"{results.label(best.contestant)} {_gflops(best)}",
-                        _figure(_ratio(_plan(row), best)),
-                        _figure(_ratio(row.ours, row.pytorch)),
+                        _figure(ratio(_plan(row), best)),
+                        _figure(ratio(row.ours, row.pytorch)),
                         f"{_error(_plan(row) or row.ours)} / {_error(best)}",
                     ]
                 )
@@ -168,30 +166,18 @@ class ComparisonPart:
         return load(folder / f"{self.name}.json", Results)
 
 
-def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else value
-
-
 def _plan(row: Row) -> Measurement | None:
     """Return ours with weights packed ahead; gradients, which have no plan, as they are called."""
     return row.planned or row.ours
-
-
-def _ratio(ours: Measurement | None, theirs: Measurement | None) -> float | None:
-    return None if ours is None or theirs is None else ours.gflops / theirs.gflops
 
 
 def _gflops(measurement: Measurement | None) -> str:
     return "–" if measurement is None else figure(measurement.gflops)
 
 
-def _figure(ratio: float | None) -> str:
-    return "–" if ratio is None else f"{ratio:.2f}"
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
 
 
 def _error(measurement: Measurement | None) -> str:
     return "–" if measurement is None or measurement.error is None else f"{measurement.error:.2g}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -22,6 +22,7 @@ from benchmarks.reporting.figures import PAPER, WIDE
 from benchmarks.reporting.sentences import count
 from benchmarks.reporting.templating import figure
 from benchmarks.study.comparison import ComparisonPart, few_taps
+from benchmarks.study.markdown import line
 
 __all__ = ["PARTS", "LadderPart", "Part"]
 
@@ -118,14 +119,14 @@ def _table(results: LadderResults) -> str:
     """Return the table of a climb in Markdown, and under it where it was measured."""
     name, *titles, went = COLUMNS
     titles = [name, "what changed", *titles, went]
-    lines = [_line(titles), _line(["---"] * 2 + ["--:"] * 7 + ["---"])]
+    lines = [line(titles), line(["---"] * 2 + ["--:"] * 7 + ["---"])]
     climbed = {row.step.rung: row for row in rows(results)}
     for step in results.steps:
         if step.rung in climbed:
             name, *figures, went = climbed[step.rung].cells
-            lines.append(_line([name, step.changed, *figures, went]))
+            lines.append(line([name, step.changed, *figures, went]))
         elif step.status == "unsupported" and not step.twin_of:
-            lines.append(_line([f"{step.number} {step.rung}", step.reason, *["–"] * 8]))
+            lines.append(line([f"{step.number} {step.rung}", step.reason, *["–"] * 8]))
     peaks = ", ".join(
         f"{name} {' and '.join(figure(peak) for peak in peaks.values())}"
         for name, peaks in results.rates["peaks"].items()
@@ -142,7 +143,3 @@ def _table(results: LadderResults) -> str:
             f"in GFLOP/s, by threads: {peaks}. {noise_sentence(results)}",
         ]
     )
-
-
-def _line(cells: Any) -> str:
-    return f"| {' | '.join(cells)} |"
