@@ -168,6 +168,11 @@ SHAPES = {
 }
 
 
+def _least_scratch(most):
+    """Return what on vectors of 64 bytes holds as much as so many bytes on narrower ones."""
+    return 3 * most if isa.name == "avx512" else most
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("m", SIDES)
 @pytest.mark.parametrize("name", SHAPES)
@@ -183,7 +188,7 @@ def test_every_shape_in_every_block(name, m, dtype):
     for numbers in (
         {}, {"WEIGHTS_WINOGRAD_TILES": (1,)}, {"WEIGHTS_WINOGRAD_TILES": (7,)},
         {"WEIGHTS_WINOGRAD_TILES": (300,), "WEIGHTS_WINOGRAD_PARTS": (3,)},
-        {"WEIGHTS_WINOGRAD_TILES": (4,), "MOST_SCRATCH_BYTES": 300_000},
+        {"WEIGHTS_WINOGRAD_TILES": (4,), "MOST_SCRATCH_BYTES": _least_scratch(300_000)},
     ):  # fmt: skip
         with tuned(**numbers), poisoned_allocations():
             dw = _weight_grad(grad, x, backend=f"weights_winograd_{m}", **options)
@@ -264,7 +269,7 @@ def test_bits_depend_on_the_problem_alone(m):
         with tuned(**tiles):
             dw = _weight_grad(grad, x, **options)
         for most in (400_000, 900_000, 2**24):  # as many filters and channels as fit
-            with tuned(**tiles, MOST_SCRATCH_BYTES=most):
+            with tuned(**tiles, MOST_SCRATCH_BYTES=_least_scratch(most)):
                 assert_equal(_weight_grad(grad, x, **options), dw)
 
 
@@ -339,7 +344,10 @@ def test_the_best_tile_is_taken_where_the_family_is_asked_for():
 
 
 def test_few_channels_and_few_pixels_are_left_to_direct_sums():
-    for batch, channels, size, filters in ((1, 3, 224, 64), (1, 1, 64, 64), (1, 512, 3, 512)):
+    layers = [(1, 3, 224, 64), (1, 1, 64, 64)]
+    if isa.name != "avx512":  # where direct sums of nine pixels leave most lanes idle
+        layers += [(1, 512, 3, 512)]
+    for batch, channels, size, filters in layers:
         kernel = _kernel((batch, channels, size, size), (filters, channels, 3, 3))
         assert not kernel.startswith("weights_winograd")
 
