@@ -8,15 +8,13 @@ process has started, is run in pytest's own. So are the benchmarks, which are no
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import settings
-
-# An example may take longer on a busy machine, or in a build with sanitizers.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 # More would wait for the longest file; and each has as many OpenMP threads as there are cores.
 MOST_PROCESSES = 4
@@ -51,6 +49,35 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         for library in ("OPENBLAS", "MKL", "BLIS"):
             os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Settle what examples may take, where tests are run: one that gives them out needs none of it.
+
+    An example may take longer on a busy machine, or in a build with sanitizers.
+    """
+    if getattr(session.config.option, "numprocesses", 0):
+        return  # its processes come here too, and wait for it until it has started them
+    from hypothesis import settings
+
+    settings.register_profile("untimed", deadline=None)
+    settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bytecode() -> Iterator[None]:
+    """Keep the bytecode of the processes that tests start, also where none shall be written.
+
+    It is kept in a folder of this run then. Each would compile the package before it does anything,
+    which takes as long as all else that it does.
+    """
+    if not sys.dont_write_bytecode:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        patch.setenv("PYTHONPYCACHEPREFIX", folder)
+        yield
 
 
 @pytest.hookimpl(optionalhook=True)
