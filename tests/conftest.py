@@ -8,21 +8,18 @@ process has started, is run in pytest's own. So are the benchmarks, which are no
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
-
-# An example may take longer on a busy machine, or in a build with sanitizers.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 # More would wait for the longest file; and each has as many OpenMP threads as there are cores.
 MOST_PROCESSES = 4
-LONGEST_FILES = (
-    "test_packaging.py", "test_bench_run.py", "test_bench_ladder.py", "test_images.py",
-)  # fmt: skip
+# In this order. Runs of the benchmarks come later: their processes are started side by side, and
+# would each compile the package where nobody has yet (see `bytecode`).
+LONGEST_FILES = ("test_packaging.py", "test_bench_ladder.py", "test_images.py")
 FILES_OF_CASES = (
     "test_backward.py", "test_by_taps.py", "test_columns.py", "test_conv_transpose.py",
     "test_forward.py", "test_gemm.py", "test_gradients.py", "test_real_sizes.py",
@@ -53,6 +50,36 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
             os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Settle what examples may take, where tests are run: one that gives them out needs none of it.
+
+    An example may take longer on a busy machine, or in a build with sanitizers.
+    """
+    if getattr(session.config.option, "numprocesses", 0):
+        return  # its processes come here too, and wait for it until it has started them
+    from hypothesis import settings
+
+    settings.register_profile("untimed", deadline=None)
+    settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the bytecode of the processes that tests start, also where none shall be written.
+
+    It is kept in a folder of this run then, the same for all of pytest's processes. Each that is
+    started would compile the package before it does anything, which takes as long as all the rest.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if sys.dont_write_bytecode:
+            folder = tmp_path_factory.getbasetemp()
+            if "PYTEST_XDIST_WORKER" in os.environ:
+                folder = folder.parent
+            patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+            patch.setenv("PYTHONPYCACHEPREFIX", str(folder / "bytecode"))
+        yield
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give a process a whole file at a time, whose fixtures it then sets up once.
@@ -80,4 +107,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.path.name in FILES_OF_CASES)
-        items.sort(key=lambda item: item.path.name not in LONGEST_FILES)
+        places = {name: place for place, name in enumerate(LONGEST_FILES)}
+        items.sort(key=lambda item: places.get(item.path.name, len(places)))

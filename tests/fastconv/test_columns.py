@@ -120,13 +120,23 @@ def test_a_tile_is_a_part_of_the_columns():
 
 # A buffer of 1, 13, 52 or 524 values, in MiB here, cuts every loop there is: taps, columns, rows,
 # groups, images. A product of one value takes as long as one of a hundred, and long loops are cut
-# as short ones are: so the layers are small here, and each is tried by one buffer, the next by the
-# next; a single value is for the edge cases; and no case is tried by more products than so many.
+# as short ones are: so no case is tried by more products than so many, a single value is for the
+# smallest of the edge cases, and each layer is tried by one buffer, the next by the next.
 LIMITS = (4e-6, 5e-5, 2e-4, 2e-3)
-MOST_PRODUCTS = 600
-LIMITS_OF = {case: LIMITS for case in EDGE_CASES if case in EXACT_CASES} | {
-    case: (LIMITS[1 + place % 3],) for place, case in enumerate(layer_cases(12_000))
-}
+MOST_PRODUCTS = 250
+
+
+def _limits_for(case):
+    """Return the buffers that cut a case into no more products than that, the largest anyway."""
+    *small, largest = LIMITS
+    of_largest = case.task.im2col_bytes / 2**20 / MOST_PRODUCTS
+    return (*(limit for limit in small if limit >= of_largest), largest)
+
+
+LIMITS_OF = {case: _limits_for(case) for case in EDGE_CASES if case in EXACT_CASES}
+for place, layer in enumerate(layer_cases(12_000)):
+    usual = [limit for limit in _limits_for(layer) if limit != LIMITS[0]]
+    LIMITS_OF[layer] = (usual[place % len(usual)],)
 
 
 @on_each_able_backend(LIMITS_OF, among=["im2col"], dtypes=["float32"])
@@ -135,8 +145,6 @@ def test_results_do_not_depend_on_the_buffer(case, backend, dtype):
     truth, grads = truth_by(by_taps, case, integer_operands(case, "float64"))
     options = {**case.options, "backend": backend.name}
     for mebibytes in LIMITS_OF[case]:
-        if case.task.im2col_bytes > MOST_PRODUCTS * mebibytes * 2**20 and len(LIMITS_OF[case]) > 1:
-            continue
         with mock.patch.dict(os.environ, FASTCONV_IM2COL_MIB=repr(mebibytes)), forget_calls():
             y = fastconv.conv2d(data.x, data.weight, data.bias, **options)
             output = y if "activation" in case.options else None

@@ -169,7 +169,9 @@ def _reached(case):
     return np.outer(*masks)
 
 
-@on_each_able_backend(_some_of(LINEAR_CASES, 1, 4), *DIRECTIONS, able=any, together=TOGETHER)
+@on_each_able_backend(
+    _some_of(LINEAR_CASES, 1, 4), *DIRECTIONS, able=any, together=TOGETHER, in_turn=1
+)
 def test_the_gradient_is_exactly_zero_where_no_window_was(case, backend, dtype):
     data = random_operands(case, dtype)
     ones = Operands(data.x, np.ones_like(data.weight), None, np.ones_like(data.grad_output))

@@ -5,6 +5,7 @@ time limit, since the fault to look for next to a wrong sum is a call that does 
 """
 
 import faulthandler
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def _assert_equal(actual, expected, problem, what):
 
 @pytest.mark.parametrize("seed", range(PROBLEMS))
 def test_integers_come_out_exactly(seed):
-    """All three operations by `auto` on one and two threads, some by another that is able.
+    """All three operations by `auto`, on one thread and on two in turn, some by another backend.
 
     The truth is NumPy's, in float32, where such sums are exact. That it is one, whoever computes,
     the adjoint identities say, in float64.
@@ -60,35 +61,35 @@ def test_integers_come_out_exactly(seed):
     x = _integers(rng, problem.x_shape, problem)
     weight = _integers(rng, problem.weight_shape, problem)
     grad = _integers(rng, problem.output_shape, problem)
-    y, dx, dw = _compute(problem, *(a.astype(np.float32) for a in (x, weight, grad)), "im2col")
-    product = _inner(y, grad)
-    assert _inner(x, dx) == product
-    assert _inner(weight, dw) == product
-    for threads in (1, 2):
+    wide = Operands(*(a.astype(np.float64) for a in (x, weight, grad)))
+    narrow = Operands(*(a.astype(np.float32) for a in (x, weight, grad)))
+    truth = {way: _compute(way, problem, narrow, "im2col") for way in OPERATIONS}
+    product = np.vdot(truth["forward"].astype(np.float64), wide.grad)
+    assert np.vdot(truth["input-grad"].astype(np.float64), wide.x) == product
+    assert np.vdot(truth["weight-grad"].astype(np.float64), wide.weight) == product
+    data = Operands(x, weight, grad)
+    for number, way in enumerate(OPERATIONS):
+        threads = 1 + (seed + number) % 2
         with fastconv.num_threads(threads):
-            for backend in (
-                "auto",
-                *(_another(problem, seed) if threads == 2 and seed % 3 == 0 else ()),
-            ):
-                results = _compute(problem, x, weight, grad, backend)
-                for name, actual, expected in zip(
-                    ("y", "dx", "dw"), results, (y, dx, dw), strict=True
-                ):
-                    what = f"{name} by {backend!r} on {threads} threads"
-                    _assert_equal(actual, expected, problem, what)
+            for backend in ("auto", *(_another(problem, seed) if seed % 3 == 0 else ())):
+                what = f"{way} by {backend!r} on {threads} threads"
+                _assert_equal(_compute(way, problem, data, backend), truth[way], problem, what)
 
 
-def _inner(a, b):
-    return np.vdot(a.astype(np.float64), b.astype(np.float64))
+class Operands(NamedTuple):
+    x: np.ndarray
+    weight: np.ndarray
+    grad: np.ndarray
 
 
-def _compute(problem, x, weight, grad, backend):
+def _compute(way, problem, data, backend):
     # exact on integers; test_winograd.py has what is not
     options = {**_options(problem), "backend": backend, "accuracy": "strict"}
-    y = fastconv.conv2d(x, weight, **options)
-    needs = (True, True, False)
-    dx, dw, _ = fastconv.conv2d_backward(grad, x, weight, needs=needs, **options)
-    return y, dx, dw
+    if way == "forward":
+        return fastconv.conv2d(data.x, data.weight, **options)
+    needs = way == "input-grad", way == "weight-grad", False
+    dx, dw, _ = fastconv.conv2d_backward(data.grad, data.x, data.weight, needs=needs, **options)
+    return dx if way == "input-grad" else dw
 
 
 def _another(problem, seed):

@@ -53,10 +53,12 @@ def _bound(grad, x, m, terms):
     wide[:, :, :height, :width] = np.abs(grad)
     seen = np.zeros((*x.shape[:2], down * m + 2, across * m + 2))
     seen[:, :, : height + 2, : width + 2] = np.abs(x)
-    pixels = np.einsum("xi,ncpqij,yj->ncpqxy", data, _windows(seen, m + 2, m), data)
-    taps = np.einsum("xi,nkpqij,yj->nkpqxy", gradient, _windows(wide, m, m), gradient)
-    products = np.einsum("nkpqxy,ncpqxy->kcxy", taps, pixels)
-    size = np.einsum("rx,kcxy,sy->kcrs", sums, products, sums)
+    pixels = np.einsum("xi,ncpqij,yj->ncpqxy", data, _windows(seen, m + 2, m), data, optimize=True)
+    taps = np.einsum(
+        "xi,nkpqij,yj->nkpqxy", gradient, _windows(wide, m, m), gradient, optimize=True
+    )
+    products = np.einsum("nkpqxy,ncpqxy->kcxy", taps, pixels, optimize=True)
+    size = np.einsum("rx,kcxy,sy->kcrs", sums, products, sums, optimize=True)
     return terms * unit_roundoff(x.dtype) * size
 
 

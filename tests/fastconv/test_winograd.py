@@ -105,10 +105,10 @@ def _bound(x, w, tile, terms, dtype):
     """Return γ·|Aᵀ| [Σ_c (|G||g||Gᵀ|) ⊙ (|Bᵀ||d||B|)] |A| of every output."""
     down, across = (matrices.absolute() for matrices in tile.matrices())
     windows, sizes = _windows(np.abs(x), tile)
-    pixels = np.einsum("xi,cpqij,yj->cpqxy", down.data, windows, across.data)
-    weights = np.einsum("xr,kcrs,ys->kcxy", down.taps, np.abs(w), across.taps)
-    products = np.einsum("kcxy,cpqxy->kpqxy", weights, pixels)
-    size = np.einsum("ax,kpqxy,by->kpaqb", down.sums, products, across.sums)
+    pixels = np.einsum("xi,cpqij,yj->cpqxy", down.data, windows, across.data, optimize=True)
+    weights = np.einsum("xr,kcrs,ys->kcxy", down.taps, np.abs(w), across.taps, optimize=True)
+    products = np.einsum("kcxy,cpqxy->kpqxy", weights, pixels, optimize=True)
+    size = np.einsum("ax,kpqxy,by->kpaqb", down.sums, products, across.sums, optimize=True)
     n, p, a, q, b = size.shape
     size = size.reshape(n, p * a, q * b)[:, : sizes[0], : sizes[1]]
     return terms * unit_roundoff(dtype) * size
@@ -116,7 +116,7 @@ def _bound(x, w, tile, terms, dtype):
 
 def _truth(x, w):
     windows = np.lib.stride_tricks.sliding_window_view(x.astype(float), w.shape[2:], axis=(1, 2))
-    return np.einsum("cijrs,kcrs->kij", windows, w.astype(float))
+    return np.einsum("cijrs,kcrs->kij", windows, w.astype(float), optimize=True)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

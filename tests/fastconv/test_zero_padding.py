@@ -127,7 +127,7 @@ def spoilt_in(case, dtype, result, *operands):
             yield Operands(*arrays), truth.astype(dtype), f"with {name} in {which} at {at}"
 
 
-@on_each_able_backend(CASES)
+@on_each_able_backend(CASES, in_turn=0)
 def test_weights_that_are_not_finite_do_not_meet_padding(case, backend, dtype):
     options = {**case.options, "backend": backend.name}
     for data, expected, what in spoilt_in(case, dtype, "y", "weight"):
@@ -137,7 +137,7 @@ def test_weights_that_are_not_finite_do_not_meet_padding(case, backend, dtype):
         assert_same(plan(data.x), expected, backend, f"y of a plan {what}")
 
 
-@on_each_able_backend(LINEAR_CASES, "input-grad")
+@on_each_able_backend(LINEAR_CASES, "input-grad", in_turn=1)
 def test_nor_do_they_on_the_way_back(case, backend, dtype):
     options = {**case.options, "needs": (True, False, False), "backend": backend.name}
     for data, expected, what in spoilt_in(case, dtype, "x", "weight"):
@@ -145,7 +145,7 @@ def test_nor_do_they_on_the_way_back(case, backend, dtype):
         assert_same(grads.x, expected, backend, f"dx {what}")
 
 
-@on_each_able_backend(LINEAR_CASES, "weight-grad")
+@on_each_able_backend(LINEAR_CASES, "weight-grad", in_turn=0)
 def test_nor_do_pixels_and_gradients(case, backend, dtype):
     options = {**case.options, "needs": (False, True, False), "backend": backend.name}
     for data, expected, what in spoilt_in(case, dtype, "weight", "x", "grad_output"):
