@@ -93,6 +93,9 @@ WINOGRAD_UNITS_SHARING = 4
 # cycles a weight, packed or not.
 FAR_WEIGHTS_BYTES = 4 * MIB
 FAR_WEIGHT_CYCLES = 2.0
+# The same of kernels that go through them once for all pixels, or transform them (512 → 512 at 7x7
+# and 14x14, a Zen 3 with AVX2).
+FAR_TAP_CYCLES = 1.3
 
 # ── gemm_taps (a Zen 3 with AVX2) ──────────────────────────────────────────────────────────────
 # Channels summed from zero: by which sums are ordered, and so their bits.
@@ -102,12 +105,11 @@ TAPS_CHANNELS = 128
 TAPS_DATA_BYTES = MIB
 TAPS_FAR_SHARE = 1.1
 # What is reached of the peak; cycles of a vector that is added to the sums of the taps before it,
-# of a value that is turned over, and of a weight that is packed, or comes from memory packed.
+# of a value that is turned over, and of a weight that is packed.
 TAPS_PRODUCT = {16: 0.9, 32: 0.8, 64: 0.9}
 TAPS_ADD_CYCLES = 2.5
 TAPS_TURN_CYCLES = 0.3
 TAPS_PACKING_CYCLES = 0.5
-TAPS_FAR_CYCLES = 1.3
 # So many channels a group has to have; so much of the work has to be padding; it has to be so much
 # ahead of sums that multiply it; and those of pieces, which pack weights of their own, reach this
 # part of what whole ones do.

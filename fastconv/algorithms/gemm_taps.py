@@ -287,7 +287,7 @@ def cycles(problem: ConvProblem, *, prepared: bool) -> float:
     weights = problem.out_channels * problem.taps
     packing = 0 if prepared else tuning.TAPS_PACKING_CYCLES * weights
     if weights * problem.dtype.itemsize > tuning.FAR_WEIGHTS_BYTES:
-        packing = max(packing, tuning.TAPS_FAR_CYCLES * weights)
+        packing = max(packing, tuning.FAR_TAP_CYCLES * weights)
     return product + added + turned + packing
 
 
