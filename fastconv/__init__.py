@@ -17,8 +17,8 @@ The way of a call, which is also the way to read the package::
       │                                             algorithms/
       ├── im2col.py: NumPy, columns, then a matrix product                columns.py
       ├── by_stride.py, by_padding.py: piece by piece                     decomposition.py
-      └── gemm.py, winograd.py, scatter.py, slide.py, stencil.py, large.py, weights.py,
-            weights_winograd.py, loops.py
+      └── gemm.py, gemm_taps.py, winograd.py, scatter.py, slide.py, stencil.py, large.py,
+            weights.py, weights_winograd.py, loops.py
             compiled loops without the GIL          isa/ → kernels/
               └── one shell per instruction set around the same bodies
       │

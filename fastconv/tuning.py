@@ -93,6 +93,30 @@ WINOGRAD_UNITS_SHARING = 4
 # cycles a weight, packed or not.
 FAR_WEIGHTS_BYTES = 4 * MIB
 FAR_WEIGHT_CYCLES = 2.0
+# The same of kernels that go through them once for all pixels, or transform them (512 → 512 at 7x7
+# and 14x14, a Zen 3 with AVX2).
+FAR_TAP_CYCLES = 1.3
+
+# ── gemm_taps (a Zen 3 with AVX2) ──────────────────────────────────────────────────────────────
+# Channels summed from zero: by which sums are ordered, and so their bits.
+TAPS_CHANNELS = 128
+# What the rows take that a unit sees, of a block of channels, where they lie near; and how much
+# longer it takes where they, or the sums, do not.
+TAPS_DATA_BYTES = MIB
+TAPS_FAR_SHARE = 1.1
+# What is reached of the peak; cycles of a vector that is added to the sums of the taps before it,
+# of a value that is turned over, and of a weight that is packed.
+TAPS_PRODUCT = {16: 0.9, 32: 0.8, 64: 0.9}
+TAPS_ADD_CYCLES = 2.5
+TAPS_TURN_CYCLES = 0.3
+TAPS_PACKING_CYCLES = 0.5
+# So many channels a group has to have; so much of the work has to be padding; it has to be so much
+# ahead of sums that multiply it; and those of pieces, which pack weights of their own, reach this
+# part of what whole ones do.
+TAPS_FEWEST_CHANNELS = 8
+TAPS_PADDING_SHARE = 0.1
+TAPS_GAIN = 0.9
+TAPS_PIECES = 0.75
 
 # ── depthwise ──────────────────────────────────────────────────────────────────────────────────
 # The rows that a stencil's unit reads lie in the first-level cache where that leaves it enough.
@@ -300,6 +324,10 @@ MODEL_FILTERS_PRODUCT = 0.9
 MODEL_PART_STEPS = 9.0
 MODEL_LONE_VECTORS = 1.3
 MODEL_TURN_STEPS = 0.077
+# gemm_taps: what is reached of the peak, steps of adding a tile to the sums of the taps before it,
+# and of a weight that is brought into a panel tap by tap.
+MODEL_TAPS_PRODUCT, MODEL_TAPS_ADD_STEPS = 0.75, 4.0
+MODEL_ORDER_STEPS = 2.0
 # gemm_pixels: vectors that tiles hang over, steps of what is left of a tile's filters, and of a
 # vector that is stored, or moved value by value where rows end.
 MODEL_TILE_VECTORS = 1.5

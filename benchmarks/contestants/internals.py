@@ -13,6 +13,7 @@ import fastconv
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
 from fastconv import isa, machine, planning
+from fastconv.algorithms.gemm_taps import counted
 from fastconv.algorithms.implementation import Accuracy, Operation, Plan, Prediction, Refusal
 from fastconv.algorithms.winograd_tiles import tiling_of
 from fastconv.call import Call
@@ -180,8 +181,14 @@ def _leaves(plan: Plan) -> Iterator[Plan]:
 
 
 def _multiplications(plan: Plan) -> float:
-    """Return those of one kernel: a product for each place of a tile, or the definition's."""
+    """Return those of one kernel: the definition's, but for padding where that is left out.
+
+    Of tiles a product for each place.
+    """
     problem = plan.piece.problem
+    if plan.implementation.name == "gemm_taps":
+        places = problem.batch * counted(problem).needed
+        return places * problem.in_channels_per_group * problem.out_channels
     if plan.family != "winograd":
         return problem.flops / 2
     # What a tile has of outputs a side is called `side` where the outputs are weights.

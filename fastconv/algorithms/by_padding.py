@@ -4,6 +4,8 @@ With a large dilation most taps of most pixels fall into the padding. Rows and c
 that changes (`Axis.by_padding`), and each piece is the convolution with the taps that it has left:
 
     28 rows, dilation 12, padding 12     rows 0..11: taps 1, 2    12..15: all    16..27: taps 0, 1
+
+Many channels go through the taps instead, and leave padding out of each (gemm_taps.py).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from .. import tuning
 from ..problem import Axis, ConvProblem, OutputView, Piece, WeightsView
 from ..problem.axis import Span
 from .decomposition import Bare, Decomposition, plan_pieces
+from .gemm_taps import GEMM_TAPS
 from .implementation import Chooser, Plan, Refusal, Request
 
 __all__ = ["BY_PADDING"]
@@ -44,6 +47,8 @@ class _ByPadding(Decomposition):
         )  # fmt: skip
         if share < tuning.PADDING_SHARE:
             return Refusal(f"only {share:.0%} of the work is multiplying padding")
+        if GEMM_TAPS.is_ahead_of_pieces(request, 1 - share):
+            return Refusal("going through the taps leaves padding out as well, and is faster")
         return plan_pieces(self, request, choose, *_cut(request.piece))
 
 

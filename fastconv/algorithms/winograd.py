@@ -36,7 +36,7 @@ from .compiled import (
     kernel,
 )
 from .costs import of_winograd
-from .gemm import direct_cycles
+from .gemm_taps import fewest_cycles
 from .implementation import Accuracy, Chooser, Plan, Prediction, Refusal, Request
 from .rivals import Rival
 from .winograd_tiles import WinogradBlocks, tiling_of
@@ -100,8 +100,7 @@ class _Winograd(Rival):
         return tiling.best(1, 1, prepared=request.prepared)[0]
 
     def most_cycles(self, request: Request) -> tuple[float, float]:
-        packed = request.prepared and request.piece.is_whole
-        direct = direct_cycles(request.problem, images=1, prepared=packed)
+        direct = fewest_cycles(request.piece, prepared=request.prepared)
         return tuning.WINOGRAD_GAIN * direct, direct
 
     def plan(self, request: Request, choose: Chooser) -> Plan | Refusal:

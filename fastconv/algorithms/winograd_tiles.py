@@ -137,6 +137,8 @@ class Tiling:
         units = self.units(blocks, batch)
         product = values * channels * vectors * (tiles + 2) / 2 / tuning.WINOGRAD_PRODUCT[lanes]
         weights = values * channels * vectors * tuning.WINOGRAD_WEIGHT_CYCLES[lanes]
+        if self.reads_far_weights:
+            weights += tuning.FAR_TAP_CYCLES * channels * blocks.filters * self.taps
         once = 0.0
         if prepared:
             weights = 0
@@ -182,6 +184,12 @@ class Tiling:
         """
         weights = self.values * self.channels * self.problem.out_channels
         return weights * self.itemsize <= tuning.WINOGRAD_WEIGHTS_BYTES
+
+    @cached_property
+    def reads_far_weights(self) -> bool:
+        """Whether those that are given come from memory in each call."""
+        weights = self.taps * self.channels * self.problem.out_channels
+        return weights * self.itemsize > tuning.FAR_WEIGHTS_BYTES
 
     def _tiles(self, blocks: WinogradBlocks) -> tuple[int, int]:
         """Return how many tiles a unit has in a column and in a row of an image."""

@@ -73,3 +73,28 @@ cdef inline void transpose_part(
     for n in range(target_rows):
         for m in range(source_rows):
             target[n * target_stride + m] = activate(activation, source[m * source_stride + n])
+
+
+cdef inline void turn_run(
+    const real* source, const real* end, Py_ssize_t plane, Py_ssize_t channels, Py_ssize_t count,
+    real* target,
+) noexcept nogil:
+    """Bring neighbours of up to a vector of planes into target [count][vector of planes].
+
+    Lanes beyond the last plane repeat it, or are left. Nothing is read from `end` on.
+    """
+    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    cdef Py_ssize_t j = 0
+    cdef Py_ssize_t here
+    while j < count:
+        here = min(vector, count - j)
+        if source + j + (channels - 1) * plane + vector <= end:
+            # what it reads beyond the run is not written
+            transpose_square(
+                source + j, plane, channels, target + j * vector, vector, here, IDENTITY
+            )
+        else:
+            transpose_part(
+                source + j, plane, target + j * vector, vector, channels, here, IDENTITY
+            )
+        j = j + here

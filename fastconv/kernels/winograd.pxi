@@ -52,21 +52,13 @@ cdef void turn_pixels(
     cdef Py_ssize_t left = tiles.first_column - problem.columns.before
     cdef Py_ssize_t begin = max(0, left)
     cdef Py_ssize_t end = min(row_values, left + width)
-    cdef Py_ssize_t all_values = problem.batch * problem.groups * problem.channels * plane
-    cdef Py_ssize_t i, j, here, count
-    cdef real* target
+    cdef const real* all_end = x + problem.batch * problem.groups * problem.channels * plane
+    cdef Py_ssize_t i
     for i in range(max(0, top), min(height, top + rows)):
-        j = begin
-        while j < end:
-            count = min(vector, end - j)
-            here = first * plane + i * row_values + j
-            target = pixels + ((i - top) * width + j - left) * vector
-            if here + (channels - 1) * plane + vector <= all_values:
-                # what it reads beyond the row is not written
-                transpose_square(x + here, plane, channels, target, vector, count, IDENTITY)
-            else:
-                transpose_part(x + here, plane, target, vector, channels, count, IDENTITY)
-            j = j + count
+        turn_run(
+            x + first * plane + i * row_values + begin, all_end, plane, channels, end - begin,
+            pixels + ((i - top) * width + begin - left) * vector,
+        )
 
 
 cdef void transform_row_of_tiles(

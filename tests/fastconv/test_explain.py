@@ -142,7 +142,7 @@ def test_explain_shows_the_pieces():
     assert len(strided.pieces) == 4
     assert all("gemm" in piece for piece in strided.pieces)
     assert str(strided).count("\npiece") == 4
-    dilated = fastconv.explain((1, 64, 28, 28), (64, 64, 3, 3), dilation=12, padding=12)
+    dilated = fastconv.explain((1, 2, 28, 28), (64, 2, 3, 3), dilation=12, padding=12)
     assert len(dilated.pieces) == 9
 
 
@@ -166,7 +166,7 @@ def test_explain_where_no_tap_sees_a_pixel(direction):
 def test_explain_shows_the_pieces_of_pieces_below_them():
     """The gradient at stride 1 is one convolution, of which most is padding: it is cut further."""
     explanation = fastconv.explain(
-        (1, 64, 28, 28), (64, 64, 3, 3), dilation=12, padding=12, direction="input-grad"
+        (1, 64, 28, 28), (2, 64, 3, 3), dilation=12, padding=12, direction="input-grad"
     )
     first, *below = explanation.pieces
     assert first.endswith(": by_padding")

@@ -94,7 +94,7 @@ def test_every_length_of_row_is_covered_by_tiles(width, name):
 
 
 @in_one_test
-@on_both
+@pytest.mark.parametrize("name", ["gemm_filters", "gemm_pixels"])
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 def test_scratch_is_bounded_per_thread(layer, name):
     panel = 64 * (tuning.GEMM_TAPS + 121) * 4  # the widest panel, of a whole number of channels

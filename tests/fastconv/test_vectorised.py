@@ -79,6 +79,7 @@ TILES = {
     "multiply_filter_lanes": FILTER_TILES,
     "multiply_taps": FILTER_TILES,  # of gemm_scatter: only from zero
     "multiply_data": FILTER_TILES,  # of winograd: from zero, and from zero to be added
+    "sum_panel_by_taps": FILTER_TILES,  # of gemm_taps: channels in whole vectors, and not
     "sum_tiles": FILTER_TILES,  # of weights_winograd: from zero, and from zero to be added
     "add_filter_lanes": FILTER_TILES,
     # RUN_FILTERS x RUN_TAPS, 2 x RUN_TAPS_2, 1 x RUN_TAPS_1
