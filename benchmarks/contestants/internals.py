@@ -16,6 +16,7 @@ from fastconv import isa, machine, planning
 from fastconv.algorithms.implementation import Accuracy, Operation, Plan, Prediction, Refusal
 from fastconv.algorithms.winograd_tiles import tiling_of
 from fastconv.call import Call
+from fastconv.levels import Level as Level
 from fastconv.machine import Machine
 from fastconv.problem import ConvProblem
 
@@ -39,6 +40,20 @@ class Backend:
 def backends() -> list[Backend]:
     """Return the backends that are usable on this machine, in order of choice."""
     return [Backend(family.name, family.summary) for family in planning.usable_families()]
+
+
+def kernels() -> list[Backend]:
+    """Return the kernels of backends with several, each by the name that ``backend=`` takes."""
+    summaries = {backend.name: backend.summary for backend in backends()}
+    return [
+        Backend(one.name, f"a kernel of {one.families[0]}: {summaries[one.families[0]]}")
+        for one in {
+            one.name: one
+            for implementations in planning.IMPLEMENTATIONS.values()
+            for one in implementations
+        }.values()
+        if one.families and one.name not in summaries and one.families[0] in summaries
+    ]
 
 
 @dataclass(frozen=True)
@@ -123,14 +138,15 @@ def _kernels(plan: Plan) -> tuple[object, ...]:
 
 
 def promise(
-    name: str, layer: Layer, direction: Direction, *, prepared: bool = False
-) -> tuple[float, bool]:
+    name: str, layer: Layer, direction: Direction, *, prepared: bool = False,
+    level: Level | None = None,
+) -> tuple[float, bool]:  # fmt: skip
     """Return how many times the error of a plain sum is allowed, and if integers are exact.
 
     Where errors are relative to the largest pixels near, single results may be further off than by
     their own size: some times what is usual.
     """
-    problem, level = _problem(layer), fastconv.get_accuracy()
+    problem, level = _problem(layer), level or fastconv.get_accuracy()
     accuracy = Accuracy.of_all(
         planning.plan(part, problem, name, 1, accuracy=level, prepared=prepared).accuracy
         for part in _PARTS[direction]
@@ -139,11 +155,13 @@ def promise(
     return slack, accuracy.exact_on_integers
 
 
-def refusal(name: str, layer: Layer, direction: Direction) -> str | None:
+def refusal(
+    name: str, layer: Layer, direction: Direction, level: Level | None = None
+) -> str | None:
     """Return why a backend does not do all of a problem, or None."""
-    problem = _problem(layer)
+    problem, level = _problem(layer), level or fastconv.get_accuracy()
     for part in _PARTS[direction]:
-        answer = planning.ask(part, problem, name, threads=1, accuracy=fastconv.get_accuracy())
+        answer = planning.ask(part, problem, name, threads=1, accuracy=level)
         if isinstance(answer, Refusal):
             return answer.reason
     return None
