@@ -70,13 +70,17 @@ class Candidate:
         """Return what the model says of a call, on a machine of such rates."""
         return self.planned.predict(rates)
 
-    def ready(self, first: NDArray[Any], second: NDArray[Any]) -> Callable[[], object]:
+    def ready(
+        self, first: NDArray[Any], second: NDArray[Any], out: NDArray[Any] | None = None
+    ) -> Callable[[], object]:
         """Return a call with arrays of the problem, and a result that is written again and again.
 
-        The arrays are what the operation is computed from: `operands`.
+        The arrays are what the operation is computed from: `operands`. Whoever is compared with
+        others writes into the same `out` (`result`): of large results it matters on which pages
+        they lie, by more than one backend is ahead of the next.
         """
-        out = self.planned(first, second)
-        return lambda: self.planned(first, second, None, None, out)
+        written = self.planned(first, second, None, None, out)
+        return lambda: self.planned(first, second, None, None, written)
 
 
 def version() -> str:
@@ -86,6 +90,11 @@ def version() -> str:
 def measure() -> Machine:
     """Return what this machine does, as the model would measure it now."""
     return machine.measure()
+
+
+def machine_of(rates: Mapping[str, Any]) -> Machine:
+    """Return the machine of rates as a file has them."""
+    return Machine(**rates)
 
 
 def candidates(layer: Layer, direction: Direction, *, on_blas: bool) -> list[Candidate]:
@@ -123,6 +132,16 @@ def operands(layer: Layer, direction: Direction) -> tuple[NDArray[Any], NDArray[
     shapes = {"forward": (x, weight), "input-grad": (y, weight), "weight-grad": (y, x)}[direction]
     first, second = (rng.standard_normal(shape, np.float32) for shape in shapes)
     return first, second
+
+
+def result(layer: Layer, direction: Direction) -> NDArray[Any]:
+    """Return an array for what an operation computes."""
+    problem = _problem(layer)
+    shapes = {
+        "forward": problem.output_shape, "input-grad": problem.x_shape,
+        "weight-grad": problem.weight_shape,
+    }  # fmt: skip
+    return np.empty(shapes[direction], np.float32)
 
 
 def _call(operation: Operation, problem: ConvProblem, backend: str) -> Call | None:

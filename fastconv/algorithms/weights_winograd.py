@@ -14,9 +14,12 @@ chooses it, and whether it is ahead of direct sums.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .. import tuning
 from ..levels import Level
@@ -43,24 +46,29 @@ _CHANNELS_AT_ONCE = 64
 _FILTER_BLOCKS, _CHANNEL_BLOCKS = 8, 3
 
 
+# An int or a float: or an array of them, where all blocks that are tried are asked at once.
+_Count: TypeAlias = Any
+_Time: TypeAlias = Any
+
+
 class _Blocks(NamedTuple):
     """Of how many tiles the sums are at a time, and what a unit computes."""
 
-    images: int
-    rows: int
-    columns: int
-    channels: int
-    filters: int
-    parts: int
+    images: _Count
+    rows: _Count
+    columns: _Count
+    channels: _Count
+    filters: _Count
+    parts: _Count
 
 
 class _Cycles(NamedTuple):
     """What a unit takes for each value of a tile."""
 
-    product: float
-    pixels: float
-    gradients: float
-    sums: float
+    product: _Time
+    pixels: _Time
+    gradients: _Time
+    sums: _Time
 
 
 class _Sizes(NamedTuple):
@@ -106,7 +114,7 @@ class _WeightsWinograd(Rival, WeightsKernel):
         )
         return beyond_limit(
             "a transformed tile of a few channels and filters, and their sums, take",
-            self._scratch(sizes, least),
+            int(self._scratch(sizes, least)),
         )
 
     @property
@@ -150,42 +158,38 @@ class _WeightsWinograd(Rival, WeightsKernel):
 
     def blocks_of(self, sizes: _Sizes) -> _Blocks:
         """Return the blocks that are best for any of a few numbers of threads, in the mean."""
-        threads = tuning.WEIGHTS_WINOGRAD_THREADS
-
-        def cycles(blocks: _Blocks) -> float:
-            units = _units(sizes, blocks)
-            rounded = sum([n * -(-units // n) for n in threads])  # units, so that all have as many
-            return self._unit_cycles(sizes, blocks) * rounded
-
-        return min(self._choices(sizes), key=cycles)
-
-    def _choices(self, sizes: _Sizes) -> Iterator[_Blocks]:
-        """Yield blocks that fit the scratch: of tiles, parts of them, filters and channels."""
-        found = False
         tiles: tuple[int, ...] = tuning.WEIGHTS_WINOGRAD_TILES
-        while not found:
-            for whole in {self._cut(sizes, count): None for count in tiles}:
-                for blocks in self._fitting(sizes, whole):
-                    found = True
-                    yield from (blocks._replace(parts=parts) for parts in _parts(sizes, blocks))
+        while not len((tried := self._fitting(sizes, tiles)).channels):
             tiles = (ceil_div(min(tiles), 2),)
+        units = _units(sizes, tried)
+        threads = tuning.WEIGHTS_WINOGRAD_THREADS
+        rounded = sum([n * -(-units // n) for n in threads])  # units, so that all have as many
+        cycles = self._unit_cycles(sizes, tried) * rounded
+        best, parts = divmod(int(cycles.argmin()), cycles.shape[1])
+        blocks = _Blocks(*(int(one[best, 0]) for one in tried))
+        return blocks._replace(parts=int(tried.parts[best, parts]))
 
-    def _fitting(self, sizes: _Sizes, whole: _Blocks) -> Iterator[_Blocks]:
-        """Yield of how many filters and channels they fit: a few, those of the most first."""
-        channels = [min(sizes.channels, n * sizes.vector) for n in _divided(sizes.vectors)]
-        filters = (min(sizes.filters, n * sizes.panel) for n in _divided(sizes.panels))
-        tried = 0
-        for count in filters:
-            blocks = whole._replace(filters=count)
-            least = blocks._replace(channels=channels[-1])
-            if tried == _FILTER_BLOCKS or not self._fits(sizes, least):
-                continue
-            tried += 1
-            fits = (b for n in channels if self._fits(sizes, b := blocks._replace(channels=n)))
-            yield from islice(fits, _CHANNEL_BLOCKS)
+    def _fitting(self, sizes: _Sizes, tiles: Sequence[int]) -> _Blocks:
+        """Return what is tried: a few numbers of filters and channels, those of the most first.
 
-    def _fits(self, sizes: _Sizes, blocks: _Blocks) -> bool:
-        return self._scratch(sizes, blocks) <= tuning.MOST_SCRATCH_BYTES
+        The scratch is asked for each of them with all others, and holds some of them:
+
+            tiles [T x 1 x 1]  filters [F x 1]  channels [C]  →  all [tried x 1], parts [tried x P]
+        """
+        cuts = list({self._cut(sizes, count): None for count in tiles})
+        images, rows, columns = np.array([cut[:3] for cut in cuts]).T[:, :, None, None]
+        channels = np.minimum(sizes.channels, sizes.vector * _divided(sizes.vectors))
+        filters = np.minimum(sizes.filters, sizes.panel * _divided(sizes.panels))[:, None]
+        scratch = self._scratch(sizes, _Blocks(images, rows, columns, channels, filters, 1))
+        fits = scratch <= tuning.MOST_SCRATCH_BYTES
+        some = fits[:, :, -1:]
+        most = (fits.cumsum(axis=2) <= _CHANNEL_BLOCKS) & (some.cumsum(axis=1) <= _FILTER_BLOCKS)
+        tile, filter_, channel = np.nonzero(fits & most)
+        tried = _Blocks(
+            images[tile, 0], rows[tile, 0], columns[tile, 0], channels[channel, None],
+            filters[filter_], 1,
+        )  # fmt: skip
+        return tried._replace(parts=_parts(sizes, tried))
 
     def _cut(self, sizes: _Sizes, tiles: int) -> _Blocks:
         """Return blocks of about so many tiles: part of a row, rows, or images."""
@@ -199,7 +203,7 @@ class _WeightsWinograd(Rival, WeightsKernel):
             sizes.channels, sizes.filters, 1,
         )  # fmt: skip
 
-    def _scratch(self, sizes: _Sizes, blocks: _Blocks) -> int:
+    def _scratch(self, sizes: _Sizes, blocks: _Blocks) -> _Count:
         """Return about how many bytes a thread holds."""
         m, vector = self.side, sizes.vector
         tiles = blocks.images * -(-blocks.rows // m) * -(-blocks.columns // m)
@@ -208,12 +212,13 @@ class _WeightsWinograd(Rival, WeightsKernel):
         runs = -(-blocks.channels // _CHANNELS_AT_ONCE)
         run = -(-blocks.channels // (vector * runs)) * vector
         images = self.values * (tiles * (runs * run + filters) + 64)
-        if _count(sizes, blocks) == 1:
-            filters, runs = min(filters, PANELS_AT_ONCE * sizes.panel), 1
+        once = _count(sizes, blocks) == 1
+        filters = np.where(once, np.minimum(filters, PANELS_AT_ONCE * sizes.panel), filters)
+        runs = np.where(once, 1, runs)
         sums = self.values * (filters * (run + 8) + 32) * runs + 10 * run * vector
         return (2 * seen + images + sums) * sizes.itemsize
 
-    def _unit_cycles(self, sizes: _Sizes, blocks: _Blocks) -> float:
+    def _unit_cycles(self, sizes: _Sizes, blocks: _Blocks) -> _Time:
         """Return about how many cycles a unit takes, as measured in benchmarks/STUDY.md."""
         return self.values * sum(self._stage_cycles(sizes, blocks)) + 3000
 
@@ -224,8 +229,7 @@ class _WeightsWinograd(Rival, WeightsKernel):
         tiles = sizes.batch * sizes.down * sizes.across / blocks.parts
         count = _count(sizes, blocks) / blocks.parts
         begun = tuning.WEIGHTS_WINOGRAD_BEGIN * count
-        if count > 1:
-            begun += tuning.WEIGHTS_WINOGRAD_ADD * count
+        begun += tuning.WEIGHTS_WINOGRAD_ADD * count * (count > 1)
         product = channels * panels * (tiles + begun) / 2 / tuning.WEIGHTS_WINOGRAD_PRODUCT
         pixels = vectors * tiles * tuning.WEIGHTS_WINOGRAD_PIXEL_CYCLES
         gradients = panels * tiles * tuning.WEIGHTS_WINOGRAD_GRADIENT_CYCLES
@@ -239,7 +243,7 @@ def _best_blocks(winograd: _WeightsWinograd, sizes: _Sizes) -> _Blocks:
     return winograd.blocks_of(sizes)
 
 
-def _count(sizes: _Sizes, blocks: _Blocks) -> int:
+def _count(sizes: _Sizes, blocks: _Blocks) -> _Count:
     """Return how many blocks of tiles there are."""
     return (
         -(-sizes.batch // blocks.images) * -(-sizes.height // blocks.rows)
@@ -247,28 +251,28 @@ def _count(sizes: _Sizes, blocks: _Blocks) -> int:
     )  # fmt: skip
 
 
-def _units(sizes: _Sizes, blocks: _Blocks) -> int:
+def _units(sizes: _Sizes, blocks: _Blocks) -> _Count:
     return (
         blocks.parts * sizes.groups * -(-sizes.filters // blocks.filters)
         * -(-sizes.channels // blocks.channels)
     )  # fmt: skip
 
 
-def _parts(sizes: _Sizes, blocks: _Blocks) -> Iterable[int]:
+def _parts(sizes: _Sizes, blocks: _Blocks) -> _Count:
     """Return in how many parts the tiles may be cut, each with its copy of dw."""
     copy = sizes.groups * sizes.filters * sizes.channels * 9 * sizes.itemsize
-    most = max(1, min(_count(sizes, blocks), tuning.WEIGHTS_MOST_COPIES_BYTES // copy))
-    return {min(parts, most): None for parts in tuning.WEIGHTS_WINOGRAD_PARTS}
+    most = np.minimum(_count(sizes, blocks), tuning.WEIGHTS_MOST_COPIES_BYTES // copy)
+    return np.minimum(np.maximum(most, 1), tuning.WEIGHTS_WINOGRAD_PARTS)
 
 
-def _divided(total: int) -> Iterator[int]:
-    """Yield the total, and what is left of it cut into ever more parts, down to 1."""
-    parts = 1
-    while True:
-        yield ceil_div(total, parts)
-        if parts >= total:
-            return
+@lru_cache(maxsize=256)
+def _divided(total: int) -> NDArray[np.int64]:
+    """Return the total, and what is left of it cut into ever more parts, down to 1."""
+    divided, parts = [total], 1
+    while parts < total:
         parts = max(parts + 1, parts * 4 // 3)
+        divided.append(ceil_div(total, parts))
+    return np.array(divided)
 
 
 # The growth that can be proved is twelve times what the absolute values of the transforms make of a
