@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -44,7 +44,7 @@ from benchmarks.sweep.problems import COUNT, QUICK_COUNT, problems
 from benchmarks.sweep.results import SweepResults, SweepTiming
 from benchmarks.sweep.tasks import SIDES, Side
 
-__all__ = ["ROOM", "begun", "run", "show"]
+__all__ = ["ROOM", "begun", "differs", "measure", "run", "show"]
 
 TASKS = "benchmarks.sweep.tasks"
 ROUNDS, QUICK_ROUNDS = 5, 2
@@ -135,12 +135,18 @@ def _resumed(path: Path, asked: SweepResults) -> SweepResults:
         results = load(path, SweepResults)
     except ResultsError as error:
         raise UsageError(f"--resume: {error}") from error
+    other = differs(results, asked)
+    if other:
+        raise UsageError(f"--resume: {path} is a sweep {other}")
+    return results
+
+
+def differs(results: SweepResults, asked: SweepResults) -> str:
+    """Return in what one sweep is another than what is asked for, or nothing."""
     for what in ("threads", "directions", "problems"):
         if getattr(results, what) != getattr(asked, what):
-            raise UsageError(f"--resume: {path} is a sweep of other {what}")
-    if results.machine["cpu"] != asked.machine["cpu"]:
-        raise UsageError(f"--resume: {path} was measured on another machine")
-    return results
+            return f"of other {what}"
+    return "" if results.machine["cpu"] == asked.machine["cpu"] else "of another machine"
 
 
 def run(
@@ -163,32 +169,57 @@ def run(
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     )  # fmt: skip
+    path = folder / results.FILE
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("starting", total=None)
+
+        def told(text: str, turns: int) -> None:
+            progress.update(task, description=text, total=turns, completed=results.turns)
+
+        measure(path, results, told, minutes=minutes, quick=quick)
+    return show(results, path)
+
+
+def measure(
+    path: Path, results: SweepResults, told: Callable[[str, int], None], *,
+    passes: int = PASSES, minutes: float | None = None, quick: bool = False,
+) -> None:  # fmt: skip
+    """Measure what is missing, and write the file on the way, however it ends.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    results, minutes, quick
+        As `run` takes them.
+    told
+        What comes up next, of how many turns in all.
+    passes
+        How often everything comes up.
+    """
     points = [(layer, direction) for direction in results.directions for layer in results.problems]
-    turns = points * (QUICK_PASSES if quick else PASSES)
-    with ExitStack() as stack, Progress(*columns, console=console, transient=True) as progress:
-        stack.callback(results.save, folder)  # whatever ends it
+    turns = points * (QUICK_PASSES if quick else passes)
+    with ExitStack() as stack:
+        stack.callback(results.save, path.parent, path.name)  # whatever ends it
         stack.enter_context(_counting(results))
-        task = progress.add_task("starting", total=len(turns), completed=results.turns)
         processes, infos = start(SIDES, results.threads, TASKS, stack)
         results.failures += [f"{info.label}: {info.missing}" for info in infos if info.missing]
         end = perf_counter() + 60 * minutes if minutes else math.inf
         for number, (layer, direction) in enumerate(turns[results.turns :]):
             if perf_counter() > end:
                 break
-            progress.update(task, description=f"{layer.name}{MARKS[direction]}")
+            told(f"{layer.name}{MARKS[direction]}", len(turns))
             if number % RATES_EVERY == 0:
                 _rates(results, processes)
-                results.save(folder)
+                results.save(path.parent, path.name)
             _measure(results, processes, layer, direction, quick=quick)
             results.turns += 1
-            progress.advance(task)
         try:
             for _ in processes:  # so that each knows what the other has found
                 _rates(results, processes)
             _predict_again(results, processes, points)
         except Failed as failure:
             results.failures.append(f"predicting once more: {failure}")
-    return show(results, folder / results.FILE)
 
 
 @contextmanager
