@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import matplotlib
-
 from benchmarks.ladder import charts, climb
 from benchmarks.ladder import command as ladder
 from benchmarks.ladder.results import LadderResults
@@ -23,6 +21,7 @@ from benchmarks.reporting.sentences import count
 from benchmarks.reporting.templating import figure
 from benchmarks.study.comparison import ComparisonPart, few_taps
 from benchmarks.study.markdown import line
+from benchmarks.study.saving import save_chart
 
 __all__ = ["PARTS", "LadderPart", "Part"]
 
@@ -73,14 +72,7 @@ class LadderPart:
         results.save(folder, f"{self.name}.json")
 
     def draw(self, folder: Path) -> None:
-        drawn = charts.draw(self._load(folder), WIDE, PAPER)
-        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": self.name}):
-            drawn.savefig(
-                folder / f"{self.name}.svg",
-                format="svg",
-                metadata={"Date": None},
-                facecolor=PAPER.ground,
-            )
+        save_chart(charts.draw(self._load(folder), WIDE, PAPER), folder / f"{self.name}.svg")
 
     def texts(self, folder: Path) -> dict[str, str]:
         """Return the table by the part's name, and each figure as ``<name>.<rung>.<figure>``."""
@@ -104,14 +96,18 @@ class LadderPart:
         return load(folder / f"{self.name}.json", LadderResults)
 
 
+FEW_TAPS = tuple(layer for layer in LAYERS if few_taps(layer))
+VGG = tuple(layer for layer in LAYERS if layer.network == "VGG-16")
+
+# In the order of the chapters.
 PARTS: tuple[Part, ...] = (
     LadderPart("resnet50.res2_3x3"),
     LadderPart("vgg16.conv4_2"),
     LadderPart("resnet50.res2_3x3", "weight-grad"),
     MapsPart(),
-    ComparisonPart("few-taps.1", "forward", few_taps, threads=1),
-    ComparisonPart("few-taps.all", "forward", few_taps),
-    ComparisonPart("vgg-step", "step", lambda layer: layer.network == "VGG-16"),
+    ComparisonPart(name="few-taps.1", direction="forward", layers=FEW_TAPS, threads=1),
+    ComparisonPart(name="few-taps.all", direction="forward", layers=FEW_TAPS),
+    ComparisonPart(name="vgg-step", direction="step", layers=VGG),
 )
 
 
