@@ -19,9 +19,15 @@ from benchmarks.problems.layers import LAYERS
 from benchmarks.reporting.figures import PAPER, WIDE
 from benchmarks.reporting.sentences import count
 from benchmarks.reporting.templating import figure
+from benchmarks.study import tables
+from benchmarks.study.call_stages import StagesPart
+from benchmarks.study.columns import ColumnsPart
 from benchmarks.study.comparison import ComparisonPart, few_taps
+from benchmarks.study.errors import ErrorsPart
 from benchmarks.study.markdown import line
+from benchmarks.study.model import ModelPart
 from benchmarks.study.saving import save_chart
+from benchmarks.study.traffic import TrafficPart
 
 __all__ = ["PARTS", "LadderPart", "Part"]
 
@@ -104,11 +110,50 @@ PARTS: tuple[Part, ...] = (
     LadderPart("resnet50.res2_3x3"),
     LadderPart("vgg16.conv4_2"),
     LadderPart("resnet50.res2_3x3", "weight-grad"),
+    ColumnsPart(
+        name="lanes", direction="forward", layers=tables.LANES, threads=1,
+        columns=tables.OF_LANES, seconds=2.0,
+    ),
     MapsPart(),
+    ColumnsPart(
+        name="input-grad", direction="input-grad", layers=(*tables.GRADIENTS, *tables.PATCHES),
+        threads=1, columns=tables.OF_GRADIENTS, seconds=4.0,
+    ),
+    ColumnsPart(
+        name="weight-grad", direction="weight-grad", layers=tables.GRADIENTS, threads=1,
+        columns=tables.OF_GRADIENTS, seconds=4.0,
+    ),
+    TrafficPart(
+        name="depthwise", direction="forward", layers=tables.DEPTHWISE, threads=1,
+        columns=tables.KERNELS_OF_DEPTHWISE,
+    ),
+    ColumnsPart(
+        name="tiles", direction="forward", layers=tables.TILES, threads=1,
+        columns=tables.OF_TILES, seconds=5.0,
+    ),
+    ColumnsPart(
+        name="weight-tiles", direction="weight-grad", layers=tables.WEIGHT_TILES, threads=1,
+        columns=tables.OF_WEIGHT_TILES, seconds=5.0,
+    ),
+    ErrorsPart(
+        name="errors-tiles", direction="forward", problems=tables.TILE_SUMS,
+        columns=tables.ERRORS_OF_TILES,
+    ),
+    ErrorsPart(
+        name="errors-weights", direction="weight-grad", problems=tables.WEIGHT_SUMS,
+        columns=tables.ERRORS_OF_WEIGHTS,
+    ),
+    ErrorsPart(
+        name="errors", direction="forward", problems=tables.LONG_SUMS, columns=tables.ERRORS,
+        drawn=True,
+    ),
+    StagesPart("stages", tables.STAGES),
     ComparisonPart(name="few-taps.1", direction="forward", layers=FEW_TAPS, threads=1),
     ComparisonPart(name="few-taps.all", direction="forward", layers=FEW_TAPS),
     ComparisonPart(name="vgg-step", direction="step", layers=VGG),
-)
+    ModelPart("model.1", threads=1),
+    ModelPart("model.all"),
+)  # fmt: skip
 
 
 def _table(results: LadderResults) -> str:
