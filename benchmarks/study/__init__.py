@@ -2,6 +2,7 @@
 
     python -m benchmarks study            run what has not been run here, then write STUDY.md
     python -m benchmarks study --again    run all of it again
+    python -m benchmarks study --again --parts 'errors*,tiles'    run some of it again
     python -m benchmarks study --render   only write STUDY.md, from the files that there are
 
     command ── parts       what is run: each a name, a file, a run, and texts made of its results

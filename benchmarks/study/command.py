@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from benchmarks.arguments import Commands, Room, UsageError, add_common, add_quick
+from benchmarks.arguments import Commands, Room, UsageError, add_common, add_quick, matching
 from benchmarks.measuring import machine
 from benchmarks.study import markers
 from benchmarks.study.parts import PARTS, Part
@@ -41,12 +41,15 @@ class Options:
         Whether what is there is run again.
     render : bool
         Whether nothing is run.
+    parts : str
+        Names, or patterns of them, of the parts that may be run.
     """
 
     threads: int
     quick: bool = False
     again: bool = False
     render: bool = False
+    parts: str = "all"
 
 
 def add_parser(commands: Commands) -> None:
@@ -61,6 +64,13 @@ def add_parser(commands: Commands) -> None:
     parser.set_defaults(run=_run, takes=("threads", "output", "quick"))
     add_common(parser, "study", "benchmarks/results/study, and STUDY.md where it is")
     add_quick(parser, "to see that it works; needs --output")
+    parser.add_argument(
+        "--parts",
+        default="all",
+        metavar="NAMES",
+        help="run no others: names or patterns of files in benchmarks/results/study, separated by "
+        "commas",
+    )
     effort = parser.add_mutually_exclusive_group()
     effort.add_argument("--again", action="store_true", help="run what is there, too")
     effort.add_argument("--render", action="store_true", help="run nothing, write from the files")
@@ -74,7 +84,7 @@ def _run(options: argparse.Namespace) -> int:
     elif options.quick:
         raise UsageError("--quick: name a folder by --output; the repository keeps full runs")
     folder.mkdir(parents=True, exist_ok=True)
-    asked = Options(options.threads, options.quick, options.again, options.render)
+    asked = Options(options.threads, options.quick, options.again, options.render, options.parts)
     try:
         return run(folder, document, asked)
     except markers.MarkerError as error:
@@ -101,13 +111,17 @@ def run(folder: Path, document: Path, options: Options, parts: Sequence[Part] = 
         If nothing is to be run, and a part has no file.
     MarkerError
         If the document names what no part has.
+    UsageError
+        If no part is called as one of those that may be run.
     """
     console = Console(highlight=False)
     here = machine.describe()
+    allowed = matching("part", [part.name for part in parts], options.parts)
     waiting = [
         part
         for part in parts
         if not options.render
+        and part.name in allowed
         and (options.again or not part.is_there(folder, here, options.threads, options.quick))
     ]
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()
@@ -125,7 +139,7 @@ def run(folder: Path, document: Path, options: Options, parts: Sequence[Part] = 
             part.run(folder, options.threads, options.quick, told)
             console.print(f"{part.name}: done")  # from here on an interrupted study resumes
     for part in parts:
-        if part not in waiting and not options.render:
+        if part not in waiting and part.name in allowed and not options.render:
             console.print(f"{part.name}: was there")
         part.draw(folder)
     document.write_text(rendered(DOCUMENT.read_text("utf-8"), folder, parts), "utf-8")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import cli
+from benchmarks.arguments import UsageError
 from benchmarks.ladder.results import LadderResults
 from benchmarks.maps.results import MapsResults
 from benchmarks.measuring.files import ResultsError, load
@@ -137,6 +138,10 @@ def test_an_interrupted_study_goes_on_where_it_was(
     assert [part.runs for part in parts] == [2, 2]
     assert "<!-- = one -->3<" in document.read_text("utf-8")
     assert (tmp_path / "two.svg").exists()
+    command.run(tmp_path, document, command.Options(2, again=True, parts="t*"), parts)
+    assert [part.runs for part in parts] == [2, 3]
+    with pytest.raises(UsageError, match="no part is called 'three'; there are one, two"):
+        command.run(tmp_path, document, command.Options(2, parts="three"), parts)
 
 
 def test_the_study_in_the_repository_is_what_its_results_say() -> None:
@@ -229,5 +234,7 @@ def test_a_study_somewhere_else_leaves_the_repository_s_alone(
     assert asked == [(folder, folder / "STUDY.md", command.Options(2, quick=True))]
     assert cli.main(["--threads", "3", "study", "--render"]) == 0
     assert asked[1] == (command.FOLDER, command.DOCUMENT, command.Options(3, render=True))
+    assert cli.main(["study", "--threads", "1", "--again", "--parts", "errors*,tiles"]) == 0
+    assert asked[2][2] == command.Options(1, again=True, parts="errors*,tiles")
     with pytest.raises(SystemExit):
         cli.main(["study", "--render", "--again"])
