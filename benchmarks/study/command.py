@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from rich.progress import (
 
 from benchmarks.arguments import Commands, Room, UsageError, add_common, add_quick, matching
 from benchmarks.measuring import machine
+from benchmarks.measuring.files import ResultsError
 from benchmarks.study import markers
 from benchmarks.study.parts import PARTS, Part
 
@@ -25,6 +27,7 @@ __all__ = ["DOCUMENT", "FOLDER", "ROOM", "Options", "rendered", "run"]
 
 FOLDER = Path(__file__).parents[1] / "results" / "study"
 DOCUMENT = Path(__file__).parents[1] / "STUDY.md"
+NOT_RUN = "(not run)"
 
 
 @dataclass(frozen=True)
@@ -141,22 +144,44 @@ def run(folder: Path, document: Path, options: Options, parts: Sequence[Part] = 
     for part in parts:
         if part not in waiting and part.name in allowed and not options.render:
             console.print(f"{part.name}: was there")
-        part.draw(folder)
-    document.write_text(rendered(DOCUMENT.read_text("utf-8"), folder, parts), "utf-8")
+    left_out = [part.name for part in parts if part.name not in allowed]
+    for part in parts:
+        with suppress(ResultsError) if part.name in left_out else nullcontext():
+            part.draw(folder)
+    text = rendered(DOCUMENT.read_text("utf-8"), folder, parts, left_out)
+    document.write_text(text, "utf-8")
     print(document.resolve())
     return 0
 
 
-def rendered(text: str, folder: Path, parts: Sequence[Part] = PARTS) -> str:
-    """Return the text of the study as the results in a folder have it."""
-    return markers.fill(text, _texts(folder, parts))
+def rendered(
+    text: str, folder: Path, parts: Sequence[Part] = PARTS, left_out: Collection[str] = ()
+) -> str:
+    """Return the text of the study as the results in a folder have it.
+
+    Parts that were left out need have none; then it is said where they stand that they were not
+    run.
+    """
+    found, not_run = _texts(folder, parts, left_out)
+    if not_run:
+        found = {**dict.fromkeys(markers.names(text), NOT_RUN), **found}
+    return markers.fill(text, found)
 
 
-def _texts(folder: Path, parts: Sequence[Part]) -> Mapping[str, str]:
+def _texts(
+    folder: Path, parts: Sequence[Part], left_out: Collection[str]
+) -> tuple[Mapping[str, str], list[str]]:
+    """Return what all parts say, and which of those that were left out have no file."""
     found: dict[str, str] = {}
+    not_run = []
     for part in parts:
-        found |= part.texts(folder)
-    return found
+        try:
+            found |= part.texts(folder)
+        except ResultsError:
+            if part.name not in left_out:
+                raise
+            not_run.append(part.name)
+    return found, not_run
 
 
 ROOM = Room(add_parser)

@@ -144,6 +144,28 @@ def test_an_interrupted_study_goes_on_where_it_was(
         command.run(tmp_path, document, command.Options(2, parts="three"), parts)
 
 
+def test_parts_that_were_left_out_are_said_not_to_have_been_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Absent(MadeUp):
+        def draw(self, folder: Path) -> None:
+            load(folder / self.name, Results)
+
+        texts: Any = draw
+
+    source = tmp_path / "source.md"
+    source.write_text("<!-- = one -->?<!-- --> and <!-- = two.speed -->?<!-- -->\n", "utf-8")
+    monkeypatch.setattr(command, "DOCUMENT", source)
+    document = tmp_path / "STUDY.md"
+    parts = MadeUp("one"), Absent("two")
+    assert command.run(tmp_path, document, command.Options(2, parts="one"), parts) == 0
+    assert document.read_text("utf-8") == source.read_text("utf-8").replace(
+        "one -->?", "one -->2"
+    ).replace("speed -->?", "speed -->(not run)")
+    with pytest.raises(ResultsError, match="cannot read"):
+        command.run(tmp_path, document, command.Options(2, render=True), parts)
+
+
 def test_the_study_in_the_repository_is_what_its_results_say() -> None:
     text = command.DOCUMENT.read_text("utf-8")
     assert command.rendered(text, command.FOLDER) == text
