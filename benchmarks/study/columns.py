@@ -10,12 +10,23 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
 from benchmarks.measuring.results import LayerInfo, Measurement, Results, geometric_mean
+from benchmarks.reporting.figures import PAPER, WIDE, Notes, Series, draw_dots
 from benchmarks.reporting.rivals import ratio
 from benchmarks.study.layers_part import LayersPart, gflops, two_digits
 from benchmarks.study.markdown import line
+from benchmarks.study.saving import save_chart
 
 __all__ = ["Column", "ColumnsPart", "Entry"]
+
+# Of the columns, ours first.
+COLOURS = (
+    "#e8590c", "#2f7fd6", "#2b9f6b", "#8a63d2", "#c9a227", "#14a3a8", "#d6336c", "#8a939e",
+    "#5b4636",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,13 +77,21 @@ class ColumnsPart(LayersPart):
     ----------
     columns : tuple of Column
         The first is ours, with which the others are compared.
+    drawn : bool
+        Whether there is a chart: a row of dots for each layer.
     """
 
     columns: tuple[Column, ...]
+    drawn: bool = False
 
     @property
     def wanted(self) -> tuple[str, ...]:
         return tuple(pattern for column in self.columns for pattern in column.patterns)
+
+    def draw(self, folder: Path) -> None:
+        if self.drawn:
+            results = self.load(folder)
+            save_chart(self._chart(results), folder / f"{self.name}.svg", tight=True)
 
     def texts(self, folder: Path) -> dict[str, str]:
         """Return the table by the part's name, its means and its cells.
@@ -109,6 +128,37 @@ class ColumnsPart(LayersPart):
     def further_cells(self, results: Results, entry: Entry) -> list[str]:
         """Return what stands there."""
         return []
+
+    def _chart(self, results: Results) -> Figure:
+        """Return the chart; ours on top, and how many times it is ahead at the right."""
+        entries = self.entries(results)
+        ours = self.columns[0]
+        series = []
+        for column, colour in reversed([*zip(self.columns, COLOURS, strict=False)]):
+            cells = {entry.info.name: entry.cells[column.key] for entry in entries}
+            there = {name: cell for name, cell in cells.items() if cell is not None}
+            values = {name: cell.gflops for name, cell in there.items()}
+            hollow = {name for name, cell in there.items() if cell.is_cut}
+            series.append(Series(column.title, colour, values, hollow))
+        notes = [
+            Notes(
+                column.title.split()[0],
+                {
+                    entry.info.name: ratio
+                    for entry in entries
+                    if (ratio := entry.ratio(ours.key, column.key)) is not None
+                },
+            )
+            for column in self.columns
+            if column.compared
+        ]
+        names = [entry.info.name for entry in entries]
+        drawn = draw_dots(
+            names, series, WIDE, PAPER, label="GFLOP/s of direct sums", unit="GFLOP/s",
+            ceiling=results.peak_gflops, notes=notes,
+        )  # fmt: skip
+        drawn.axes[0].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        return drawn
 
     def _table(self, results: Results, entries: Sequence[Entry]) -> str:
         ours = self.columns[0]

@@ -117,7 +117,7 @@ PARTS: tuple[Part, ...] = (
     MapsPart(),
     ColumnsPart(
         name="input-grad", direction="input-grad", layers=(*tables.GRADIENTS, *tables.PATCHES),
-        threads=1, columns=tables.OF_GRADIENTS, seconds=4.0,
+        threads=1, columns=tables.OF_GRADIENTS, seconds=4.0, drawn=True,
     ),
     ColumnsPart(
         name="weight-grad", direction="weight-grad", layers=tables.GRADIENTS, threads=1,
@@ -125,11 +125,11 @@ PARTS: tuple[Part, ...] = (
     ),
     TrafficPart(
         name="depthwise", direction="forward", layers=tables.DEPTHWISE, threads=1,
-        columns=tables.KERNELS_OF_DEPTHWISE,
+        columns=tables.KERNELS_OF_DEPTHWISE, drawn=True,
     ),
     ColumnsPart(
         name="tiles", direction="forward", layers=tables.TILES, threads=1,
-        columns=tables.OF_TILES, seconds=5.0,
+        columns=tables.OF_TILES, seconds=5.0, drawn=True,
     ),
     ColumnsPart(
         name="weight-tiles", direction="weight-grad", layers=tables.WEIGHT_TILES, threads=1,

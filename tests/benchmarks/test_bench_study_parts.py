@@ -123,6 +123,21 @@ def test_a_column_has_the_fastest_of_its_own(tmp_path: Path) -> None:
     assert "✂: a smaller cut" in PART.texts(tmp_path)["some"]
 
 
+def test_a_chart_of_columns_is_the_same_every_time(tmp_path: Path) -> None:
+    made_up.run({"auto": made_up.seconds(60), "torch": made_up.seconds(30)}).save(
+        tmp_path, "some.json"
+    )
+    PART.draw(tmp_path)
+    assert not (tmp_path / "some.svg").exists()
+    part = replace(PART, drawn=True)
+    part.draw(tmp_path)
+    drawn = (tmp_path / "some.svg").read_text("utf-8")
+    part.draw(tmp_path)
+    assert (tmp_path / "some.svg").read_text("utf-8") == drawn
+    for text in (made_up.LAYER.name, "ours", "PyTorch", "2.00×", "peak 100"):
+        assert f">{text}<" in drawn
+
+
 def test_bytes_are_those_of_the_layer_and_their_rate_that_of_ours(tmp_path: Path) -> None:
     layer = made_up.LAYER
     part = TrafficPart(name="some", direction="forward", layers=(layer,), columns=COLUMNS)
