@@ -13,11 +13,12 @@ from benchmarks.contestants.ours import (
     FastconvAuto,
     FastconvPlan,
     fastconv_backends,
+    fastconv_by_name,
 )
 from benchmarks.contestants.pytorch import CHANNELS_LAST, NCHW, PREPACKED
 from benchmarks.contestants.scipy_signal import SciPy
 
-__all__ = ["Contestant", "Run", "all_contestants", "find"]
+__all__ = ["Contestant", "Run", "all_contestants", "everybody", "find"]
 
 
 def all_contestants() -> list[Contestant]:
@@ -40,6 +41,11 @@ def all_contestants() -> list[Contestant]:
     ]
 
 
+def everybody() -> list[Contestant]:
+    """Return also those who take part only where they are asked for by their names."""
+    return [*all_contestants(), *fastconv_by_name()]
+
+
 def find(name: str) -> Contestant:
     """Return the contestant of that name."""
-    return next(contestant for contestant in all_contestants() if contestant.name == name)
+    return next(contestant for contestant in everybody() if contestant.name == name)

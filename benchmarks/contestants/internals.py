@@ -17,6 +17,7 @@ from fastconv.algorithms.gemm_taps import counted
 from fastconv.algorithms.implementation import Accuracy, Operation, Plan, Prediction, Refusal
 from fastconv.algorithms.winograd_tiles import tiling_of
 from fastconv.call import Call
+from fastconv.levels import Level as Level
 from fastconv.machine import Machine
 from fastconv.problem import ConvProblem
 
@@ -42,6 +43,20 @@ def backends() -> list[Backend]:
     return [Backend(family.name, family.summary) for family in planning.usable_families()]
 
 
+def kernels() -> list[Backend]:
+    """Return the kernels of backends with several, each by the name that ``backend=`` takes."""
+    summaries = {backend.name: backend.summary for backend in backends()}
+    return [
+        Backend(one.name, f"a kernel of {one.families[0]}: {summaries[one.families[0]]}")
+        for one in {
+            one.name: one
+            for implementations in planning.IMPLEMENTATIONS.values()
+            for one in implementations
+        }.values()
+        if one.families and one.name not in summaries and one.families[0] in summaries
+    ]
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A backend that is able to do a problem."""
@@ -56,13 +71,17 @@ class Candidate:
         """Return what the model says of a call, on a machine of such rates."""
         return self.planned.predict(rates)
 
-    def ready(self, first: NDArray[Any], second: NDArray[Any]) -> Callable[[], object]:
+    def ready(
+        self, first: NDArray[Any], second: NDArray[Any], out: NDArray[Any] | None = None
+    ) -> Callable[[], object]:
         """Return a call with arrays of the problem, and a result that is written again and again.
 
-        The arrays are what the operation is computed from: `operands`.
+        The arrays are what the operation is computed from: `operands`. Whoever is compared with
+        others writes into the same `out` (`result`): of large results it matters on which pages
+        they lie, by more than one backend is ahead of the next.
         """
-        out = self.planned(first, second)
-        return lambda: self.planned(first, second, None, None, out)
+        written = self.planned(first, second, None, None, out)
+        return lambda: self.planned(first, second, None, None, written)
 
 
 def version() -> str:
@@ -72,6 +91,11 @@ def version() -> str:
 def measure() -> Machine:
     """Return what this machine does, as the model would measure it now."""
     return machine.measure()
+
+
+def machine_of(rates: Mapping[str, Any]) -> Machine:
+    """Return the machine of rates as a file has them."""
+    return Machine(**rates)
 
 
 def candidates(layer: Layer, direction: Direction, *, on_blas: bool) -> list[Candidate]:
@@ -111,6 +135,16 @@ def operands(layer: Layer, direction: Direction) -> tuple[NDArray[Any], NDArray[
     return first, second
 
 
+def result(layer: Layer, direction: Direction) -> NDArray[Any]:
+    """Return an array for what an operation computes."""
+    problem = _problem(layer)
+    shapes = {
+        "forward": problem.output_shape, "input-grad": problem.x_shape,
+        "weight-grad": problem.weight_shape,
+    }  # fmt: skip
+    return np.empty(shapes[direction], np.float32)
+
+
 def _call(operation: Operation, problem: ConvProblem, backend: str) -> Call | None:
     try:
         return Call(operation, problem, backend, fastconv.get_accuracy(), given_4d=True)
@@ -124,14 +158,15 @@ def _kernels(plan: Plan) -> tuple[object, ...]:
 
 
 def promise(
-    name: str, layer: Layer, direction: Direction, *, prepared: bool = False
-) -> tuple[float, bool]:
+    name: str, layer: Layer, direction: Direction, *, prepared: bool = False,
+    level: Level | None = None,
+) -> tuple[float, bool]:  # fmt: skip
     """Return how many times the error of a plain sum is allowed, and if integers are exact.
 
     Where errors are relative to the largest pixels near, single results may be further off than by
     their own size: some times what is usual.
     """
-    problem, level = _problem(layer), fastconv.get_accuracy()
+    problem, level = _problem(layer), level or fastconv.get_accuracy()
     accuracy = Accuracy.of_all(
         planning.plan(part, problem, name, 1, accuracy=level, prepared=prepared).accuracy
         for part in _PARTS[direction]
@@ -140,11 +175,13 @@ def promise(
     return slack, accuracy.exact_on_integers
 
 
-def refusal(name: str, layer: Layer, direction: Direction) -> str | None:
+def refusal(
+    name: str, layer: Layer, direction: Direction, level: Level | None = None
+) -> str | None:
     """Return why a backend does not do all of a problem, or None."""
-    problem = _problem(layer)
+    problem, level = _problem(layer), level or fastconv.get_accuracy()
     for part in _PARTS[direction]:
-        answer = planning.ask(part, problem, name, threads=1, accuracy=fastconv.get_accuracy())
+        answer = planning.ask(part, problem, name, threads=1, accuracy=level)
         if isinstance(answer, Refusal):
             return answer.reason
     return None

@@ -76,6 +76,35 @@ class FastconvAgain(FastconvAuto):
     about = "the same calls as fastconv auto: what their times differ by is the noise of a run"
 
 
+class FastconvKernel(FastconvBackend):
+    """One kernel by its own name, as inaccurate as it may be: for who compares kernels alone."""
+
+    def promise(self, layer: Layer, direction: Direction) -> tuple[float, bool]:
+        return internals.promise(self.name, layer, direction, level="fast")
+
+    def refusal(self, layer: Layer, direction: Direction) -> str | None:
+        return internals.refusal(self.name, layer, direction, "fast")
+
+    def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
+        return _call(self.name, layer, direction, data, accuracy="fast")
+
+
+class FastconvLevel(FastconvAuto):
+    """What `FastconvAuto` calls, at a level of accuracy that is named."""
+
+    def __init__(self, level: internals.Level) -> None:
+        self.level: internals.Level = level
+        self.name = f"auto-{level}"
+        self.label = f"fastconv {level}"
+        self.about = f"fastconv.conv2d and conv2d_backward with accuracy={level!r}"
+
+    def promise(self, layer: Layer, direction: Direction) -> tuple[float, bool]:
+        return internals.promise(AUTO, layer, direction, level=self.level)
+
+    def prepare(self, layer: Layer, direction: Direction, data: Data, threads: int) -> Run:
+        return _call(AUTO, layer, direction, data, accuracy=self.level)
+
+
 class FastconvPlan(FromFastconv, Contestant):
     """The backend that `auto` takes, with the weights packed ahead."""
 
@@ -114,6 +143,12 @@ def fastconv_backends() -> list[Contestant]:
     return [FastconvBackend(backend) for backend in internals.backends()]
 
 
+def fastconv_by_name() -> list[Contestant]:
+    """Return those whom only a study asks for: each kernel, and each level of accuracy."""
+    kernels = [FastconvKernel(kernel) for kernel in internals.kernels()]
+    return [*kernels, FastconvLevel("strict"), FastconvLevel("fast")]
+
+
 def chosen(layer: Layer, direction: Direction) -> str:
     """Return the contestant that runs what ``backend="auto"`` takes.
 
@@ -123,8 +158,11 @@ def chosen(layer: Layer, direction: Direction) -> str:
     return choices[0] if len(choices) == 1 else FastconvAuto.name
 
 
-def _call(backend: str, layer: Layer, direction: Direction, data: Data) -> Run:
-    kwargs = {**layer.conv_kwargs(), "backend": backend}
+def _call(
+    backend: str, layer: Layer, direction: Direction, data: Data,
+    accuracy: internals.Level | None = None,
+) -> Run:  # fmt: skip
+    kwargs = {**layer.conv_kwargs(), "backend": backend, "accuracy": accuracy}
     if direction == "forward":
         return Run(lambda: fastconv.conv2d(data.x, data.weight, data.bias, **kwargs), one_array)
     kwargs["needs"] = needs(direction)

@@ -6,9 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-from matplotlib.figure import Figure
-
 from benchmarks.maps import charts, command, table
 from benchmarks.maps.results import MapsResults
 from benchmarks.measuring.files import ResultsError, load
@@ -16,6 +13,7 @@ from benchmarks.reporting.figures import PAPER, WIDE
 from benchmarks.reporting.sentences import count
 from benchmarks.reporting.templating import figure
 from benchmarks.study.markdown import line
+from benchmarks.study.saving import save_chart
 
 __all__ = ["MapsPart"]
 
@@ -47,17 +45,28 @@ class MapsPart:
             ("maps-caches", charts.caches(results, WIDE, PAPER)),
         ):
             if drawn is not None:
-                _save(drawn, folder / f"{name}.svg")
+                save_chart(drawn, folder / f"{name}.svg")
 
     def texts(self, folder: Path) -> dict[str, str]:
-        """Return the table as ``maps``, and each figure as ``maps.<map, layer>.<figure>``."""
+        """Return the table as ``maps``, and each figure as ``maps.<map, layer>.<figure>``.
+
+        Those of all maps together are ``maps.<figure>``.
+        """
         results = self._load(folder)
         found = {
             self.name: _table(results),
             "maps-misses": _misses(results),
             "maps.sentence": table.sentence(results),
         }
-        for row in table.rows(results):
+        rows = table.rows(results)
+        for name, counted, of in (
+            ("im2col-ahead-of-loops", "columns_first", "columns_or_loops"),
+            ("im2col-fastest", "columns_close", "timed"),
+            ("named", "named", "timed"),
+        ):
+            some, all_ = (sum(getattr(row, each) for row in rows) for each in (counted, of))
+            found[f"{self.name}.{name}"] = f"{some} of {all_}"
+        for row in rows:
             prefix = f"maps.{row.map.name}"
             found |= {
                 f"{prefix}.timed": str(row.timed),
@@ -76,11 +85,6 @@ class MapsPart:
 
     def _load(self, folder: Path) -> MapsResults:
         return load(folder / MapsResults.FILE, MapsResults)
-
-
-def _save(drawn: Figure, path: Path) -> None:
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": path.stem}):
-        drawn.savefig(path, format="svg", metadata={"Date": None}, facecolor=PAPER.ground)
 
 
 def _table(results: MapsResults) -> str:

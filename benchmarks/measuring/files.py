@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -37,11 +38,20 @@ class ResultFile:
     """Each field that is a list of objects, and what makes one of them."""
 
     def save(self, folder: Path, name: str = "") -> None:
-        """Write the file of the run into its folder, called `FILE` unless told otherwise."""
+        """Write the file of the run into its folder, called `FILE` unless told otherwise.
+
+        One that is there stays whole until the new one is.
+        """
         fields = {"kind": self.KIND, "format": self.FORMAT, **asdict(self)}
         separators = (",", ":") if self.INDENT is None else None
         text = json.dumps(fields, indent=self.INDENT, separators=separators, ensure_ascii=False)
-        (folder / (name or self.FILE)).write_text(text + "\n", "utf-8")
+        path = folder / (name or self.FILE)
+        written = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            written.write_text(text + "\n", "utf-8")
+            written.replace(path)
+        finally:
+            written.unlink(missing_ok=True)
 
 
 class Embedded(ResultFile, ABC):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from benchmarks.arguments import Commands, Room, add_output, chosen_layers, run_
 from benchmarks.contestants import Contestant
 from benchmarks.contestants.ours import FastconvAuto, FastconvPlan
 from benchmarks.measuring import machine, turns
-from benchmarks.measuring.process import Process
+from benchmarks.measuring.process import Failed, Process
 from benchmarks.measuring.starting import start
 from benchmarks.problems.layer import Layer
 from benchmarks.problems.presets import Preset
@@ -27,7 +27,7 @@ from benchmarks.stages import counting, table
 from benchmarks.stages.naming import stage_of
 from benchmarks.stages.results import LayerStages, StageResults
 
-__all__ = ["LAYERS", "ROOM", "run", "show"]
+__all__ = ["LAYERS", "ROOM", "measure", "run", "show"]
 
 TASKS = "benchmarks.measuring.tasks"
 # One of each kernel that is chosen most.
@@ -63,25 +63,42 @@ def _run(options: argparse.Namespace) -> int:
 
 def run(folder: Path, layers: Sequence[Layer]) -> int:
     """Measure, write the file into a folder, show the table; 1 where something went wrong."""
-    began = perf_counter()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    results = StageResults(datetime.now().isoformat(timespec="seconds"), machine.describe())
     console = Console(highlight=False)
-    everyone: list[Contestant] = [FastconvAuto(), FastconvPlan()]
-    with ExitStack() as stack, Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("starting", total=len(layers))
+        try:
+            results = measure(
+                layers, lambda name: progress.update(task, description=name, advance=1)
+            )
+        except Failed as failure:
+            console.print(str(failure))
+            return 1
+    results.save(folder)
+    return show(results, folder / results.FILE)
+
+
+def measure(layers: Sequence[Layer], told: Callable[[str], None]) -> StageResults:
+    """Measure the stages of layers; `told` which comes next.
+
+    Raises
+    ------
+    Failed
+        If fastconv does not start.
+    """
+    began = perf_counter()
+    results = StageResults(datetime.now().isoformat(timespec="seconds"), machine.describe())
+    everyone: list[Contestant] = [FastconvAuto(), FastconvPlan()]
+    with ExitStack() as stack:
         processes, infos = start(everyone, 1, TASKS, stack)
         for info in infos:
             if info.missing:
-                console.print(f"{info.label} {info.missing}")
-                return 1
+                raise Failed(f"{info.label} {info.missing}")
         for layer in layers:
-            progress.update(task, description=layer.name)
+            told(layer.name)
             results.layers.append(_stages(processes, layer))
-            progress.advance(task)
     results.seconds = perf_counter() - began
-    results.save(folder)
-    return show(results, folder / results.FILE)
+    return results
 
 
 def show(results: StageResults, path: Path) -> int:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import matplotlib
-
 from benchmarks.ladder import charts, climb
 from benchmarks.ladder import command as ladder
 from benchmarks.ladder.results import LadderResults
@@ -21,8 +19,15 @@ from benchmarks.problems.layers import LAYERS
 from benchmarks.reporting.figures import PAPER, WIDE
 from benchmarks.reporting.sentences import count
 from benchmarks.reporting.templating import figure
+from benchmarks.study import tables
+from benchmarks.study.call_stages import StagesPart
+from benchmarks.study.columns import ColumnsPart
 from benchmarks.study.comparison import ComparisonPart, few_taps
+from benchmarks.study.errors import ErrorsPart
 from benchmarks.study.markdown import line
+from benchmarks.study.model import ModelPart
+from benchmarks.study.saving import save_chart
+from benchmarks.study.traffic import TrafficPart
 
 __all__ = ["PARTS", "LadderPart", "Part"]
 
@@ -73,14 +78,7 @@ class LadderPart:
         results.save(folder, f"{self.name}.json")
 
     def draw(self, folder: Path) -> None:
-        drawn = charts.draw(self._load(folder), WIDE, PAPER)
-        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": self.name}):
-            drawn.savefig(
-                folder / f"{self.name}.svg",
-                format="svg",
-                metadata={"Date": None},
-                facecolor=PAPER.ground,
-            )
+        save_chart(charts.draw(self._load(folder), WIDE, PAPER), folder / f"{self.name}.svg")
 
     def texts(self, folder: Path) -> dict[str, str]:
         """Return the table by the part's name, and each figure as ``<name>.<rung>.<figure>``."""
@@ -104,15 +102,58 @@ class LadderPart:
         return load(folder / f"{self.name}.json", LadderResults)
 
 
+FEW_TAPS = tuple(layer for layer in LAYERS if few_taps(layer))
+VGG = tuple(layer for layer in LAYERS if layer.network == "VGG-16")
+
+# In the order of the chapters.
 PARTS: tuple[Part, ...] = (
     LadderPart("resnet50.res2_3x3"),
     LadderPart("vgg16.conv4_2"),
     LadderPart("resnet50.res2_3x3", "weight-grad"),
+    ColumnsPart(
+        name="lanes", direction="forward", layers=tables.LANES, threads=1,
+        columns=tables.OF_LANES, seconds=2.0,
+    ),
     MapsPart(),
-    ComparisonPart("few-taps.1", "forward", few_taps, threads=1),
-    ComparisonPart("few-taps.all", "forward", few_taps),
-    ComparisonPart("vgg-step", "step", lambda layer: layer.network == "VGG-16"),
-)
+    ColumnsPart(
+        name="input-grad", direction="input-grad", layers=(*tables.GRADIENTS, *tables.PATCHES),
+        threads=1, columns=tables.OF_GRADIENTS, seconds=4.0, drawn=True,
+    ),
+    ColumnsPart(
+        name="weight-grad", direction="weight-grad", layers=tables.GRADIENTS, threads=1,
+        columns=tables.OF_GRADIENTS, seconds=4.0,
+    ),
+    TrafficPart(
+        name="depthwise", direction="forward", layers=tables.DEPTHWISE, threads=1,
+        columns=tables.KERNELS_OF_DEPTHWISE, drawn=True,
+    ),
+    ColumnsPart(
+        name="tiles", direction="forward", layers=tables.TILES, threads=1,
+        columns=tables.OF_TILES, seconds=5.0, drawn=True,
+    ),
+    ColumnsPart(
+        name="weight-tiles", direction="weight-grad", layers=tables.WEIGHT_TILES, threads=1,
+        columns=tables.OF_WEIGHT_TILES, seconds=5.0,
+    ),
+    ErrorsPart(
+        name="errors-tiles", direction="forward", problems=tables.TILE_SUMS,
+        columns=tables.ERRORS_OF_TILES,
+    ),
+    ErrorsPart(
+        name="errors-weights", direction="weight-grad", problems=tables.WEIGHT_SUMS,
+        columns=tables.ERRORS_OF_WEIGHTS,
+    ),
+    ErrorsPart(
+        name="errors", direction="forward", problems=tables.LONG_SUMS, columns=tables.ERRORS,
+        drawn=True,
+    ),
+    StagesPart("stages", tables.STAGES),
+    ComparisonPart(name="few-taps.1", direction="forward", layers=FEW_TAPS, threads=1),
+    ComparisonPart(name="few-taps.all", direction="forward", layers=FEW_TAPS),
+    ComparisonPart(name="vgg-step", direction="step", layers=VGG),
+    ModelPart("model.1", threads=1),
+    ModelPart("model.all"),
+)  # fmt: skip
 
 
 def _table(results: LadderResults) -> str:

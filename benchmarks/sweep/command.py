@@ -1,14 +1,18 @@
-"""``python -m benchmarks sweep``: all that are able take turns; then the table, the file."""
+"""``python -m benchmarks sweep``: all that are able take turns; then the table, the file.
+
+The file is written again and again on the way, so that who ends it early has what was measured. A
+later run goes on where it ended (``--resume``), in pieces as long as one likes (``--minutes``).
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -26,9 +30,11 @@ from benchmarks.arguments import (
     add_common,
     add_quick,
     directions,
+    positive_float,
     run_folder,
 )
 from benchmarks.measuring import machine
+from benchmarks.measuring.files import ResultsError, load
 from benchmarks.measuring.process import Failed, Process
 from benchmarks.measuring.starting import start
 from benchmarks.problems.directions import MARKS, Direction
@@ -38,7 +44,7 @@ from benchmarks.sweep.problems import COUNT, QUICK_COUNT, problems
 from benchmarks.sweep.results import SweepResults, SweepTiming
 from benchmarks.sweep.tasks import SIDES, Side
 
-__all__ = ["ROOM", "run", "show"]
+__all__ = ["ROOM", "begun", "differs", "measure", "run", "show"]
 
 TASKS = "benchmarks.sweep.tasks"
 ROUNDS, QUICK_ROUNDS = 5, 2
@@ -49,6 +55,7 @@ PASSES, QUICK_PASSES = 2, 1
 LONGEST_CALL, QUICK_LONGEST_CALL = 0.3, 0.03
 LONG_SECONDS, LONG_ROUNDS = 0.1, 2
 # What the machine does is measured again and again, as the times are; the best counts of either.
+# The file is written as often.
 RATES_EVERY = 10
 
 
@@ -59,8 +66,8 @@ def add_parser(commands: Commands) -> None:
         help="predict and time every backend on problems of all sizes; writes sweep.json",
         description="Every backend that is able, on 120 problems of all sizes, beside what the "
         "model in explain() predicts. Shows how often it names the fastest, how far off it is, and "
-        "how often auto takes the fastest; writes sweep.json, and prints its path as the last "
-        "line. About four minutes for each direction.",
+        "how often auto takes the fastest; writes sweep.json on the way, and prints its path as "
+        "the last line. About five minutes for each direction.",
     )
     parser.set_defaults(run=_run, takes=("threads", "output", "quick", "direction"))
     add_common(parser, "sweep")
@@ -73,25 +80,33 @@ def add_parser(commands: Commands) -> None:
         help="forward, input-grad, weight-grad, several separated by commas, or all "
         "(default: forward)",
     )
+    parser.add_argument(
+        "--minutes", type=positive_float, metavar="M", help="end after so many, with what there is"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the sweep.json in --output, of the same "
+        "threads and directions",
+    )  # fmt: skip
 
 
 def _run(options: argparse.Namespace) -> int:
     swept = [direction for direction in options.direction if direction != "step"]
     if not swept:
         raise UsageError("--direction: sweep takes single operations, not step")
-    return run(run_folder(options, "-sweep"), options.threads, swept, quick=options.quick)
+    folder = run_folder(options, "-sweep")
+    results = begun(options.threads, swept, quick=options.quick)
+    if options.resume:
+        results = _resumed(folder / results.FILE, results)
+    return run(folder, results, minutes=options.minutes, quick=options.quick)
 
 
-def run(
-    folder: Path, threads: int, directions: Sequence[Direction] = ("forward",), *,
-    quick: bool = False,
-) -> int:  # fmt: skip
-    """Measure, write the file into a folder, show the table; 1 where a backend failed.
+def begun(
+    threads: int, directions: Sequence[Direction] = ("forward",), *, quick: bool = False
+) -> SweepResults:
+    """Return a sweep of which nothing is measured yet.
 
     Parameters
     ----------
-    folder
-        Where sweep.json goes.
     threads
         The same for everyone.
     directions
@@ -99,38 +114,122 @@ def run(
     quick
         Whether a few of the problems will do.
     """
-    began = perf_counter()
+    return SweepResults(
+        created=datetime.now().isoformat(timespec="seconds"),
+        threads=threads,
+        machine=machine.describe(),
+        problems=problems(QUICK_COUNT if quick else COUNT),
+        directions=list(directions),
+    )
+
+
+def _resumed(path: Path, asked: SweepResults) -> SweepResults:
+    """Return the sweep of a file, if it is of what is asked for.
+
+    Raises
+    ------
+    UsageError
+        If it is not, or there is none.
+    """
+    try:
+        results = load(path, SweepResults)
+    except ResultsError as error:
+        raise UsageError(f"--resume: {error}") from error
+    other = differs(results, asked)
+    if other:
+        raise UsageError(f"--resume: {path} is a sweep {other}")
+    return results
+
+
+def differs(results: SweepResults, asked: SweepResults) -> str:
+    """Return in what one sweep is another than what is asked for, or nothing."""
+    for what in ("threads", "directions", "problems"):
+        if getattr(results, what) != getattr(asked, what):
+            return f"of other {what}"
+    return "" if results.machine["cpu"] == asked.machine["cpu"] else "of another machine"
+
+
+def run(
+    folder: Path, results: SweepResults, *, minutes: float | None = None, quick: bool = False
+) -> int:
+    """Measure, write the file into a folder, show the table; 1 where a backend failed.
+
+    Parameters
+    ----------
+    folder
+        Where sweep.json goes.
+    results
+        As `begun`, or as a file has them: then what is missing is measured.
+    minutes
+        After how many it ends, if it has not; None for all of it.
+    quick
+        Whether a few turns will do.
+    """
     console = Console(highlight=False)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     )  # fmt: skip
-    layers = problems(QUICK_COUNT if quick else COUNT)
-    results = SweepResults(
-        created=datetime.now().isoformat(timespec="seconds"),
-        threads=threads,
-        machine=machine.describe(),
-        problems=layers,
-    )
-    points = [(layer, direction) for direction in directions for layer in layers]
-    turns = points * (QUICK_PASSES if quick else PASSES)
-    with ExitStack() as stack, Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("starting", total=len(turns))
-        processes, infos = start(SIDES, threads, TASKS, stack)
+    path = folder / results.FILE
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("starting", total=None)
+
+        def told(text: str, turns: int) -> None:
+            progress.update(task, description=text, total=turns, completed=results.turns)
+
+        measure(path, results, told, minutes=minutes, quick=quick)
+    return show(results, path)
+
+
+def measure(
+    path: Path, results: SweepResults, told: Callable[[str, int], None], *,
+    passes: int = PASSES, minutes: float | None = None, quick: bool = False,
+) -> None:  # fmt: skip
+    """Measure what is missing, and write the file on the way, however it ends.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    results, minutes, quick
+        As `run` takes them.
+    told
+        What comes up next, of how many turns in all.
+    passes
+        How often everything comes up.
+    """
+    points = [(layer, direction) for direction in results.directions for layer in results.problems]
+    turns = points * (QUICK_PASSES if quick else passes)
+    with ExitStack() as stack:
+        stack.callback(results.save, path.parent, path.name)  # whatever ends it
+        stack.enter_context(_counting(results))
+        processes, infos = start(SIDES, results.threads, TASKS, stack)
         results.failures += [f"{info.label}: {info.missing}" for info in infos if info.missing]
-        for number, (layer, direction) in enumerate(turns):
-            progress.update(task, description=f"{layer.name}{MARKS[direction]}")
+        end = perf_counter() + 60 * minutes if minutes else math.inf
+        for number, (layer, direction) in enumerate(turns[results.turns :]):
+            if perf_counter() > end:
+                break
+            told(f"{layer.name}{MARKS[direction]}", len(turns))
             if number % RATES_EVERY == 0:
-                _rates(processes)
+                _rates(results, processes)
+                results.save(path.parent, path.name)
             _measure(results, processes, layer, direction, quick=quick)
-            progress.advance(task)
+            results.turns += 1
         try:
-            results.rates = _rates(processes)
+            for _ in processes:  # so that each knows what the other has found
+                _rates(results, processes)
             _predict_again(results, processes, points)
         except Failed as failure:
             results.failures.append(f"predicting once more: {failure}")
-    results.seconds = perf_counter() - began
-    results.save(folder)
-    return show(results, folder / results.FILE)
+
+
+@contextmanager
+def _counting(results: SweepResults) -> Iterator[None]:
+    """Add the seconds of what is done to those of the run."""
+    began = perf_counter()
+    try:
+        yield
+    finally:
+        results.seconds += perf_counter() - began
 
 
 def show(results: SweepResults, path: Path) -> int:
@@ -140,13 +239,11 @@ def show(results: SweepResults, path: Path) -> int:
     return 1 if results.failures or not results.points() else 0
 
 
-def _rates(processes: list[Process[Side]]) -> dict[str, Any]:
-    """Measure the rates once more, and return the best of the first side."""
-    found: list[dict[str, Any]] = []
+def _rates(results: SweepResults, processes: list[Process[Side]]) -> None:
+    """Measure the rates once more; the best of all times are those of the results."""
     for process in processes:
         with suppress(Failed):  # who has died is told of where it does its work
-            found.append(process.ask("rates"))
-    return found[0] if found else {}
+            results.rates = process.ask("rates", known=results.rates)
 
 
 def _predict_again(

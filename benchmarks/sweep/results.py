@@ -97,6 +97,10 @@ class SweepResults(ResultFile):
     failures: list[str] = field(default_factory=list)
     """What went wrong, in words."""
     seconds: float = 0.0
+    directions: list[Direction] = field(default_factory=list)
+    """In which the problems are swept."""
+    turns: int = 0
+    """How many have been taken: of all problems in all directions, and of all of them again."""
 
     def points(self) -> list[Point]:
         """Return the problems and directions of which anything was timed, in their order.

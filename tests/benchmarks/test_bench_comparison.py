@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.contestants import all_contestants
+from benchmarks.contestants import everybody
 from benchmarks.problems.layers import LAYERS
-from benchmarks.study import comparison
+from benchmarks.study import comparison, layers_part
 from benchmarks.study.comparison import ComparisonPart, few_taps
 from tests.benchmarks import made_up
 
-PART = ComparisonPart("some", "forward", lambda layer: layer == made_up.LAYER)
+PART = ComparisonPart(name="some", direction="forward", layers=(made_up.LAYER,))
 
 
 def test_fewer_multiplications_may_be_at_work_in_small_kernels_at_stride_1() -> None:
@@ -74,7 +75,7 @@ def test_a_part_is_there_for_one_machine_threads_and_effort(
 
 
 def test_threads_of_its_own_are_not_the_study_s(tmp_path: Path) -> None:
-    part = ComparisonPart("some", "forward", PART.chosen, threads=2)
+    part = ComparisonPart(name="some", direction="forward", layers=PART.layers, threads=2)
     results = made_up.run({"auto": [2.0]})
     results.preset = "study"
     results.save(tmp_path, "some.json")
@@ -84,13 +85,32 @@ def test_threads_of_its_own_are_not_the_study_s(tmp_path: Path) -> None:
 def test_a_quick_run_is_measured_and_says_who_was_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    some = [one for one in all_contestants() if one.name == "auto"]
-    monkeypatch.setattr(comparison, "all_contestants", lambda: some)
+    some = [one for one in everybody() if one.name in ("auto", "winograd_4x3")]
+    monkeypatch.setattr(layers_part, "everybody", lambda: some)
+    monkeypatch.setattr(comparison, "OURS", ("auto", "winograd*"))
     told: list[tuple[str, int]] = []
-    part = ComparisonPart("some", "forward", lambda layer: layer.name == "lenet5.6_16_b64", 1)
+    layers = tuple(layer for layer in LAYERS if layer.name == "lenet5.6_16_b64")
+    part = ComparisonPart(name="some", direction="forward", layers=layers, threads=1)
     part.run(tmp_path, 2, True, lambda text, steps: told.append((text, steps)))
     part.draw(tmp_path)
     assert len(told) == told[0][1]
+    results = part.load(tmp_path)
     assert "1 thread, forward" in part.texts(tmp_path)["some"]
-    assert "fastconv auto" in part.texts(tmp_path)["some"]
-    assert part.is_there(tmp_path, part._load(tmp_path).machine, 2, quick=True)
+    assert ", a quick run;" in part.texts(tmp_path)["some"]
+    assert [info.label for info in results.present] == [one.label for one in some]
+    # nobody who refused, and no times that no table tells
+    (measurement,) = results.measurements
+    assert (measurement.contestant, len(measurement.times)) == ("auto", 3)
+    assert part.is_there(tmp_path, results.machine, 2, quick=True)
+    assert not replace(part, layers=(made_up.LAYER,)).is_there(
+        tmp_path, results.machine, 2, quick=True
+    )
+
+
+def test_who_was_not_there_is_named(tmp_path: Path) -> None:
+    results = made_up.run({"auto": [2.0], "torch": [3.0], "openvino": []})
+    results.contestants[2].missing = "openvino not installed"
+    results.save(tmp_path, "some.json")
+    text = PART.texts(tmp_path)["some"]
+    assert "Here were PyTorch 2." in text
+    assert "Not here: OpenVINO (openvino not installed)." in text

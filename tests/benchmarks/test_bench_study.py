@@ -10,12 +10,16 @@ from typing import Any
 import pytest
 
 from benchmarks import cli
+from benchmarks.arguments import UsageError
 from benchmarks.ladder.results import LadderResults
 from benchmarks.maps.results import MapsResults
 from benchmarks.measuring.files import ResultsError, load
 from benchmarks.measuring.results import Results
+from benchmarks.stages.results import StageResults
 from benchmarks.study import command, markers
+from benchmarks.study.errors import ErrorsResults
 from benchmarks.study.parts import PARTS, LadderPart, Told
+from benchmarks.sweep.results import SweepResults
 from tests.benchmarks.made_up_climb import made_up_climb
 
 TEXT = """# A study
@@ -134,6 +138,32 @@ def test_an_interrupted_study_goes_on_where_it_was(
     assert [part.runs for part in parts] == [2, 2]
     assert "<!-- = one -->3<" in document.read_text("utf-8")
     assert (tmp_path / "two.svg").exists()
+    command.run(tmp_path, document, command.Options(2, again=True, parts="t*"), parts)
+    assert [part.runs for part in parts] == [2, 3]
+    with pytest.raises(UsageError, match="no part is called 'three'; there are one, two"):
+        command.run(tmp_path, document, command.Options(2, parts="three"), parts)
+
+
+def test_parts_that_were_left_out_are_said_not_to_have_been_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Absent(MadeUp):
+        def draw(self, folder: Path) -> None:
+            load(folder / self.name, Results)
+
+        texts: Any = draw
+
+    source = tmp_path / "source.md"
+    source.write_text("<!-- = one -->?<!-- --> and <!-- = two.speed -->?<!-- -->\n", "utf-8")
+    monkeypatch.setattr(command, "DOCUMENT", source)
+    document = tmp_path / "STUDY.md"
+    parts = MadeUp("one"), Absent("two")
+    assert command.run(tmp_path, document, command.Options(2, parts="one"), parts) == 0
+    assert document.read_text("utf-8") == source.read_text("utf-8").replace(
+        "one -->?", "one -->2"
+    ).replace("speed -->?", "speed -->(not run)")
+    with pytest.raises(ResultsError, match="cannot read"):
+        command.run(tmp_path, document, command.Options(2, render=True), parts)
 
 
 def test_the_study_in_the_repository_is_what_its_results_say() -> None:
@@ -143,17 +173,58 @@ def test_the_study_in_the_repository_is_what_its_results_say() -> None:
     for part in PARTS:
         assert part.name in named, part.name
         path = command.FOLDER / f"{part.name}.json"
-        results = load(path, LadderResults, MapsResults, Results)
+        results: Any = load(
+            path, LadderResults, MapsResults, Results, ErrorsResults, SweepResults, StageResults
+        )
+        assert path.stat().st_size < 300_000
         if isinstance(results, Results):
             assert all(one.correct for one in results.measurements if one.timed)
-            assert path.stat().st_size < 300_000
+        elif isinstance(results, SweepResults):
+            assert not results.failures
+        elif isinstance(results, StageResults):
+            assert not any(one.trouble for one in results.layers)
         else:
-            assert isinstance(results, LadderResults | MapsResults)
             assert results.all_right
+        if isinstance(results, LadderResults | MapsResults):
             assert not results.is_quick
             assert path.stat().st_size < 90_000
             assert (command.FOLDER / f"{part.name}.svg").exists()
-            assert f"results/study/{part.name}.svg" in text
+    for chart in command.FOLDER.glob("*.svg"):
+        assert f"results/study/{chart.name}" in text
+
+
+# Where figures of machines that are gone are told.
+HISTORY = "7. What did not work, and what decided", "8. Other instruction sets"
+MEASURED = re.compile(r"\d ?(?:GFLOP/s|GB/s|ms|µs)")
+CODE = re.compile(r"^```.*?^```$|^    .*?$", re.MULTILINE | re.DOTALL)
+
+
+def typed_figures(text: str) -> list[str]:
+    """Return the paragraphs with measured figures that are typed, and do not say on what machine.
+
+    A list belongs to the paragraph before it.
+    """
+    found = []
+    for chapter in re.split(r"^## ", text, flags=re.MULTILINE):
+        if chapter.startswith(HISTORY):
+            continue
+        for paragraph in re.split(r"\n\n(?!- )", CODE.sub("", chapter)):
+            is_measured = MEASURED.search(paragraph) or paragraph.startswith("|")
+            if is_measured and "Zen" not in paragraph:
+                found.append(paragraph)
+    return found
+
+
+def test_no_figure_is_typed_but_those_of_machines_that_are_named() -> None:
+    text = command.DOCUMENT.read_text("utf-8")
+    for chapter in HISTORY:
+        assert f"\n## {chapter}\n" in text
+    typed = markers.fill(text, dict.fromkeys(markers.names(text), "…"))
+    assert typed_figures(typed) == []
+    assert typed_figures("## 1. One\n\nit reaches 11 GFLOP/s\n") == ["it reaches 11 GFLOP/s\n"]
+    assert typed_figures("## 1. One\n\n| a | 3 |\n") == ["| a | 3 |\n"]
+    assert typed_figures("What decided, on a Zen 3:\n\n- 11 ms\n\n- 12 ms\n") == []
+    assert typed_figures(f"## {HISTORY[0]}\n\nit reached 11 GFLOP/s\n") == []
 
 
 def test_a_changed_figure_does_not_stay(tmp_path: Path) -> None:
@@ -185,5 +256,7 @@ def test_a_study_somewhere_else_leaves_the_repository_s_alone(
     assert asked == [(folder, folder / "STUDY.md", command.Options(2, quick=True))]
     assert cli.main(["--threads", "3", "study", "--render"]) == 0
     assert asked[1] == (command.FOLDER, command.DOCUMENT, command.Options(3, render=True))
+    assert cli.main(["study", "--threads", "1", "--again", "--parts", "errors*,tiles"]) == 0
+    assert asked[2][2] == command.Options(1, again=True, parts="errors*,tiles")
     with pytest.raises(SystemExit):
         cli.main(["study", "--render", "--again"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -95,7 +96,10 @@ def test_a_short_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "problems", lambda _count: SMALL)
-    assert command.run(tmp_path, 1, ("forward", "weight-grad"), quick=True) == 0
+    assert (
+        command.run(tmp_path, command.begun(1, ("forward", "weight-grad"), quick=True), quick=True)
+        == 0
+    )
     results = load(tmp_path / "sweep.json", SweepResults)
     assert results.threads == 1
     assert results.problems == SMALL
@@ -226,7 +230,7 @@ def test_it_ends_with_1_where_a_backend_fails(
 
     monkeypatch.setattr(Process, "ask", failing)
     monkeypatch.setattr(command, "problems", lambda _count: SMALL[:1])
-    assert command.run(tmp_path, 1, quick=True) == 1
+    assert command.run(tmp_path, command.begun(1, quick=True), quick=True) == 1
     results = load(tmp_path / "sweep.json", SweepResults)
     assert results.failures == ["im2col of plain: MemoryError: no room"]
     assert "im2col of plain: MemoryError: no room" in " ".join(capsys.readouterr().out.split())
@@ -237,16 +241,84 @@ def test_options_may_stand_before_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
 ) -> None:
     asked = []
-    monkeypatch.setattr(
-        command, "run", lambda *arguments, quick: asked.append((*arguments, quick)) or 0
-    )
+
+    def run(folder: Path, results: SweepResults, *, minutes: float | None, quick: bool) -> int:
+        asked.append((folder, results.threads, results.directions, minutes, quick))
+        return 0
+
+    monkeypatch.setattr(command, "run", run)
     options = ["--threads", "3", "--output", str(tmp_path), "--quick", "--direction", "all"]
     words = [*options, "sweep"] if before else ["sweep", *options]
     assert cli.main(words) == 0
-    assert asked == [(tmp_path, 3, ["forward", "input-grad", "weight-grad"], True)]
+    assert asked == [(tmp_path, 3, ["forward", "input-grad", "weight-grad"], None, True)]
 
 
 def test_a_step_is_not_swept(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["sweep", "--direction", "step"])
     assert "--direction: sweep takes single operations, not step" in capsys.readouterr().err
+
+
+def test_a_sweep_that_ended_early_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "problems", lambda _count: SMALL)
+    options = ["sweep", "--threads", "1", "--quick", "--output", str(tmp_path)]
+    path = tmp_path / "sweep.json"
+    assert cli.main([*options, "--minutes", "1e-9"]) == 1  # nobody was timed
+    assert load(path, SweepResults).turns == 0
+
+    measure, asked = command._measure, []
+
+    def interrupted(*arguments: Any, **options: Any) -> None:
+        asked.append(arguments[2].name)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        measure(*arguments, **options)
+
+    monkeypatch.setattr(command, "_measure", interrupted)
+    assert cli.main([*options, "--resume"]) == 130
+    first = load(path, SweepResults)
+    assert (first.turns, len(first.points())) == (1, 1)
+
+    assert cli.main([*options, "--resume"]) == 0
+    assert asked == ["plain", "depthwise", "depthwise"]
+    second = load(path, SweepResults)
+    assert (second.turns, len(second.points())) == (2, 2)
+    assert second.created == first.created
+    assert second.seconds > first.seconds
+    assert second.timings[0].times == first.timings[0].times
+    assert second.rates["memory"] >= first.rates["memory"]
+    assert cli.main([*options, "--resume"]) == 0  # there is nothing left to do
+    assert len(asked) == 3
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        (["--threads", "2"], "other threads"),
+        (["--direction", "weight-grad"], "other directions"),
+        ([], "other problems"),
+    ],
+    ids=["threads", "directions", "problems"],
+)
+def test_only_the_same_sweep_goes_on(
+    tmp_path: Path, changed: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = command.begun(1, quick=True)
+    if not changed:
+        results.problems = results.problems[1:]
+    results.save(tmp_path)
+    options = ["--threads", "1", "--quick", "--resume", "--output", str(tmp_path), *changed]
+    with pytest.raises(SystemExit):
+        cli.main(["sweep", *options])
+    assert f"is a sweep of {reason}" in capsys.readouterr().err
+
+
+def test_what_is_not_there_does_not_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["sweep", "--resume", "--output", str(tmp_path)])
+    assert "--resume: cannot read" in capsys.readouterr().err

@@ -1,0 +1,167 @@
+"""A part of the study: how often the model names the fastest, from a sweep of drawn problems."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measuring.files import ResultsError, load
+from benchmarks.problems.directions import MARKS, Direction
+from benchmarks.problems.layer import Layer
+from benchmarks.reporting.sentences import count
+from benchmarks.study.markdown import line
+from benchmarks.sweep import command as sweep
+from benchmarks.sweep import summary
+from benchmarks.sweep.problems import QUICK_COUNT, problems
+from benchmarks.sweep.results import Point, SweepResults
+
+__all__ = ["ModelPart"]
+
+DIRECTIONS: tuple[Direction, ...] = ("forward", "input-grad", "weight-grad")
+# Of the 120 that a sweep of its own has, so that a part stays below five minutes.
+COUNT, PASSES = 60, 1
+FURTHER = 0.1
+MOST_ROWS = 8
+HEAD = (
+    "", "problems", "the model names the fastest, within 5 %", "10 %", "what `auto` takes is, 5 %",
+    "10 %", "prediction off, median",
+)  # fmt: skip
+MISSED = ("problem", "`auto` takes", "ms", "the fastest", "ms", "loses")
+
+
+@dataclass(frozen=True)
+class ModelPart:
+    """A sweep of all three directions; what is interrupted goes on at the problem where it was.
+
+    Attributes
+    ----------
+    name : str
+    threads : int or None
+        Of everyone; None for as many as the study is run with.
+    """
+
+    name: str
+    threads: int | None = None
+
+    def is_there(self, folder: Path, machine: Mapping[str, Any], threads: int, quick: bool) -> bool:
+        try:
+            results = self._load(folder)
+        except ResultsError:
+            return False
+        found = results.machine["cpu"], results.threads, results.problems, results.turns
+        layers = self._problems(quick)
+        turns = PASSES * len(DIRECTIONS) * len(layers)
+        return found == (machine["cpu"], self.threads or threads, layers, turns)
+
+    def run(
+        self, folder: Path, threads: int, quick: bool, told: Callable[[str, int], None]
+    ) -> None:
+        path = folder / f"{self.name}.json"
+        results = sweep.begun(self.threads or threads, DIRECTIONS, quick=quick)
+        results.problems = self._problems(quick)
+        with suppress(ResultsError):
+            earlier = self._load(folder)
+            is_whole = self.is_there(folder, results.machine, threads, quick)
+            if not is_whole and not sweep.differs(earlier, results):
+                results = earlier
+        for _ in range(results.turns):
+            told("what was there", PASSES * len(DIRECTIONS) * len(results.problems))
+        sweep.measure(path, results, told, passes=PASSES, quick=quick)
+        results.timings = [timing for timing in results.timings if timing.times]
+        for timing in results.timings:  # what tables tell
+            timing.times, timing.stages = [timing.best], {}
+        results.save(folder, path.name)
+
+    def draw(self, folder: Path) -> None:
+        """Draw nothing: tables are all there is."""
+
+    def texts(self, folder: Path) -> dict[str, str]:
+        """Return the table by the part's name, what `auto` loses, and each figure.
+
+        ``<name>.<direction>.named``, ``.chosen`` and ``.error``, in per cent; ``<name>.losses`` is
+        a table; ``<name>.noise`` how often twins, who do the same, differ by more than 5 %.
+        """
+        results = self._load(folder)
+        points = results.points()
+        found = {self.name: self._table(results, points), f"{self.name}.losses": _losses(points)}
+        for direction in (*DIRECTIONS, "all"):
+            some = _of(points, direction)
+            if some:
+                figures = _figures(some)
+                found[f"{self.name}.{direction}.named"] = figures[1]
+                found[f"{self.name}.{direction}.chosen"] = figures[3]
+                found[f"{self.name}.{direction}.error"] = figures[5]
+        twins = summary.noise(results)
+        found[f"{self.name}.noise"] = f"{100 * (1 - summary.share_close(twins)):.0f} %"
+        return found
+
+    def _table(self, results: SweepResults, points: Sequence[Point]) -> str:
+        lines = [line(HEAD), line(["---"] + ["--:"] * (len(HEAD) - 1))]
+        lines += [
+            line([direction, *_figures(some)])
+            for direction in (*DIRECTIONS, "all")
+            if (some := _of(points, direction))
+        ]
+        twins = summary.noise(results)
+        same = (
+            f" The same loops under two names differ by more than 5 % on "
+            f"{100 * (1 - summary.share_close(twins)):.0f} % of {count(len(twins), 'pair')}."
+            if twins
+            else ""
+        )
+        return "\n".join(
+            [
+                *lines,
+                "",
+                f"{results.machine['cpu']}, {count(results.threads, 'thread')}, "
+                f"{results.created[:10]}; float32, the best of turns.{same}",
+                *results.failures,
+            ]
+        )
+
+    def _problems(self, quick: bool) -> list[Layer]:
+        return problems(QUICK_COUNT if quick else COUNT)
+
+    def _load(self, folder: Path) -> SweepResults:
+        return load(folder / f"{self.name}.json", SweepResults)
+
+
+def _of(points: Sequence[Point], direction: str) -> list[Point]:
+    return [point for point in points if direction in ("all", point.direction)]
+
+
+def _figures(points: Sequence[Point]) -> list[str]:
+    """Return what stands in the row of some points."""
+    named = [point.loss(point.named) for point in points]
+    chosen = [point.loss(one) for point in points if (one := point.chosen) is not None]
+    errors = [abs(timing.error) for point in points for timing in point.timings]
+    return [
+        str(len(points)),
+        *(_share(named, within) for within in (summary.CLOSE, FURTHER)),
+        *(_share(chosen, within) for within in (summary.CLOSE, FURTHER)),
+        f"{100 * statistics.median(errors):.0f} %",
+    ]
+
+
+def _share(losses: Sequence[float], within: float) -> str:
+    if not losses:
+        return "–"
+    return f"{100 * sum(loss <= within for loss in losses) / len(losses):.0f} %"
+
+
+def _losses(points: Sequence[Point]) -> str:
+    """Return where `auto` loses most, in Markdown."""
+    lines = [line(MISSED), line(["---", "---", "--:", "---", "--:", "--:"])]
+    for loss, point in summary.worst_choices(points)[:MOST_ROWS]:
+        chosen, winner = point.chosen, point.winner
+        if chosen is None or loss <= summary.CLOSE:
+            continue
+        name = point.layer.name + MARKS[point.direction]
+        times = [f"{1e3 * one.best:.3g}" for one in (chosen, winner)]
+        cells = [name, chosen.kernel, times[0], winner.kernel, times[1], f"{100 * loss:.0f} %"]
+        lines.append(line(cells))
+    return "\n".join(lines)
