@@ -350,7 +350,8 @@ class _Slide(_Pixels):
         height = problem.out_height + rows * ((kernel_rows - 1) // stride)
         return predicted(
             plan, machine, problem.groups * blocks.parts,
-            strips=ceil_div(problem.out_width, vector_values(problem)),
+            # far rows are brought near before, once for all strips
+            strips=1 if blocks.far else ceil_div(problem.out_width, vector_values(problem)),
             product=strips * height * taps / tuning.MODEL_SLIDE_WEIGHTS_PRODUCT[stride],
             turn=strips * (height * tuning.MODEL_SLIDE_ROW_STEPS[stride]
                            + rows * (tuning.MODEL_STRIP_STEPS + taps))
