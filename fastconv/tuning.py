@@ -124,6 +124,9 @@ STENCIL_MOST_FILTERS = 2
 # rows with no more vectors than these they are not, for kernels of so many rows.
 STENCIL_SQUARE_CHANNELS = 16
 STENCIL_OTHER_CHANNELS = 3
+# Three filters of 3x3 leave a tile of four a quarter idle: up to so many channels the stencil is
+# ahead by a twentieth to a fifth (a Zen 3 with AVX2).
+STENCIL_THREES_CHANNELS = 16
 STENCIL_NARROW = 2.0
 STENCIL_NARROW_ROWS = 5
 # Large kernels (a Zen 3 with AVX2): from so many taps on a strip is worth its copy, if no more than

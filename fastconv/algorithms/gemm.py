@@ -31,6 +31,7 @@ from .blocks import (
     fewest_rows,
     filters_at_once,
     more_rows,
+    scales_far,
 )
 from .compiled import Kernel, at_line, beyond_limit, kernel, vector_values
 from .costs import copy_steps, lone_vectors, of_bytes, predicted, thread_count
@@ -283,7 +284,7 @@ class _Pixels(_Product):
     families = ("gemm_pixels",)
 
     def unsuited(self, request: Request) -> str | None:
-        return copies_too_much(request, self.blocks)
+        return scales_far(request.problem) or copies_too_much(request, self.blocks)
 
     def _product_cycles(self, problem: ConvProblem, images: int, rows: int, filters: int) -> float:
         vectors = ceil_div(rows * _band_width(problem), vector_values(problem)) + 1

@@ -31,6 +31,7 @@ from .blocks import (
     fewest_rows,
     lies_far,
     more_rows,
+    only_scales,
 )
 from .compiled import (
     Description,
@@ -284,6 +285,8 @@ class _Pixels(_Weights):
     families: tuple[str, ...] = ("gemm_pixels", "depthwise")
 
     def unsuited(self, request: Request) -> str | None:
+        if only_scales(request.problem):
+            return "there is a single sum of products, and plain loops copy none of them"
         return copies_too_much(request, self.blocks)
 
     def _row_values(self, problem: ConvProblem) -> int:
