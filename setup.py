@@ -67,9 +67,15 @@ LOOP_FLAGS = [
     "-falign-loops=64",
     # rows are short: a call of memcpy or memset would cost more than it saves
     "-fno-tree-loop-distribute-patterns",
+    # Clang, which has most of the above by default or not at all, and takes this alone: tiles are
+    # unrolled before it looks for vectors, and those that it finds too large for that stay arrays
+    # in memory. With more, the longest stencils fall to single values.
+    "-mllvm -unroll-threshold=1500",
     # A tile that is not inlined does not know its extents. No heuristic, then: inline means inline.
     "-DCYTHON_INLINE=inline __attribute__((always_inline))",
 ]
+# Those of them that are two words.
+TWO_WORDS = "-mllvm "
 
 KERNELS = sorted(str(path) for path in Path("fastconv/kernels").glob("*.pxi"))
 
@@ -123,8 +129,12 @@ def build_flags(compiler) -> tuple[list[str], list[str]]:
     if build:
         return OTHER_BUILDS[build]
     program = "int main(void) { return 0; }\n"  # Clang needs fewer of them
-    known = [flag for flag in LOOP_FLAGS if builds(compiler, [flag, "-Werror"], program)]
-    return ["-g0", *known], []
+    known = ["-g0"]
+    for flag in LOOP_FLAGS:
+        words = flag.split() if flag.startswith(TWO_WORDS) else [flag]
+        if builds(compiler, [*words, "-Werror"], program):
+            known += words
+    return known, []
 
 
 class BuildKernels(build_ext):

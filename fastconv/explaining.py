@@ -107,10 +107,7 @@ class Explanation:
             ("backend", f"{self.backend}, "
              + ("in NumPy, on as many threads as its BLAS takes" if self.threads is None else
                 f"instruction set {isa.name}, {_count(self.threads, 'thread')}")),
-            ("kernel", self.kernel + (
-                ", a unit is " + ", ".join(f"{n} {name}" for name, n in self.blocks.items())
-                if self.blocks else ""
-            )),
+            ("kernel", self.kernel + self._unit()),
             *(("piece", piece) for piece in self.pieces),
             ("predicted", self._prediction()),
             *([("others", others)] if (others := self._others()) else []),
@@ -125,6 +122,16 @@ class Explanation:
         )
 
     __repr__ = __str__
+
+    def _unit(self) -> str:
+        """Return how much a unit of the kernel is; of what is a matter of yes or no, only a yes."""
+        sizes = [
+            _count(n, name.removesuffix("s")) if name.endswith("s") else f"{n} {name}"
+            for name, n in self.blocks.items()
+            if name != "far"
+        ]
+        told = ", a unit is " + ", ".join(sizes) if sizes else ""
+        return told + (", its rows brought near first" if self.blocks.get("far") else "")
 
     def _prediction(self) -> str:
         """Return the time, and of its stages those that are worth a mention."""

@@ -76,6 +76,11 @@ WINOGRAD_PRODUCT = {16: 0.85, 32: 0.7, 64: 0.85}
 WINOGRAD_WEIGHT_CYCLES = {16: 5.0, 32: 3.0, 64: 5.0}
 WINOGRAD_PIXEL_CYCLES = {16: 9.0, 32: 5.4, 64: 9.0}
 WINOGRAD_SUM_CYCLES = {16: 10.0, 32: 9.0, 64: 10.0}
+# Of these cycles for what is transformed, and for the product, tiles of two outputs under five taps
+# or seven were measured to take so much: on both axes, along a single one.
+WINOGRAD_TWO_TRANSFORM = {16: 1.0, 32: 0.6, 64: 1.0}
+WINOGRAD_LINE_TRANSFORM = {16: 1.0, 32: 0.8, 64: 1.0}
+WINOGRAD_LINE_PRODUCT = {16: 1.0, 32: 0.82, 64: 1.0}
 # What direct sums reach of what their lanes would leave them; and how many vectors of filters one
 # counts for that is alone in its panel, and loads about a pixel for every multiply-add.
 DIRECT_PRODUCT = {16: 1.0, 32: 0.77, 64: 1.0}
@@ -143,6 +148,9 @@ STENCIL_MOST_FILTERS = 2
 # rows with no more vectors than these they are not, for kernels of so many rows.
 STENCIL_SQUARE_CHANNELS = 16
 STENCIL_OTHER_CHANNELS = 3
+# Three filters of 3x3 leave a tile of four a quarter idle: up to so many channels the stencil is
+# ahead by a twentieth to a fifth (a Zen 3 with AVX2).
+STENCIL_THREES_CHANNELS = 16
 STENCIL_NARROW = 2.0
 STENCIL_NARROW_ROWS = 5
 # Large kernels (a Zen 3 with AVX2): from so many taps on a strip is worth its copy, if no more than
@@ -316,6 +324,9 @@ MODEL_BAND_EDGE_STEPS = 0.22
 MODEL_LINED_STEPS, MODEL_LINED_APART_STEPS = 1.4, 2.1
 MODEL_PACK_STEPS, MODEL_PACK_FAR_STEPS, MODEL_PACK_PIXELS_STEPS = 1.5, 3.6, 5.0
 MODEL_SPREAD_STEPS = 5.0
+# How often weights whose taps lie apart seem to come from memory for each panel of them: they are
+# read a plane at a time, which the processor does not expect.
+MODEL_FAR_WEIGHT_READS = 2.0
 
 # gemm: pixels that tiles hang over, what is reached of the peak, steps of adding a tile's part of
 # the taps to the others, and of turning a sum over.
@@ -339,8 +350,9 @@ MODEL_STORE_STEPS, MODEL_MOVE_STEPS = 1.2, 4.4
 # storing a vector.
 MODEL_SLIDE_PRODUCT = {1: 0.59, 2: 0.35}
 MODEL_SLIDE_ROW_STEPS = {1: 0.77, 2: 8.6}
-# Times more that the image takes through the caches for each further strip of a row.
-MODEL_STRIP_PASSES = 0.11
+# Times more that the image takes through the caches for each further strip of a row, unless rows
+# of it are brought near before.
+MODEL_STRIP_PASSES = 0.05
 MODEL_STRIP_STEPS = 33.0
 MODEL_SPREAD_PRODUCT, MODEL_SPREAD_PAIR_STEPS = 0.75, 11.0
 MODEL_SQUARE_PRODUCT, MODEL_ANY_PRODUCT, MODEL_STENCIL_VECTOR_STEPS = 0.44, 0.23, 0.58

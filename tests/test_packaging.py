@@ -20,6 +20,7 @@ import zipfile
 import zlib
 from pathlib import Path
 from sysconfig import get_platform
+from types import SimpleNamespace
 
 import pytest
 
@@ -193,3 +194,27 @@ def test_importing_needs_numpy_alone():
     own = {name for name in packages if "cython" in name} | {"fastconv", "numpy", "org"}
     assert packages <= own
     assert "importlib.metadata" not in modules  # 20 ms for what is not needed
+
+
+def _setup():
+    spec = importlib.util.spec_from_file_location("fastconv_setup", ROOT / "setup.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["gcc", "clang"])
+def test_each_compiler_is_given_what_keeps_its_tiles_in_registers(name, monkeypatch):
+    """And nothing that it does not know: a warning for each file and flag, or an error."""
+    found = [path for path in (shutil.which(name), shutil.which(f"{name}-19")) if path]
+    if not found:
+        pytest.skip(f"there is no {name} here")
+    monkeypatch.delenv("FASTCONV_BUILD", raising=False)
+    compiler = SimpleNamespace(compiler_type="unix", compiler_so=found[:1])
+    flags, link_flags = _setup().build_flags(compiler)
+    said = subprocess.run([found[0], "--version"], capture_output=True, text=True, check=True)
+    is_clang = "clang" in said.stdout  # which may be called gcc, too
+    assert ("-unroll-threshold=1500" in flags) is is_clang
+    assert ("--param=max-completely-peel-times=64" in flags) is not is_clang
+    assert {"-O2", "-ftree-vectorize"} <= set(flags)
+    assert link_flags == []

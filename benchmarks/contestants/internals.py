@@ -131,7 +131,9 @@ def operands(layer: Layer, direction: Direction) -> tuple[NDArray[Any], NDArray[
     problem, rng = _problem(layer), np.random.default_rng(0)
     x, weight, y = problem.x_shape, problem.weight_shape, problem.output_shape
     shapes = {"forward": (x, weight), "input-grad": (y, weight), "weight-grad": (y, x)}[direction]
-    first, second = (rng.standard_normal(shape, np.float32) for shape in shapes)
+    first, second = (
+        rng.standard_normal(shape, np.float32).astype(problem.dtype, copy=False) for shape in shapes
+    )
     return first, second
 
 
@@ -142,7 +144,7 @@ def result(layer: Layer, direction: Direction) -> NDArray[Any]:
         "forward": problem.output_shape, "input-grad": problem.x_shape,
         "weight-grad": problem.weight_shape,
     }  # fmt: skip
-    return np.empty(shapes[direction], np.float32)
+    return np.empty(shapes[direction], problem.dtype)
 
 
 def _call(operation: Operation, problem: ConvProblem, backend: str) -> Call | None:
@@ -274,5 +276,6 @@ def copies(target: NDArray[Any], source: NDArray[Any], rounds: int) -> int:
 
 def _problem(layer: Layer) -> ConvProblem:
     return ConvProblem.create(
-        layer.x_shape, layer.weight_shape, (layer.out_channels,), **layer.conv_kwargs()
-    )
+        layer.x_shape, layer.weight_shape, (layer.out_channels,), dtype=layer.dtype,
+        **layer.conv_kwargs(),
+    )  # fmt: skip

@@ -81,17 +81,27 @@ class Map:
         """Return in what the nearest cell differs from a layer, with what it has there."""
         x, y = self.cell(layer)
         here = self.layer(x, y) or self.base
-        told = (
+        told: tuple[tuple[str, tuple[object, ...], tuple[object, ...]], ...] = (
             ("image", (layer.height, layer.width), (here.height, here.width)),
             ("kernel", layer.kernel_size, here.kernel_size),
             ("batch", (layer.batch,), (here.batch,)),
             ("channels", (layer.in_channels,), (here.in_channels,)),
             ("filters", (layer.out_channels,), (here.out_channels,)),
-            ("stride", (layer.stride,), (here.stride,)),
-            ("dilation", (layer.dilation,), (here.dilation,)),
+            ("stride", _once(layer.strides), _once(here.strides)),
+            ("dilation", _once(layer.dilations), _once(here.dilations)),
             ("groups", (layer.groups,), (here.groups,)),
+            ("", (layer.dtype,), (here.dtype,)),
         )
-        return [f"{name} {'×'.join(map(str, there))}" for name, its, there in told if its != there]
+        return [
+            f"{name} {'×'.join(map(str, there))}".strip()
+            for name, its, there in told
+            if its != there
+        ]
+
+
+def _once(pair: tuple[int, int]) -> tuple[int, ...]:
+    """Return what is the same in both axes once."""
+    return pair[:1] if pair[0] == pair[1] else pair
 
 
 def _nearest(axis: Axis, layer: Layer) -> int:

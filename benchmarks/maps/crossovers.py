@@ -10,7 +10,7 @@ from benchmarks.maps.axes import AXES, Axis, named
 from benchmarks.maps.results import fastest
 from benchmarks.problems.layer import Layer
 
-__all__ = ["Line", "along"]
+__all__ = ["MOST_FLOPS", "Line", "along"]
 
 # One looks from an axis' first value to its last, with so many steps from each to the next.
 PARTS = 4

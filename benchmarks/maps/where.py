@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,20 +21,23 @@ from benchmarks.arguments import (
     positive_int,
 )
 from benchmarks.maps.axes import named
-from benchmarks.maps.crossovers import along
+from benchmarks.maps.crossovers import MOST_FLOPS, along
+from benchmarks.maps.place import Place
 from benchmarks.maps.results import MapsResults
 from benchmarks.maps.taking import Sides
 from benchmarks.measuring.files import ResultsError, load
 from benchmarks.measuring.process import Failed
 from benchmarks.problems.directions import Direction
-from benchmarks.problems.layer import Layer, Pair
+from benchmarks.problems.layer import Layer
 from benchmarks.reporting.sentences import count
 from benchmarks.sweep.results import SweepTiming
 from fastconv import ConvProblem
+from fastconv.problem.padding import Padding
 
-__all__ = ["ROOM", "newest_maps", "predictions", "run", "show_places"]
+__all__ = ["ROOM", "newest_maps", "place", "predictions", "run", "show_places"]
 
 DIRECTIONS: tuple[Direction, ...] = ("forward", "input-grad", "weight-grad")
+DTYPES = ("float32", "float64")
 # Of several threads whoever else works on the machine counts: there are more turns to choose from.
 ROUNDS, ROUNDS_OF_THREADS = 5, 15
 # Longer calls are not made, however patient one is.
@@ -58,11 +62,17 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--weight", type=shape, required=True, metavar="K,C/G,R,S", help="that of the weights"
     )
-    for name in ("stride", "dilation", "groups"):
-        parser.add_argument(f"--{name}", type=positive_int, default=1, metavar="N")
+    for name in ("stride", "dilation"):
+        parser.add_argument(
+            f"--{name}", type=pair, default=1, metavar="N[,M]", help="both; or rows, columns"
+        )
+    parser.add_argument("--groups", type=positive_int, default=1, metavar="N")
     parser.add_argument(
-        "--padding", type=padding, default=0, metavar="N[,M]", help="everywhere; or rows, columns"
-    )
+        "--padding", type=padding, default=0, metavar="P",
+        help="N everywhere; N,M of rows and columns; N,M,L,R above, below, left, right; same; "
+        "or valid",
+    )  # fmt: skip
+    parser.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="(default: %(default)s)")
     parser.add_argument(
         "--direction",
         type=directions,
@@ -82,29 +92,69 @@ def shape(text: str) -> tuple[int, int, int, int]:
     return n, c, h, w
 
 
-def padding(text: str) -> Pair:
-    parts = [part.strip() for part in text.split(",")]
-    if len(parts) > 2 or not all(part.isdecimal() for part in parts):
-        raise argparse.ArgumentTypeError(f"must be N or N,M, not {text}")
-    rows, columns = int(parts[0]), int(parts[-1])
-    return rows if rows == columns else (rows, columns)
+def pair(text: str) -> tuple[int, int]:
+    parts = _numbers(text)
+    if len(parts) not in (1, 2) or not all(parts):
+        raise argparse.ArgumentTypeError(f"must be N or N,M, positive, not {text}")
+    return parts[0], parts[-1]
+
+
+def padding(text: str) -> Padding:
+    parts = _numbers(text)
+    if text in ("same", "valid"):
+        return text
+    if len(parts) not in (1, 2, 4):
+        raise argparse.ArgumentTypeError(f"must be N, N,M, N,M,L,R, same or valid, not {text}")
+    if len(parts) == 4:
+        return (parts[0], parts[1]), (parts[2], parts[3])
+    return parts[0], parts[-1]
+
+
+def _numbers(text: str) -> list[int]:
+    """Return the numbers of a text, or none where it has anything else."""
+    parts = [part.strip() for part in text.replace("×", ",").replace("x", ",").split(",")]
+    return [int(part) for part in parts] if all(part.isdecimal() for part in parts) else []
 
 
 def _run(options: argparse.Namespace) -> int:
     if len(options.direction) != 1 or options.direction[0] not in DIRECTIONS:
         raise UsageError(f"--direction: one of {', '.join(DIRECTIONS)}, of a single layer")
-    (batch, channels, height, width), (filters, _, *kernel) = options.x, options.weight
-    how = {
-        "stride": options.stride, "padding": options.padding, "dilation": options.dilation,
-        "groups": options.groups,
-    }  # fmt: skip
     try:
-        ConvProblem.create(options.x, options.weight, **how)
+        layer = place(
+            options.x, options.weight, stride=options.stride, padding=options.padding,
+            dilation=options.dilation, groups=options.groups, dtype=options.dtype,
+        )  # fmt: skip
     except (TypeError, ValueError) as error:
         raise UsageError(str(error)) from error
-    sides = kernel[0] if kernel[0] == kernel[1] else (kernel[0], kernel[1])
-    layer = Layer("", "where", batch, channels, height, width, filters, sides, **how)
-    return run(named(layer), options.direction[0], options.threads, measure=options.measure)
+    return run(layer, options.direction[0], options.threads, measure=options.measure)
+
+
+def place(
+    x_shape: tuple[int, int, int, int], weight_shape: tuple[int, int, int, int], **options: Any
+) -> Layer:
+    """Return the layer of such operands and options, which are those of `conv2d`, and the dtype.
+
+    Raises
+    ------
+    ValueError
+        If there is no such convolution, or none whose place could be told.
+    """
+    problem = ConvProblem.create(x_shape, weight_shape, **options)
+    (batch, channels, height, width), (filters, _, *_) = x_shape, weight_shape
+    rows, columns = problem.rows, problem.columns
+    kernel = rows.kernel if rows.kernel == columns.kernel else (rows.kernel, columns.kernel)
+    before = rows.before if rows.before == columns.before else (rows.before, columns.before)
+    layer = Place(
+        "", "where", batch, channels, height, width, filters, kernel, rows.stride, before,
+        rows.dilation, problem.groups, columns.stride, columns.dilation,
+        (rows.after - rows.before, columns.after - columns.before), options.get("dtype", DTYPES[0]),
+    )  # fmt: skip
+    if layer.flops > MOST_FLOPS:
+        raise ValueError(
+            f"{layer.shape_text()} is {layer.flops:.2g} FLOP: of more than {MOST_FLOPS:.0g} no map "
+            "has anything near"
+        )
+    return named(layer)
 
 
 def run(layer: Layer, direction: Direction, threads: int, *, measure: bool = False) -> int:

@@ -48,6 +48,21 @@ class Layer:
         return _pair(self.padding)
 
     @property
+    def dtype(self) -> str:
+        """What is computed in."""
+        return "float32"
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """Vertical, horizontal."""
+        return self.stride, self.stride
+
+    @property
+    def dilations(self) -> tuple[int, int]:
+        """Vertical, horizontal."""
+        return self.dilation, self.dilation
+
+    @property
     def x_shape(self) -> tuple[int, int, int, int]:
         return self.batch, self.in_channels, self.height, self.width
 
@@ -92,13 +107,13 @@ class Layer:
     def shape_text(self) -> str:
         """The problem in a few words, e.g. ``1×64×56×56 → 256, 1×1``."""
         extras = [
-            f"{word}{value}"
-            for word, value, usual in (
-                ("s", self.stride, 1),
-                ("d", self.dilation, 1),
-                ("g", self.groups, 1),
+            f"{letter}{value}"
+            for letter, value in (
+                ("s", _short(self.strides)),
+                ("d", _short(self.dilations)),
+                ("g", str(self.groups)),
             )
-            if value != usual
+            if value != "1"
         ]
         kernel = "×".join(map(str, self.kernel_size))
         return f"{'×'.join(map(str, self.x_shape))} → {self.out_channels}, " + " ".join(
@@ -124,6 +139,11 @@ class Layer:
 
 def _pair(value: Pair) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else value
+
+
+def _short(pair: tuple[int, int]) -> str:
+    first, second = pair
+    return str(first) if first == second else f"{first}×{second}"
 
 
 def _halve_batch(layer: Layer) -> Layer | None:

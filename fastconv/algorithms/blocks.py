@@ -28,7 +28,9 @@ __all__ = [
     "lies_far",
     "many_filters",
     "more_rows",
+    "only_scales",
     "planes_of_unit",
+    "scales_far",
     "wanted_units",
 ]
 
@@ -75,6 +77,18 @@ def lies_far(problem: ConvProblem) -> bool:
     It changes no bit of the result.
     """
     return problem.bytes > tuning.SLIDE_FAR_BYTES
+
+
+def only_scales(problem: ConvProblem) -> bool:
+    """Whether an output is one pixel times one weight."""
+    return problem.taps == problem.out_channels_per_group == 1 and problem.stride == (1, 1)
+
+
+def scales_far(problem: ConvProblem) -> str | None:
+    """Return why plain loops scale an image that lies in memory, or None."""
+    if only_scales(problem) and lies_far(problem):
+        return "each pixel is read once, whoever does it, and plain loops copy none"
+    return None
 
 
 def many_filters(piece: Piece, most: int) -> str | None:

@@ -22,7 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import tuning
-from ..problem import Axis, ConvProblem
+from ..problem import Axis, ConvProblem, Piece
 from .compiled import vector_values
 from .definition import meet
 from .implementation import Plan, Prediction
@@ -80,13 +80,24 @@ def predicted(
     step, share = step_seconds(problem, machine), share_of(units, threads)
     stages = {name: count * step * share for name, count in steps.items() if count}
     passes = 1 + tuning.MODEL_STRIP_PASSES * (strips - 1)
-    stages["memory"] = passes * of_bytes(problem.bytes, threads, machine)
+    stages["memory"] = passes * of_bytes(problem.bytes, threads, machine) + of_bytes(
+        _between(plan.piece), threads, machine
+    )
     stages["call"] = (
         tuning.MODEL_KERNEL_CALLS * machine.call
         + tuning.MODEL_UNIT_STEPS * units * step * share
         + tuning.MODEL_WAKING_CALLS * machine.call * (threads > 1)
     )
     return Prediction(stages)
+
+
+def _between(piece: Piece) -> float:
+    """Return the bytes of what lies between a piece's columns of a result: its lines hold both."""
+    if piece.output is None:
+        return 0.0
+    problem = piece.problem
+    own = problem.batch * problem.out_channels * problem.out_height * problem.out_width
+    return float((piece.output.column_step - 1) * own * problem.dtype.itemsize)
 
 
 def of_winograd(

@@ -10,6 +10,7 @@ from ..problem.activation import Activation, activate
 from ..problem.operands import Array
 from ..problem.slices import assign
 from ..threads import worth_waking
+from .costs import of_bytes
 from .implementation import (
     Chooser,
     Implementation,
@@ -30,8 +31,24 @@ class Decomposition(Implementation):
     """A way to cut a problem up, which takes what its pieces take."""
 
     def predict(self, plan: Plan, machine: Machine) -> Prediction:
-        """Return what the pieces take, one after the other, and beginning with them."""
+        """Return what the pieces take, one after the other, beginning with them, and what is bare.
+
+        Of a gradient with pixels that no piece writes all are zero at first; else those alone.
+        """
+        problem, forward = plan.piece.problem, plan.operation == "forward"
+        planes = problem.batch * (problem.out_channels if forward else problem.in_channels)
+        pixels = (
+            problem.out_height * problem.out_width if forward else (problem.height * problem.width)
+        )
+        written = sum(
+            piece.piece.problem.out_height * piece.piece.problem.out_width for piece in plan.pieces
+        )
+        bare = pixels - written if forward or written == pixels else pixels
         begun = Prediction({"call": tuning.MODEL_KERNEL_CALLS * machine.call})
+        if bare > 0:
+            begun += Prediction(
+                {"memory": of_bytes(planes * bare * problem.dtype.itemsize, 1, machine)}
+            )
         return sum((piece.predict(machine) for piece in plan.pieces), begun)
 
 

@@ -31,9 +31,10 @@ from .blocks import (
     fewest_rows,
     filters_at_once,
     more_rows,
+    scales_far,
 )
 from .compiled import Kernel, at_line, beyond_limit, kernel, vector_values
-from .costs import copy_steps, lone_vectors, predicted
+from .costs import copy_steps, lone_vectors, of_bytes, predicted, thread_count
 from .implementation import Accuracy, Plan, Prediction, Request
 
 if TYPE_CHECKING:
@@ -172,11 +173,17 @@ class _Product(Kernel):
         outputs = problem.batch * problem.out_channels * problem.out_height * problem.out_width
         spread = 0 if piece.output is None else tuning.MODEL_SPREAD_STEPS * outputs
         product, turn = self._predicted_steps(problem, blocks)
-        return predicted(
+        prediction = predicted(
             plan, machine, images * rows * filters * problem.groups,
             band=problem.groups * bands * _band_steps(problem, blocks.rows),
             pack=weights * self._packing_steps(piece), product=product, turn=turn + spread,
         )  # fmt: skip
+        far = _far_bytes(piece)
+        if far:
+            reads = tuning.MODEL_FAR_WEIGHT_READS * images * rows
+            threads = thread_count(plan)
+            prediction += Prediction({"pack": reads * of_bytes(far, threads, machine)})
+        return prediction
 
     def _packing_steps(self, piece: Piece) -> float:
         """Return the steps of bringing a weight into a panel."""
@@ -197,6 +204,18 @@ class _Product(Kernel):
         panels = at_line(values * problem.dtype.itemsize).view(problem.dtype)
         kernel("pack_weights")(self.name, problem, weight, panels)
         return panels
+
+
+def _far_bytes(piece: Piece) -> int:
+    """Return what comes from memory for each panel of weights whose taps lie apart, if any does.
+
+    Of a phase of an input gradient: the cache lines of its taps hold those of all others.
+    """
+    weights = piece.weights
+    if weights is None or abs(weights.column) <= 1:
+        return 0
+    size = weights.end * piece.problem.dtype.itemsize
+    return size if size > tuning.FAR_WEIGHTS_BYTES else 0
 
 
 def channels_at_once(problem: ConvProblem) -> int:
@@ -265,7 +284,7 @@ class _Pixels(_Product):
     families = ("gemm_pixels",)
 
     def unsuited(self, request: Request) -> str | None:
-        return copies_too_much(request, self.blocks)
+        return scales_far(request.problem) or copies_too_much(request, self.blocks)
 
     def _product_cycles(self, problem: ConvProblem, images: int, rows: int, filters: int) -> float:
         vectors = ceil_div(rows * _band_width(problem), vector_values(problem)) + 1

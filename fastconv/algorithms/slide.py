@@ -82,7 +82,8 @@ class _Slide(Kernel):
         over = rows * (problem.rows.kernel - 1) // stride
         return predicted(
             plan, machine, ceil_div(planes, blocks.images) * rows,
-            strips=ceil_div(problem.out_width, 2 * vector_values(problem)),
+            # far rows are brought near before, once for all strips
+            strips=1 if blocks.far else ceil_div(problem.out_width, 2 * vector_values(problem)),
             product=strips * (problem.out_height + over) * taps
             / tuning.MODEL_SLIDE_PRODUCT[stride],
             turn=strips * (problem.out_height * tuning.MODEL_SLIDE_ROW_STEPS[stride]

@@ -18,6 +18,7 @@ from .blocks import (
     cut_rows,
     filters_at_once,
     many_filters,
+    scales_far,
 )
 from .compiled import Kernel, beyond_limit, vector_values
 from .costs import predicted
@@ -48,7 +49,8 @@ class _Rows(Kernel):
         columns = request.problem.columns.kernel
         if request.problem.rows.kernel == 1 and columns > tuning.STENCIL_MOST_COLUMNS:
             return f"a row of {columns} taps has no pixels that several rows would share"
-        reason = many_filters(request.piece, tuning.STENCIL_MOST_FILTERS)
+        problem = request.problem
+        reason = scales_far(problem) or many_filters(request.piece, _most_filters(problem))
         reason = reason or _many_channels(request.problem)
         return reason or copies_too_much(request, self.blocks)
 
@@ -91,6 +93,15 @@ def _shares_rows(problem: ConvProblem) -> bool:
     side = problem.rows.kernel
     square = side == problem.columns.kernel and side in (3, 5, 7)
     return square and problem.stride == problem.dilation == (1, 1)
+
+
+def _most_filters(problem: ConvProblem) -> int:
+    """Return for how many filters of a group reading the image once for each is ahead."""
+    few: int = tuning.STENCIL_MOST_FILTERS
+    threes = _shares_rows(problem) and problem.rows.kernel == 3
+    if threes and problem.in_channels_per_group <= tuning.STENCIL_THREES_CHANNELS:
+        return max(few, 3)
+    return few
 
 
 def _many_channels(problem: ConvProblem) -> str | None:

@@ -31,6 +31,7 @@ from .blocks import (
     fewest_rows,
     lies_far,
     more_rows,
+    only_scales,
 )
 from .compiled import (
     Description,
@@ -284,6 +285,8 @@ class _Pixels(_Weights):
     families: tuple[str, ...] = ("gemm_pixels", "depthwise")
 
     def unsuited(self, request: Request) -> str | None:
+        if only_scales(request.problem):
+            return "there is a single sum of products, and plain loops copy none of them"
         return copies_too_much(request, self.blocks)
 
     def _row_values(self, problem: ConvProblem) -> int:
@@ -350,7 +353,8 @@ class _Slide(_Pixels):
         height = problem.out_height + rows * ((kernel_rows - 1) // stride)
         return predicted(
             plan, machine, problem.groups * blocks.parts,
-            strips=ceil_div(problem.out_width, vector_values(problem)),
+            # far rows are brought near before, once for all strips
+            strips=1 if blocks.far else ceil_div(problem.out_width, vector_values(problem)),
             product=strips * height * taps / tuning.MODEL_SLIDE_WEIGHTS_PRODUCT[stride],
             turn=strips * (height * tuning.MODEL_SLIDE_ROW_STEPS[stride]
                            + rows * (tuning.MODEL_STRIP_STEPS + taps))

@@ -140,6 +140,8 @@ class Tiling:
         if self.reads_far_weights:
             weights += tuning.FAR_TAP_CYCLES * channels * blocks.filters * self.taps
         once = 0.0
+        moved, multiplied = self._measured_shares(lanes)
+        weights *= moved
         if prepared:
             weights = 0
         elif self.shares_weights(blocks, batch, threads):
@@ -147,7 +149,18 @@ class Tiling:
             weights = 0
         pixels = values * self.channel_vectors * tiles * tuning.WINOGRAD_PIXEL_CYCLES[lanes]
         sums = values * vectors * tiles * tuning.WINOGRAD_SUM_CYCLES[lanes]
-        return WinogradCycles(once, -(-units // threads), product, weights, pixels, sums)
+        return WinogradCycles(
+            once, -(-units // threads), multiplied * product, weights, moved * pixels, moved * sums
+        )
+
+    def _measured_shares(self, lanes: int) -> tuple[float, float]:
+        """Return which parts of the cycles the transforms take, and the product."""
+        taps = max(self.problem.rows.kernel, self.problem.columns.kernel)
+        if self.tile > 2 or taps <= 3:
+            return 1.0, 1.0
+        if min(self.problem.rows.kernel, self.problem.columns.kernel) > 1:
+            return tuning.WINOGRAD_TWO_TRANSFORM[lanes], 1.0
+        return tuning.WINOGRAD_LINE_TRANSFORM[lanes], tuning.WINOGRAD_LINE_PRODUCT[lanes]
 
     def units(self, blocks: WinogradBlocks, batch: int) -> int:
         """Return how many units of such blocks there are."""

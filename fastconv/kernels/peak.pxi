@@ -10,17 +10,23 @@ cdef enum:
 
 cdef real run_multiply_adds(Py_ssize_t iterations, real factor, real term) noexcept nogil:
     cdef real values[PEAK_CHAINS * FLOATS]
+    cdef real ends[PEAK_CHAINS * FLOATS]
     cdef int used = PEAK_CHAINS * (VECTOR_BYTES // <int>sizeof(real))
     cdef real total = 0
     cdef Py_ssize_t step
-    cdef int i
+    cdef int i, last
     for i in range(used):
         values[i] = i
     for step in range(iterations):
         for i in range(used):
             values[i] = values[i] * factor + term
+    # Clang makes vectors of what is stored side by side. Added up one by one, and as many as it
+    # knows, it would take all of the chains for single values.
     for i in range(used):
-        total += values[i]
+        ends[i] = values[i]
+    last = used if iterations > 0 else 0
+    for i in range(last):
+        total += ends[i]
     return total
 
 

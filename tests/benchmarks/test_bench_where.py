@@ -10,9 +10,10 @@ from rich.console import Console
 
 import fastconv
 from benchmarks import arguments, cli
-from benchmarks.maps.axes import FILTERS, IMAGE
+from benchmarks.maps.atlas import MAPS
+from benchmarks.maps.axes import AXES, FILTERS, IMAGE
 from benchmarks.maps.crossovers import Line, along
-from benchmarks.maps.where import newest_maps, show_places
+from benchmarks.maps.where import newest_maps, place, show_places
 from benchmarks.problems.layer import Layer
 from fastconv import isa
 from tests.benchmarks.made_up_maps import made_up_maps, seconds
@@ -82,8 +83,15 @@ def test_it_finds_its_place_on_the_newest_maps(
         (["--x", "1,8,9,0", "--weight", "8,8,3,3"], "must be four positive numbers"),
         (["--x", "1,8,9,9", "--weight", "8,4,3,3"], "x (1, 8, 9, 9) has 8"),
         (["--x", "1,8,9,9", "--weight", "8,8,12,3"], "kernel"),
-        (["--x", "1,8,9,9", "--weight", "8,8,3,3", "--padding", "1,2,3"], "must be N or N,M"),
-        (["--x", "1,8,9,9", "--weight", "8,8,3,3", "--stride", "0"], "must be at least 1"),
+        (["--x", "1,8,9,9", "--weight", "8,8,3,3", "--padding", "1,2,3"], "must be N, N,M,"),
+        (["--x", "1,8,9,9", "--weight", "8,8,3,3", "--padding", "around"], "same or valid, not ar"),
+        (["--x", "1,8,9,9", "--weight", "8,8,3,3", "--stride", "0"], "must be N or N,M, positive"),
+        (["--x", "1,8,9,9", "--weight", "8,8,3,3", "--stride", "1,2,3"], "must be N or N,M, pos"),
+        (["--x", "1,8,9,9", "--weight", "8,8,3,3", "--dilation", "1,-1"], "must be N or N,M, pos"),
+        (["--x", "1,8,9,9", "--weight", "8,8,3,3", "--groups", "3"], "groups"),
+        (["--x", "1,8,9,9", "--weight", "8,8,3,3", "--dtype", "float16"], "invalid choice"),
+        (["--x", "1,8,9,9", "--weight", "8,8,3,3", "--dilation", "5,1"], "does not fit"),
+        (["--x", "999,9999,999,999", "--weight", "9999,9999,1,1"], "of more than 1e+12 no map"),
         (["--x", "1,8,9,9", "--weight", "8,8,3,3", "--direction", "step"], "--direction: one of"),
     ],
 )
@@ -93,6 +101,57 @@ def test_what_is_no_layer_is_refused(
     with pytest.raises(SystemExit):
         cli.main(["where", *words])
     assert said in capsys.readouterr().err
+
+
+def test_a_place_is_what_conv2d_makes_of_its_options() -> None:
+    for options in (
+        {"stride": (2, 1), "padding": ((1, 0), (2, 3)), "dilation": (1, 2), "groups": 4},
+        {"padding": "same", "dtype": "float64"},
+        {"padding": "same", "stride": (3, 2), "dilation": (2, 1)},
+        {"stride": 2, "padding": 1},
+    ):
+        layer = place((2, 8, 12, 14), (8, 8 // int(options.get("groups", 1)), 3, 2), **options)
+        problem = fastconv.ConvProblem.create(layer.x_shape, layer.weight_shape, **options)
+        assert layer.output_shape == problem.output_shape
+        again = fastconv.ConvProblem.create(
+            layer.x_shape, layer.weight_shape, dtype=layer.dtype, **layer.conv_kwargs()
+        )
+        assert again == problem
+        assert layer.flops == problem.flops
+        for axis in AXES:  # any other point of a line exists as well, or there is none
+            for value in axis.between(2):
+                changed = axis.change(layer, value)
+                if changed is not None:
+                    made = fastconv.ConvProblem.create(
+                        changed.x_shape, changed.weight_shape, dtype=changed.dtype,
+                        **changed.conv_kwargs(),
+                    )  # fmt: skip
+                    assert made.output_shape == changed.output_shape
+
+
+def test_the_name_says_what_is_unusual() -> None:
+    assert place((1, 8, 9, 9), (8, 8, 3, 3), padding=1).name == "1×8×9×9 → 8, 3×3"
+    layer = place(
+        (1, 8, 9, 9), (8, 4, 3, 3), stride=(2, 1), padding=((1, 0), (1, 1)), dilation=2, groups=2,
+        dtype="float64",
+    )  # fmt: skip
+    assert layer.name == "1×8×9×9 → 8, 3×3 s2×1 d2 g2 p1,0,1,1 float64"
+    differences = MAPS[2].differences(layer)
+    assert {"stride 1", "dilation 1", "groups 1", "float32"} <= set(differences)
+
+
+def test_what_layers_of_tables_have_not_is_placed_and_measured(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    options = ["--stride", "2,1", "--padding", "1,0,1,1", "--dtype", "float64", "--measure"]
+    text = shown(capsys, *LAYER, *options)
+    assert "2×8×9×9 → 8, 3×3 s2×1 p1,0,1,1 float64, forward" in text
+    assert "measured" in text
+    text = shown(
+        capsys, *LAYER, "--dilation", "1,2", "--padding", "same", "--direction", "input-grad"
+    )
+    assert "3×3 d1×2, input-grad" in text
 
 
 def reckon(layers: Sequence[Layer]) -> Mapping[str, Mapping[str, float]]:

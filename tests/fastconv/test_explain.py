@@ -5,7 +5,7 @@ import pytest
 
 import fastconv
 from benchmarks.problems.layers import LAYERS
-from fastconv import isa, planning
+from fastconv import isa, planning, tuning
 from fastconv.problem import Piece
 from tests.support import contenders, plan_of
 from tests.walking import in_one_test
@@ -248,3 +248,20 @@ def test_explain_of_the_gradients():
         assert 0 < explanation.scratch_bytes < 8 * 2**20
     with pytest.raises(ValueError, match=r"direction must be .*, not 'backward'"):
         fastconv.explain(*shapes, direction="backward")
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
+def test_a_unit_is_told_in_plain_words(monkeypatch):
+    page = str(fastconv.explain((2, 32, 30, 30), (64, 32, 3, 3), backend="gemm"))
+    kernel = next(line for line in page.splitlines() if line.startswith("kernel"))
+    assert " images" in kernel or "1 image," in kernel
+    assert "1 images" not in page.replace("11 images", "")
+    assert "far" not in page
+    layer = (1, 64, 56, 56), (64, 1, 3, 3)
+    options = {"groups": 64, "padding": 1, "backend": "stencil_slide"}
+    assert "brought near" not in str(fastconv.explain(*layer, **options))
+    monkeypatch.setattr(tuning, "SLIDE_FAR_BYTES", 0)
+    assert "1 channel" in str(fastconv.explain(*layer, **options))
+    assert "its rows brought near first" in " ".join(
+        str(fastconv.explain(*layer, **options)).split()
+    )

@@ -191,3 +191,31 @@ def test_what_is_planned_for_an_empty_batch_holds_nothing():
     assert explanation.scratch_bytes == 0
     y = fastconv.conv2d(np.empty((0, 3, 64, 64)), np.ones((8, 3, 3, 3)))
     assert y.shape == (0, 8, 62, 62)
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
+def test_what_only_scales_pixels_is_left_to_loops_where_copies_would_not_pay(monkeypatch):
+    monkeypatch.setattr(tuning, "SLIDE_FAR_BYTES", 100_000)
+    near, far = (
+        fastconv.ConvProblem.create((1, 16, side, side), (16, 1, 1, 1), groups=16)
+        for side in (16, 64)
+    )
+    for problem, names in ((near, ["stencil_rows"] * 2), (far, ["loops"] * 2)):
+        for operation, name in zip(("forward", "input-grad"), names, strict=True):
+            leaf = planning.plan(operation, problem, "auto", 1).leaf
+            assert leaf.implementation.name == name
+        plan = planning.plan("weight-grad", problem, "auto", 1)
+        assert plan.implementation.name == "loops"
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
+def test_three_filters_of_threes_go_to_the_stencil_unless_channels_are_many(monkeypatch):
+    monkeypatch.setattr(tuning, "STENCIL_THREES_CHANNELS", 4)
+    for channels, filters, side, stencil in (
+        (4, 3, 3, True), (5, 3, 3, False), (4, 4, 3, False), (4, 3, 5, False),
+    ):  # fmt: skip
+        problem = fastconv.ConvProblem.create(
+            (1, channels, 56, 56), (filters, channels, side, side), padding=side // 2
+        )
+        name = planning.plan("forward", problem, "auto", 1, accuracy="strict").implementation.name
+        assert (name == "stencil_rows") is stencil, (channels, filters, side)

@@ -285,3 +285,42 @@ def test_explain_is_pure_of_data_and_says_the_same_twice():
     first, second = (fastconv.explain((1, 8, 9, 9), (8, 8, 3, 3)) for _ in range(2))
     assert str(first) == str(second)
     assert np.isfinite(first.predicted)
+
+
+@needs_kernels
+def test_pixels_that_no_piece_writes_take_time(monkeypatch):
+    problem = fastconv.ConvProblem.create((1, 16, 112, 112), (16, 16, 1, 1), stride=2)
+    plan = planning.ask("input-grad", problem, "gemm", 1)
+    assert [piece.implementation.name for piece in plan.pieces] == ["gemm_filters"]
+    pieces = sum(piece.predict(MACHINE).seconds for piece in plan.pieces)
+    begun = tuning.MODEL_KERNEL_CALLS * MACHINE.call
+    zeros = plan.predict(MACHINE).seconds - pieces - begun
+    whole = 4 * 16 * 112 * 112
+    assert zeros == pytest.approx(tuning.MODEL_MEMORY_SHARE * whole / MACHINE.bandwidth(whole))
+
+
+@needs_kernels
+def test_results_between_others_and_weights_between_others_come_through_the_caches():
+    problem = fastconv.ConvProblem.create((1, 512, 14, 14), (512, 512, 4, 4), stride=2, padding=1)
+    plan = planning.ask("input-grad", problem, "gemm_filters", 1)
+    apart = plan.pieces[0].predict(MACHINE)
+    dense = planning.ask("forward", plan.pieces[0].piece.problem, "gemm_filters", 1).predict(
+        MACHINE
+    )
+    assert apart.stages["memory"] > dense.stages["memory"]
+    # more than the steps of bringing a weight into a panel
+    far, near = tuning.MODEL_PACK_FAR_STEPS, tuning.MODEL_PACK_STEPS
+    assert apart.stages["pack"] > 1.5 * far / near * dense.stages["pack"]
+
+
+@needs_kernels
+def test_rows_that_are_brought_near_are_read_once(monkeypatch):
+    problem = fastconv.ConvProblem.create(
+        (1, 64, 112, 112), (64, 1, 3, 3), padding=1, groups=64
+    )  # fmt: skip
+    taken = []
+    for far in (problem.bytes, problem.bytes - 1):
+        monkeypatch.setattr(tuning, "SLIDE_FAR_BYTES", far)
+        plan = planning.ask("forward", problem, "stencil_slide", 1)
+        taken.append(plan.predict(MACHINE).stages["memory"])
+    assert taken[1] < taken[0]
