@@ -115,10 +115,11 @@ TAPS_PRODUCT = {16: 0.9, 32: 0.8, 64: 0.9}
 TAPS_ADD_CYCLES = 2.5
 TAPS_TURN_CYCLES = 0.3
 TAPS_PACKING_CYCLES = 0.5
-# So many channels a group has to have; so much of the work has to be padding; it has to be so much
-# ahead of sums that multiply it; and those of pieces, which pack weights of their own, reach this
-# part of what whole ones do.
+# So many channels and filters a group has to have; so much of the work has to be padding; it has to
+# be so much ahead of sums that multiply it; and those of pieces, which pack weights of their own,
+# reach this part of what whole ones do.
 TAPS_FEWEST_CHANNELS = 8
+TAPS_FEWEST_FILTERS = 4
 TAPS_PADDING_SHARE = 0.1
 TAPS_GAIN = 0.9
 TAPS_PIECES = 0.75

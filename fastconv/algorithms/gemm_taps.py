@@ -82,13 +82,9 @@ class _Taps(Kernel):
 
     def unsuited(self, request: Request) -> str | None:
         problem = request.problem
-        if max(problem.rows.kernel, problem.columns.kernel) > _MOST_TAPS:
-            return "a kernel of so many taps would be gone through tap by tap"
-        if problem.in_channels_per_group < tuning.TAPS_FEWEST_CHANNELS:
-            return f"it reads vectors of channels, and a group has {problem.in_channels_per_group}"
-        share = padding_share(problem)
-        if share < tuning.TAPS_PADDING_SHARE:
-            return f"only {share:.0%} of the work is multiplying padding"
+        reason = _out_of_place(problem)
+        if reason is not None:
+            return reason
         own = cycles(problem, prepared=request.prepared)
         packed = request.prepared and request.piece.is_whole
         direct = direct_cycles(problem, images=1, prepared=packed)
@@ -271,6 +267,21 @@ def padding_share(problem: ConvProblem) -> float:
     return 1 - counted(problem).needed / prod(axis.outputs * axis.kernel for axis in sides)
 
 
+def _out_of_place(problem: ConvProblem) -> str | None:
+    """Return why it is no place for it, whatever it would take, or None."""
+    channels, filters = problem.in_channels_per_group, problem.out_channels_per_group
+    if max(problem.rows.kernel, problem.columns.kernel) > _MOST_TAPS:
+        return "a kernel of so many taps would be gone through tap by tap"
+    if channels < tuning.TAPS_FEWEST_CHANNELS:
+        return f"it reads vectors of channels, and a group has {channels}"
+    if filters < tuning.TAPS_FEWEST_FILTERS:
+        return f"filters are in its lanes, and a group has {filters}"
+    share = padding_share(problem)
+    if share < tuning.TAPS_PADDING_SHARE:
+        return f"only {share:.0%} of the work is multiplying padding"
+    return None
+
+
 def cycles(problem: ConvProblem, *, prepared: bool) -> float:
     """Return about how many cycles an image takes, by one thread, whatever is asked for."""
     vector = vector_values(problem)
@@ -295,12 +306,7 @@ def fewest_cycles(piece: Piece, *, prepared: bool) -> float:
     """Return about how many cycles direct sums of an image take, by whoever is the fastest."""
     problem = piece.problem
     direct = direct_cycles(problem, images=1, prepared=prepared and piece.is_whole)
-    if (
-        max(problem.rows.kernel, problem.columns.kernel) > _MOST_TAPS
-        or problem.in_channels_per_group < tuning.TAPS_FEWEST_CHANNELS
-        or GEMM_TAPS.unable(piece) is not None
-        or padding_share(problem) < tuning.TAPS_PADDING_SHARE
-    ):
+    if _out_of_place(problem) is not None or GEMM_TAPS.unable(piece) is not None:
         return direct
     return min(direct, cycles(problem, prepared=prepared))
 

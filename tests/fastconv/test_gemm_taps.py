@@ -226,7 +226,10 @@ def test_others_are_told_why_not():
     few = fastconv.ConvProblem.create((1, 2, 28, 28), (64, 2, 3, 3), padding=12, dilation=12)
     answer = planning.ask("forward", few, NAME, 1, forced=False)
     assert answer.reason == "it reads vectors of channels, and a group has 2"
-    long = fastconv.ConvProblem.create((1, 99, 6, 99), (1, 99, 3, 1), padding=(1, 0))
+    few = fastconv.ConvProblem.create((1, 64, 28, 28), (3, 64, 3, 3), padding=12, dilation=12)
+    answer = planning.ask("forward", few, NAME, 1, forced=False)
+    assert answer.reason == "filters are in its lanes, and a group has 3"
+    long = fastconv.ConvProblem.create((1, 99, 6, 99), (4, 99, 3, 1), padding=(1, 0))
     with tuned(TAPS_GAIN=0.5):
         answer = planning.ask("forward", long, NAME, 1, forced=False)
     assert "of the cycles of sums that multiply padding" in answer.reason
