@@ -19,7 +19,7 @@ from . import isa
 from .algorithms.by_padding import BY_PADDING
 from .algorithms.by_stride import BY_STRIDE
 from .algorithms.compiled import NOT_BUILT
-from .algorithms.gemm import GEMM_FILTERS, GEMM_PIXELS
+from .algorithms.gemm import GEMM_COLUMNS, GEMM_FILTERS, GEMM_PIXELS
 from .algorithms.im2col import IM2COL
 from .algorithms.implementation import (
     Accuracy,
@@ -63,8 +63,8 @@ __all__ = [
 # By operation, in the order in which they are asked.
 IMPLEMENTATIONS: dict[Operation, tuple[Implementation, ...]] = {
     "forward": (
-        BY_PADDING, STENCIL_CHANNELS, SLIDE, STENCIL_LARGE, STENCIL_ROWS, *WINOGRAD, GEMM_FILTERS,
-        GEMM_PIXELS, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
+        BY_PADDING, STENCIL_CHANNELS, SLIDE, STENCIL_LARGE, STENCIL_ROWS, *WINOGRAD, GEMM_COLUMNS,
+        GEMM_FILTERS, GEMM_PIXELS, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
     ),
     "input-grad": (SPREAD, GEMM_SCATTER, BY_STRIDE, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL),
     "weight-grad": (
