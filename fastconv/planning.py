@@ -19,7 +19,7 @@ from . import isa
 from .algorithms.by_padding import BY_PADDING
 from .algorithms.by_stride import BY_STRIDE
 from .algorithms.compiled import NOT_BUILT
-from .algorithms.gemm import GEMM_FILTERS, GEMM_PIXELS
+from .algorithms.gemm import GEMM_COLUMNS, GEMM_FILTERS, GEMM_PIXELS
 from .algorithms.gemm_taps import GEMM_TAPS
 from .algorithms.im2col import IM2COL
 from .algorithms.implementation import (
@@ -65,7 +65,7 @@ __all__ = [
 IMPLEMENTATIONS: dict[Operation, tuple[Implementation, ...]] = {
     "forward": (
         BY_PADDING, STENCIL_CHANNELS, SLIDE, STENCIL_LARGE, STENCIL_ROWS, *WINOGRAD, GEMM_TAPS,
-        GEMM_FILTERS, GEMM_PIXELS, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
+        GEMM_COLUMNS, GEMM_FILTERS, GEMM_PIXELS, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
     ),
     "input-grad": (SPREAD, GEMM_SCATTER, BY_STRIDE, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL),
     "weight-grad": (
@@ -107,7 +107,7 @@ FAMILIES = (
     ),
     Family(
         "gemm",
-        "a matrix product that reads the image in place, filters in the lanes of the vectors",
+        "a matrix product that reads the image in place, mostly with filters in the lanes",
         "openmp",
     ),
     Family(

@@ -8,7 +8,11 @@ have to be turned over, and filters short of a whole vector leave lanes idle. Pi
 (kernels/gemm_pixels.pxi) write y as it lies and take filters one by one. `_efficiency` says which
 is better for a problem: part of the peak that is left, from counting the lanes that work.
 
-Both sum in the same blocks, and give the same bits. A sum of n products in a row has, usually, an
+gemm has a second kernel, for many filters of 1x1 (kernels/gemm_columns.pxi): pixels in the
+lanes, the columns of a tile packed once for all of them. So it neither turns sums over, nor reads
+each channel from a page of its own.
+
+All sum in the same blocks, and give the same bits. A sum of n products in a row has, usually, an
 error of the root of n; in parts of `tuning.SUM_TAPS`, in blocks of channels of `tuning.GEMM_TAPS`,
 each from zero, that of its longest level. It is less than libraries have that sum their blocks in
 a row: benchmarks/STUDY.md.
@@ -40,7 +44,7 @@ from .implementation import Accuracy, Plan, Prediction, Request
 if TYPE_CHECKING:
     from ..machine import Machine
 
-__all__ = ["GEMM_FILTERS", "GEMM_PIXELS", "direct_cycles"]
+__all__ = ["GEMM_COLUMNS", "GEMM_FILTERS", "GEMM_PIXELS", "direct_cycles"]
 
 
 class _Product(Kernel):
@@ -310,6 +314,58 @@ class _Pixels(_Product):
         return product, stored
 
 
+class _Columns(_Product):
+    """Pixels in the lanes, the columns of a tile packed for all filters."""
+
+    name = "gemm_columns"
+    families = ("gemm",)
+
+    def _row_values(self, piece: Piece) -> int:
+        # the panel that is packed, that which the unit keeps, and as many columns as they have
+        return 4 * super()._row_values(piece)
+
+    def unsuited(self, request: Request) -> str | None:
+        problem = request.problem
+        filters, pixels = problem.out_channels_per_group, problem.out_height * problem.out_width
+        fewest = tuning.COLUMNS_FEWEST_FILTERS[vector_values(problem) * problem.dtype.itemsize]
+        if fewest is None:
+            return "of vectors of this length it was not measured"
+        if problem.rows.kernel * problem.columns.kernel != 1:
+            return "it packs columns, which pays for kernels of 1x1"
+        if filters < fewest:
+            return f"it packs columns for {filters} filters, which pays from {fewest} on"
+        if pixels < tuning.COLUMNS_FEWEST_PIXELS:
+            return f"{pixels} pixels are too few for the columns to pay"
+        if problem.taps < tuning.COLUMNS_FEWEST_CHANNELS:
+            return f"{problem.taps} channels are too few for the columns to pay"
+        return copies_too_much(request, self.blocks)
+
+    def blocks(self, request: Request) -> Blocks:
+        blocks = super().blocks(request)
+        problem = request.problem
+        panel = self._panel_filters(problem)
+        taps = blocks.channels * problem.rows.kernel * problem.columns.kernel
+        # panels wait in the scratch in place of sums
+        most = tuning.GEMM_SUMS_BYTES // (problem.dtype.itemsize * taps * panel)
+        return blocks._replace(filters=min(blocks.filters, panel * max(1, most)))
+
+    def _product_cycles(self, problem: ConvProblem, images: int, rows: int, filters: int) -> float:
+        vectors = images * (ceil_div(rows * problem.out_width, vector_values(problem)) + 1)
+        packing = tuning.PACKING_CYCLES * filters * problem.taps
+        return vectors * (filters / 2 + 2) * problem.taps + packing
+
+    def _predicted_steps(self, problem: ConvProblem, blocks: Blocks) -> tuple[float, float]:
+        vector = vector_values(problem)
+        units = ceil_div(problem.out_height, blocks.rows) * problem.batch
+        pixels = problem.out_height * problem.out_width * problem.batch
+        vectors = problem.groups * (pixels / vector + units / 2)
+        filters = problem.out_channels_per_group
+        parts = ceil_div(problem.in_channels_per_group, blocks.channels)
+        product = vectors * filters * problem.taps / tuning.MODEL_FILTERS_PRODUCT
+        packed = vectors * ceil_div(filters, blocks.filters) * problem.taps
+        return product + packed, tuning.MODEL_STORE_STEPS * parts * vectors * filters
+
+
 def _band_width(problem: ConvProblem) -> int:
     """Return the columns of a row of the band."""
     columns = problem.columns
@@ -360,3 +416,4 @@ def direct_cycles(problem: ConvProblem, *, images: int, prepared: bool) -> float
 
 GEMM_FILTERS = _Filters()
 GEMM_PIXELS = _Pixels()
+GEMM_COLUMNS = _Columns()

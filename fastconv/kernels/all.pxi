@@ -32,6 +32,7 @@ include "extended.pxi"
 # images of an image
 include "gemm_filters.pxi"
 include "gemm_pixels.pxi"
+include "gemm_columns.pxi"
 include "gemm_scatter.pxi"
 include "winograd_transforms.pxi"
 include "winograd_lines.pxi"

@@ -89,6 +89,7 @@ cdef Lanes lanes_of(str kernel) except *:
         "gemm_filters": FILTERS_IN_LANES, "weights_filters": FILTERS_IN_LANES,
         "gemm_taps": FILTERS_IN_LANES,
         "gemm_scatter": FILTERS_IN_LANES, "gemm_pixels": PIXELS_IN_LANES,
+        "gemm_columns": FILTERS_IN_LANES,
         "winograd": FILTERS_IN_LANES, "weights_winograd_2": FILTERS_IN_LANES,
         "weights_winograd_4": FILTERS_IN_LANES, "weights_winograd_6": FILTERS_IN_LANES,
     }[kernel]

@@ -84,7 +84,7 @@ def test_bits_depend_on_nothing_but_the_problem(channels, kernel, width):
         "GEMM_BAND_BYTES": 2000, "GEMM_SUMS_BYTES": 3000, "GEMM_MOST_PIXELS": 24,
         "GEMM_MOST_FILTERS": 1, "FLOPS_WORTH_A_THREAD": 1,
     }  # fmt: skip
-    for name in ("gemm", "gemm_pixels"):
+    for name in ("gemm_filters", "gemm_columns", "gemm_pixels"):
         plan = fastconv.plan_conv2d(weight, backend=name, accuracy="strict")
         assert_equal(plan(x[3]), expected[3])
         for threads in (1, 2):
@@ -100,7 +100,7 @@ def test_channels_of_a_block_are_a_question_of_the_problem_alone():
             plan.blocks.channels
             for batch in (1, 2, 100)
             for threads in (1, 2, 64)
-            for name in ("gemm_filters", "gemm_pixels")
+            for name in ("gemm_filters", "gemm_columns", "gemm_pixels")
             for plan in [
                 planning.plan(
                     "forward",

@@ -24,7 +24,7 @@ from tests.walking import in_one_test
 
 pytestmark = pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
 
-on_both = pytest.mark.parametrize("name", ["gemm", "gemm_pixels"])
+on_all = pytest.mark.parametrize("name", ["gemm_filters", "gemm_columns", "gemm_pixels"])
 
 
 def small_blocks(**more):
@@ -38,7 +38,7 @@ def small_blocks(**more):
     )  # fmt: skip
 
 
-@on_each_able_backend(EXACT_CASES, among=["gemm", "gemm_pixels"])
+@on_each_able_backend(EXACT_CASES, among=["gemm", "gemm_columns", "gemm_pixels"])
 def test_blocks_do_not_change_the_result(case, backend, dtype):
     data = integer_operands(case, dtype)
     with small_blocks(GEMM_TAPS=4, SUM_TAPS=2):
@@ -54,7 +54,7 @@ def test_neither_blocks_nor_lanes_nor_packing_change_a_bit():
     weight = rng.standard_normal((50, 70, 3, 3)).astype(np.float32)
     options = {"padding": 1, "activation": "sigmoid"}
     whole = fastconv.conv2d(x, weight, backend="gemm", **options)
-    for name in ("gemm", "gemm_pixels"):
+    for name in ("gemm_filters", "gemm_columns", "gemm_pixels"):
         with small_blocks():
             plan = fastconv.plan_conv2d(weight, backend=name, **options)
             np.testing.assert_array_equal(plan(x), whole)
@@ -70,7 +70,7 @@ ROWS = Case("rows", (1, 2, 2, 193), (14, 2, 1, 1))
 
 
 @in_one_test
-@on_both
+@on_all
 @pytest.mark.parametrize("filters", [*range(1, 34), 47, 48, 49, 63, 64, 65, 80, 81, 129])
 def test_every_number_of_filters_is_covered_by_tiles(filters, name):
     data = integer_operands(FILTERS, "float32")
@@ -85,7 +85,7 @@ def test_every_number_of_filters_is_covered_by_tiles(filters, name):
 
 
 @in_one_test
-@on_both
+@on_all
 @pytest.mark.parametrize("width", [*range(1, 20), *range(28, 36), 95, 96, 97, 191, 193])
 def test_every_length_of_row_is_covered_by_tiles(width, name):
     data = integer_operands(ROWS, "float64")
@@ -94,7 +94,7 @@ def test_every_length_of_row_is_covered_by_tiles(width, name):
 
 
 @in_one_test
-@pytest.mark.parametrize("name", ["gemm_filters", "gemm_pixels"])
+@on_all
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 def test_scratch_is_bounded_per_thread(layer, name):
     panel = 64 * (tuning.GEMM_TAPS + 121) * 4  # the widest panel, of a whole number of channels
@@ -132,7 +132,7 @@ def test_what_needs_too_much_scratch_is_refused_and_computed_by_another(
 
 
 @in_one_test
-@on_both
+@on_all
 def test_one_long_row_is_a_band_of_its_own(name):
     """A row cannot be halved: the search for more bands has to end there."""
     x, weight = np.ones((1, 2, 1, 3000), np.float32), np.ones((4, 2, 1, 3), np.float32)
@@ -161,6 +161,46 @@ def test_explain_reports_the_scratch():
 @pytest.mark.skipif(isa.name != "avx512", reason="the choice depends on the vectors' length")
 def test_the_lanes_are_chosen_by_what_fills_them(x_shape, weight_shape, backend):
     assert fastconv.explain(x_shape, weight_shape, accuracy="strict").backend == backend
+
+
+@in_one_test
+@pytest.mark.parametrize(
+    ("x_shape", "weight_shape", "stride", "kernel"),
+    [
+        ((1, 64, 56, 56), (256, 64, 1, 1), 1, "gemm_columns"),
+        ((1, 256, 56, 56), (512, 256, 1, 1), 2, "gemm_columns"),
+        ((1, 1024, 14, 14), (256, 1024, 1, 1), 1, "gemm_filters"),  # 196 pixels
+        ((1, 128, 56, 56), (128, 128, 3, 3), 2, "gemm_filters"),  # nine taps of a channel
+    ],
+)
+@pytest.mark.skipif(isa.name != "avx2", reason="columns are packed where it was measured")
+def test_columns_are_packed_for_many_filters_of_1x1(x_shape, weight_shape, stride, kernel):
+    problem = fastconv.ConvProblem.create(
+        x_shape, weight_shape, stride=stride, padding=weight_shape[2] // 2
+    )
+    plan = planning.plan("forward", problem, "gemm", 1)
+    assert plan.leaf.implementation.name == kernel
+
+
+@in_one_test
+@pytest.mark.parametrize("pixels", [(1, 1), (5, 5), (7, 8), (23, 1), (1, 25), (9, 16), (17, 29)])
+def test_columns_of_every_number_of_pixels_are_covered_by_tiles(pixels):
+    """In place, from a band whose rows end within a tile, and dealt out: the bits of gemm_filters.
+
+    With so many channels that sums are begun in one block, and added to in the others.
+    """
+    rng = np.random.default_rng(0)
+    for dtype in DTYPES:
+        for kernel, options in ((1, {}), (3, {"padding": 1}), (1, {"stride": 2, "padding": 1})):
+            x = rng.standard_normal((2, 210, *pixels)).astype(dtype)
+            weight = rng.standard_normal((35, 210, kernel, kernel)).astype(dtype)
+            bias = rng.standard_normal(35).astype(dtype)
+            options = {**options, "activation": "relu"}
+            expected = fastconv.conv2d(x, weight, bias, backend="gemm_filters", **options)
+            plan = fastconv.plan_conv2d(weight, bias, backend="gemm_columns", **options)
+            assert_equal(plan(x), expected, "planned")
+            y = fastconv.conv2d(x, weight, bias, backend="gemm_columns", **options)
+            assert_equal(y, expected, "called")
 
 
 @in_one_test

@@ -100,7 +100,10 @@ def _leaves(plan):
 def _copies_and_products(leaf):
     """Return the values of a channel that all units of a plan copy, and the products they make."""
     problem, blocks, name = leaf.piece.problem, leaf.blocks, leaf.implementation.name
-    if name in ("gemm_filters", "gemm_pixels", "stencil_rows", "weights_filters", "weights_pixels"):
+    if name in (
+        "gemm_filters", "gemm_columns", "gemm_pixels", "stencil_rows", "weights_filters",
+        "weights_pixels",
+    ):  # fmt: skip
         of_unit = kernel("band_values")(problem, blocks.rows)
         units = ceil_div(problem.out_height, blocks.rows)
     elif name == "stencil_large":

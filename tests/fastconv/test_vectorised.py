@@ -72,6 +72,7 @@ FILTER_TILES = {  # PIXELS_4 .. PIXELS_1, and with SMALL_PIXELS
     "avx2": [(6, 2), (8, 1), (4, 2), (4, 1)],  # PANEL_VECTORS is 2
     "baseline": [(3, 4), (4, 3), (6, 2), (8, 1), (2, 4), (2, 3), (2, 2), (2, 1)],
 }
+FOUR_KINDS = ("multiply_filter_lanes", "multiply_packed_columns")
 # The tiles of each shell, rows x vectors, each there twice: from the bias and from earlier sums;
 # those of filters again for pixels next to each other. Of the weight gradient ("add_") there is
 # one kind.
@@ -90,6 +91,12 @@ TILES = {
     },
     # sliding, 3x3 and 5x5: two strides, inside the image and at its edge
     "add_slides": {name: [(2 * 2, 9 + 25)] for name in REGISTERS},
+    # TALL_ROWS filters x vectors: from the bias and from earlier sums, in parts and in a row
+    "multiply_packed_columns": {
+        "avx512": [(8, v) for v in (1, 2, 3)],
+        "avx2": [(4, v) for v in (1, 2, 3)],
+        "baseline": [(4, v) for v in (1, 2, 3)],
+    },
     "multiply_pixel_lanes": {  # TALL_ROWS, LONG_ROWS, 2 and 1, at the whole width and its thirds
         "avx512": [*((8, v) for v in (1, 2, 3)), *((r, v) for r in (4, 2, 1) for v in (2, 4, 6))],
         "avx2": [*((4, v) for v in (1, 2, 3)), *((r, v) for r in (2, 1) for v in (2, 4, 6))],
@@ -107,7 +114,7 @@ def test_every_register_tile_is_unrolled_into_vectors(function, dtype, name):
     """A multiply-add for each vector of every tile: none scalar, none left in a loop."""
     _, suffix = SPECIALISATIONS[dtype]
     bodies = _bodies(name, dtype, function)
-    kinds = 1 if function.startswith("add_") else 4 if function == "multiply_filter_lanes" else 2
+    kinds = 1 if function.startswith("add_") else 4 if function in FOUR_KINDS else 2
     expected = kinds * sum(rows * vectors for rows, vectors in TILES[function][name])
     assert sum(_vector_multiplies(name, body, suffix) for body in bodies) >= expected
     scalars = sum(len(re.findall(rf"(vfmadd\d+|mul)s{suffix[1]}\s", body)) for body in bodies)
