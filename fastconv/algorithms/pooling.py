@@ -135,6 +135,10 @@ class _Compiled(PoolImplementation):
 _MOST_TAPS = 2**20
 
 
+# What has kernels of its own for windows of 3x3, one or two apart.
+_OF_THREES: tuple[PoolOperation, ...] = ("max-pool-grad",)
+
+
 def _kernel_name(operation: PoolOperation, problem: PoolProblem) -> str:
     """Return the kernel for windows of this kind."""
     name = operation.replace("-", "_")
@@ -148,6 +152,12 @@ def _kernel_name(operation: PoolOperation, problem: PoolProblem) -> str:
         for axis in axes
     ):
         return f"{name}_pairs"
+    stride = min(problem.rows.stride, 2)
+    if operation in _OF_THREES and all(
+        (axis.kernel, axis.stride, axis.dilation) == (3, stride, 1) and axis.before <= 2
+        for axis in axes
+    ):
+        return f"{name}_threes"
     most = _MOST_TAPS
     if operation == "max-pool-taps-grad":
         most = tuning.POOL_GATHERED_TAPS

@@ -1,5 +1,5 @@
 # Maxima of windows together with their taps: across each row of the image first, then down, so that
-# the first of equals in row order stays the first (see pool_max.pxi):
+# the first of equals in row order stays the first (see pool_max_grad.pxi):
 #
 #     across       of every row the image has: the largest of S taps, and its number s
 #     down         of the R rows of each window: the largest, and r·S + s
@@ -47,14 +47,6 @@ cdef int lay_out_max_pool_taps(const Description* given, Made* made, list memory
     layout.spare = book(made, LINE_VALUES)
     made.layout = layout
     return 0
-
-
-cdef inline void first_taps(const Axis* axis, Py_ssize_t n, real* starts) noexcept nogil:
-    """Fill in the first tap inside the image of each window along a row; n values in all."""
-    cdef Py_ssize_t j
-    fill_row(starts, <real>0, n)
-    for j in range(min(axis.outputs, ceil_div(axis.before, axis.stride))):
-        starts[j] = <real>first_tap(axis, j)
 
 
 cdef inline void find_down(

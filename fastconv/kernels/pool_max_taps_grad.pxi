@@ -14,9 +14,9 @@
 #     -1  4  8  3 -1 -1
 #     -1 -1 -1 -1 -1 -1
 #
-# The order in which a pixel adds is that of pool_max.pxi. No store depends on a number of the array
-# of taps: one that no pixel of the image has, since it is in the padding or in no window at all,
-# gives its gradient to nobody.
+# The order in which a pixel adds is that of pool_max_grad.pxi. No store depends on a number of the
+# array of taps: one that no pixel of the image has, since it is in the padding or in no window at
+# all, gives its gradient to nobody.
 #
 # Bytes, with float32: 5 an output and 4 a pixel. Instructions, of a vector of outputs: R·S
 # comparisons, selections and additions, each of the first two with a load; and some 20 to copy.
