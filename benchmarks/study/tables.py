@@ -36,15 +36,20 @@ def _named(*names: str) -> tuple[Layer, ...]:
     return tuple(by_name[name] for name in names)
 
 
+PYTORCH = ("torch", "torch-channels-last")
+
 # ── filters or pixels in the lanes ─────────────────────────────────────────────────────────────
-LANES = (
-    *_named("resnet50.res2_3x3", "resnet50.res2_1x1", "vgg16.conv1_1", "resnet50.conv1"),
-    *_named("resnet50.res5_3x3", "squeezenet.squeeze_55", "lenet5.6_16_b64", "srcnn.32_1_256"),
-)
+LANES = _named(
+    "resnet50.res2_3x3", "resnet50.res2_1x1", "resnet50.res3_1x1", "resnet50.res5_1x1",
+    "efficientnet.1x1_56", "resnet50.res3_3x3_s2", "resnet50.res5_3x3", "vgg16.conv1_1",
+    "resnet50.conv1", "squeezenet.squeeze_55", "lenet5.6_16_b64", "srcnn.32_1_256",
+)  # fmt: skip
 OF_LANES = (
     Column("taken", "`strict` takes", ("auto-strict",)),
     Column("filters", "filters in lanes", ("gemm_filters",)),
     Column("pixels", "pixels in lanes", ("gemm_pixels",)),
+    Column("columns", "columns packed", ("gemm_columns",)),
+    Column("pytorch", "PyTorch", PYTORCH),
 )
 
 # ── gradients ──────────────────────────────────────────────────────────────────────────────────
@@ -60,7 +65,6 @@ PATCHES = (
     Layer("vit.patch16_768", "ViT-B", 1, 3, 224, 224, 768, 16, stride=16),
     Layer("swin.patch4_96", "Swin-T", 1, 3, 224, 224, 96, 4, stride=4),
 )
-PYTORCH = ("torch", "torch-channels-last")
 OF_GRADIENTS = (
     Column("auto", "ours", ("auto",)),
     Column("direct", "direct sums", ("gemm", "gemm_pixels", "depthwise")),
