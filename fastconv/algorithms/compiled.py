@@ -103,9 +103,13 @@ class Kernel(Implementation):
         The class of the compiled module that it is run by: "Images" or "Weights".
     entry : str
         Its name in the table of kernels/: its own, unless several share a kernel.
+    general : bool
+        Whether it takes what it is unsuited for where its family is forced. A kernel that is for
+        some problems alone leaves that to the family's others; asked for by its own name, it does.
     """
 
     compiled = "Images"
+    general = True
 
     @property
     def entry(self) -> str:
@@ -119,7 +123,7 @@ class Kernel(Implementation):
         reason = self.unable(request.piece)
         if reason is not None:
             return Refusal(reason)
-        if not request.forced:
+        if not request.forced or not (self.general or request.backend == self.name):
             reason = self.unsuited(request)
             if reason is not None:
                 return Refusal(reason, able=True)

@@ -319,6 +319,7 @@ class _Columns(_Product):
 
     name = "gemm_columns"
     families = ("gemm",)
+    general = False
 
     def _row_values(self, piece: Piece) -> int:
         # the panel that is packed, that which the unit keeps, and as many columns as they have

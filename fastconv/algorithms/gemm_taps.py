@@ -34,7 +34,7 @@ from .compiled import (
 from .costs import predicted
 from .definition import meet
 from .gemm import direct_cycles
-from .implementation import Accuracy, Chooser, Plan, Prediction, Refusal, Request
+from .implementation import Accuracy, Plan, Prediction, Request
 
 if TYPE_CHECKING:
     from ..machine import Machine
@@ -59,16 +59,7 @@ class _Taps(Kernel):
 
     name = "gemm_taps"
     families = ("gemm",)
-
-    def plan(self, request: Request, choose: Chooser) -> Plan | Refusal:
-        """Return as `Kernel` does; where the family is forced, still leave to it what suits it."""
-        if request.forced and request.backend in self.families and not_built() is None:
-            reason = self.unable(request.piece)
-            if reason is None:
-                reason = self.unsuited(request)
-                if reason is not None:
-                    return Refusal(reason, able=True)
-        return super().plan(request, choose)
+    general = False
 
     def unable(self, piece: Piece) -> str | None:
         problem = piece.problem
