@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from copy import deepcopy
 from typing import Any, NamedTuple, SupportsIndex
 
@@ -289,7 +289,7 @@ class Conv2dPlan:
         self._options = options
         self._calls: dict[tuple[int, ...], tuple[Call, Array | None]] = {}
         self._gradients: dict[tuple[int, ...], tuple[Call, Array | None]] = {}
-        self._prepared: dict[tuple[str, str], Array | None] = {}
+        self._prepared: dict[Hashable, Array] = {}
 
     def __call__(self, x: npt.ArrayLike, out: Array | None = None) -> Array:
         """Convolve `x`.
@@ -378,12 +378,18 @@ class Conv2dPlan:
     ) -> tuple[Call, Array | None]:  # fmt: skip
         """Return the call for such images, and the weights prepared for its implementation."""
         plan = call.plan()
-        name = call.operation, plan.leaf.implementation.name
-        if name not in self._prepared:
-            self._prepared[name] = None if plan.prepare is None else plan.prepare(self._weight)
+        prepared = None
+        if plan.prepare is not None:
+            # Images of another size may be cut up, or be left a phase alone, by the same kernel.
+            piece = plan.leaf.piece
+            taps = piece.problem.rows.kernel, piece.problem.columns.kernel
+            key = call.operation, plan.leaf.implementation.name, taps, piece.weights
+            prepared = self._prepared.get(key)
+            if prepared is None:
+                prepared = self._prepared[key] = plan.prepare(self._weight)
         if len(kept) >= tuning.MOST_IMAGE_SIZES:
             kept.clear()
-        found = kept[shape] = call, self._prepared[name]
+        found = kept[shape] = call, prepared
         return found
 
     def __repr__(self) -> str:

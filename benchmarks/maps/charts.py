@@ -86,7 +86,10 @@ def _fill(axes: Axes, results: MapsResults, one: Map, theme: Theme, *, has_texts
         for column, x in enumerate(one.x.values):
             cell = results.find(one.name, x, y)
             if cell is not None:
-                _cell(axes, one, cell, (column, row), theme, has_text=has_texts)
+                alpha = CLOSE_BY if results.is_close(one, cell) else SURE
+                if not cell.times:
+                    alpha = NOT_TIMED
+                _cell(axes, one, cell, (column, row), theme, alpha, has_text=has_texts)
                 if (cell.im2col_to_loops or 0) > 1:
                     dots.append((column + 0.37, row + 0.37))
     size = 3 if has_texts else 1.5
@@ -120,10 +123,10 @@ def _line(axes: Axes, one: Map, inside: NDArray[Any], theme: Theme, style: Any) 
 
 
 def _cell(
-    axes: Axes, one: Map, cell: Cell, place: tuple[int, int], theme: Theme, *, has_text: bool
-) -> None:
+    axes: Axes, one: Map, cell: Cell, place: tuple[int, int], theme: Theme, alpha: float, *,
+    has_text: bool,
+) -> None:  # fmt: skip
     way = BY_NAME[cell.winner]
-    alpha = NOT_TIMED if not cell.times else CLOSE_BY if cell.is_close else SURE
     x, y = place
     patch = Rectangle((x - 0.48, y - 0.48), 0.96, 0.96, color=way.colour, alpha=alpha, lw=0)
     axes.add_patch(patch)

@@ -27,6 +27,7 @@ class View:
         self.results = results
         self.machine = results.machine
         self.sentence = table.sentence(results)
+        self.noise = table.noise(results)
         self.titles = table.COLUMNS
         self.rows = table.rows(results)
         self.miss_titles = table.MISS_COLUMNS

@@ -97,7 +97,8 @@ def _table(results: MapsResults) -> str:
             *lines,
             "",
             f"{results.machine['cpu']}, one thread, and {count(results.threads, 'thread')} where "
-            f"it says all, {results.created[:10]}{quick}. {table.sentence(results)}",
+            f"it says all, {results.created[:10]}{quick}. {table.sentence(results)} "
+            f"{table.noise(results)}".rstrip(),
         ]
     )
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from benchmarks.maps.atlas import IM2COL, LOOPS, MAPS, Map
 from benchmarks.measuring.files import ResultFile
+from benchmarks.reporting.noise import Noise
 from benchmarks.sweep.summary import CLOSE
 
 __all__ = ["Cell", "LayerCaches", "LayerColumns", "MapsResults"]
@@ -24,6 +25,8 @@ class Cell:
     """Backend → the least seconds of a call, of those that were timed."""
     predicted: dict[str, float]
     """Backend → seconds by the model, of all who are able."""
+    again: dict[str, float] = field(default_factory=dict)
+    """The control: the same seconds of one who took part twice, as two like all others."""
 
     @property
     def winner(self) -> str:
@@ -40,11 +43,6 @@ class Cell:
         """How many times as long the next one took; None where only one was timed."""
         times = sorted(self.times.values())
         return times[1] / times[0] if len(times) > 1 else None
-
-    @property
-    def is_close(self) -> bool:
-        """Whether the next one was as fast, but for noise."""
-        return self.lead is not None and self.lead <= 1 + CLOSE
 
     @property
     def loss(self) -> float:
@@ -119,6 +117,25 @@ class MapsResults(ResultFile):
     def of(self, name: str) -> list[Cell]:
         """Return the cells of a map."""
         return [cell for cell in self.cells if cell.map == name]
+
+    def noise(self, *, all_threads: bool) -> Noise | None:
+        """Return what the controls of one thread, or of all, differ by; None without any."""
+        names = {one.name for one in self.maps if one.all_threads is all_threads}
+        return Noise.of(
+            {
+                f"{cell.map} {cell.x} {cell.y}": seconds / cell.times[backend]
+                for cell in self.cells
+                if cell.map in names
+                for backend, seconds in cell.again.items()
+                if backend in cell.times
+            }
+        )
+
+    def is_close(self, one: Map, cell: Cell) -> bool:
+        """Whether the next one of a map's cell was as fast, but for noise."""
+        found = self.noise(all_threads=one.all_threads)
+        least = 1 + CLOSE if found is None else max(1 + CLOSE, found.factor)
+        return cell.lead is not None and cell.lead <= least
 
     def find(self, name: str, x: int, y: int) -> Cell | None:
         """Return a cell of a map, or None where it was not measured."""

@@ -22,6 +22,7 @@ __all__ = [
     "Row",
     "miss_cells",
     "misses",
+    "noise",
     "rows",
     "sentence",
     "show",
@@ -124,12 +125,31 @@ def sentence(results: MapsResults) -> str:
     )
 
 
+def noise(results: MapsResults) -> str:
+    """Say what a lead must be more than, to be one; nothing where nobody took part twice."""
+    told = []
+    for all_threads, threads in ((False, 1), (True, results.threads)):
+        found = results.noise(all_threads=all_threads)
+        if found is not None:
+            told.append(
+                f"with {count(threads, 'thread')} by {found.middle_text} typically, and by no more "
+                f"than {found.text} in 19 of 20"
+            )
+    if not told:
+        return ""
+    return (
+        "In each cell one took part twice, as two like all others; these differ "
+        f"{'; '.join(told)}. Who leads by less has a paler cell."
+    )
+
+
 def show(results: MapsResults, console: Console) -> None:
     """Show what went wrong, and the maps in numbers."""
     for failure in results.failures:
         console.print(f"[red]{escape(failure)}[/]")
     console.print(_table(COLUMNS, [row.cells for row in rows(results)]))
     console.print(sentence(results))
+    console.print(noise(results))
     missed = [miss_cells(results, cell) for cell in misses(results)]
     if missed:
         console.print(_table(MISS_COLUMNS, missed))

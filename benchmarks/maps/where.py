@@ -241,9 +241,11 @@ def show_places(layer: Layer, console: Console) -> None:
         cell = results.find(one.name, x, y)
         if cell is None:
             continue
-        lead = "" if cell.lead is None else "a tie" if cell.is_close else f"{cell.lead:.2f}×"
+        lead = "" if cell.lead is None else f"{cell.lead:.2f}×"
         if not cell.times:
             lead = "not timed"
+        elif results.is_close(one, cell):
+            lead = "a tie"
         threads = results.threads if one.all_threads else 1
         table.add_row(
             f"{one.title} ({count(threads, 'thread')})",

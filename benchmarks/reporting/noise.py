@@ -25,6 +25,11 @@ class Noise:
 
     ratios: dict[str, float]
 
+    @classmethod
+    def of(cls, ratios: dict[str, float]) -> Noise | None:
+        """Return the noise that these show, or None where there are none."""
+        return cls(ratios) if ratios else None
+
     @property
     def factor(self) -> float:
         """Return the ratio, at least 1, that 19 of 20 of them stay below, either way up."""
@@ -43,6 +48,11 @@ class Noise:
         return _difference(self.factor)
 
     @property
+    def middle_text(self) -> str:
+        """Return what half of them stay below."""
+        return _difference(self.middle)
+
+    @property
     def sentence(self) -> str:
         """Say what a difference must be more than, to be one."""
         layers = f"all of {count(len(self.ratios), 'layer')}"
@@ -50,7 +60,7 @@ class Noise:
             layers = f"19 in 20 of {count(len(self.ratios), 'layer')}"
         return (
             f"This run's noise is {self.text}: two processes that made the same calls, taking "
-            f"turns like everybody, differ by no more on {layers}, by {_difference(self.middle)} "
+            f"turns like everybody, differ by no more on {layers}, by {self.middle_text} "
             "typically. What differs by less is greyed."
         )
 
@@ -73,7 +83,7 @@ def noise(results: Results, direction: str) -> Noise | None:
             one, other = pair
             if one is not None and other is not None and one.timed and other.timed:
                 ratios[info.name] = one.seconds / other.seconds
-    return Noise(ratios) if ratios else None
+    return Noise.of(ratios)
 
 
 def is_hidden(found: Noise | None, ratio: float) -> bool:

@@ -8,6 +8,7 @@ several for every thread.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from .. import tuning
@@ -147,11 +148,17 @@ def more_rows(problem: ConvProblem, rows: int, filters: int, bytes_of: Callable[
 
 
 def copies_too_much(request: Request, blocks_of: Callable[[Request], _Banded]) -> str | None:
-    """Return why units that copy a band are unsuited, or None: if it is larger than their work."""
+    """Return why units that copy a band are unsuited, or None: if it is larger than their work.
+
+    It is asked of the units of one thread and one image, since others sum in another order: which
+    one it is shall not depend on either.
+    """
     problem = request.problem
     if problem.dilation == (1, 1):
         return None
-    blocks = blocks_of(request)
+    if request.operation == "forward":
+        problem = replace(problem, batch=1)
+    blocks = blocks_of(replace(request, threads=1, piece=replace(request.piece, problem=problem)))
     copies = _copies_of_a_product(problem, blocks.rows, blocks.filters)
     if copies <= tuning.MOST_COPIES_OF_A_PRODUCT:
         return None

@@ -113,8 +113,9 @@ def _make_run(runs: list[Run], bare: tuple[Bare, ...], activation: Activation) -
             assign(pixels, 0 if bias is None else bias[:, None, None])
             activate(activation, pixels)
         finite = False
+        given = prepared if len(runs) == 1 else None
         for run_piece in runs:
-            finite = run_piece(x, weight, prepared, bias, y, scratch) is True
+            finite = run_piece(x, weight, given, bias, y, scratch) is True
         # What several pieces have seen are their own weights, and a result that was not yet whole.
         return finite and len(runs) == 1
 

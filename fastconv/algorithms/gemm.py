@@ -37,7 +37,7 @@ from .blocks import (
     more_rows,
     scales_far,
 )
-from .compiled import Kernel, at_line, beyond_limit, kernel, vector_values
+from .compiled import LINE_BYTES, Kernel, at_line, beyond_limit, kernel, vector_values
 from .costs import copy_steps, lone_vectors, of_bytes, predicted, thread_count
 from .implementation import Accuracy, Plan, Prediction, Request
 
@@ -205,7 +205,8 @@ class _Product(Kernel):
     def _pack(self, problem: ConvProblem, weight: Array) -> Array:
         """Return the weights in panels, at the start of a cache line."""
         values = kernel("packed_values")(self.name, problem)
-        panels = at_line(values * problem.dtype.itemsize).view(problem.dtype)
+        # A line more: a tile of gemm_columns reads beyond the last filters, and uses none of it.
+        panels = at_line(values * problem.dtype.itemsize + LINE_BYTES).view(problem.dtype)[:values]
         kernel("pack_weights")(self.name, problem, weight, panels)
         return panels
 

@@ -177,7 +177,8 @@ class _WeightsWinograd(Rival, WeightsKernel):
             tiles [T x 1 x 1]  filters [F x 1]  channels [C]  →  all [tried x 1], parts [tried x P]
         """
         cuts = list({self._cut(sizes, count): None for count in tiles})
-        images, rows, columns = np.array([cut[:3] for cut in cuts]).T[:, :, None, None]
+        # Floats, since products of whole numbers may be larger than any integer of NumPy.
+        images, rows, columns = np.array([cut[:3] for cut in cuts], float).T[:, :, None, None]
         channels = np.minimum(sizes.channels, sizes.vector * _divided(sizes.vectors))
         filters = np.minimum(sizes.filters, sizes.panel * _divided(sizes.panels))[:, None]
         scratch = self._scratch(sizes, _Blocks(images, rows, columns, channels, filters, 1))
@@ -266,13 +267,13 @@ def _parts(sizes: _Sizes, blocks: _Blocks) -> _Count:
 
 
 @lru_cache(maxsize=256)
-def _divided(total: int) -> NDArray[np.int64]:
+def _divided(total: int) -> NDArray[np.float64]:
     """Return the total, and what is left of it cut into ever more parts, down to 1."""
     divided, parts = [total], 1
     while parts < total:
         parts = max(parts + 1, parts * 4 // 3)
         divided.append(ceil_div(total, parts))
-    return np.array(divided)
+    return np.array(divided, float)
 
 
 # The growth that can be proved is twelve times what the absolute values of the transforms make of a

@@ -103,6 +103,36 @@ def test_a_plan_may_be_shared_among_threads():
                 np.testing.assert_array_equal(found, wanted)
 
 
+@pytest.mark.parametrize(
+    ("kernel", "options", "sizes"),
+    [
+        ((3, 3), {"stride": 2, "padding": 12, "dilation": 12}, (224, 28, 57)),
+        ((3, 3), {"padding": 12, "dilation": 12}, (150, 28, 7, 60)),
+        ((3, 3), {"padding": 1}, (56, 7, 3, 1, 14)),
+        ((7, 7), {"stride": 2, "padding": 3}, (1, 14, 3, 60, 2)),
+        ((5, 5), {"stride": 3, "padding": 2, "groups": 4}, (1, 9, 2, 40)),
+        ((1, 1), {}, (1, 7, 30)),
+    ],
+    ids=["strided, dilated", "dilated", "3x3", "7x7 strided", "groups", "1x1"],
+)
+def test_a_plan_serves_images_of_all_sizes_in_any_order(kernel, options, sizes):
+    """What it has packed for one size may not be what the kernel of another reads."""
+    rng = np.random.default_rng(0)
+    weight = rng.integers(-1, 2, (64, 64 // options.get("groups", 1), *kernel)).astype(np.float32)
+    for order in (sizes, sizes[::-1]):
+        plan = fastconv.plan_conv2d(weight, accuracy="strict", **options)
+        for size in (*order, *order):
+            x = rng.integers(-1, 2, (1, 64, size, size)).astype(np.float32)
+            y = plan(x)
+            expected = fastconv.conv2d(x, weight, backend="im2col", **options)
+            np.testing.assert_array_equal(y, expected, f"{size} of {order}")
+            dx = plan.input_grad(y, x.shape)
+            expected = fastconv.conv2d_backward(
+                y, x, weight, backend="im2col", needs=(True, False, False), **options
+            ).x
+            np.testing.assert_array_equal(dx, expected, f"gradient, {size} of {order}")
+
+
 def test_a_plan_takes_whatever_image_the_call_takes():
     """What a backend can do depends on the image: a plan is not refused for one it may not see."""
     weight = np.ones((1, 1, 3, 3), np.float32)

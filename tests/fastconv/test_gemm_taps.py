@@ -28,6 +28,8 @@ DILATED = {"padding": 12, "dilation": 12}  # 28 rows: taps reach 16, 28 and 16 o
 
 def small_blocks(scratch=40_000, **more):
     """Let small problems meet the borders of units, and of blocks of channels where asked for."""
+    if isa.name == "avx512":  # panels of 64 filters in place of 16
+        scratch *= 4
     return tuned(
         TAPS_DATA_BYTES=2000, GEMM_SUMS_BYTES=3000, GEMM_MOST_PIXELS=24, FLOPS_WORTH_A_THREAD=1,
         MOST_SCRATCH_BYTES=scratch, **more,

@@ -5,6 +5,7 @@ the worst fault so far, a weight gradient that never returned, hid behind a thre
 problem crosses.
 """
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -91,6 +92,21 @@ def test_every_size_is_planned_at_once_and_within_the_limits(block, direction, t
         ask = partial(planning.plan, direction, problem, "auto", threads)
         plan = planned_at_once(ask, (problem, direction, seed))
         assert plan.scratch_bytes <= _limit(problem, plan, threads), (problem, seed, plan.leaf)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_who_computes_it_is_a_question_of_the_problem_alone(direction):
+    """Of one image, but for weight gradients, and not of threads: others sum in another order."""
+    dilated = fastconv.ConvProblem.create((1, 8, 232, 232), (3, 8, 3, 3), dilation=100)
+    for problem in (dilated, *(random_problem(seed) for seed in range(20_000, 20_120))):
+        batches = (problem.batch,) if direction == "weight-grad" else (1, 3)
+        found = {
+            tuple(leaf.implementation.name for leaf in _leaves(plan))
+            for batch in batches
+            for threads in (1, 2, 16)
+            for plan in [planning.plan(direction, replace(problem, batch=batch), "auto", threads)]
+        }
+        assert len(found) == 1, (problem, found)
 
 
 def _leaves(plan):
