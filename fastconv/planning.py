@@ -106,6 +106,11 @@ FAMILIES = (
         "depthwise", "stencils that read each pixel once for several rows of the output", "openmp"
     ),
     Family(
+        "winograd",
+        "fewer multiplications: tiles and kernels transformed, multiplied, transformed back",
+        "openmp",
+    ),
+    Family(
         "gemm",
         "a matrix product that reads the image in place, mostly with filters in the lanes",
         "openmp",
@@ -113,11 +118,6 @@ FAMILIES = (
     Family(
         "gemm_pixels",
         "the same product with pixels in the lanes: for few filters or few taps",
-        "openmp",
-    ),
-    Family(
-        "winograd",
-        "fewer multiplications: tiles and kernels transformed, multiplied, transformed back",
         "openmp",
     ),
     Family(

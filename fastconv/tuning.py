@@ -1,10 +1,10 @@
 """Every number that was measured rather than derived, in one place.
 
 Sizes are bytes, work is floating-point operations. Where nothing else is said, the number comes
-from benchmarks/STUDY.md's machine (Zen 4, 32 KiB of first-level and 1 MiB of second-level cache a
-core) and was confirmed on the layers of the benchmark. None of them changes a result by a bit but
-those marked so, and those by which winograd is chosen. Tests override them here, so that small
-problems cross every one.
+from the Zen 4 of benchmarks/STUDY.md's chapters 7 and 8 (32 KiB of first-level and 1 MiB of
+second-level cache a core) and was confirmed on the layers of the benchmark. None of them changes a
+result by a bit but those marked so, and those by which winograd is chosen. Tests override them
+here, so that small problems cross every one.
 """
 
 KIB, MIB = 1024, 2**20

@@ -16,7 +16,7 @@ __all__ = ["ComparisonPart", "few_taps"]
 
 # Our own: what `auto` takes, with weights as they are and packed ahead, and the direct product.
 OURS = ("auto", "auto-again", "plan", "gemm")
-HEAD = ("layer", "plan", "call", "direct", "best other", "other / plan", "call / PyTorch", "error")
+HEAD = ("layer", "plan", "call", "direct", "best other", "plan / other", "call / PyTorch", "error")
 
 
 def few_taps(layer: Layer) -> bool:
@@ -56,7 +56,7 @@ class ComparisonPart(LayersPart):
     def _table(self, results: Results, compared: Sequence[Row]) -> str:
         """Return the table, lost rows first, and under it where it was measured."""
         lines = [line(HEAD), line(["---"] + ["--:"] * 3 + ["---"] + ["--:"] * 3)]
-        for row in sorted(compared, key=lambda row: row.planned_ratio or 0.0):
+        for row in sorted(compared, key=lambda row: ratio(_plan(row), row.best) or 0.0):
             direct = self._of(results, row, "gemm")
             best = row.best
             lines.append(

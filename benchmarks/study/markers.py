@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 
 __all__ = ["MarkerError", "fill", "names"]
 
@@ -51,6 +52,7 @@ def fill(text: str, texts: Mapping[str, str]) -> str:
         raise MarkerError(f"{stray[0]!r} has no partner")
     for name in names(text):
         if name not in texts:
-            raise MarkerError(f"no result has {name!r}; known are {', '.join(sorted(texts))}")
+            near = get_close_matches(name, texts, n=5) or sorted(texts)[:5]
+            raise MarkerError(f"no result has {name!r}; near it are {', '.join(near)}")
     text = _BLOCK.sub(lambda m: f"<!-- begin {m[1]} -->\n{texts[m[1]]}\n<!-- end -->", text)
     return _FIGURE.sub(lambda m: f"<!-- = {m[1]} -->{texts[m[1]]}<!-- -->", text)

@@ -21,6 +21,7 @@ __all__ = [
     "Blocks",
     "band_bytes",
     "ceil_div",
+    "copies_of_a_product",
     "copies_too_much",
     "cut_rows",
     "even",
@@ -140,7 +141,7 @@ def more_rows(problem: ConvProblem, rows: int, filters: int, bytes_of: Callable[
     fewest = fewest_rows(problem.rows, problem.columns)
     while (
         rows < fewest
-        and _copies_of_a_product(problem, rows, filters) > tuning.FEW_COPIES_OF_A_PRODUCT
+        and copies_of_a_product(problem, rows, filters) > tuning.FEW_COPIES_OF_A_PRODUCT
         and bytes_of(min(2 * rows, fewest)) <= tuning.MOST_SCRATCH_BYTES
     ):
         rows = min(2 * rows, fewest)
@@ -159,7 +160,7 @@ def copies_too_much(request: Request, blocks_of: Callable[[Request], _Banded]) -
     if request.operation == "forward":
         problem = replace(problem, batch=1)
     blocks = blocks_of(replace(request, threads=1, piece=replace(request.piece, problem=problem)))
-    copies = _copies_of_a_product(problem, blocks.rows, blocks.filters)
+    copies = copies_of_a_product(problem, blocks.rows, blocks.filters)
     if copies <= tuning.MOST_COPIES_OF_A_PRODUCT:
         return None
     return (
@@ -168,7 +169,7 @@ def copies_too_much(request: Request, blocks_of: Callable[[Request], _Banded]) -
     )
 
 
-def _copies_of_a_product(problem: ConvProblem, rows: int, filters: int) -> float:
+def copies_of_a_product(problem: ConvProblem, rows: int, filters: int) -> float:
     """Return the values of a band of so many output rows by the products that are made of it."""
     taps = problem.rows.kernel * problem.columns.kernel
     values: int = kernel("band_values")(problem, rows)

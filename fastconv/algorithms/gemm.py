@@ -30,6 +30,7 @@ from .blocks import (
     Blocks,
     band_bytes,
     ceil_div,
+    copies_of_a_product,
     copies_too_much,
     even,
     fewest_rows,
@@ -128,9 +129,16 @@ class _Product(Kernel):
         """Return images, rows and filters of a unit with which the slowest thread is done first.
 
         No more of any than was given. Every thread takes as many units, so it matters that they
-        come out even, and how often a band is copied or a panel packed for it.
+        come out even, and how often a band is copied or a panel packed for it; a band that is
+        larger than its products is left to fewer threads.
         """
         all_panels = ceil_div(problem.out_channels_per_group, panel)
+
+        def copies_few(rows: int, panels: int) -> bool:
+            filters = min(problem.out_channels_per_group, panels * panel)
+            return problem.dilation == (1, 1) or (
+                copies_of_a_product(problem, rows, filters) <= tuning.MOST_COPIES_OF_A_PRODUCT
+            )
 
         def time(images: int, rows: int, panels: int) -> float:
             units = (
@@ -147,8 +155,10 @@ class _Product(Kernel):
                 _parts(problem.batch, images, threads) if i == problem.out_height else (1,)
             )
             for p in _parts(all_panels, panels, threads)
+            if copies_few(i, p)
         )  # fmt: skip
-        images, rows, panels = min(choices, key=lambda choice: time(*choice))
+        given = images, rows, panels
+        images, rows, panels = min(choices, key=lambda choice: time(*choice), default=given)
         return images, rows, panels * panel
 
     def _unit_cycles(self, problem: ConvProblem, images: int, rows: int, filters: int) -> float:
