@@ -216,10 +216,10 @@ def test_what_is_planned_for_an_empty_batch_holds_nothing():
 
 @pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
 def test_what_only_scales_pixels_is_left_to_loops_where_copies_would_not_pay(monkeypatch):
-    monkeypatch.setattr(tuning, "SLIDE_FAR_BYTES", 100_000)
+    monkeypatch.setattr(tuning, "SLIDE_FAR_BYTES", 200_000)
     near, far = (
         fastconv.ConvProblem.create((1, 16, side, side), (16, 1, 1, 1), groups=16)
-        for side in (16, 64)
+        for side in (32, 64)
     )
     for problem, names in ((near, ["stencil_rows"] * 2), (far, ["loops"] * 2)):
         for operation, name in zip(("forward", "input-grad"), names, strict=True):
