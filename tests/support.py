@@ -286,6 +286,17 @@ def tuned(**numbers: object) -> Iterator[None]:
         yield
 
 
+def assert_first_filters(case: Case, filters: int, backend: str) -> None:
+    """Compare the first so many filters of a case, called and planned, with the exact result."""
+    data = integer_operands(case, "float32")
+    weight, bias = data.weight[:filters], data.bias[:filters]
+    expected = integer_truth(case)[0][:, :filters]
+    plan = fastconv.plan_conv2d(weight, bias, backend=backend, **case.options)
+    called = fastconv.conv2d(data.x, weight, bias, backend=backend, **case.options)
+    for y in (called, plan(data.x)):
+        np.testing.assert_array_equal(y, expected)
+
+
 def assert_refused(
     call: Callable[[], object], error: type[Exception], *words: str, out: object = None
 ) -> None:

@@ -2,7 +2,7 @@
 
     y [K/groups x pixels]  =  weight [K/groups x T]  @  columns [T x pixels]
 
-The two differ in what lies in the lanes of the vectors. Filters (kernels/gemm_filters.pxi) waste
+They differ in what lies in the lanes of the vectors. Filters (kernels/gemm_filters.pxi) waste
 nothing at the ends of rows and images, and the weights need packing only once; but finished sums
 have to be turned over, and filters short of a whole vector leave lanes idle. Pixels
 (kernels/gemm_pixels.pxi) write y as it lies and take filters one by one. `_efficiency` says which
@@ -49,7 +49,7 @@ __all__ = ["GEMM_COLUMNS", "GEMM_FILTERS", "GEMM_PIXELS", "direct_cycles"]
 
 
 class _Product(Kernel):
-    """What the two have in common."""
+    """What the three kernels have in common."""
 
     def unable(self, piece: Piece) -> str | None:
         """Refuse what would need more than a few MiB of scratch for its smallest blocks.
