@@ -1,5 +1,6 @@
 # What the kernels share that read the image from a band: gemm_filters, gemm_columns, gemm_pixels,
-# stencil_rows, weights_filters and weights_pixels. The loops of one that makes images, outermost first:
+# stencil_rows, weights_filters and weights_pixels. The loops of one that makes images, outermost
+# first:
 #
 #     unit       a group, a block of images or of output rows, a block of filters (for threads)
 #     channels   as many as fit the scratch: copy their band of the image (band.pxi)
