@@ -250,7 +250,7 @@ def find_calls(*key: Any) -> Calls:
         As `conv2d`.
     """
     # True and 1.0 would find what 1 has left in the cache, and so go unnoticed.
-    return (_cached if all(map(may_be_key, key[4:])) else _make)(*key)
+    return (_cached if may_be_key(key[4:]) else _make)(*key)
 
 
 def find_transposed(*key: Any) -> Calls:
@@ -267,15 +267,19 @@ def find_transposed(*key: Any) -> Calls:
     TypeError, ValueError
         As `conv_transpose2d`.
     """
-    return (_cached_transposed if all(map(may_be_key, key[4:])) else _make_transposed)(*key)
+    return (_cached_transposed if may_be_key(key[4:]) else _make_transposed)(*key)
 
 
-def may_be_key(option: object) -> bool:
-    """Whether an option may be part of a key: nothing that equals another option but is not it."""
-    kind = type(option)
-    if kind is tuple:
-        return all(map(may_be_key, option))  # type: ignore[call-overload]
-    return kind is int or kind is str or option is None
+def may_be_key(options: tuple[object, ...]) -> bool:
+    """Whether options may be part of a key: nothing that equals another option but is not it."""
+    kinds = set(map(type, options))
+    if tuple not in kinds:
+        return kinds <= _KINDS
+    inner = (option for option in options if type(option) is tuple)
+    return kinds - {tuple} <= _KINDS and all(map(may_be_key, inner))
+
+
+_KINDS = frozenset({int, str, type(None)})
 
 
 def _make(

@@ -194,7 +194,7 @@ def _filter(
     first, second = check_real("in1", in1), check_real("in2", in2)
     value = check_fillvalue(fillvalue)
     dtype = dtype_to_compute(first, second, value)
-    findable = all(map(may_be_key, (mode, boundary, channel_axis, backend)))
+    findable = may_be_key((mode, boundary, channel_axis, backend))
     arrangement, filtering = (_remembered if findable else _arranged)(
         first.shape, second.shape, dtype, mode, boundary, value, channel_axis, backend, flipped
     )

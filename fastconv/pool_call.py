@@ -153,7 +153,7 @@ def find_pool_calls(*key: Any) -> PoolCalls:
         As `max_pool2d`.
     """
     options, flags = (*key[2:6], *key[8:]), key[6:8]
-    findable = all(map(may_be_key, options)) and all(type(flag) is bool for flag in flags)
+    findable = may_be_key(options) and all(type(flag) is bool for flag in flags)
     return (_cached if findable else _make)(*key)
 
 

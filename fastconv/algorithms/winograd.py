@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from .. import tuning
@@ -115,9 +114,8 @@ class _Winograd(Rival):
 
     def _preparing(self, plan: Plan) -> Plan:
         """Return the plan that transforms the weights itself, once for all of its units."""
-        prepare, run, own = self._transform, plan.run, plan.scratch_bytes
-        piece = plan.piece
-        size = self._panel_values(piece) * piece.problem.dtype.itemsize
+        run, own = plan.run, plan.scratch_bytes
+        transform, size = self._transform(plan.piece)
 
         def run_once(
             x: Array, weight: Array, prepared: Array | None, bias: Array | None, y: Array,
@@ -125,7 +123,7 @@ class _Winograd(Rival):
         ) -> bool | None:  # fmt: skip
             assert scratch is not None
             if prepared is None:
-                prepared = prepare(piece, weight, at_line_in(scratch[own:], size))
+                prepared = transform(weight, at_line_in(scratch[own:], size))
             return run(x, weight, prepared, bias, y, scratch[:own])
 
         return replace(plan, run=run_once, scratch_bytes=own + size + LINE_BYTES)
@@ -148,26 +146,28 @@ class _Winograd(Rival):
         )  # fmt: skip
 
     def make_prepare(self, piece: Piece) -> Callable[[Array], Array] | None:
-        if tiling_of(piece.problem, self.outputs).keeps_weights:
-            return partial(self._transform, piece)
-        return None
+        if not tiling_of(piece.problem, self.outputs).keeps_weights:
+            return None
+        transform, size = self._transform(piece)
+        return lambda weight: transform(weight, at_line(size))
 
-    def _description(self, piece: Piece) -> Description:
+    def _transform(self, piece: Piece) -> tuple[Callable[[Array, Array], Array], int]:
+        """Return what transforms weights into panels, and the bytes of memory that it fills.
+
+        They begin at a cache line.
+        """
         # One tile is enough of it: the weights do not depend on how many there are.
-        return Description(self.entry, piece, tiling_of(piece.problem, self.outputs).cut(1, 1))
+        tile = tiling_of(piece.problem, self.outputs).cut(1, 1)
+        description = Description(self.entry, piece, tile)
+        compiled, dtype = kernel("transform_weights"), piece.problem.dtype
+        values: int = kernel("transformed_values")(description)
 
-    def _panel_values(self, piece: Piece) -> int:
-        values: int = kernel("transformed_values")(self._description(piece))
-        return values
+        def transform(weight: Array, memory: Array) -> Array:
+            panels = memory.view(dtype)
+            compiled(description, weight, panels)
+            return panels
 
-    def _transform(self, piece: Piece, weight: Array, memory: Array | None = None) -> Array:
-        """Return the weights transformed, in panels, at the start of a cache line."""
-        dtype = piece.problem.dtype
-        if memory is None:
-            memory = at_line(self._panel_values(piece) * dtype.itemsize)
-        panels = memory.view(dtype)
-        kernel("transform_weights")(self._description(piece), weight, panels)
-        return panels
+        return transform, values * dtype.itemsize
 
 
 # In the order in which they are asked.
