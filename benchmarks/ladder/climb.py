@@ -18,6 +18,7 @@ from benchmarks.measuring import truth
 from benchmarks.measuring.process import Failed, Process
 from benchmarks.measuring.starting import start
 from benchmarks.measuring.truth import Truth
+from benchmarks.measuring.turns import in_turn
 from benchmarks.problems import data
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
@@ -186,9 +187,7 @@ class Climb:
         times: dict[str, list[float]] = {step.rung: [] for _, step in running}
         for round_ in range(rounds):
             told(f"taking turns, round {round_ + 1}")
-            # Everyone starts a round in turn, so that what comes after whom changes.
-            first = round_ % len(running) if running else 0
-            for process, step in (*running[first:], *running[:first]):
+            for process, step in in_turn(running, round_):
                 if step.status != "ok":
                     continue
                 try:

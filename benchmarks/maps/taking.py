@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.measuring.process import Failed, Process
 from benchmarks.measuring.starting import start
+from benchmarks.measuring.turns import in_turn
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
 from benchmarks.sweep.results import SweepTiming
@@ -64,8 +65,7 @@ class Sides:
         for round_ in range(rounds):
             for process, mine in sides:
                 # Who comes first after the other side finds the caches cold.
-                first = round_ % len(mine)
-                for timing in (*mine[first:], *mine[:first]):
+                for timing in in_turn(mine, round_):
                     if timing.times and sum(timing.times) > LONG_SECONDS:
                         continue
                     try:

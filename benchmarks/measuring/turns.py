@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Protocol
+from random import Random
+from typing import Any, Protocol, TypeVar
 
 from benchmarks.contestants import Contestant
 from benchmarks.measuring import truth
@@ -22,6 +23,18 @@ EXACT_MAX_FLOPS = 2e7
 EXACT_SECONDS = 0.02
 # Behind schedule or not: a median needs several calls of those that are quick.
 SHORTEST_TURN_SECONDS = 0.02
+
+
+Taking = TypeVar("Taking")
+
+
+def in_turn(running: Sequence[Taking], round_: int) -> list[Taking]:
+    """Return who runs in the order of this round.
+
+    It is drawn anew for each, the same in each run. Who always comes after the same one finds what
+    that has left, of the caches and of the processor's warmth, and is told apart from its own twin.
+    """
+    return Random(round_).sample(list(running), len(running))
 
 
 class Sampled(Protocol):
@@ -71,9 +84,7 @@ def take(running: Sequence[tuple[Process[Any], Sampled]], rounds: int, seconds: 
         return
     turn_seconds = max(SHORTEST_TURN_SECONDS, seconds / (rounds * len(running)))
     for round_ in range(rounds):
-        # Everyone starts a round in turn, so that what comes after whom changes.
-        first = round_ % len(running)
-        for process, measurement in (*running[first:], *running[:first]):
+        for process, measurement in in_turn(running, round_):
             if measurement.status == "ok":
                 _sample(process, measurement, turn_seconds)
 

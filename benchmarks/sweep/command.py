@@ -37,6 +37,7 @@ from benchmarks.measuring import machine
 from benchmarks.measuring.files import ResultsError, load
 from benchmarks.measuring.process import Failed, Process
 from benchmarks.measuring.starting import start
+from benchmarks.measuring.turns import in_turn
 from benchmarks.problems.directions import MARKS, Direction
 from benchmarks.problems.layer import Layer
 from benchmarks.sweep import table
@@ -292,8 +293,7 @@ def _measure(
     for round_ in range(QUICK_ROUNDS if quick else ROUNDS):
         for process, running in sides:
             # Who comes first after the other side finds the caches cold, and perhaps another core.
-            first = round_ % max(1, len(running))
-            for timing in (*running[first:], *running[:first]):
+            for timing in in_turn(running, round_):
                 done = timing.times[before[id(timing)] :]
                 if len(done) >= LONG_ROUNDS and sum(done) > LONG_SECONDS:
                     continue
