@@ -183,7 +183,8 @@ def explain(
         Of which computation: `conv2d`, or what `conv2d_backward` does for x or for weight. Each has
         its own backend.
     prepared : bool
-        Whether of a plan (`plan_conv2d`), whose weights are prepared: it may take another kernel.
+        Whether of a plan (`plan_conv2d`), or of its `input_grad`, whose weights are prepared: it
+        may take another kernel.
 
     Returns
     -------
@@ -221,8 +222,8 @@ def explain(
             f"direction must be 'forward', 'input-grad' or 'weight-grad', not {shown(direction)}"
         )
     prepared = parse_bool("prepared", prepared)
-    if prepared and direction != "forward":
-        raise ValueError(f"prepared must be False for the direction {direction!r}: plans have none")
+    if prepared and direction == "weight-grad":
+        raise ValueError(f"prepared must be False for {direction!r}: the weights are its result")
     check_name(backend)
     level = level_of(accuracy)
     call = Call(direction, problem, backend, level, given_4d=True, prepared=prepared)

@@ -193,10 +193,26 @@ def test_explain_of_a_plan_says_what_the_plan_does():
             assert len(explanation.refusals) == len(planning.FAMILIES) - 1
             differ += explanation.kernel != fastconv.explain(*shapes, padding=1).kernel
     assert differ
-    with pytest.raises(ValueError, match="prepared must be False for the direction 'input-grad'"):
-        fastconv.explain(*shapes, direction="input-grad", prepared=True)
+    with pytest.raises(ValueError, match="prepared must be False for 'weight-grad'"):
+        fastconv.explain(*shapes, direction="weight-grad", prepared=True)
     with pytest.raises(TypeError, match="prepared must be True or False, not 1"):
         fastconv.explain(*shapes, prepared=1)
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
+def test_explain_of_a_plan_says_what_its_gradient_of_the_image_does():
+    """Packed or transformed weights take no time in it."""
+    shapes = (1, 64, 12, 12), (64, 64, 3, 3)
+    for accuracy in ("strict", "default"):
+        options = {"padding": 1, "direction": "input-grad", "accuracy": accuracy}
+        unprepared = fastconv.explain(*shapes, **options)
+        explanation = fastconv.explain(*shapes, **options, prepared=True)
+        plan = fastconv.plan_conv2d(np.ones(shapes[1], np.float32), padding=1, accuracy=accuracy)
+        plan.input_grad(np.ones(shapes[0], np.float32), shapes[0])
+        ((call_found, prepared),) = plan._gradients.values()
+        assert prepared is not None
+        assert call_found.plan().leaf.implementation.name == explanation.kernel
+        assert explanation.predicted < unprepared.predicted
 
 
 def test_explain_names_no_buffer_where_the_image_is_its_own_matrix():
