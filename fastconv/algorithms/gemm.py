@@ -21,6 +21,7 @@ a row: benchmarks/STUDY.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import tuning
@@ -38,7 +39,15 @@ from .blocks import (
     more_rows,
     scales_far,
 )
-from .compiled import LINE_BYTES, Kernel, at_line, beyond_limit, kernel, vector_values
+from .compiled import (
+    LINE_BYTES,
+    Description,
+    Kernel,
+    at_line,
+    beyond_limit,
+    kernel,
+    vector_values,
+)
 from .costs import copy_steps, lone_vectors, of_bytes, predicted, thread_count
 from .implementation import Accuracy, Plan, Prediction, Request
 
@@ -192,7 +201,7 @@ class _Product(Kernel):
             band=problem.groups * bands * _band_steps(problem, blocks.rows),
             pack=weights * self._packing_steps(piece), product=product, turn=turn + spread,
         )  # fmt: skip
-        far = _far_bytes(piece)
+        far = 0 if plan.prepared else _far_bytes(piece)
         if far:
             reads = tuning.MODEL_FAR_WEIGHT_READS * images * rows
             threads = thread_count(plan)
@@ -208,16 +217,18 @@ class _Product(Kernel):
         raise NotImplementedError
 
     def make_prepare(self, piece: Piece) -> Callable[[Array], Array] | None:
-        if piece.is_whole:
-            return lambda weight: self._pack(piece.problem, weight)
-        return None
+        return partial(self._pack, piece)
 
-    def _pack(self, problem: ConvProblem, weight: Array) -> Array:
+    def _pack(self, piece: Piece, weight: Array) -> Array:
         """Return the weights in panels, at the start of a cache line."""
-        values = kernel("packed_values")(self.name, problem)
+        problem = piece.problem
+        # Any units: the panels do not depend on them.
+        blocks = Blocks(1, 1, problem.in_channels_per_group, problem.out_channels_per_group)
+        description = Description(self.entry, piece, blocks)
+        values = kernel("packed_values")(description)
         # A line more: a tile of gemm_columns reads beyond the last filters, and uses none of it.
         panels = at_line(values * problem.dtype.itemsize + LINE_BYTES).view(problem.dtype)[:values]
-        kernel("pack_weights")(self.name, problem, weight, panels)
+        kernel("pack_weights")(description, weight, panels)
         return panels
 
 

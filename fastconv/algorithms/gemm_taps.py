@@ -77,8 +77,7 @@ class _Taps(Kernel):
         if reason is not None:
             return reason
         own = cycles(problem, prepared=request.prepared)
-        packed = request.prepared and request.piece.is_whole
-        direct = direct_cycles(problem, images=1, prepared=packed)
+        direct = direct_cycles(problem, images=1, prepared=request.prepared)
         if own > tuning.TAPS_GAIN * direct:
             return f"it would take {own / direct:.0%} of the cycles of sums that multiply padding"
         return None
@@ -155,11 +154,12 @@ class _Taps(Kernel):
     def _pack(self, piece: Piece, weight: Array) -> Array:
         """Return the weights in panels, at the start of a cache line."""
         problem = piece.problem
-        values = kernel("packed_values")(self.name, problem)
-        panels = at_line(values * problem.dtype.itemsize).view(problem.dtype)
         # Any rows and images: the weights do not depend on them.
         blocks = Blocks(1, 1, _channels(problem), problem.out_channels_per_group)
-        kernel("order_weights")(Description(self.entry, piece, blocks), weight, panels)
+        description = Description(self.entry, piece, blocks)
+        values = kernel("packed_values")(description)
+        panels = at_line(values * problem.dtype.itemsize).view(problem.dtype)
+        kernel("order_weights")(description, weight, panels)
         return panels
 
 
@@ -296,7 +296,7 @@ def cycles(problem: ConvProblem, *, prepared: bool) -> float:
 def fewest_cycles(piece: Piece, *, prepared: bool) -> float:
     """Return about how many cycles direct sums of an image take, by whoever is the fastest."""
     problem = piece.problem
-    direct = direct_cycles(problem, images=1, prepared=prepared and piece.is_whole)
+    direct = direct_cycles(problem, images=1, prepared=prepared)
     if _out_of_place(problem) is not None or GEMM_TAPS.unable(piece) is not None:
         return direct
     return min(direct, cycles(problem, prepared=prepared))

@@ -65,25 +65,6 @@ cdef void pack_panel(
         k = k + vector
 
 
-cdef void pack_groups(
-    const real* w, real* panels, const Problem* problem, Lanes lanes, Watch* watch
-) noexcept nogil:
-    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
-    cdef Py_ssize_t filters = problem.filters
-    cdef Py_ssize_t taps = problem.channels * problem.taps
-    cdef Py_ssize_t group, k, width
-    for group in range(problem.groups):
-        k = 0
-        while k < filters:
-            width = panel_width(filters - k, vector, lanes)
-            if not goes_on(watch, width * taps):
-                return
-            pack_panel(w + k * taps, taps, min(filters - k, width), taps, panels, width)
-            panels = panels + width * taps
-            k = k + width
-        w = w + filters * taps
-
-
 cdef Lanes lanes_of(str kernel) except *:
     return {
         "gemm_filters": FILTERS_IN_LANES, "weights_filters": FILTERS_IN_LANES,
@@ -100,28 +81,3 @@ def panel_filters(str kernel, Py_ssize_t itemsize):
     if kernel == "weights_pixels":
         return RUN_FILTERS
     return panel_width(2**30, VECTOR_BYTES // itemsize, lanes_of(kernel))
-
-
-def packed_values(str kernel, problem):
-    """Return how many values the panels of all groups take."""
-    cdef Problem read = read_problem(problem)
-    return (
-        packed_filters(read.filters, VECTOR_BYTES // read.itemsize, lanes_of(kernel))
-        * read.groups * read.channels * read.taps
-    )
-
-
-def pack_weights(str kernel, problem, w, panels):
-    """Bring the weights of all groups into panels, which may be gigabytes."""
-    cdef Problem read = read_problem(problem)
-    cdef Lanes lanes = lanes_of(kernel)
-    cdef const void* source = address_of(w)
-    cdef void* target = writable_address_of(panels)
-    cdef Call call = begin_call()
-    cdef Watch watch = watch_of(&call)
-    with nogil:
-        if read.itemsize == sizeof(double):
-            pack_groups(<const double*>source, <double*>target, &read, lanes, &watch)
-        else:
-            pack_groups(<const float*>source, <float*>target, &read, lanes, &watch)
-    finish(&call)

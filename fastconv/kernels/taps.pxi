@@ -184,3 +184,56 @@ cdef Py_ssize_t panel_values(const Description* given, Lanes lanes) noexcept nog
     return panel_width(given.problem.filters, vector, lanes) * (
         channels * given.problem.taps + spare_taps(&given.taps, channels)
     )
+
+
+cdef void pack_all_panels(
+    const Description* given, const Operands* operands, real* panels, Lanes lanes, Watch* watch
+) noexcept nogil:
+    """Make the panels of all groups, of all channels each."""
+    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    cdef const Problem* problem = &given.problem
+    cdef Unit unit
+    cdef Py_ssize_t k, width
+    unit.channel, unit.channels = 0, problem.channels
+    unit.taps, unit.last_filter = problem.channels * problem.taps, problem.filters
+    for unit.group in range(problem.groups):
+        k = 0
+        while k < problem.filters:
+            width = panel_width(problem.filters - k, vector, lanes)
+            if not goes_on(watch, width * unit.taps):
+                return
+            find_panel(operands, panels, given, &unit, lanes, k, width)
+            panels = panels + width * unit.taps
+            k = k + width
+
+
+def packed_values(description):
+    """Return how many values the panels of all groups take, and room beyond for the last."""
+    cdef Description given = read_images(description)
+    cdef const Problem* problem = &given.problem
+    cdef Lanes lanes = lanes_of(description.kernel)
+    cdef Py_ssize_t vector = VECTOR_BYTES // problem.itemsize
+    return (
+        packed_filters(problem.filters, vector, lanes) * problem.groups * problem.channels
+        * problem.taps
+        + panel_width(problem.filters, vector, lanes) * spare_taps(&given.taps, problem.channels)
+    )
+
+
+def pack_weights(description, w, panels):
+    """Bring the weights of all groups into panels, which may be gigabytes."""
+    cdef Description given = read_images(description)
+    cdef Lanes lanes = lanes_of(description.kernel)
+    cdef Operands operands = Operands(
+        image=NULL, weights=address_of(w), panels=NULL, bias=NULL, gradient=NULL, result=NULL,
+        taps=NULL,
+    )
+    cdef void* target = writable_address_of(panels)
+    cdef Call call = begin_call()
+    cdef Watch watch = watch_of(&call)
+    with nogil:
+        if given.problem.itemsize == sizeof(double):
+            pack_all_panels(&given, &operands, <double*>target, lanes, &watch)
+        else:
+            pack_all_panels(&given, &operands, <float*>target, lanes, &watch)
+    finish(&call)

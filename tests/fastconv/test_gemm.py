@@ -196,6 +196,29 @@ def test_columns_of_every_number_of_pixels_are_covered_by_tiles(pixels):
             assert_equal(y, expected, "called")
 
 
+@on_all
+def test_a_plan_packs_the_turned_weights_of_a_gradient(name):
+    """Of one group and of several, filters and channels short of a vector, and taps apart."""
+    rng = np.random.default_rng(0)
+    for dtype in DTYPES:
+        for kernel, groups, options in (
+            ((1, 1), 1, {}), ((3, 3), 1, {"padding": 1}), ((2, 5), 2, {"padding": (0, 3)}),
+            ((3, 3), 3, {"padding": 4, "dilation": 2}),
+        ):  # fmt: skip
+            channels, filters = 7 * groups, 19 * groups
+            weight = rng.integers(-4, 5, (filters, channels // groups, *kernel)).astype(dtype)
+            x = np.empty((2, channels, 13, 11), dtype)
+            options = {**options, "groups": groups}
+            plan = fastconv.plan_conv2d(weight, backend=name, **options)
+            y = rng.integers(-4, 5, plan(np.zeros_like(x)).shape).astype(dtype)
+            expected, *_ = fastconv.conv2d_backward(
+                y, x, weight, needs=(True, False, False), backend="loops", **options
+            )  # fmt: skip
+            assert_equal(plan.input_grad(y, x.shape), expected, "dx")
+            ((_, packed),) = plan._gradients.values()
+            assert packed is not None
+
+
 @in_one_test
 @pytest.mark.parametrize(
     ("x_shape", "weight_shape"),

@@ -21,8 +21,9 @@ import pytest
 
 import fastconv
 from fastconv import isa
-from fastconv.algorithms.compiled import kernel
-from fastconv.problem import slices
+from fastconv.algorithms.blocks import Blocks
+from fastconv.algorithms.compiled import Description, kernel
+from fastconv.problem import Piece, slices
 from tests.support import tuned
 from tests.walking import in_one_test
 
@@ -334,7 +335,8 @@ def test_ctrl_c_ends_the_packing_of_a_plan():
     """
     problem = fastconv.ConvProblem.create((1, 4096, 3, 3), (8192, 4096, 3, 3))
     weight = np.zeros(problem.weight_shape, np.float32)
-    panels = np.empty(kernel("packed_values")("gemm_filters", problem), np.float32)
+    description = Description("gemm_filters", Piece(problem), Blocks(1, 1, 4096, 8192))
+    panels = np.empty(kernel("packed_values")(description), np.float32)
     panels[-1] = np.nan
 
     def stop(*_):
@@ -344,7 +346,7 @@ def test_ctrl_c_ends_the_packing_of_a_plan():
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.001)
         with pytest.raises(KeyboardInterrupt):
-            kernel("pack_weights")("gemm_filters", problem, weight, panels)
+            kernel("pack_weights")(description, weight, panels)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
