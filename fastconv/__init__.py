@@ -33,7 +33,7 @@ convolve2d (images.py) makes such convolutions of images: of their parts, in two
 where spectra are faster (image/). filters/ is built on the same passes.
 
 Beside the way stand `explain` (explaining.py), which also predicts how long a call takes: from what
-the machine does (machine.py), by what each implementation counts (algorithms/costs.py). Further
+the machine does (rates.py), by what each implementation counts (algorithms/costs.py). Further
 `show_config` (config.py), threads.py, levels.py (how accurate results shall be), scratch.py (what a
 thread keeps) and remembering.py (what has been planned); above it `nn`, layers and networks made of
 these functions (nn/).

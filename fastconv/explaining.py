@@ -16,12 +16,12 @@ from .algorithms.im2col import column_buffer_bytes, column_buffer_limit
 from .algorithms.implementation import Accuracy, Operation, Plan
 from .call import Call
 from .levels import Level, level_of
-from .machine import the_machine
 from .planning import check_name, refusals, usable_families
 from .problem import ConvProblem
 from .problem.activation import Activation, mask_bytes
 from .problem.arguments import Pair, parse_bool, shown
 from .problem.padding import Padding, PaddingMode
+from .rates import the_machine
 from .threads import threads_for
 
 __all__ = ["Explanation", "explain"]

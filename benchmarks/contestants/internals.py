@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import fastconv
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
-from fastconv import isa, machine, planning
+from fastconv import isa, planning, rates
 from fastconv.algorithms.gemm_taps import counted
 from fastconv.algorithms.implementation import Accuracy, Operation, Plan, Prediction, Refusal
 from fastconv.algorithms.winograd_tiles import tiling_of
@@ -90,7 +90,7 @@ def version() -> str:
 
 def measure() -> Machine:
     """Return what this machine does, as the model would measure it now."""
-    return machine.measure()
+    return rates.measure()
 
 
 def machine_of(rates: Mapping[str, Any]) -> Machine:

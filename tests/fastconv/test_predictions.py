@@ -13,7 +13,8 @@ import fastconv
 from fastconv import isa, planning, tuning
 from fastconv.algorithms.implementation import Plan, Prediction
 from fastconv.call import Call
-from fastconv.machine import Machine, the_machine
+from fastconv.machine import Machine
+from fastconv.rates import the_machine
 from tests.large_problems import random_problem
 from tests.walking import in_one_test
 
