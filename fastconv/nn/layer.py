@@ -6,76 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from ..planning import check_usable
 from ..problem.operands import Array, check_array
 from . import saving
+from .parameter import Parameter, frozen_copy
 
-__all__ = ["Layer", "Parameter", "checked_batch"]
-
-
-class Parameter:
-    """An array that is trained, and the gradient of the loss with respect to it.
-
-    Parameters
-    ----------
-    value : array_like
-        float32 or float64; copied.
-    grad : ndarray, optional
-
-    Attributes
-    ----------
-    value : ndarray
-        Read-only: a new value is assigned as a whole, ``parameter.value = ...``, and must have the
-        shape and dtype of the old. So whoever prepared something from a value can tell by its
-        identity whether it is still the current one.
-    grad : ndarray or None
-        ∂E/∂value, as the last `Layer.backward` left it; it replaces the one before.
-    """
-
-    def __init__(self, value: npt.ArrayLike, grad: Array | None = None) -> None:
-        self._value = _frozen_copy(check_array("value", value))
-        self.grad = grad
-
-    @property
-    def value(self) -> Array:
-        """The numbers themselves, read-only."""
-        return self._value
-
-    @value.setter
-    def value(self, value: npt.ArrayLike) -> None:
-        array = check_array("value", value)
-        if array.shape != self._value.shape:
-            raise ValueError(f"value must have shape {self._value.shape}, not {array.shape}")
-        if array.dtype.newbyteorder("=") != self._value.dtype:
-            raise TypeError(f"value must have dtype {self._value.dtype}, not {array.dtype}")
-        self._value = _frozen_copy(array)
-
-    def replace(self, value: Array) -> None:
-        """Take over an array of its shape and dtype that nobody else has, without a copy."""
-        value.setflags(write=False)
-        self._value = value
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Return how to make it again: by its constructor, so that a copy is read-only as well."""
-        return Parameter, (self._value, self.grad)
-
-    def __repr__(self) -> str:
-        """Return shape and dtype."""
-        return f"Parameter({self._value.shape}, {self._value.dtype})"
-
-
-def _frozen_copy(array: Array) -> Array:
-    copy = np.array(array, array.dtype.newbyteorder("="), order="C")
-    copy.setflags(write=False)
-    return copy
+__all__ = ["Layer", "checked_batch", "in_short"]
 
 
 def _set_all(parameters: Mapping[str, Parameter], arrays: Mapping[str, Array]) -> None:
     """Give all parameters their new values, or none of them where there is no memory for all."""
-    values = [_frozen_copy(arrays[name]) for name in parameters]
+    values = [frozen_copy(arrays[name]) for name in parameters]
     for parameter, value in zip(parameters.values(), values, strict=True):
         parameter.replace(value)
 
@@ -152,6 +95,7 @@ class Layer:
         ----------
         backend : str
             "auto" or one of `fastconv.backends()`: for convolutions and fully connected layers.
+            What it cannot compute, such as Winograd a fully connected layer, goes by "auto".
             Pooling has backends of its own, of which it takes the one that is NumPy where this
             is "im2col", and else the best.
 
@@ -227,6 +171,10 @@ class Layer:
             raise RuntimeError("backward comes after forward, and there was none")
         return check_array("grad_output", grad_output), self._kept
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: not the last batch, nor what was made of it."""
+        return self.__dict__ | {"_kept": None}
+
     def __repr__(self) -> str:
         """Return the layer as it would be made."""
         return f"{type(self).__name__}()"
@@ -239,3 +187,13 @@ def checked_batch(x: npt.ArrayLike) -> Array:
         one = ": x[None] makes a batch of a single image" if array.ndim == 3 else ""
         raise ValueError(f"x must be a batch (N, C, H, W), not {array.shape}{one}")
     return array
+
+
+def in_short(option: object) -> object:
+    """Return a pair as the one number that it repeats, and so for padding in pairs of pairs."""
+    if not isinstance(option, tuple):
+        return option
+    if isinstance(option[0], tuple):  # ((top, bottom), (left, right))
+        alike = all(before == after for before, after in option)
+        return in_short(tuple(before for before, _ in option)) if alike else option
+    return option[0] if option[0] == option[1] else option

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..problem.arguments import shown
 from ..problem.operands import Array
-from .layer import Parameter
+from .parameter import Parameter
 
 __all__ = ["SGD"]
 

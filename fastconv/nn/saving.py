@@ -2,26 +2,33 @@
 
 An .npz file is a zip archive with an .npy file for each array: a header that says shape and dtype,
 then the numbers. Headers are read first, as literals, and held against what the network has: a
-header that promises a terabyte, or Python objects, is refused before anything is allocated.
+header that promises a terabyte, Python objects, or to be gigabytes itself, is refused before
+anything is allocated.
+
+A file that was there is replaced when the new one is complete: a disk that is full leaves the old.
 """
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import struct
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from secrets import token_hex
+from typing import IO, Any
 
 import numpy as np
 
+from ..problem.arguments import shown
 from ..problem.operands import Array, as_array
-
-if TYPE_CHECKING:
-    from .layer import Parameter
+from .parameter import Parameter
 
 __all__ = ["check_state", "read", "write"]
 
@@ -32,10 +39,29 @@ _SUFFIX = ".npy"
 _MOST_NAMES = 5  # in a message
 _COMPRESSIONS = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 _DAMAGE = zipfile.BadZipFile, zlib.error, EOFError
+# A header's length, by the version of the format; and the most that NumPy itself takes.
+_LENGTHS = {(1, 0): "<H", (2, 0): "<I"}
+_MOST_HEADER_BYTES = 10_000
 
 
 def write(path: Path, state: Mapping[str, Array]) -> None:
     """Write arrays by name, as `numpy.savez` does: but to this path, and whatever the names are."""
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():  # a pipe, or a device
+        _write_archive(target, state)
+        return
+    beside = target.with_name(f".{token_hex(8)}.part")
+    try:
+        _write_archive(beside, state)
+        if target.exists():
+            shutil.copymode(target, beside)
+        beside.replace(target)
+    finally:
+        with suppress(OSError):
+            beside.unlink()
+
+
+def _write_archive(path: Path, state: Mapping[str, Array]) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in state.items():
             with archive.open(name + _SUFFIX, "w", force_zip64=True) as entry:
@@ -99,7 +125,7 @@ def _check_entries(source: str, given: Entries, parameters: Mapping[str, Paramet
             shape, dtype = given[name]
             value = parameter.value
             if shape != value.shape:
-                complaints.append(f"has {name!r} of shape {shape}, not {value.shape}")
+                complaints.append(f"has {name!r} of shape {shown(shape)}, not {value.shape}")
             elif dtype.newbyteorder("=") != value.dtype:
                 complaints.append(f"has {name!r} of dtype {dtype}, not {value.dtype}")
     if complaints:
@@ -135,12 +161,11 @@ def _header(path: Path, entry: str, stream: IO[bytes]) -> tuple[tuple[int, ...],
     name = f"{path}: the entry {entry!r}"
     try:
         version = np.lib.format.read_magic(stream)
+        header = _header_bytes(version, stream)
         if version == (1, 0):
-            shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-        elif version == (2, 0):
-            shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
+            shape, _, dtype = np.lib.format.read_array_header_1_0(header)
         else:
-            raise ValueError(f"its format is {version}")
+            shape, _, dtype = np.lib.format.read_array_header_2_0(header)
     except _DAMAGE:
         raise
     except Exception as error:  # NumPy's own, or of Python's parser that reads the header's literal
@@ -148,6 +173,17 @@ def _header(path: Path, entry: str, stream: IO[bytes]) -> tuple[tuple[int, ...],
     if dtype.hasobject:
         raise ValueError(f"{name} holds Python objects, which are never loaded")
     return shape, dtype
+
+
+def _header_bytes(version: tuple[int, int], stream: IO[bytes]) -> BytesIO:
+    """Return a header with its length, which NumPy would read before it looks how long it is."""
+    if version not in _LENGTHS:
+        raise ValueError(f"its format is {version}")
+    field = stream.read(struct.calcsize(_LENGTHS[version]))
+    (length,) = struct.unpack(_LENGTHS[version], field)
+    if length > _MOST_HEADER_BYTES:
+        raise ValueError(f"its header has {length} bytes, and {_MOST_HEADER_BYTES} are the most")
+    return BytesIO(field + stream.read(length))
 
 
 def _array(path: Path, archive: zipfile.ZipFile, name: str) -> Array:
@@ -165,9 +201,13 @@ def _array(path: Path, archive: zipfile.ZipFile, name: str) -> Array:
 @contextmanager
 def _damage_of(path: Path, entry: str | None = None) -> Iterator[None]:
     """Say of an error that a damaged or foreign archive leads to which file and entry it is."""
+    subject = path if entry is None else f"{path}: the entry {entry!r}"
     try:
         yield
     except (*_DAMAGE, NotImplementedError, RuntimeError, OverflowError, struct.error) as error:
-        subject = path if entry is None else f"{path}: the entry {entry!r}"
         detail = str(error) or "it ends too early"
         raise ValueError(f"{subject} is damaged: {detail}") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise  # the disk's, not the file's
+        raise ValueError(f"{subject} is damaged: it says to begin where no file can") from error

@@ -24,6 +24,7 @@ from .arguments import Pair, is_sequence, parse_pair, shown
 from .slices import at_once, slices
 
 __all__ = [
+    "PADDING_FORMS",
     "PADDING_MODES",
     "Padding",
     "PaddingInNumbers",
@@ -49,7 +50,7 @@ Pads: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 PaddingInNumbers: TypeAlias = Pair | Sequence[Sequence[SupportsIndex]]
 Padding: TypeAlias = PaddingInNumbers | str
 
-_FORMS = "an int, a pair of ints, ((top, bottom), (left, right)), 'same' or 'valid'"
+PADDING_FORMS = "an int, a pair of ints, ((top, bottom), (left, right)), 'same' or 'valid'"
 _FORMS_IN_NUMBERS = "an int, a pair of ints or ((top, bottom), (left, right))"
 
 
@@ -79,7 +80,7 @@ def parse_padding(
         if value == "same":
             vertical, horizontal = map(_same, image, span, stride)
             return vertical, horizontal
-    return parse_padding_in_numbers(value, _FORMS)
+    return parse_padding_in_numbers(value, PADDING_FORMS)
 
 
 def parse_padding_in_numbers(value: object, forms: str = _FORMS_IN_NUMBERS) -> Pads:

@@ -1,9 +1,11 @@
 """Parameters go to a file and come back; a file that does not fit, or is from a stranger, fails."""
 
+import errno
 import io
 import os
 import pickle
 import re
+import struct
 import zipfile
 
 import numpy as np
@@ -48,6 +50,28 @@ def test_what_is_saved_is_loaded(tmp_path, dtype, file):
     x = np.random.default_rng(0).random((2, 1, 4, 4)).astype(dtype)
     assert_equal(other.predict(x), one.predict(x))
     assert_equal(other.forward(x), one.predict(x))
+
+
+def test_a_file_is_replaced_when_the_new_one_is_complete(tmp_path, monkeypatch):
+    path = tmp_path / "weights.npz"
+    network(1).save(path)
+    path.chmod(0o640)
+    whole = path.read_bytes()
+    (tmp_path / "link.npz").symlink_to(path)
+    network(2).save(tmp_path / "link.npz")
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert path.read_bytes() != whole
+    assert (tmp_path / "link.npz").is_symlink()
+    whole = path.read_bytes()
+
+    def fail(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np.lib.format, "write_array", fail)
+    with pytest.raises(OSError, match="No space left"):
+        network(3).save(path)
+    assert path.read_bytes() == whole
+    assert sorted(os.listdir(tmp_path)) == ["link.npz", "weights.npz"]
 
 
 def test_numpy_reads_and_writes_the_same_files(tmp_path):
@@ -143,6 +167,18 @@ def _terabyte():
     return stream.getvalue()
 
 
+def _long_header():
+    """Half a gigabyte of spaces, of which a file takes a thousandth."""
+    return b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**29) + b" " * 2**16
+
+
+def _many_digits():
+    """An extent that Python reads, and refuses to print."""
+    extent = "0x" + "f" * 9000
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({extent},)}}\n".encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
+
+
 FITTING = entries()
 WHOLE = _npy(np.ones((3, 1, 3, 3), "f4"))
 STRANGE = {
@@ -156,6 +192,10 @@ STRANGE = {
     ),
     "a future format": (_zip(**{"0.weight.npy": b"\x93NUMPY\x09\x00" + WHOLE[8:]}), "not an array"),
     "a terabyte": (_zip(**{"0.weight.npy": _terabyte()}), "of shape (274877906944,)"),
+    "a header of gigabytes": (_zip(**{"0.weight.npy": _long_header()}), "has 536870912 bytes, and"),
+    "an extent of many digits": (
+        _zip(**{"0.weight.npy": _many_digits()}), "of shape a tuple of very large numbers",
+    ),
     "an entry that is no .npy": (
         _zip(**{"0.weight.npy": WHOLE, "readme": b"hello"}), "has 'readme', no .npy",
     ),
