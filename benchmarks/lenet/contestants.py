@@ -37,7 +37,7 @@ class Trainer(Participant):
 
 
 class Ours(FromFastconv, Trainer):
-    """fastconv.nn by one backend."""
+    """fastconv.nn by one backend, and by auto what that cannot compute."""
 
     def __init__(self, backend: str, about: str) -> None:
         self.name = backend

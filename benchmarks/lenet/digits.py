@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,10 +80,12 @@ def load(path: Path) -> tuple[Digits, Digits]:
         with gzip.open(path, "rt", encoding="ascii") as file:
             lines = file.readlines()
         table = np.loadtxt(lines or ["0"], np.uint8, delimiter=",", ndmin=2)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DigitsError(f"{path} cannot be read: {error}") from error
     if table.shape[1] != SIDE * SIDE + 1 or table[:, -1].max() >= CLASSES:
         raise DigitsError(f"{path} does not hold lines of {SIDE}·{SIDE} grey levels and a digit")
+    if np.bincount(table[:, -1], minlength=CLASSES).min() < 2:
+        raise DigitsError(f"{path} has fewer than two of some digit: one to learn, one to test")
     images = (table[:, :-1].reshape(-1, 1, SIDE, SIDE) / np.float32(255)).astype(np.float32)
     return _split(Digits(images, table[:, -1].astype(np.int64)))
 

@@ -53,11 +53,12 @@ True
 from .activation import ReLU, Sigmoid, Tanh
 from .convolution import Conv2d
 from .initialisation import glorot_uniform, he_normal
-from .layer import Layer, Parameter
+from .layer import Layer
 from .linear import Flatten, Linear
 from .loss import SoftmaxCrossEntropy, softmax
 from .optimiser import SGD
-from .pooling import AvgPool2d, MaxPool2d
+from .parameter import Parameter
+from .pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from .sequential import Sequential
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "AvgPool2d",
     "Conv2d",
     "Flatten",
+    "GlobalAvgPool2d",
     "Layer",
     "Linear",
     "MaxPool2d",

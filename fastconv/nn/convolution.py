@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from ..conv import Conv2dPlan, conv2d, conv2d_backward, plan_conv2d
+from ..conv import Conv2dPlan, conv2d, plan_conv2d
 from ..levels import Level, get_accuracy
 from ..problem.activation import Activation
 from ..problem.arguments import Pair, parse_int, parse_pair
 from ..problem.operands import Array
-from ..problem.padding import Padding, PaddingMode
+from ..problem.padding import PADDING_FORMS, Padding, PaddingMode, parse_padding_in_numbers
 from .initialisation import Rng
-from .layer import checked_batch
+from .layer import checked_batch, in_short
 from .weighted import Weighted
 
 __all__ = ["Conv2d"]
@@ -87,57 +87,64 @@ class Conv2d(Weighted):
             shape, bias=bias, initialisation=initialisation, rng=rng, dtype=dtype, backend=backend
         )
         self._options: dict[str, object] = {
-            "stride": stride, "padding": padding, "dilation": dilation, "groups": parts,
+            "stride": parse_pair("stride", stride, 1),
+            "padding": padding if isinstance(padding, str)
+            else parse_padding_in_numbers(padding, PADDING_FORMS),
+            "dilation": parse_pair("dilation", dilation, 1), "groups": parts,
             "padding_mode": padding_mode, "activation": activation,
         }  # fmt: skip
         self._plan: Conv2dPlan | None = None
         self._planned: tuple[Array, Array | None, str, Level] | None = None
-        self._current_plan()  # which checks the options
+        self._current_plan(backend)  # which checks the options
 
     def forward(self, x: Array) -> Array:
         """Return f(W ∗ x + b) of images (N, C, H, W): (N, K, OH, OW)."""
         x = checked_batch(x)
-        y = conv2d(x, self.weight.value, self._bias, **self._options, backend=self._backend)  # type: ignore[arg-type]
+        weight, options = self.weight.value, self._options
+        backend = self._backend_for("forward", x, weight, options)
+        y = conv2d(x, weight, self._bias, **options, backend=backend)  # type: ignore[arg-type]
         self._kept = x, y
         return y
 
     def predict(self, x: Array) -> Array:
         """Return the same, but for rounding, by prepared weights, and keep no images."""
-        return self._current_plan()(checked_batch(x))
+        x = checked_batch(x)
+        backend = self._backend_for("forward", x, self.weight.value, self._options)
+        return self._current_plan(backend)(x)
 
     def backward(self, grad_output: Array, *, needs_x: bool = True) -> Array | None:
         """Leave ∂E/∂W and ∂E/∂b in the parameters, and return ∂E/∂x; see `conv2d_backward`."""
         grad, (x, y) = self._recall(grad_output)
         has_activation = self._options["activation"] is not None
-        grads = conv2d_backward(
-            grad, x, self.weight.value, **self._options,  # type: ignore[arg-type]
-            output=y if has_activation else None,
-            needs=(needs_x, True, self.bias is not None), backend=self._backend,
+        grads = self._gradients(
+            grad, x, self.weight.value, self._options, y if has_activation else None,
+            needs_x=needs_x,
         )  # fmt: skip
         self.weight.grad = grads.weight
         if self.bias is not None:
             self.bias.grad = grads.bias
         return grads.x
 
-    def _current_plan(self) -> Conv2dPlan:
+    def _current_plan(self, backend: str) -> Conv2dPlan:
         """Return a plan with the current weights, which are never written to, only replaced."""
-        made_of = self.weight.value, self._bias, self._backend, get_accuracy()
+        made_of = self.weight.value, self._bias, backend, get_accuracy()
         plan = self._plan
         if plan is None or self._planned is None or not all(map(_is, made_of, self._planned)):
-            weight, bias, backend, _ = made_of
+            weight, bias, *_ = made_of
             plan = plan_conv2d(weight, bias, **self._options, backend=backend)  # type: ignore[arg-type]
             self._plan, self._planned = plan, made_of
         return plan
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: neither the last batch nor the plan."""
+        return super().__getstate__() | {"_plan": None, "_planned": None}
 
     def __repr__(self) -> str:
         """Return channels, kernel, and the options that are not the usual ones."""
         filters, channels, *kernel = self.weight.value.shape
         options = {"groups": 1, "stride": 1, "padding": 0, "dilation": 1, "padding_mode": "zeros"}
-        unusual = "".join(
-            f", {name}={value!r}"
-            for name, value in self._options.items()
-            if value != options.get(name)
-        )
+        short = {name: in_short(value) for name, value in self._options.items()}
+        unusual = "".join(f", {k}={v!r}" for k, v in short.items() if v != options.get(k))
         groups = self._options["groups"]
         assert isinstance(groups, int)
         return f"Conv2d({channels * groups}, {filters}, {tuple(kernel)}{unusual})"

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from ..problem.arguments import shown
+from ..problem.arguments import is_sequence, parse_int, shown
 from ..problem.operands import Array, check_dtype
 
 __all__ = ["INITIALISATIONS", "Rng", "check_initialisation", "glorot_uniform", "he_normal"]
@@ -109,8 +109,12 @@ def _generator(rng: object) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
+def _fans(shape: object) -> tuple[int, int]:
+    form = "(outputs, inputs, ...), each an int of at least 1"
+    if not is_sequence(shape):
+        raise TypeError(f"shape must be {form}, not {shown(shape)}")
+    shape = tuple(parse_int("shape", extent, 0, form) for extent in cast("Sequence[Any]", shape))
     if len(shape) < 2 or min(shape) < 1:
-        raise ValueError(f"shape must be (outputs, inputs, ...), each at least 1, not {shape}")
+        raise ValueError(f"shape must be {form}, not {shape}")
     taps = math.prod(shape[2:])
     return shape[1] * taps, shape[0] * taps

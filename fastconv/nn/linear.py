@@ -7,7 +7,7 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..conv import conv2d, conv2d_backward
+from ..conv import conv2d
 from ..problem.arguments import parse_int
 from ..problem.operands import Array, check_array, check_dtypes_agree
 from .initialisation import Rng
@@ -88,7 +88,9 @@ class Linear(Weighted):
         check_dtypes_agree(x=x, weight=self.weight.value)
         if not len(x):
             return np.zeros((0, outputs), self.weight.value.dtype)
-        return _rows(conv2d(_image(x), self._kernels, self._bias, backend=self._backend))
+        image, kernels = _image(x), self._kernels
+        backend = self._backend_for("forward", image, kernels, {})
+        return _rows(conv2d(image, kernels, self._bias, backend=backend))
 
     def backward(self, grad_output: Array, *, needs_x: bool = True) -> Array | None:
         """Leave ∂E/∂W and ∂E/∂b in the parameters, and return ∂E/∂x."""
@@ -104,10 +106,7 @@ class Linear(Weighted):
             if bias is not None:
                 bias.grad = np.zeros_like(bias.value)
             return np.zeros_like(x) if needs_x else None
-        grads = conv2d_backward(
-            _image(grad), _image(x), self._kernels,
-            needs=(needs_x, True, bias is not None), backend=self._backend,
-        )  # fmt: skip
+        grads = self._gradients(_image(grad), _image(x), self._kernels, {}, needs_x=needs_x)
         assert grads.weight is not None
         weight.grad = grads.weight.reshape(weight.value.shape)
         if bias is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..problem.operands import Array, check_array
+from ..problem.operands import Array, as_array, check_array
 
 __all__ = ["SoftmaxCrossEntropy", "softmax"]
 
@@ -112,7 +112,7 @@ class SoftmaxCrossEntropy:
 
 
 def _checked_labels(labels: npt.ArrayLike, samples: int, classes: int) -> npt.NDArray[np.intp]:
-    t = np.asarray(labels)
+    t = as_array("labels", labels)
     if t.dtype.kind not in "iu":
         raise TypeError(f"labels must be ints, not {t.dtype}")
     if t.shape != (samples,):

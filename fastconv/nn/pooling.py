@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from ..planning import check_usable
-from ..pool import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
+from ..pool import (
+    avg_pool2d,
+    avg_pool2d_backward,
+    global_avg_pool2d,
+    global_avg_pool2d_backward,
+    max_pool2d,
+    max_pool2d_backward,
+)
 from ..problem.arguments import Pair, parse_bool, parse_pair
 from ..problem.operands import Array
 from ..problem.padding import PaddingInNumbers, parse_padding_in_numbers
-from .layer import Layer, checked_batch
+from .layer import Layer, checked_batch, in_short
 
-__all__ = ["AvgPool2d", "MaxPool2d"]
+__all__ = ["AvgPool2d", "GlobalAvgPool2d", "MaxPool2d"]
 
 
 class _Pool2d(Layer):
@@ -19,15 +26,17 @@ class _Pool2d(Layer):
 
     def __init__(self, kernel: Pair, **options: Any) -> None:
         super().__init__()
-        parse_pair("kernel", kernel, 1)
-        if options["stride"] is not None:
-            parse_pair("stride", options["stride"], 1)
-        parse_pair("dilation", options["dilation"], 1)
-        parse_padding_in_numbers(options["padding"])
+        self._kernel = parse_pair("kernel", kernel, 1)
+        self._options = options | {
+            "stride": None if options["stride"] is None else parse_pair(
+                "stride", options["stride"], 1
+            ),
+            "dilation": parse_pair("dilation", options["dilation"], 1),
+            "padding": parse_padding_in_numbers(options["padding"]),
+        }  # fmt: skip
         for name in ("ceil_mode", "count_include_pad"):
-            parse_bool(name, options.get(name, False))
-        self._kernel = kernel
-        self._options = options
+            if name in options:
+                self._options[name] = parse_bool(name, options[name])
         self._backend = "auto"
 
     def use_backend(self, backend: str) -> None:
@@ -39,8 +48,9 @@ class _Pool2d(Layer):
         """Return the window, and the options that are not the usual ones."""
         usual = {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False,
                  "count_include_pad": True}  # fmt: skip
-        unusual = "".join(f", {k}={v!r}" for k, v in self._options.items() if v != usual[k])
-        return f"{type(self).__name__}({self._kernel!r}{unusual})"
+        short = {name: in_short(value) for name, value in self._options.items()}
+        unusual = "".join(f", {k}={v!r}" for k, v in short.items() if v != usual[k])
+        return f"{type(self).__name__}({in_short(self._kernel)!r}{unusual})"
 
 
 class MaxPool2d(_Pool2d):
@@ -128,3 +138,33 @@ class AvgPool2d(_Pool2d):
         if not needs_x:
             return None
         return avg_pool2d_backward(grad, x, self._kernel, **self._options, backend=self._backend)
+
+
+class GlobalAvgPool2d(Layer):
+    """The mean of each plane, (N, C, 1, 1): `fastconv.global_avg_pool2d`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._backend = "auto"
+
+    def use_backend(self, backend: str) -> None:
+        """Compute by NumPy where the network does, else by the best backend of pooling."""
+        check_usable(backend)
+        self._backend = "numpy" if backend == "im2col" else "auto"
+
+    def forward(self, x: Array) -> Array:
+        """Return the means, (N, C, 1, 1)."""
+        y = self.predict(x)
+        self._kept = (checked_batch(x),)
+        return y
+
+    def predict(self, x: Array) -> Array:
+        """Return the same, and keep nothing."""
+        return global_avg_pool2d(checked_batch(x), backend=self._backend)
+
+    def backward(self, grad_output: Array, *, needs_x: bool = True) -> Array | None:
+        """Return ∂E/∂x: each plane's gradient in equal parts."""
+        grad, (x,) = self._recall(grad_output)
+        if not needs_x:
+            return None
+        return global_avg_pool2d_backward(grad, x, backend=self._backend)

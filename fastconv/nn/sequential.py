@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NoReturn
 
 from ..planning import check_usable
 from ..problem.arguments import shown
-from ..problem.operands import Array
-from .layer import Layer, Parameter
+from ..problem.operands import Array, check_array
+from .layer import Layer
+from .parameter import Parameter
 
 __all__ = ["Sequential"]
 
@@ -39,7 +41,8 @@ class Sequential(Layer):
         for layer in layers:
             if not isinstance(layer, Layer):
                 raise TypeError(f"every layer must be a Layer, not {shown(layer)}")
-        if len(set(map(id, layers))) < len(layers):
+        leaves = [id(leaf) for layer in layers for leaf in _leaves(layer)]
+        if len(set(leaves)) < len(leaves):
             # it would forget what its first place has kept when it comes to the second
             raise ValueError("a layer is there twice: make one for each place")
         self.layers = layers
@@ -72,14 +75,16 @@ class Sequential(Layer):
         if not needs_x:
             trained = [bool(layer.named_parameters()) for layer in self.layers]
             first = trained.index(True) if any(trained) else len(self.layers)
-        grad: Array | None = grad_output
+        grad = check_array("grad_output", grad_output)
         for place in reversed(range(first, len(self.layers))):
             layer = self.layers[place]
-            assert grad is not None
             try:
-                grad = layer.backward(grad, needs_x=needs_x or place > first)
+                found = layer.backward(grad, needs_x=needs_x or place > first)
             except _REFUSALS as error:
                 _refuse(place, layer, error)
+            if found is None:
+                return None
+            grad = found
         return grad if needs_x else None
 
     def named_parameters(self) -> dict[str, Parameter]:
@@ -99,6 +104,15 @@ class Sequential(Layer):
     def __repr__(self) -> str:
         """Return the layers, in order."""
         return f"Sequential({', '.join(map(repr, self.layers))})"
+
+
+def _leaves(layer: Layer) -> Iterator[Layer]:
+    """Yield the layers that are no networks themselves."""
+    if not isinstance(layer, Sequential):
+        yield layer
+        return
+    for part in layer.layers:
+        yield from _leaves(part)
 
 
 def _refuse(place: int, layer: Layer, error: Exception) -> NoReturn:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-from ..planning import check_usable
+from ..algorithms.implementation import Operation, Refusal
+from ..conv import Conv2dGrads, conv2d_backward
+from ..levels import get_accuracy
+from ..planning import ask, check_usable
+from ..problem import ConvProblem
 from ..problem.arguments import parse_bool
 from ..problem.operands import Array, check_dtype
 from .initialisation import INITIALISATIONS, Rng, check_initialisation
-from .layer import Layer, Parameter
+from .layer import Layer
+from .parameter import Parameter
 
 __all__ = ["Weighted"]
 
@@ -36,7 +44,7 @@ class Weighted(Layer):
         self.bias: Parameter | None = None
         if has_bias:
             self.bias = Parameter(np.zeros(shape[0], check_dtype("dtype", dtype)))
-        self._backend = backend
+        self._backend, self._is_the_networks = backend, False
 
     def named_parameters(self) -> dict[str, Parameter]:
         """Return weight and bias."""
@@ -45,7 +53,36 @@ class Weighted(Layer):
     def use_backend(self, backend: str) -> None:
         """Compute by another backend from now on."""
         check_usable(backend)
-        self._backend = backend
+        self._backend, self._is_the_networks = backend, True
+
+    def _backend_for(
+        self, operation: Operation, x: Array, weight: Array, options: Mapping[str, Any]
+    ) -> str:
+        """Return the layer's backend, or "auto" where that of the network cannot compute this."""
+        if self._backend == "auto" or not self._is_the_networks:
+            return self._backend
+        problem = ConvProblem.create(x.shape, weight.shape, dtype=weight.dtype, **options)
+        answer = ask(operation, problem.unpadded, self._backend, 1, accuracy=get_accuracy())
+        return "auto" if isinstance(answer, Refusal) else self._backend
+
+    def _gradients(
+        self, grad: Array, x: Array, weight: Array, options: Mapping[str, Any],
+        output: Array | None = None, *, needs_x: bool,
+    ) -> Conv2dGrads:  # fmt: skip
+        """Return the gradients of a convolution with these weights, each by its backend."""
+        has_bias = self.bias is not None
+        of_x = self._backend_for("input-grad", x, weight, options) if needs_x else ""
+        of_weight = self._backend_for("weight-grad", x, weight, options)
+        together = conv2d_backward(
+            grad, x, weight, **options, output=output,
+            needs=(of_x == of_weight, True, has_bias), backend=of_weight,
+        )  # fmt: skip
+        if not needs_x or of_x == of_weight:
+            return together
+        apart = conv2d_backward(
+            grad, x, weight, **options, output=output, needs=(True, False, False), backend=of_x
+        )
+        return together._replace(x=apart.x)
 
     @property
     def _bias(self) -> Array | None:

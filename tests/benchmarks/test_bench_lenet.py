@@ -11,14 +11,13 @@ import pytest
 
 import fastconv
 from benchmarks import cli
-from benchmarks.contestants import internals
 from benchmarks.lenet import comparing, digits, page, pictures, training
 from benchmarks.lenet.contestants import Reference, Trainer, find, steps_of
 from benchmarks.lenet.network import Recipe, batches, lenet
 from benchmarks.lenet.results import SAME_LOSS, Cost, LenetResults
 from benchmarks.measuring.files import ResultsError, load, newest
 from benchmarks.reporting import report
-from tests.benchmarks import made_up, refusing
+from tests.benchmarks import made_up
 from tests.benchmarks.pages import assert_needs_nothing_but_itself
 
 
@@ -178,18 +177,6 @@ def test_who_does_not_start_says_why() -> None:
     cost = _started(trainer)
     assert cost.status == "failed"
     assert cost.reason == "process ended with exit code 1: StopIteration"
-
-
-@pytest.mark.skipif(not internals.is_compiled(), reason="NumPy computes everything")
-def test_a_backend_without_a_kernel_for_a_layer_is_unsupported_and_says_why(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(comparing, "TASKS", refusing.__name__)
-    cost = _started(find("auto"))
-    assert cost.status == "unsupported"
-    assert "layer 0, Conv2d(1, 6, (5, 5), padding=2, activation='relu'): backend " in cost.reason
-    assert f"{refusing.BACKEND!r} cannot compute" in cost.reason
-    assert "it takes one channel and one filter per group" in cost.reason
 
 
 def test_the_report_shows_the_newest_run_or_how_to_make_one(run: Path, tmp_path: Path) -> None:

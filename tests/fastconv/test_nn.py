@@ -193,7 +193,9 @@ def lenet(rng, dtype=F32):
     )
 
 
-@pytest.mark.parametrize("backend", ["gemm_pixels", "loops", "im2col", "loops_literal"])
+@pytest.mark.parametrize(
+    "backend", ["gemm_pixels", "winograd", "depthwise", "loops", "im2col", "loops_literal"]
+)
 def test_every_backend_gives_the_same_losses_to_rounding(backend):
     if backend not in fastconv.backends():
         pytest.skip(f"no {backend} here")
@@ -205,6 +207,21 @@ def test_every_backend_gives_the_same_losses_to_rounding(backend):
         network.use_backend(one)
         losses.append(train(network, x, labels, 4, learning_rate=0.02, momentum=0.9))
     np.testing.assert_allclose(losses[1], losses[0], rtol=2e-5)
+
+
+def test_a_network_computes_by_auto_what_its_backend_cannot():
+    """A layer that was made with a backend computes by it, or refuses."""
+    if "winograd" not in fastconv.backends():
+        pytest.skip("no winograd here")
+    strided = nn.Conv2d(2, 3, 3, stride=2, backend="winograd", rng=0)
+    x = np.ones((1, 2, 8, 8), F32)
+    with pytest.raises(ValueError, match="backend 'winograd' cannot compute"):
+        strided.forward(x)
+    strided.use_backend("winograd")
+    y = strided.forward(x)
+    assert_equal(strided.predict(x), y)
+    strided.use_backend("auto")
+    assert_equal(strided.forward(x), y)
 
 
 def test_predict_is_forward_also_after_weights_have_changed(name):
@@ -244,8 +261,7 @@ def test_backward_leaves_out_what_lies_below_the_first_parameters(monkeypatch):
         asked.append(needs)
         return backward(*operands, needs=needs, **options)
 
-    monkeypatch.setattr("fastconv.nn.convolution.conv2d_backward", watched)
-    monkeypatch.setattr("fastconv.nn.linear.conv2d_backward", watched)
+    monkeypatch.setattr("fastconv.nn.weighted.conv2d_backward", watched)
     loss = nn.SoftmaxCrossEntropy()
     loss.forward(network.forward(x), labels)
     assert network.backward(loss.backward()) is None
@@ -351,6 +367,45 @@ def test_initialisations_have_their_variances_and_repeat_by_seed():
         assert_equal(one.astype(F32), draw((4, 3), 1))
         rng = np.random.default_rng(1)
         assert not np.array_equal(draw((4, 3), rng), draw((4, 3), rng))
+
+
+def test_a_global_mean_is_a_mean_and_its_gradient_equal_parts():
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 5))
+    layer = nn.GlobalAvgPool2d()
+    for backend in ("auto", "im2col"):
+        layer.use_backend(backend)
+        y = layer.forward(x)
+        np.testing.assert_allclose(y, x.mean((2, 3), keepdims=True), rtol=1e-14)
+        dx = layer.backward(y)
+        np.testing.assert_allclose(dx, np.broadcast_to(y / 20, x.shape), rtol=1e-14)
+    assert repr(layer) == "GlobalAvgPool2d()"
+
+
+def test_a_pickle_holds_no_batch():
+    network = lenet(np.random.default_rng(0))
+    before = len(pickle.dumps(network))
+    x = np.random.default_rng(1).random((32, 1, 28, 28)).astype(F32)
+    network.forward(x)
+    y = network.predict(x)
+    assert len(pickle.dumps(network)) < 1.1 * before
+    assert_equal(pickle.loads(pickle.dumps(network)).predict(x), y)
+
+
+def test_options_are_taken_over_as_they_were():
+    stride, x = [1, 1], np.ones((1, 1, 8, 8), F32)
+    for layer in (nn.Conv2d(1, 1, 3, stride=stride, rng=0), nn.MaxPool2d(3, stride=stride)):
+        stride[0] = 2
+        assert layer.forward(x).shape == layer.predict(x).shape == (1, 1, 6, 6)
+        stride[0] = 1
+
+
+def test_a_layer_shows_options_in_short():
+    pairs = {"stride": np.array([2, 2]), "padding": ((1, 1), (2, 2))}
+    assert repr(nn.Conv2d(1, 2, 3, **pairs)) == "Conv2d(1, 2, (3, 3), stride=2, padding=(1, 2))"
+    pairs["padding"] = ((1, 2), (1, 2))
+    assert repr(nn.MaxPool2d((2, 3), **pairs)) == (
+        "MaxPool2d((2, 3), stride=2, padding=((1, 2), (1, 2)))"
+    )
 
 
 def test_a_network_shows_what_it_is():

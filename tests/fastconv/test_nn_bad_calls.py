@@ -111,6 +111,14 @@ BAD_CALLS = [
     (TypeError, lambda: nn.Sequential(conv(), np.tanh), "must be a Layer, not <ufunc 'tanh'>"),
     (TypeError, lambda: nn.Sequential([conv()]), "must be a Layer, not [Conv2d(4, 6"),
     (ValueError, lambda: nn.Sequential(SHARED, SHARED), "twice"),
+    (
+        ValueError,
+        lambda: nn.Sequential(nn.Sequential(conv(), SHARED), nn.Sequential(SHARED)),
+        "twice",
+    ),
+    (TypeError, lambda: nn.Sequential(conv()).backward(None), "grad_output has dtype object"),
+    (TypeError, lambda: nn.he_normal(5, 0), "shape must be (outputs, inputs, ...)", "not 5"),
+    (TypeError, lambda: nn.he_normal((5, 3.5), 0), "shape must be (outputs, inputs", "not 3.5"),
     # what goes forward
     (
         ValueError,
