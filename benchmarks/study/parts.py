@@ -13,6 +13,7 @@ from benchmarks.ladder.rows import COLUMNS, rows
 from benchmarks.ladder.table import noise_sentence
 from benchmarks.maps.part import MapsPart
 from benchmarks.measuring.files import ResultsError, load
+from benchmarks.measuring.machine import is_same
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
 from benchmarks.problems.layers import LAYERS
@@ -69,8 +70,12 @@ class LadderPart:
         except ResultsError:
             return False
         found = results.the_layer, results.direction, results.threads, results.is_quick
-        same_machine = results.machine["cpu"] == machine["cpu"]
-        return same_machine and found == (self.layer, self.direction, threads, quick)
+        return is_same(results.machine, machine) and found == (
+            self.layer,
+            self.direction,
+            threads,
+            quick,
+        )
 
     def run(self, folder: Path, threads: int, quick: bool, told: Told) -> None:
         effort = climb.QUICK if quick else climb.FULL

@@ -146,7 +146,7 @@ def differs(results: SweepResults, asked: SweepResults) -> str:
     for what in ("threads", "directions", "problems"):
         if getattr(results, what) != getattr(asked, what):
             return f"of other {what}"
-    return "" if results.machine["cpu"] == asked.machine["cpu"] else "of another machine"
+    return "" if machine.is_same(results.machine, asked.machine) else "of another machine"
 
 
 def run(
