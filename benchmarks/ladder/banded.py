@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.ladder.instructions import of_tile
 from benchmarks.ladder.rates import Rates
 from benchmarks.ladder.rung import BASELINE, Array
 from benchmarks.problems.layer import Layer
@@ -77,8 +78,10 @@ def values(layer: Layer) -> int:
     return n * c * (height + 2 * rows) * (width + 2 * columns + SLACK * layer.stride)
 
 
-def tile_seconds(layer: Layer, rates: Rates, passes: int) -> float:
-    """Return what tiles of 12, 8 and 4 pixels of a row take: products, or the image passing by.
+def tile_seconds(layer: Layer, rates: Rates, passes: int, loop: int) -> float:
+    """Return what tiles of 12, 8 and 4 pixels of a row take, by whatever holds them up.
+
+    That is the peak of products, the instructions that go with them, or the image passing by.
 
     Parameters
     ----------
@@ -88,12 +91,27 @@ def tile_seconds(layer: Layer, rates: Rates, passes: int) -> float:
         Of the machine.
     passes
         How often the whole image is read, from where it lies.
+    loop
+        Instructions of a tap beside the tile's own.
     """
-    width = layer.output_shape[3]
+    n, _, rows, width = layer.output_shape
     products = layer.flops * (-(-width // 4) * 4 / width) / rates.peak(BASELINE)
+    taps = n * rows * layer.products * layer.groups
+    fours, ones = divmod(layer.out_channels // layer.groups, 4)
+    instructions = taps * sum(
+        tiles * (fours * of_tile(4, vectors, loop) + ones * of_tile(1, vectors, loop))
+        for vectors, tiles in _tiles(width).items()
+    )
     size = 4 * values(layer)
-    copied = 2 * size / rates.bandwidth(size)
-    return copied + max(products, passes * size / rates.bandwidth(size))
+    passing = size / rates.bandwidth(size)
+    held_up = max(products, instructions * rates.of("instruction"), passes * passing)
+    return 2 * passing + held_up
+
+
+def _tiles(width: int) -> dict[int, int]:
+    """Return how many tiles of so many vectors cover a row."""
+    whole, left = divmod(-(-width // 4), 3)
+    return {3: whole, **({left: 1} if left else {})}
 
 
 def packing_seconds(layer: Layer, rates: Rates, times: int) -> float:

@@ -15,6 +15,8 @@ from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
 
 EXTENSION = "packing"
+# Instructions of a tap beside the tile's: the pixels' offset, their pointer, the panel's, the end.
+LOOP = 8
 
 
 def forward(layer: Layer, data: Data) -> Array:
@@ -30,9 +32,9 @@ def forward(layer: Layer, data: Data) -> Array:
 
 
 def seconds(layer: Layer, direction: Direction, rates: Rates) -> float:
-    """Return what the tile takes, and the weights packed for each image: no gain by count."""
+    """Return 51 instructions in place of 52, and the weights packed for each image."""
     passes = -(-layer.out_channels // layer.groups // 4)
-    return tile_seconds(layer, rates, passes) + packing_seconds(layer, rates, layer.batch)
+    return tile_seconds(layer, rates, passes, LOOP) + packing_seconds(layer, rates, layer.batch)
 
 
 RUNG = Rung(
