@@ -10,6 +10,7 @@ from benchmarks.ladder import compiling
 from benchmarks.ladder.banded import banded, tile_seconds
 from benchmarks.ladder.rates import Rates
 from benchmarks.ladder.rung import BASELINE, Array, Rung
+from benchmarks.ladder.turned import gradient, refusal, turned
 from benchmarks.problems.data import Data
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
@@ -34,6 +35,7 @@ def forward(layer: Layer, data: Data) -> Array:
 
 def seconds(layer: Layer, direction: Direction, rates: Rates) -> float:
     """Return 52 instructions for 48 multiply-adds, or the image passing by for every 4 filters."""
+    layer = turned(layer, direction)
     passes = -(-layer.out_channels // layer.groups // 4)
     return tile_seconds(layer, rates, passes, LOOP)
 
@@ -42,9 +44,10 @@ RUNG = Rung(
     name="register tile",
     changed="sums of 4 filters × 12 pixels stay in registers over all taps",
     went="loading and storing a sum for every product",
-    calls={"forward": forward},
+    calls={"forward": forward, "input-grad": gradient(forward)},
     seconds=seconds,
     rough_gflops=20.0,
     instruction_set=BASELINE,
     extension=EXTENSION,
+    refusal=refusal,
 )

@@ -10,6 +10,7 @@ from benchmarks.ladder import compiling
 from benchmarks.ladder.banded import banded, packing_seconds, tile_seconds
 from benchmarks.ladder.rates import Rates
 from benchmarks.ladder.rung import BASELINE, Array, Rung
+from benchmarks.ladder.turned import gradient, refusal, turned
 from benchmarks.problems.data import Data
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
@@ -33,6 +34,7 @@ def forward(layer: Layer, data: Data) -> Array:
 
 def seconds(layer: Layer, direction: Direction, rates: Rates) -> float:
     """Return 51 instructions in place of 52, and the weights packed for each image."""
+    layer = turned(layer, direction)
     passes = -(-layer.out_channels // layer.groups // 4)
     return tile_seconds(layer, rates, passes, LOOP) + packing_seconds(layer, rates, layer.batch)
 
@@ -41,9 +43,10 @@ RUNG = Rung(
     name="packing",
     changed="the weights of a tile are packed: one pointer instead of four",
     went="weights that lie a filter apart",
-    calls={"forward": forward},
+    calls={"forward": forward, "input-grad": gradient(forward)},
     seconds=seconds,
     rough_gflops=20.0,
     instruction_set=BASELINE,
     extension=EXTENSION,
+    refusal=refusal,
 )

@@ -11,6 +11,7 @@ from benchmarks.ladder.banded import banded, packing_seconds, tile_seconds
 from benchmarks.ladder.r08_packing import LOOP
 from benchmarks.ladder.rates import Rates
 from benchmarks.ladder.rung import BASELINE, Array, Rung
+from benchmarks.ladder.turned import gradient, refusal, turned
 from benchmarks.problems.data import Data
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
@@ -49,6 +50,7 @@ def blocks(layer: Layer) -> tuple[int, int]:
 
 def seconds(layer: Layer, direction: Direction, rates: Rates) -> float:
     """Return the same 51 instructions, weights packed for each block, sums that wait in y."""
+    layer = turned(layer, direction)
     channels, rows = blocks(layer)
     turns = -(-layer.in_channels // layer.groups // channels) - 1
     waiting = 8 * turns * prod(layer.output_shape)
@@ -64,9 +66,10 @@ RUNG = Rung(
     name="cache blocks",
     changed="channels and rows in blocks that stay in the caches while all filters pass",
     went="the whole image passing by for every 4 filters",
-    calls={"forward": forward},
+    calls={"forward": forward, "input-grad": gradient(forward)},
     seconds=seconds,
     rough_gflops=20.0,
     instruction_set=BASELINE,
     extension=EXTENSION,
+    refusal=refusal,
 )
