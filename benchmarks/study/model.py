@@ -110,7 +110,7 @@ class ModelPart:
         ]
         twins = summary.noise(results)
         same = (
-            f" The same loops under two names differ by more than 5 % on "
+            f" The same loops under two names, near the fastest, differ by more than 5 % on "
             f"{100 * (1 - summary.share_close(twins)):.0f} % of {count(len(twins), 'pair')}."
             if twins
             else ""
