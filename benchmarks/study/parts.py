@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmarks.compilers.part import CompilersPart
 from benchmarks.ladder import charts, climb
 from benchmarks.ladder import command as ladder
 from benchmarks.ladder.results import LadderResults
@@ -156,6 +157,7 @@ PARTS: tuple[Part, ...] = (
     ComparisonPart(name="few-taps.1", direction="forward", layers=FEW_TAPS, threads=1),
     ComparisonPart(name="few-taps.all", direction="forward", layers=FEW_TAPS),
     ComparisonPart(name="vgg-step", direction="step", layers=VGG),
+    CompilersPart(),
     ModelPart("model.1", threads=1),
     ModelPart("model.all"),
 )  # fmt: skip
