@@ -22,7 +22,7 @@ __all__ = ["gradient", "refusal", "turned"]
 
 def turned(layer: Layer, direction: Direction) -> Layer:
     """Return the layer whose output is what is asked for of this one."""
-    if direction == "forward":
+    if direction != "input-grad":
         return layer
     _, channels, height, width = layer.output_shape
     rows, columns = _padding(layer)
