@@ -77,6 +77,16 @@ LOOP_FLAGS = [
 # Those of them that are two words.
 TWO_WORDS = "-mllvm "
 
+# Cython's.
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "initializedcheck": False,
+    "cdivision": True,
+    "embedsignature": True,
+}
+
 KERNELS = sorted(str(path) for path in Path("fastconv/kernels").glob("*.pxi"))
 
 
@@ -137,6 +147,21 @@ def build_flags(compiler) -> tuple[list[str], list[str]]:
     return known, []
 
 
+def flags_by_set(compiler) -> dict[str, tuple[list[str], list[str]]]:
+    """Instruction set → the (compile, link) flags of its extension, those of OpenMP included."""
+    openmp_compile, openmp_link = openmp_flags(compiler)
+    msvc = compiler.compiler_type == "msvc"
+    build_compile, build_link = build_flags(compiler)
+    common = build_compile + ([] if msvc else MATH_FLAGS)
+    return {
+        name: (
+            [*common, *(msvc_flags if msvc else gnu_flags).split(), *openmp_compile],
+            [*build_link, *openmp_link],
+        )
+        for name, (gnu_flags, msvc_flags) in INSTRUCTION_SETS.items()
+    }
+
+
 class BuildKernels(build_ext):
     """Adds, once the compiler is known, the flags of each instruction set and of OpenMP."""
 
@@ -146,15 +171,10 @@ class BuildKernels(build_ext):
             self.parallel = os.cpu_count()
 
     def build_extensions(self) -> None:
-        openmp_compile, openmp_link = openmp_flags(self.compiler)
-        msvc = self.compiler.compiler_type == "msvc"
-        build_compile, build_link = build_flags(self.compiler)
-        common = build_compile + ([] if msvc else MATH_FLAGS)
+        flags = flags_by_set(self.compiler)
         for extension in self.extensions:
-            gnu_flags, msvc_flags = INSTRUCTION_SETS[extension.name.rpartition(".")[2]]
-            isa_flags = (msvc_flags if msvc else gnu_flags).split()
-            extension.extra_compile_args = [*common, *isa_flags, *openmp_compile]
-            extension.extra_link_args = [*build_link, *openmp_link]
+            name = extension.name.rpartition(".")[2]
+            extension.extra_compile_args, extension.extra_link_args = flags[name]
         super().build_extensions()
 
 
@@ -169,16 +189,9 @@ def extensions() -> list[Extension]:
             Extension(f"fastconv.isa.{name}", [f"fastconv/isa/{name}.pyx"], depends=KERNELS)
             for name in names
         ],
-        compiler_directives={
-            "language_level": 3,
-            "boundscheck": False,
-            "wraparound": False,
-            "initializedcheck": False,
-            "cdivision": True,
-            "embedsignature": True,
-        },
+        compiler_directives=DIRECTIVES,
     )
 
 
-if __name__ == "__main__":  # as build front ends run it; benchmarks/ladder only asks for its flags
+if __name__ == "__main__":  # as build front ends run it; benchmarks only ask for its flags
     setup(ext_modules=extensions(), cmdclass={"build_ext": BuildKernels})

@@ -25,6 +25,7 @@ The way of a run, file by file::
        │       climber       a rung as somebody who takes part
        ├────── compiling     the study's own extensions
        ├────── rates         what the machine does, from which rungs are predicted
+       │         └─ instructions    of a tile, where they hold it up
        ├────── climb         everyone checked against float64, then timed in turns
        │         └─ tasks    in a process of each one's own (measuring.process)
        ├────── counting      instructions, by valgrind where it is there ── counted: in its process

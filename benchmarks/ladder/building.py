@@ -1,6 +1,8 @@
 """Compiles one extension of the study: ``python -m benchmarks.ladder.building SOURCE SET FOLDER``.
 
 With the flags that setup.py chooses for the package: what is known of compilers stands there only.
+The package's own shells (fastconv/isa/*.pyx) may be compiled so as well, by whatever ``CC`` names:
+what is made of them lies in the folder, and never in the package.
 """
 
 from __future__ import annotations
@@ -13,15 +15,8 @@ from typing import Any
 
 __all__ = ["main"]
 
-SETUP = Path(__file__).parents[2] / "setup.py"
-# As setup.py has them for the package.
-DIRECTIVES = {
-    "language_level": 3,
-    "boundscheck": False,
-    "wraparound": False,
-    "initializedcheck": False,
-    "cdivision": True,
-}
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "fastconv"
 
 
 def main(source: Path, instruction_set: str, folder: str) -> None:
@@ -39,13 +34,14 @@ def main(source: Path, instruction_set: str, folder: str) -> None:
     # by name: neither is typed
     cythonize: Any = import_module("Cython.Build").cythonize
     setuptools: Any = import_module("setuptools")
+    setup = _setup()
     made = cythonize(
-        [setuptools.Extension(source.stem, [str(source)])],
+        [setuptools.Extension(_module(source), [str(source)])],
         build_dir=folder,
-        compiler_directives=DIRECTIVES,
+        compiler_directives=setup.DIRECTIVES,
         quiet=True,
     )
-    commands = {"build_ext": _command(instruction_set)}
+    commands = {"build_ext": _command(setup, instruction_set)}
     distribution = setuptools.Distribution(
         {"name": "study", "ext_modules": made, "cmdclass": commands}
     )
@@ -55,23 +51,30 @@ def main(source: Path, instruction_set: str, folder: str) -> None:
     command.run()
 
 
-def _command(instruction_set: str) -> Any:
-    """Return a command that builds with the flags of a row of setup.py's table."""
-    spec = importlib.util.spec_from_file_location("fastconv_setup", SETUP)
+def _module(source: Path) -> str:
+    """Return the name of what is made of a source: the package's keep theirs."""
+    if PACKAGE in source.parents:
+        return ".".join(source.relative_to(ROOT).with_suffix("").parts)
+    return source.stem
+
+
+def _setup() -> Any:
+    """Return setup.py as a module: what stands in it, and nothing done."""
+    spec = importlib.util.spec_from_file_location("fastconv_setup", ROOT / "setup.py")
     assert spec is not None
     assert spec.loader is not None
-    setup: Any = importlib.util.module_from_spec(spec)
+    setup = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(setup)
+    return setup
+
+
+def _command(setup: Any, instruction_set: str) -> Any:
+    """Return a command that builds with the flags of an instruction set."""
     build_ext: Any = import_module("setuptools.command.build_ext").build_ext
 
     class BuildStudy(build_ext):  # type: ignore[misc]
         def build_extensions(self) -> None:
-            compile_flags, link_flags = setup.build_flags(self.compiler)
-            gnu, msvc = setup.INSTRUCTION_SETS[instruction_set]
-            if self.compiler.compiler_type == "msvc":
-                flags = [*compile_flags, *msvc.split()]
-            else:
-                flags = [*compile_flags, *setup.MATH_FLAGS, *gnu.split()]
+            flags, link_flags = setup.flags_by_set(self.compiler)[instruction_set]
             for extension in self.extensions:
                 extension.extra_compile_args, extension.extra_link_args = flags, link_flags
             super().build_extensions()

@@ -5,7 +5,8 @@
     the folder's name is a digest of whatever could make another extension: the source, setup.py,
     the instruction set, compiler, Cython, Python and what the environment says of them
 
-Nothing of it is in the wheel, and nothing of it is compiled before somebody climbs the ladder.
+Nothing of it is in the wheel, and nothing of it is compiled before somebody climbs the ladder. The
+package's own sources are compiled so for the comparison of compilers (benchmarks/compilers).
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["CompileError", "cache_folder", "extension"]
+__all__ = ["CompileError", "cache_folder", "compiled", "extension"]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -60,11 +62,7 @@ def extension(name: str, instruction_set: str) -> ModuleType:
     CompileError
         Without a compiler, Cython or setuptools, or where they refuse the source.
     """
-    source = HERE / f"{name}.pyx"
-    folder = cache_folder() / f"{name}-{_digest(source, instruction_set)}"
-    path = folder / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
-    if not path.exists():
-        _compile(source, instruction_set, path)
+    path = compiled(HERE / f"{name}.pyx", instruction_set)
     loader = importlib.machinery.ExtensionFileLoader(name, str(path))
     spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     assert spec is not None
@@ -73,7 +71,39 @@ def extension(name: str, instruction_set: str) -> ModuleType:
     return module
 
 
-def _digest(source: Path, instruction_set: str) -> str:
+def compiled(
+    source: Path, instruction_set: str, *, compiler: str = "", included: Sequence[Path] = ()
+) -> Path:
+    """Return the file made of a source, which is compiled now where it is not yet.
+
+    Parameters
+    ----------
+    source : Path
+        A .pyx file, of this folder or of the package.
+    instruction_set : str
+        Of setup.py, whose flags it is compiled with.
+    compiler : str
+        A command; "" for what ``CC`` names, else for the one that Python was built with.
+    included : sequence of Path
+        What else it is made of.
+
+    Raises
+    ------
+    CompileError
+        Without the compiler, Cython or setuptools, or where they refuse the source.
+    """
+    source = source.resolve()
+    command = compiler or os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
+    digest = _digest([source, *included], instruction_set, command)
+    folder = cache_folder() / f"{source.stem}-{digest}"
+    path = folder / f"{source.stem}{sysconfig.get_config_var('EXT_SUFFIX')}"
+    if not path.exists():
+        _compile(source, instruction_set, path, {"CC": compiler} if compiler else {})
+    return path
+
+
+def _digest(sources: Sequence[Path], instruction_set: str, command: str) -> str:
+    source = sources[0]
     missing = [name for name in NEEDED if not _version(name)]
     if missing:
         raise CompileError(
@@ -81,11 +111,12 @@ def _digest(source: Path, instruction_set: str) -> str:
         )
     environment = {name: os.environ.get(name) for name in READ_BY_BUILDS}
     key = (
-        source.read_text("utf-8"),
+        *(path.read_text("utf-8") for path in sources),
         (ROOT / "setup.py").read_text("utf-8"),
         instruction_set,
         environment,
-        _compiler(source),
+        command,
+        _says(source, command),
         *map(_version, NEEDED),
         sys.version,
     )
@@ -99,9 +130,8 @@ def _version(distribution: str) -> str:
         return ""
 
 
-def _compiler(source: Path) -> str:
-    """Return what the compiler says of itself; Windows finds its own later, and says nothing."""
-    command = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
+def _says(source: Path, command: str) -> str:
+    """Return what a compiler says of itself; Windows finds its own later, and says nothing."""
     try:
         return subprocess.run(
             [*shlex.split(command), "--version"], capture_output=True, text=True, check=False
@@ -114,7 +144,9 @@ def _compiler(source: Path) -> str:
         ) from error
 
 
-def _compile(source: Path, instruction_set: str, path: Path) -> None:
+def _compile(
+    source: Path, instruction_set: str, path: Path, environment: Mapping[str, str]
+) -> None:
     """Compile into a folder beside the one that is asked for, then move what was made there.
 
     So that others, who may be compiling the same at this moment, find all of it or nothing.
@@ -124,6 +156,7 @@ def _compile(source: Path, instruction_set: str, path: Path) -> None:
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.ladder.building", source, instruction_set, folder],
             cwd=ROOT,
+            env={**os.environ, **environment},
             capture_output=True,
             text=True,
             check=False,

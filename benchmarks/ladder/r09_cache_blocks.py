@@ -7,9 +7,17 @@ from math import prod
 import numpy as np
 
 from benchmarks.ladder import compiling
-from benchmarks.ladder.banded import banded, packing_seconds, tile_seconds
+from benchmarks.ladder.banded import (
+    banded,
+    gradient_seconds,
+    packing_seconds,
+    tile_seconds,
+    whole_rows,
+)
+from benchmarks.ladder.r08_packing import LOOP
 from benchmarks.ladder.rates import Rates
 from benchmarks.ladder.rung import BASELINE, Array, Rung
+from benchmarks.ladder.turned import gradient, refusal, turned
 from benchmarks.problems.data import Data
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
@@ -35,6 +43,20 @@ def forward(layer: Layer, data: Data) -> Array:
     return y
 
 
+def weight_grad(layer: Layer, data: Data) -> Array:
+    tiles = compiling.extension(EXTENSION, BASELINE)
+    seen, g = banded(layer, data.x), whole_rows(data.grad_output)
+    grad = np.zeros((layer.out_channels, layer.products), np.float32)
+    channels, rows = blocks(layer)
+    tiles.weight_grad(
+        seen.image.ravel(), prod(seen.image.shape[1:]), seen.group, seen.row, seen.offsets, g,
+        grad, layer.out_channels // layer.groups,
+        np.empty(4 * rows * g.shape[3], np.float32), channels * prod(layer.kernel_size), rows,
+        np.empty(48, np.float32),
+    )  # fmt: skip
+    return grad.reshape(layer.weight_shape)
+
+
 def blocks(layer: Layer) -> tuple[int, int]:
     """Return the channels of a block, and its rows of the output."""
     channels = layer.in_channels // layer.groups
@@ -47,13 +69,17 @@ def blocks(layer: Layer) -> tuple[int, int]:
 
 
 def seconds(layer: Layer, direction: Direction, rates: Rates) -> float:
-    """Return the tiles at the peak, weights packed for each block, sums that wait in y."""
+    """Return the same 51 instructions, weights packed for each block, sums that wait in y."""
+    layer = turned(layer, direction)
     channels, rows = blocks(layer)
+    if direction == "weight-grad":
+        packed = 8 * prod(layer.output_shape) * -(-layer.in_channels // layer.groups // channels)
+        return gradient_seconds(layer, rates, passes=1) + packed / rates.bandwidth(packed)
     turns = -(-layer.in_channels // layer.groups // channels) - 1
     waiting = 8 * turns * prod(layer.output_shape)
     blocks_of_rows = layer.batch * -(-layer.output_shape[2] // rows)
     return (
-        tile_seconds(layer, rates, passes=1)
+        tile_seconds(layer, rates, 1, LOOP)
         + packing_seconds(layer, rates, blocks_of_rows)
         + waiting / rates.bandwidth(4 * prod(layer.output_shape))
     )
@@ -63,9 +89,10 @@ RUNG = Rung(
     name="cache blocks",
     changed="channels and rows in blocks that stay in the caches while all filters pass",
     went="the whole image passing by for every 4 filters",
-    calls={"forward": forward},
+    calls={"forward": forward, "input-grad": gradient(forward), "weight-grad": weight_grad},
     seconds=seconds,
     rough_gflops=20.0,
     instruction_set=BASELINE,
     extension=EXTENSION,
+    refusal=refusal,
 )

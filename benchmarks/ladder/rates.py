@@ -8,6 +8,7 @@
     peaks                  multiply-adds in registers, of each instruction set and number of threads
     chained product        of a sum that waits for the product before (rates.pyx)
     row start, row value   of y[0:n] += w · x[0:n], from two lengths n (rates.pyx)
+    instruction            of a small tile whose operands are near (rates.pyx, instructions.py)
 
 Whatever disturbs a measurement makes it too slow, so the best of some tries counts.
 """
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.ladder import compiling
+from benchmarks.ladder.instructions import of_tile
 from benchmarks.measuring.peak import PeakMeter
 
 __all__ = ["Rates", "UnknownRate", "measure_numpy", "measure_peak", "measure_typed"]
@@ -33,6 +35,8 @@ SHORTEST_SECONDS = 0.003
 COPIED_BYTES = (16 * 2**10, 256 * 2**10, 2 * 2**20, 16 * 2**20, 128 * 2**20)
 PRODUCT_SIZE = 512
 ROW_LENGTHS = (16, 512)
+# A tile of two vectors by two weights, over so many taps, in a loop as the rungs' are.
+TILE_SPREAD, TILE_VECTORS, TILE_LOOP, TILE_TAPS = 2, 2, 8, 512
 STRIDES = (1, 2)
 
 
@@ -150,6 +154,10 @@ def measure_typed(rates: Rates) -> None:
     x, y = np.ones((2, 2 * max(ROW_LENGTHS)), np.float32)
     steps = 4096
     rates.seconds["chained product"] = _best(lambda: typed.chain(x, steps)) / steps / len(x)
+    panel, image = np.full(TILE_SPREAD * TILE_TAPS, 1e-3, np.float32), np.ones(2048, np.float32)
+    offsets = np.arange(TILE_TAPS, dtype=np.intp)
+    taps = _best(lambda: typed.tiles(panel, image, offsets, 64)) / 64 / TILE_TAPS
+    rates.seconds["instruction"] = taps / of_tile(TILE_SPREAD, TILE_VECTORS, TILE_LOOP)
     for stride in STRIDES:
         short, long = (
             _best(partial(typed.rows, y, x, n, stride, steps)) / steps for n in ROW_LENGTHS

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.maps import charts, command, table
 from benchmarks.maps.results import MapsResults
 from benchmarks.measuring.files import ResultsError, load
+from benchmarks.measuring.machine import is_same
 from benchmarks.reporting.figures import PAPER, WIDE
 from benchmarks.reporting.sentences import count
 from benchmarks.reporting.templating import figure
@@ -28,8 +29,8 @@ class MapsPart:
             results = self._load(folder)
         except ResultsError:
             return False
-        found = results.machine["cpu"], results.threads, results.is_quick
-        return found == (machine["cpu"], threads, quick)
+        found = results.threads, results.is_quick
+        return is_same(results.machine, machine) and found == (threads, quick)
 
     def run(
         self, folder: Path, threads: int, quick: bool, told: Callable[[str, int], None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,25 @@ def describe() -> dict[str, Any]:
         # Others at work on the same cores are the commonest reason for odd figures.
         "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     }
+
+
+def is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two descriptions are of machines whose figures may stand beside each other.
+
+    Many processors share a name ("AMD EPYC" in a virtual machine is any of five generations): what
+    tells them apart is how large their caches are, and the instruction sets that run there.
+
+    Parameters
+    ----------
+    one, other
+        As `describe` gives them, or a result file.
+    """
+    return _identity(one) == _identity(other)
+
+
+def _identity(machine: Mapping[str, Any]) -> tuple[Any, ...]:
+    sets = machine.get("fastconv", {}).get("instruction sets available")
+    return machine["cpu"], machine.get("caches"), sets
 
 
 def usable_cores() -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring.files import ResultsError, load
+from benchmarks.measuring.machine import is_same
 from benchmarks.problems.layer import Layer
 from benchmarks.stages import command as stages
 from benchmarks.stages.results import LayerStages, StageResults
@@ -38,7 +39,7 @@ class StagesPart:
         except ResultsError:
             return False
         there = [one.layer for one in results.layers]
-        return results.machine["cpu"] == machine["cpu"] and there == list(self._layers(quick))
+        return is_same(results.machine, machine) and there == list(self._layers(quick))
 
     def run(
         self, folder: Path, threads: int, quick: bool, told: Callable[[str, int], None]

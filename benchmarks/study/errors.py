@@ -126,7 +126,7 @@ class ErrorsPart:
             return False
         wanted = [layer.as_dict() for layer in self._problems(quick)]
         there = [one.layer.as_dict() for one in results.problems]
-        return results.machine["cpu"] == machine["cpu"] and there == wanted
+        return machines.is_same(results.machine, machine) and there == wanted
 
     def run(
         self, folder: Path, threads: int, quick: bool, told: Callable[[str, int], None]

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 from benchmarks.contestants import Contestant, everybody
 from benchmarks.measuring.files import ResultsError, load
+from benchmarks.measuring.machine import is_same
 from benchmarks.measuring.results import Measurement, Results
 from benchmarks.measuring.runner import Runner
 from benchmarks.problems.directions import Direction
@@ -72,10 +73,10 @@ class LayersPart(ABC):
             results = self.load(folder)
         except ResultsError:
             return False
-        found = results.machine["cpu"], results.threads, results.preset
-        return found == (machine["cpu"], self.threads or threads, self._preset(quick).name) and [
-            info.name for info in results.layers
-        ] == list(self._preset(quick).layers)
+        preset = self._preset(quick)
+        found = results.threads, results.preset, [info.name for info in results.layers]
+        asked = self.threads or threads, preset.name, list(preset.layers)
+        return is_same(results.machine, machine) and found == asked
 
     def run(
         self, folder: Path, threads: int, quick: bool, told: Callable[[str, int], None]

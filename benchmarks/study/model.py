@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring.files import ResultsError, load
+from benchmarks.measuring.machine import is_same
 from benchmarks.problems.directions import MARKS, Direction
 from benchmarks.problems.layer import Layer
 from benchmarks.reporting.sentences import count
@@ -52,10 +53,11 @@ class ModelPart:
             results = self._load(folder)
         except ResultsError:
             return False
-        found = results.machine["cpu"], results.threads, results.problems, results.turns
+        found = results.threads, results.problems, results.turns
         layers = self._problems(quick)
         turns = PASSES * len(DIRECTIONS) * len(layers)
-        return found == (machine["cpu"], self.threads or threads, layers, turns)
+        asked = self.threads or threads, layers, turns
+        return is_same(results.machine, machine) and found == asked
 
     def run(
         self, folder: Path, threads: int, quick: bool, told: Callable[[str, int], None]
@@ -108,7 +110,7 @@ class ModelPart:
         ]
         twins = summary.noise(results)
         same = (
-            f" The same loops under two names differ by more than 5 % on "
+            f" The same loops under two names, near the fastest, differ by more than 5 % on "
             f"{100 * (1 - summary.share_close(twins)):.0f} % of {count(len(twins), 'pair')}."
             if twins
             else ""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmarks.compilers.part import CompilersPart
 from benchmarks.ladder import charts, climb
 from benchmarks.ladder import command as ladder
 from benchmarks.ladder.results import LadderResults
@@ -13,6 +14,7 @@ from benchmarks.ladder.rows import COLUMNS, rows
 from benchmarks.ladder.table import noise_sentence
 from benchmarks.maps.part import MapsPart
 from benchmarks.measuring.files import ResultsError, load
+from benchmarks.measuring.machine import is_same
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
 from benchmarks.problems.layers import LAYERS
@@ -69,8 +71,12 @@ class LadderPart:
         except ResultsError:
             return False
         found = results.the_layer, results.direction, results.threads, results.is_quick
-        same_machine = results.machine["cpu"] == machine["cpu"]
-        return same_machine and found == (self.layer, self.direction, threads, quick)
+        return is_same(results.machine, machine) and found == (
+            self.layer,
+            self.direction,
+            threads,
+            quick,
+        )
 
     def run(self, folder: Path, threads: int, quick: bool, told: Told) -> None:
         effort = climb.QUICK if quick else climb.FULL
@@ -151,6 +157,7 @@ PARTS: tuple[Part, ...] = (
     ComparisonPart(name="few-taps.1", direction="forward", layers=FEW_TAPS, threads=1),
     ComparisonPart(name="few-taps.all", direction="forward", layers=FEW_TAPS),
     ComparisonPart(name="vgg-step", direction="step", layers=VGG),
+    CompilersPart(),
     ModelPart("model.1", threads=1),
     ModelPart("model.all"),
 )  # fmt: skip

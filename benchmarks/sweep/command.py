@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -43,6 +43,7 @@ from benchmarks.problems.layer import Layer
 from benchmarks.sweep import table
 from benchmarks.sweep.problems import COUNT, QUICK_COUNT, problems
 from benchmarks.sweep.results import SweepResults, SweepTiming
+from benchmarks.sweep.summary import NEAR
 from benchmarks.sweep.tasks import SIDES, Side
 
 __all__ = ["ROOM", "begun", "differs", "measure", "run", "show"]
@@ -51,6 +52,11 @@ TASKS = "benchmarks.sweep.tasks"
 ROUNDS, QUICK_ROUNDS = 5, 2
 # All problems come up so many times: a neighbour who was at work at one time may not be at another.
 PASSES, QUICK_PASSES = 2, 1
+# Who is near the fastest has more turns after these: until a time is settled, which is when the
+# least of all has been met so often, within so much of it. At the most so many rounds, and seconds.
+MET, MET_WITHIN = 3, 0.02
+MOST_ROUNDS, QUICK_MOST_ROUNDS = 60, 2
+MOST_SECONDS = 1.0
 # Who is reckoned to take longer, in seconds of a call, is not timed; and who has been at it for so
 # long after a few turns has no more.
 LONGEST_CALL, QUICK_LONGEST_CALL = 0.3, 0.03
@@ -147,7 +153,7 @@ def differs(results: SweepResults, asked: SweepResults) -> str:
     for what in ("threads", "directions", "problems"):
         if getattr(results, what) != getattr(asked, what):
             return f"of other {what}"
-    return "" if results.machine["cpu"] == asked.machine["cpu"] else "of another machine"
+    return "" if machine.is_same(results.machine, asked.machine) else "of another machine"
 
 
 def run(
@@ -290,20 +296,62 @@ def _measure(
             continue
         sides.append((process, running))
     before = {id(timing): len(timing.times) for _, running in sides for timing in running}
+
+    def is_through(timing: SweepTiming) -> bool:
+        done = timing.times[before[id(timing)] :]
+        return len(done) >= LONG_ROUNDS and sum(done) > LONG_SECONDS
+
     for round_ in range(QUICK_ROUNDS if quick else ROUNDS):
-        for process, running in sides:
-            # Who comes first after the other side finds the caches cold, and perhaps another core.
-            for timing in in_turn(running, round_):
-                done = timing.times[before[id(timing)] :]
-                if len(done) >= LONG_ROUNDS and sum(done) > LONG_SECONDS:
-                    continue
-                try:
-                    timing.times.append(process.ask("sample", backend=timing.backend))
-                except Failed as failure:
-                    results.failures.append(
-                        f"{timing.backend} of {layer.name}{MARKS[direction]}: {failure}"
-                    )
-                    running.remove(timing)
+        _round(results, sides, round_, is_through)
+    _settle(results, sides, QUICK_MOST_ROUNDS if quick else MOST_ROUNDS)
+
+
+def _settle(
+    results: SweepResults, sides: Sequence[tuple[Process[Side], list[SweepTiming]]], rounds: int
+) -> None:
+    """Give those near the fastest more turns, until it is settled what each of them takes.
+
+    Who is near is asked anew in every round: somebody may turn out to be faster yet.
+    """
+    end = perf_counter() + MOST_SECONDS
+    for round_ in range(rounds):
+        timed = [timing for _, running in sides for timing in running if timing.times]
+        fastest = min((timing.best for timing in timed), default=0.0)
+        near = [timing for timing in timed if timing.best <= (1 + NEAR) * fastest]
+        # One who has nobody near needs no more; nor do several of whom each is settled.
+        if len(near) < 2 or all(map(_is_settled, near)) or perf_counter() > end:
+            return
+        _round(results, sides, round_, _others({id(timing) for timing in near}))
+
+
+def _others(some: Collection[int]) -> Callable[[SweepTiming], bool]:
+    """Return whether somebody is none of these."""
+    return lambda timing: id(timing) not in some
+
+
+def _is_settled(timing: SweepTiming) -> bool:
+    """Whether the least of its times is no chance: others of them are about the same."""
+    least = sorted(timing.times)[:MET]
+    return len(least) == MET and least[-1] <= (1 + MET_WITHIN) * least[0]
+
+
+def _round(
+    results: SweepResults, sides: Sequence[tuple[Process[Side], list[SweepTiming]]], round_: int,
+    leaves_out: Callable[[SweepTiming], bool],
+) -> None:  # fmt: skip
+    """Let everybody have a turn who is not left out; who fails has none any more."""
+    for process, running in sides:
+        # Who comes first after the other side finds the caches cold, and perhaps another core.
+        for timing in in_turn(running, round_):
+            if leaves_out(timing):
+                continue
+            try:
+                timing.times.append(process.ask("sample", backend=timing.backend))
+            except Failed as failure:
+                results.failures.append(
+                    f"{timing.backend} of {timing.problem}{MARKS[timing.direction]}: {failure}"
+                )
+                running.remove(timing)
 
 
 ROOM = Room(add_parser, SweepResults, show)

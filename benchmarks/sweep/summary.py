@@ -10,6 +10,7 @@ from benchmarks.sweep.results import Point, SweepResults, SweepTiming
 
 __all__ = [
     "CLOSE",
+    "NEAR",
     "KernelError",
     "kernel_errors",
     "missed",
@@ -20,6 +21,8 @@ __all__ = [
 
 # As fast as the fastest: within so much of its time.
 CLOSE = 0.05
+# Near enough to the fastest to be taken for it; these have more turns.
+NEAR = 0.1
 
 
 class KernelError(NamedTuple):
@@ -41,9 +44,15 @@ def share_close(losses: Sequence[float]) -> float:
 
 
 def noise(results: SweepResults) -> list[float]:
-    """Return by how much twins differ, who do the same: what this run cannot tell apart."""
+    """Return by how much twins differ, who do the same: what this run cannot tell apart.
+
+    Of twins near the fastest, who alone decide, and alone have turns until they are settled.
+    """
+    fastest = {(point.layer.name, point.direction): point.winner.best for point in results.points()}
     return [
-        max(one.best, other.best) / min(one.best, other.best) - 1 for one, other in results.twins()
+        max(one.best, other.best) / min(one.best, other.best) - 1
+        for one, other in results.twins()
+        if min(one.best, other.best) <= (1 + NEAR) * fastest[one.problem, one.direction]
     ]
 
 

@@ -44,9 +44,9 @@ def show(results: SweepResults, console: Console) -> None:
     same = noise(results)
     if same:
         console.print(
-            f"The same loops under two names are within {CLOSE:.0%} of each other on "
-            f"{share_close(same):.0%} of {count(len(same), 'pair')}, {statistics.median(same):.0%} "
-            "apart in the median: what is below this is noise."
+            "The same loops under two names, near the fastest, are within "
+            f"{CLOSE:.0%} of each other on {share_close(same):.0%} of {count(len(same), 'pair')}, "
+            f"{statistics.median(same):.0%} apart in the median: what is below this is noise."
         )
     _show_losses(console, "the model names", named, lambda point: point.named)
     _show_losses(console, "auto takes", worst_choices(points), lambda point: point.chosen)

@@ -10,8 +10,9 @@ from tests.benchmarks import made_up
 RATES = Rates(
     {
         "interpreted product": 1e-7, "gathered value": 1e-9, "scattered value": 1e-8,
-        "chained product": 1e-9, "row start, stride 1": 1e-8, "row value, stride 1": 1e-10,
-        "row start, stride 2": 1e-8, "row value, stride 2": 1e-9,
+        "chained product": 1e-9, "instruction": 1e-10,
+        "row start, stride 1": 1e-8, "row value, stride 1": 1e-10, "row start, stride 2": 1e-8,
+        "row value, stride 2": 1e-9,
     },
     {"1000": 50.0, "1000000": 10.0},
     100.0,

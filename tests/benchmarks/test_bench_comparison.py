@@ -67,11 +67,11 @@ def test_where_no_other_is_there_nothing_is_compared(tmp_path: Path) -> None:
 def test_a_part_is_there_for_one_machine_threads_and_effort(
     tmp_path: Path, cpu: str, threads: int, quick: bool, there: bool
 ) -> None:
-    assert not PART.is_there(tmp_path, {"cpu": cpu}, threads, quick)
+    assert not PART.is_there(tmp_path, {**made_up.MACHINE, "cpu": cpu}, threads, quick)
     results = made_up.run({"auto": [2.0]})
     results.preset = "study"
     results.save(tmp_path, "some.json")
-    assert PART.is_there(tmp_path, {"cpu": cpu}, threads, quick) is there
+    assert PART.is_there(tmp_path, {**made_up.MACHINE, "cpu": cpu}, threads, quick) is there
 
 
 def test_threads_of_its_own_are_not_the_study_s(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_threads_of_its_own_are_not_the_study_s(tmp_path: Path) -> None:
     results = made_up.run({"auto": [2.0]})
     results.preset = "study"
     results.save(tmp_path, "some.json")
-    assert part.is_there(tmp_path, {"cpu": "a processor"}, 8, quick=False)
+    assert part.is_there(tmp_path, made_up.MACHINE, 8, quick=False)
 
 
 def test_a_quick_run_is_measured_and_says_who_was_there(

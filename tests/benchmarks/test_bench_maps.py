@@ -308,7 +308,7 @@ def test_a_study_s_texts_are_the_figures_of_its_file(tmp_path: Path) -> None:
     drawn = [(tmp_path / f"maps{name}.svg").read_bytes() for name in ("", "-columns", "-caches")]
     part.draw(tmp_path)
     assert (tmp_path / "maps.svg").read_bytes() == drawn[0]
-    here = {"cpu": results.machine["cpu"]}
+    here = results.machine
     assert part.is_there(tmp_path, here, 2, quick=False)
     assert not part.is_there(tmp_path, here, 1, quick=False)
     assert not part.is_there(tmp_path, here, 2, quick=True)

@@ -79,11 +79,11 @@ def test_a_ladder_s_texts_are_the_figures_of_its_file(tmp_path: Path) -> None:
     drawn = (tmp_path / f"{part.name}.svg").read_bytes()
     part.draw(tmp_path)
     assert (tmp_path / f"{part.name}.svg").read_bytes() == drawn
-    here: Mapping[str, Any] = {"cpu": results.machine["cpu"]}
+    here = results.machine
     assert part.is_there(tmp_path, here, 2, quick=False)
     assert not part.is_there(tmp_path, here, 2, quick=True)
     assert not part.is_there(tmp_path, here, 4, quick=False)
-    assert not part.is_there(tmp_path, {"cpu": "another"}, 2, quick=False)
+    assert not part.is_there(tmp_path, {**here, "cpu": "another"}, 2, quick=False)
     assert not LadderPart("resnet50.conv1", "weight-grad").is_there(tmp_path, here, 2, quick=False)
     (tmp_path / f"{part.name}.json").write_text("{}")
     assert not part.is_there(tmp_path, here, 2, quick=False)

@@ -30,7 +30,7 @@ from tests.benchmarks import made_up
 
 compiled = pytest.mark.skipif(not internals.is_compiled(), reason="NumPy computes everything")
 
-HERE = {"cpu": "a processor"}
+HERE = made_up.MACHINE
 COLUMNS = (
     Column("auto", "ours", ("auto",)),
     Column("loops", "loops", ("loops*",)),
@@ -191,7 +191,7 @@ def test_errors_are_measured_named_and_drawn(tmp_path: Path) -> None:
     assert (tmp_path / "sums.svg").read_bytes() == drawn
     assert b"products that are summed" in drawn
     assert SUMS.is_there(tmp_path, results.machine, 2, quick=True)
-    assert not SUMS.is_there(tmp_path, {"cpu": "another"}, 2, quick=True)
+    assert not SUMS.is_there(tmp_path, {**HERE, "cpu": "another"}, 2, quick=True)
     assert not replace(SUMS, problems=tables.LONG_SUMS[1:]).is_there(
         tmp_path, results.machine, 2, quick=True
     )
@@ -227,7 +227,7 @@ def test_stages_are_shares_of_a_call(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert texts[f"stages.{made_up.LAYER.name}.turn"] == "–"
     assert "counted by valgrind" in texts["stages"]
     assert part.is_there(tmp_path, HERE, 2, quick=False)
-    assert not part.is_there(tmp_path, {"cpu": "another"}, 2, quick=False)
+    assert not part.is_there(tmp_path, {**HERE, "cpu": "another"}, 2, quick=False)
     one.instructions, one.trouble = {}, "valgrind ended"
     results.save(tmp_path, "stages.json")
     text = part.texts(tmp_path)["stages"]
@@ -289,7 +289,7 @@ def test_the_model_s_sweep_goes_on_where_it_was_interrupted(
         "depthwise weight-grad",
     ]
     assert part.is_there(tmp_path, here, 2, quick=True)
-    assert not part.is_there(tmp_path, {"cpu": "another"}, 2, quick=True)
+    assert not part.is_there(tmp_path, {**HERE, "cpu": "another"}, 2, quick=True)
     assert not ModelPart("model.1", threads=2).is_there(tmp_path, here, 2, quick=True)
     whole = load(tmp_path / "model.1.json", SweepResults)
     assert all((len(one.times), one.stages) == (1, {}) for one in whole.timings)

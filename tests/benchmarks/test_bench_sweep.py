@@ -163,7 +163,45 @@ def test_twins_are_one_and_show_the_noise() -> None:
     assert [len(timing.times) for timing in point.timings] == [4, 1]
     assert point.chosen is point.winner is point.named
     assert len(results.timings[0].times) == 2
+    # whose times decide nothing show no noise
+    results.timings.append(timing("gemm", 3.0, 0.5))
+    assert summary.noise(results) == []
+    results.timings.pop()
     assert "within 5% of each other on 0% of 1 pair, 10% apart" in " ".join(shown(results).split())
+
+
+class Sampled:
+    """A process whose backends take what a list says, one after the other."""
+
+    def __init__(self, **times: list[float]) -> None:
+        self.times = {name: iter(listed) for name, listed in times.items()}
+        self.asked: list[str] = []
+
+    def ask(self, task: str, backend: str) -> float:
+        assert task == "sample"
+        self.asked.append(backend)
+        return next(self.times[backend])
+
+
+def test_those_near_the_fastest_have_turns_until_they_are_settled() -> None:
+    gemm, pixels = timing("gemm", 1.0, 1.0, 1.2), timing("gemm_pixels", 1.0, 1.05)
+    far = timing("loops", 9.0, 1.5)
+    process = Sampled(gemm=[1.1, 0.99, 1.0, 9.0], gemm_pixels=[1.06, 1.3, 1.05, 1.2, 9.0])
+    results = made_up_run()
+    sides: Any = [(process, [gemm, pixels, far])]
+    command._settle(results, sides, 60)
+    # after the third round the least of either has been met three times
+    assert gemm.times == [1.0, 1.2, 1.1, 0.99, 1.0]
+    assert pixels.times == [1.05, 1.06, 1.3, 1.05]
+    assert "loops" not in process.asked
+    assert process.asked.count("gemm") == process.asked.count("gemm_pixels") == 3
+    assert process.asked[:4] == ["gemm", "gemm_pixels", "gemm_pixels", "gemm"]
+    # who is alone, or has had all rounds, has no more
+    sides = [(process, [timing("gemm", 1.0, 1.0), far])]
+    command._settle(results, sides, 60)
+    sides = [(process, [timing("gemm", 1.0, 1.0), timing("gemm_pixels", 1.0, 1.0)])]
+    command._settle(results, sides, 0)
+    assert len(process.asked) == 6
 
 
 def test_losses_within_a_twentieth_are_none() -> None:
