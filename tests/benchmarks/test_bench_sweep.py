@@ -195,7 +195,6 @@ def test_those_near_the_fastest_have_turns_until_they_are_settled() -> None:
     assert pixels.times == [1.05, 1.06, 1.3, 1.05]
     assert "loops" not in process.asked
     assert process.asked.count("gemm") == process.asked.count("gemm_pixels") == 3
-    assert process.asked[:4] == ["gemm", "gemm_pixels", "gemm_pixels", "gemm"]
     # who is alone, or has had all rounds, has no more
     sides = [(process, [timing("gemm", 1.0, 1.0), far])]
     command._settle(results, sides, 60)
