@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -61,9 +61,23 @@ def run(folder: Path, threads: int, seconds: float, poolings: Sequence[Pooling] 
     poolings
         What is pooled.
     """
-    began = perf_counter()
     console = Console(highlight=False)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("starting", total=None)
+        results = measure(
+            threads, seconds, poolings,
+            lambda text, steps: progress.update(task, description=text, total=steps, advance=1),
+        )  # fmt: skip
+    results.save(folder)
+    return show(results, folder / results.FILE)
+
+
+def measure(
+    threads: int, seconds: float, poolings: Sequence[Pooling], told: Callable[[str, int], None]
+) -> PoolingResults:
+    """Have everyone pool in turns; `told` hears what happens next, of how many steps in all."""
+    began = perf_counter()
     problems = [(pooling, direction) for pooling in poolings for direction in pooling.directions]
     results = PoolingResults(
         created=datetime.now().isoformat(timespec="seconds"),
@@ -71,11 +85,10 @@ def run(folder: Path, threads: int, seconds: float, poolings: Sequence[Pooling] 
         machine=machine.describe(),
         poolings=list(poolings),
     )
-    with ExitStack() as stack, Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("starting", total=len(problems))
+    with ExitStack() as stack:
         processes, results.contestants = start(all_contestants(), threads, TASKS, stack)
         for pooling, direction in problems:
-            progress.update(task, description=f"{pooling.name}{MARKS[direction]}")
+            told(f"{pooling.name}{MARKS[direction]}", len(problems))
             running = []
             for process in processes:
                 timing = _prepared(process, pooling, direction)
@@ -83,10 +96,8 @@ def run(folder: Path, threads: int, seconds: float, poolings: Sequence[Pooling] 
                 if timing.status == "ok" and timing.correct:
                     running.append((process, timing))
             turns.take(running, ROUNDS, seconds / len(problems))
-            progress.advance(task)
     results.seconds = perf_counter() - began
-    results.save(folder)
-    return show(results, folder / results.FILE)
+    return results
 
 
 def show(results: PoolingResults, path: Path) -> int:

@@ -27,6 +27,7 @@ from benchmarks.problems.layer import Layer
 from benchmarks.problems.presets import Preset
 from benchmarks.reporting.sentences import count
 from benchmarks.reporting.templating import figure
+from benchmarks.study.sources import who_was_there
 
 __all__ = ["LIBRARIES", "LayersPart", "gflops", "two_digits"]
 
@@ -110,20 +111,13 @@ class LayersPart(ABC):
 
     def where(self, results: Results) -> str:
         """Return the sentences under a table: where, when, who was there and who was not."""
-        libraries = [info for info in results.contestants if info.kind == "library"]
-        here = [f"{info.label} {info.version}" for info in libraries if not info.missing]
-        absent = [f"{info.label} ({info.missing})" for info in libraries if info.missing]
         is_quick = results.preset == self._preset(True).name
         text = (
             f"{results.machine['cpu']}, {count(results.threads, 'thread')}, {self.direction}, "
             f"{results.created[:10]}{', a quick run' if is_quick else ''}; GFLOP/s of direct sums, "
-            "medians of turns."
+            f"medians of turns. {who_was_there(results.contestants)}"
         )
-        if here:
-            text += f" Here were {', '.join(here)}."
-        if absent:
-            text += f" Not here: {', '.join(absent)}."
-        return text
+        return text.rstrip()
 
     def _preset(self, quick: bool) -> Preset:
         layers = tuple(layer.name for layer in self.layers)

@@ -26,8 +26,11 @@ from benchmarks.study.call_stages import StagesPart
 from benchmarks.study.columns import ColumnsPart
 from benchmarks.study.comparison import ComparisonPart, few_taps
 from benchmarks.study.errors import ErrorsPart
+from benchmarks.study.images_part import ImagesPart
 from benchmarks.study.markdown import line
 from benchmarks.study.model import ModelPart
+from benchmarks.study.network_part import NetworkPart
+from benchmarks.study.pooling_part import PoolingPart
 from benchmarks.study.saving import save_chart
 from benchmarks.study.traffic import TrafficPart
 
@@ -157,6 +160,12 @@ PARTS: tuple[Part, ...] = (
     ComparisonPart(name="few-taps.1", direction="forward", layers=FEW_TAPS, threads=1),
     ComparisonPart(name="few-taps.all", direction="forward", layers=FEW_TAPS),
     ComparisonPart(name="vgg-step", direction="step", layers=VGG),
+    PoolingPart(name="pooling.1", threads=1),
+    PoolingPart(name="pooling.all"),
+    ImagesPart(name="images.1", threads=1),
+    ImagesPart(name="images.all"),
+    NetworkPart(name="network.1", threads=1),
+    NetworkPart(name="network.all"),
     CompilersPart(),
     ModelPart("model.1", threads=1),
     ModelPart("model.all"),
