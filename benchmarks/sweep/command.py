@@ -10,6 +10,7 @@ import argparse
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
@@ -41,7 +42,7 @@ from benchmarks.problems.directions import MARKS, Direction
 from benchmarks.problems.layer import Layer
 from benchmarks.sweep import table
 from benchmarks.sweep.problems import COUNT, QUICK_COUNT, problems
-from benchmarks.sweep.results import SweepResults, SweepTiming
+from benchmarks.sweep.results import AGAIN, SweepResults, SweepTiming
 from benchmarks.sweep.summary import NEAR
 from benchmarks.sweep.tasks import SIDES, Side
 
@@ -260,9 +261,10 @@ def _predict_again(
     for process in processes:
         for layer, direction in points:
             for one in process.ask("predict", layer=layer, direction=direction):
-                timing = timings.get((one.problem, one.direction, one.backend))
-                if timing is not None:
-                    timing.predicted, timing.stages = one.predicted, one.stages
+                for backend in (one.backend, one.backend + AGAIN):
+                    timing = timings.get((one.problem, one.direction, backend))
+                    if timing is not None:
+                        timing.predicted, timing.stages = one.predicted, one.stages
 
 
 def _known(results: SweepResults, timings: list[SweepTiming]) -> list[SweepTiming]:
@@ -294,6 +296,7 @@ def _measure(
             results.failures.append(f"{layer.name}{MARKS[direction]}: {failure}")
             continue
         sides.append((process, running))
+    _add_control(results, sides)
     before = {id(timing): len(timing.times) for _, running in sides for timing in running}
 
     def is_through(timing: SweepTiming) -> bool:
@@ -303,6 +306,30 @@ def _measure(
     for round_ in range(QUICK_ROUNDS if quick else ROUNDS):
         _round(results, sides, round_, is_through)
     _settle(results, sides, QUICK_MOST_ROUNDS if quick else MOST_ROUNDS)
+
+
+def _add_control(
+    results: SweepResults, sides: Sequence[tuple[Process[Side], list[SweepTiming]]]
+) -> None:  # fmt: skip
+    """Have whom the model names take part under a second name."""
+    everyone = [(timing.predicted, running) for _, running in sides for timing in running]
+    if not everyone:
+        return
+    _, beside = min(everyone, key=lambda pair: pair[0])
+    named = min(beside, key=lambda timing: timing.predicted)
+    name = named.backend + AGAIN
+    known = next(
+        (
+            one
+            for one in results.timings
+            if (one.problem, one.direction, one.backend) == (named.problem, named.direction, name)
+        ),
+        None,
+    )
+    if known is None:
+        known = replace(named, backend=name, times=[])
+        results.timings.append(known)
+    beside.append(known)
 
 
 def _settle(
@@ -346,7 +373,8 @@ def _round(
             if leaves_out(timing):
                 continue
             try:
-                timing.times.append(process.ask("sample", backend=timing.backend))
+                backend = timing.backend.removesuffix(AGAIN)
+                timing.times.append(process.ask("sample", backend=backend))
             except Failed as failure:
                 results.failures.append(
                     f"{timing.backend} of {timing.problem}{MARKS[timing.direction]}: {failure}"
