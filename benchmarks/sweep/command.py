@@ -55,6 +55,9 @@ PASSES, QUICK_PASSES = 2, 1
 # Who is near the fastest has more turns after these: until a time is settled, which is when the
 # least of all has been met so often, within so much of it. At the most so many rounds, and seconds.
 MET, MET_WITHIN = 3, 0.02
+# Who is not settled yet is near if it is no further than that: its time may have been disturbed in
+# all of the first turns.
+UNSETTLED_NEAR = 0.5
 MOST_ROUNDS, QUICK_MOST_ROUNDS = 60, 2
 MOST_SECONDS = 1.0
 # Who is reckoned to take longer, in seconds of a call, is not timed; and who has been at it for so
@@ -343,7 +346,7 @@ def _settle(
     for round_ in range(rounds):
         timed = [timing for _, running in sides for timing in running if timing.times]
         fastest = min((timing.best for timing in timed), default=0.0)
-        near = [timing for timing in timed if timing.best <= (1 + NEAR) * fastest]
+        near = [timing for timing in timed if timing.best <= _reach(timing) * fastest]
         # One who has nobody near needs no more; nor do several of whom each is settled.
         if len(near) < 2 or all(map(_is_settled, near)) or perf_counter() > end:
             return
@@ -353,6 +356,11 @@ def _settle(
 def _others(some: Collection[int]) -> Callable[[SweepTiming], bool]:
     """Return whether somebody is none of these."""
     return lambda timing: id(timing) not in some
+
+
+def _reach(timing: SweepTiming) -> float:
+    """Return how many times the fastest somebody may take and be near: more if it may yet fall."""
+    return 1 + (NEAR if _is_settled(timing) else UNSETTLED_NEAR)
 
 
 def _is_settled(timing: SweepTiming) -> bool:
