@@ -331,7 +331,7 @@ MODEL_BAND_STEPS, MODEL_BAND_APART_STEPS, MODEL_BAND_ROW_STEPS = 0.5, 1.4, 22.0
 MODEL_BAND_EDGE_STEPS = 0.22
 MODEL_LINED_STEPS, MODEL_LINED_APART_STEPS = 1.4, 2.1
 MODEL_PACK_STEPS, MODEL_PACK_FAR_STEPS, MODEL_PACK_PIXELS_STEPS = 1.5, 3.6, 5.0
-MODEL_SPREAD_STEPS = 5.0
+MODEL_SPREAD_STEPS = 2.0
 # How often weights whose taps lie apart seem to come from memory for each panel of them: they are
 # read a plane at a time, which the processor does not expect.
 MODEL_FAR_WEIGHT_READS = 2.0
@@ -345,7 +345,7 @@ MODEL_LONE_VECTORS = 1.3
 MODEL_TURN_STEPS = 0.077
 # gemm_taps: what is reached of the peak, steps of adding a tile to the sums of the taps before it,
 # and of a weight that is brought into a panel tap by tap.
-MODEL_TAPS_PRODUCT, MODEL_TAPS_ADD_STEPS = 0.75, 4.0
+MODEL_TAPS_PRODUCT, MODEL_TAPS_ADD_STEPS = 0.92, 4.0
 MODEL_ORDER_STEPS = 2.0
 # gemm_pixels: vectors that tiles hang over, steps of what is left of a tile's filters, and of a
 # vector that is stored, or moved value by value where rows end.
@@ -356,7 +356,10 @@ MODEL_STORE_STEPS, MODEL_MOVE_STEPS = 1.2, 4.4
 
 # Stencils: what is reached of the peak, by stride; steps of a row of a strip, of beginning one, of
 # storing a vector.
-MODEL_SLIDE_PRODUCT = {1: 0.59, 2: 0.35}
+MODEL_SLIDE_PRODUCT = {1: 1.18, 2: 0.35}
+# Steps of loading a row of a strip at stride 1, for each of its taps: every row of the kernel
+# multiplies what was loaded once, so that large kernels come nearer to the peak.
+MODEL_SLIDE_LOAD_STEPS = 2.5
 MODEL_SLIDE_ROW_STEPS = {1: 0.77, 2: 8.6}
 # Times more that the image takes through the caches for each further strip of a row, unless rows
 # of it are brought near before.

@@ -31,8 +31,6 @@ __all__ = ["CompilersPart"]
 
 TASKS = "benchmarks.compilers.tasks"
 ROUNDS, QUICK_ROUNDS = 9, 2
-# Loops compute the same sums in the same order; what is contracted into a multiply-add differs.
-MOST_APART = 1e-5
 HEAD = ("loop", "kernel", "problem", "GCC", "Clang", "Clang / GCC")
 
 
@@ -172,11 +170,7 @@ def _fail(compilers: Sequence[Built], process: Process[_Side], work: Work, failu
 def _ratio(loop: LoopTimes) -> float | None:
     """Return how many times as fast as GCC's loop Clang's is; None if one of them is wrong."""
     gcc, clang = loop.rate("GCC"), loop.rate("Clang")
-    return None if gcc is None or clang is None or _is_wrong(loop) else clang / gcc
-
-
-def _is_wrong(loop: LoopTimes) -> bool:
-    return loop.apart is not None and not loop.apart <= MOST_APART
+    return None if gcc is None or clang is None or loop.is_wrong else clang / gcc
 
 
 def _figure(rate: float | None) -> str:
@@ -191,7 +185,7 @@ def _table(results: CompilersResults) -> str:
         rates = [loop.rate(kind) for kind in ("GCC", "Clang")]
         cells = ["–" if rate is None else f"{figure(rate)} {loop.unit}" for rate in rates]
         shown = "–" if ratio is None else f"{ratio:.2f}"
-        if _is_wrong(loop):
+        if loop.is_wrong:
             shown = f"results differ by {loop.apart:.2g}"
         lines.append(line([loop.about, f"`{loop.loop}`", loop.problem, *cells, shown]))
     return "\n".join([*lines, "", _where(results)])

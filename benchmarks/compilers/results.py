@@ -9,6 +9,9 @@ from benchmarks.measuring.files import ResultFile
 
 __all__ = ["Built", "CompilersResults", "LoopTimes"]
 
+# Loops compute the same sums in the same order; what is contracted into a multiply-add differs.
+MOST_APART = 1e-5
+
 
 @dataclass
 class Built:
@@ -37,6 +40,11 @@ class LoopTimes:
     apart: float | None = None
     """By how much the results differ: ‖a - b‖ / ‖a‖."""
 
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the results differ by more than rounding."""
+        return self.apart is not None and not self.apart <= MOST_APART
+
     def rate(self, kind: str) -> float | None:
         """Return GFLOP/s, or GB/s, of a compiler's loop; None where there was none."""
         return self.amount / min(self.times[kind]) / 1e9 if self.times.get(kind) else None
@@ -56,6 +64,12 @@ class CompilersResults(ResultFile):
     is_quick: bool
     compilers: list[Built] = field(default_factory=list)
     loops: list[LoopTimes] = field(default_factory=list)
+
+    @property
+    def all_right(self) -> bool:
+        """Whether nobody failed, and all compute the same."""
+        troubles = [one.trouble for one in self.compilers if one.trouble]
+        return bool(self.loops) and not troubles and not any(one.is_wrong for one in self.loops)
 
     @property
     def kinds(self) -> list[str]:

@@ -84,10 +84,6 @@ class Candidate:
         return lambda: self.planned(first, second, None, None, written)
 
 
-def version() -> str:
-    return fastconv.__version__
-
-
 def measure() -> Machine:
     """Return what this machine does, as the model would measure it now."""
     return rates.measure()

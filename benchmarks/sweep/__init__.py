@@ -12,6 +12,9 @@ The way of a run, file by file::
        ├────── summary      how often the model names the winner, and how far off it is
        └────── table        in the terminal
 
+Who is near the fastest takes turns until the least of its times has been met again, and whom the
+model names takes part twice, so that it is known what differences are none.
+
 Two questions are asked. Does the model (`fastconv.explain`) name the fastest? And is what "auto"
 takes, which does not ask it, as fast as the fastest?
 """

@@ -12,7 +12,12 @@ from benchmarks.measuring.files import ResultFile
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
 
-__all__ = ["Point", "SweepResults", "SweepTiming"]
+__all__ = ["AGAIN", "Point", "SweepResults", "SweepTiming"]
+
+
+# The fastest by the model takes part twice: what it differs from itself is the noise, near the
+# fastest, where it matters.
+AGAIN = ", again"
 
 
 @dataclass
@@ -23,7 +28,8 @@ class SweepTiming:
     """The name of a `Layer`."""
     direction: Direction
     backend: str
-    """A family; or "auto", where its plan is none of the families' own: pieces of several."""
+    """A family; or "auto", where its plan is none of the families' own: pieces of several. With
+    `AGAIN` behind it the control."""
     kernel: str
     """The implementation; of pieces, that of the largest."""
     predicted: float
@@ -105,14 +111,13 @@ class SweepResults(ResultFile):
     def points(self) -> list[Point]:
         """Return the problems and directions of which anything was timed, in their order.
 
-        Twins are one there, with the times of both.
+        Twins are one there, with the times of the first: by more turns it would seem the faster.
         """
         layers = {layer.name: layer for layer in self.problems}
         found: dict[tuple[str, Direction], list[SweepTiming]] = {}
         for group in self._groups():
             one = replace(
                 group[0],
-                times=[seconds for timing in group for seconds in timing.times],
                 chosen=any(timing.chosen for timing in group),
             )
             found.setdefault((one.problem, one.direction), []).append(one)
@@ -134,9 +139,11 @@ class SweepResults(ResultFile):
         return found.values()
 
     def by_kernel(self) -> dict[str, list[SweepTiming]]:
-        """Return what was timed of each implementation."""
+        """Return what was timed of each implementation, but for controls."""
         found: dict[str, list[SweepTiming]] = {}
         for timing in _timed(self.timings):
+            if timing.backend.endswith(AGAIN):
+                continue
             found.setdefault(timing.kernel, []).append(timing)
         return dict(sorted(found.items()))
 

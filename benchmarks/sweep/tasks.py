@@ -15,7 +15,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 from benchmarks.contestants import internals
-from benchmarks.contestants.base import Participant
+from benchmarks.contestants.origins import FromFastconv
 from benchmarks.measuring.tasks import Present
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
@@ -27,16 +27,11 @@ __all__ = ["SIDES", "Side", "create"]
 TURN_SECONDS = 0.002
 
 
-class Side(Participant):
+class Side(FromFastconv):
     """The backends that run on the same kind of threads."""
-
-    kind = "fastconv"
 
     def __init__(self, name: str, about: str) -> None:
         self.name, self.label, self.about = name, name, about
-
-    def version(self) -> str:
-        return internals.version()
 
 
 SIDES = (

@@ -80,12 +80,14 @@ class _Slide(Kernel):
         taps, stride = problem.rows.kernel * problem.columns.kernel, problem.rows.stride
         # above and below its outputs a strip sees rows for which it multiplies as well
         over = rows * (problem.rows.kernel - 1) // stride
+        # a row that was loaded is multiplied with every row of taps
+        loaded = tuning.MODEL_SLIDE_LOAD_STEPS / problem.rows.kernel if stride == 1 else 0.0
         return predicted(
             plan, machine, ceil_div(planes, blocks.images) * rows,
             # far rows are brought near before, once for all strips
             strips=1 if blocks.far else ceil_div(problem.out_width, 2 * vector_values(problem)),
             product=strips * (problem.out_height + over) * taps
-            / tuning.MODEL_SLIDE_PRODUCT[stride],
+            * (1 / tuning.MODEL_SLIDE_PRODUCT[stride] + loaded),
             turn=strips * (problem.out_height * tuning.MODEL_SLIDE_ROW_STEPS[stride]
                            + rows * tuning.MODEL_STRIP_STEPS),
         )  # fmt: skip

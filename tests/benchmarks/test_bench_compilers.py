@@ -102,6 +102,7 @@ def test_a_quick_run_of_the_same_extension_twice(
     assert told == [2 + len(QUICK)] * told[0]
     results = load(tmp_path / "compilers.json", CompilersResults)
     assert [each.trouble for each in results.compilers] == ["", ""]
+    assert results.all_right
     for loop in results.loops:
         assert {kind: len(times) for kind, times in loop.times.items()} == {"GCC": 2, "Clang": 2}
         assert loop.apart == 0
@@ -141,6 +142,10 @@ def test_the_table_says_who_is_ahead_and_who_is_wrong(tmp_path: Path) -> None:
     CompilersResults(
         "2026-01-01T00:00:00", made_up.MACHINE, "avx2", False, compilers, loops
     ).save(tmp_path)  # fmt: skip
+    results = load(tmp_path / "compilers.json", CompilersResults)
+    assert not results.all_right
+    assert [loop.is_wrong for loop in results.loops] == [False, True, False]
+    assert results.kinds == ["GCC"]
     texts = CompilersPart().texts(tmp_path)
     assert "| a product | `gemm` | 1×1 | 100 GFLOP/s | 50 GFLOP/s | 0.50 |" in texts["compilers"]
     assert "| 10 GB/s | 10 GB/s | results differ by 0.5 |" in texts["compilers"]

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import cli
 from benchmarks.arguments import UsageError
+from benchmarks.compilers.results import CompilersResults
 from benchmarks.ladder.results import LadderResults
 from benchmarks.maps.results import MapsResults
 from benchmarks.measuring.files import ResultsError, load
@@ -22,6 +23,10 @@ from benchmarks.study.parts import PARTS, LadderPart, Told
 from benchmarks.sweep.results import SweepResults
 from tests.benchmarks.made_up_climb import made_up_climb
 
+KINDS: Any = (
+    LadderResults, MapsResults, Results, ErrorsResults, SweepResults, StageResults,
+    CompilersResults,
+)  # fmt: skip
 TEXT = """# A study
 <!-- begin table -->
 | old |
@@ -173,9 +178,7 @@ def test_the_study_in_the_repository_is_what_its_results_say() -> None:
     for part in PARTS:
         assert part.name in named, part.name
         path = command.FOLDER / f"{part.name}.json"
-        results: Any = load(
-            path, LadderResults, MapsResults, Results, ErrorsResults, SweepResults, StageResults
-        )
+        results: Any = load(path, *KINDS)
         assert path.stat().st_size < 300_000
         if isinstance(results, Results):
             assert all(one.correct for one in results.measurements if one.timed)
