@@ -159,6 +159,14 @@ input_grad_rows: InputGrad
 input_grad_parallel: InputGrad
 
 def bias_grad_parallel(grad: Array, db: Array, first: int, last: int, threads: int) -> None: ...
+
+# A product of a fully connected layer: "outputs" from x, W and perhaps a bias, "inputs" from dy and
+# W, "weights" from dy and x.
+def dense(
+    product: str, first: Array, second: Array, bias: Array | None, z: Array, samples: int,
+    inputs: int, outputs: int, itemsize: int, threads: int,
+) -> None: ...  # fmt: skip
+
 def vector_values(itemsize: int) -> int: ...
 def spectra_values(made: Filters) -> int: ...
 def transform_filters(made: Filters, w: Array, spectra: Array) -> None: ...

@@ -78,4 +78,7 @@ include "pool_avg.pxi"
 include "pool_avg_pairs.pxi"
 include "pools.pxi"
 
+# layers of networks, and their training
+include "dense.pxi"
+
 include "peak.pxi"

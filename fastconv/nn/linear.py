@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
+from ..algorithms import dense
 from ..conv import conv2d, conv2d_backward
 from ..problem.arguments import parse_int
-from ..problem.operands import Array, check_array, check_dtypes_agree
+from ..problem.operands import Array, check_array, check_dtypes_agree, prepare
 from .initialisation import Rng
 from .layer import Layer
 from .weighted import Weighted
@@ -45,14 +47,13 @@ class Linear(Weighted):
 
     Notes
     -----
-    The products are those of a convolution with 1×1 kernels, of a single image whose channels are
-    the features and whose pixels are the samples::
+    The products are fastconv's own (algorithms/dense.py), for one reason: NumPy's ``@`` is that of
+    its BLAS, whose float32 results differ in their last bits between 1 and 2 of its threads
+    (OpenBLAS 0.3, from 64×84×120 on), while fastconv's do not. A backend that is asked for by name
+    computes a convolution with 1×1 kernels in their place, of a single image whose channels are the
+    features and whose pixels are the samples::
 
         x (N, I)  ─→  (1, I, 1, N)   ∗   W (O, I, 1, 1)   ─→   (1, O, 1, N)  ─→  y (N, O)
-
-    for one reason: NumPy's ``@`` is that of its BLAS, whose float32 results differ in their last
-    bits between 1 and 2 of its threads (OpenBLAS 0.3, from 64×84×120 on), while fastconv's do not.
-    It takes about as long. A result is transposed, which its next layer does not mind.
     """
 
     def __init__(
@@ -88,6 +89,8 @@ class Linear(Weighted):
         check_dtypes_agree(x=x, weight=self.weight.value)
         if not len(x):
             return np.zeros((0, outputs), self.weight.value.dtype)
+        if self._is_dense:
+            return dense.outputs(x, self.weight.value, self._bias)
         return _rows(conv2d(_image(x), self._kernels, self._bias, backend=self._backend))
 
     def backward(self, grad_output: Array, *, needs_x: bool = True) -> Array | None:
@@ -104,6 +107,12 @@ class Linear(Weighted):
             if bias is not None:
                 bias.grad = np.zeros_like(bias.value)
             return np.zeros_like(x) if needs_x else None
+        if self._is_dense:
+            grad = prepare(grad)  # once for both
+            weight.grad = dense.weights(grad, x)
+            if bias is not None:
+                bias.grad = dense.weights(grad, np.ones((len(grad), 1), grad.dtype))[:, 0]
+            return dense.inputs(grad, weight.value) if needs_x else None
         grads = conv2d_backward(
             _image(grad), _image(x), self._kernels,
             needs=(needs_x, True, bias is not None), backend=self._backend,
@@ -113,6 +122,10 @@ class Linear(Weighted):
         if bias is not None:
             bias.grad = grads.bias
         return None if grads.x is None else _rows(grads.x)
+
+    @property
+    def _is_dense(self) -> bool:
+        return self._backend == "auto" and dense.can_multiply()
 
     @property
     def _kernels(self) -> Array:
@@ -148,12 +161,12 @@ class Flatten(Layer):
         x = check_array("x", x)
         if x.ndim < 2:
             raise ValueError(f"x must be a batch (N, ...) of at least 2 axes, not {x.shape}")
-        return x.reshape(len(x), int(np.prod(x.shape[1:])))
+        return x.reshape(len(x), math.prod(x.shape[1:]))
 
     def backward(self, grad_output: Array, *, needs_x: bool = True) -> Array | None:
         """Return ∂E/∂x: the same numbers in the shape of x."""
         grad, (x,) = self._recall(grad_output)
         if grad.size != x.size or grad.ndim != 2 or len(grad) != len(x):
-            shape = len(x), int(np.prod(x.shape[1:]))
+            shape = len(x), math.prod(x.shape[1:])
             raise ValueError(f"grad_output must have the output's shape {shape}, not {grad.shape}")
         return grad.reshape(x.shape) if needs_x else None

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import nn
+from fastconv import isa, nn
 from reference import nn as literal
 from tests.comparing import assert_equal
+from tests.support import tuned
+from tests.walking import in_one_test
 
 F32, F64 = np.float32, np.float64
 
@@ -237,6 +239,7 @@ def test_weights_cannot_change_behind_the_back_of_what_was_prepared_from_them():
 
 def test_backward_leaves_out_what_lies_below_the_first_parameters(monkeypatch):
     network, x, labels = made("without bias, nested", dtype=F32)
+    network.use_backend("im2col")  # by which fully connected layers are convolutions
     asked = []
     backward = fastconv.conv2d_backward
 
@@ -294,6 +297,43 @@ def test_linear_is_its_formula():
     np.testing.assert_allclose(layer.backward(grad), grad @ W, rtol=1e-13)
     np.testing.assert_allclose(layer.weight.grad, grad.T @ x, rtol=1e-13)
     np.testing.assert_allclose(layer.bias.grad, grad.sum(axis=0), rtol=1e-13)
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
+@in_one_test
+@pytest.mark.parametrize("dtype", [F32, F64])
+@pytest.mark.parametrize("outputs", [1, 7, 8, 16, 33])
+@pytest.mark.parametrize("inputs", [1, 9, 130, 300])
+@pytest.mark.parametrize("samples", [1, 6, 7, 8, 11, 50, 481])
+def test_products_of_every_size_are_exact_on_integers(samples, inputs, outputs, dtype):
+    """Tiles of every height, panels of one vector, two, and part of one; terms in several parts."""
+    rng = np.random.default_rng(0)
+    x, W, b, g = (
+        rng.integers(-4, 5, shape).astype(dtype)
+        for shape in ((samples, inputs), (outputs, inputs), outputs, (samples, outputs))
+    )
+    layer = nn.Linear(inputs, outputs, dtype=dtype)
+    layer.weight.value, layer.bias.value = W, b
+    with tuned(FLOPS_WORTH_A_THREAD=1):
+        for threads in (1, 2):
+            with fastconv.num_threads(threads):
+                assert_equal(layer.forward(x), x @ W.T + b)
+                assert_equal(layer.backward(g), g @ W)
+                assert_equal(layer.weight.grad, g.T @ x)
+                assert_equal(layer.bias.grad, g.sum(axis=0))
+
+
+def test_linear_gives_the_same_bits_on_any_number_of_threads():
+    rng = np.random.default_rng(0)
+    layer = nn.Linear(400, 120, rng=rng)
+    x, grad = (rng.standard_normal((300, n)).astype(F32) for n in (400, 120))
+    results = []
+    for threads in (1, 2):
+        with fastconv.num_threads(threads):
+            results.append([layer.forward(x), layer.backward(grad), layer.weight.grad])
+    for one, other in zip(*results, strict=True):
+        assert_equal(one, other)
+    assert_equal(layer.forward(x[7:8]), results[0][0][7:8])
 
 
 @pytest.mark.parametrize("dtype", [F32, F64])

@@ -73,10 +73,10 @@ FILTER_TILES = {  # PIXELS_4 .. PIXELS_1, and with SMALL_PIXELS
     "baseline": [(3, 4), (4, 3), (6, 2), (8, 1), (2, 4), (2, 3), (2, 2), (2, 1)],
 }
 FOUR_KINDS = ("multiply_filter_lanes", "multiply_packed_columns")
-ONE_KIND = ("multiply_windows",)
+ONE_KIND = ("multiply_windows", "multiply_dense")
 # The tiles of each shell, rows x vectors, each there twice: from the bias and from earlier sums;
-# those of filters again for pixels next to each other. Of the weight gradient ("add_"), and of
-# windows there is one kind.
+# those of filters again for pixels next to each other. Of the weight gradient ("add_"), of windows
+# and of fully connected layers there is one kind.
 TILES = {
     "multiply_filter_lanes": FILTER_TILES,
     "multiply_taps": FILTER_TILES,  # of gemm_scatter: only from zero
@@ -89,6 +89,12 @@ TILES = {
         "avx512": [(12 + 6 + 1, 1), (12 + 6 + 1, 2), (8 + 4 + 1, 3), (6 + 3 + 1, 4)],
         "avx2": [(8 + 4 + 1, 1), (6 + 3 + 1, 2), (4 + 2 + 1, 3), (3 + 2 + 1, 4)],
         "baseline": [(8 + 4 + 1, 1), (6 + 3 + 1, 2), (4 + 2 + 1, 3), (3 + 2 + 1, 4)],
+    },
+    # DENSE_TILE, DENSE_SMALL_TILE and 1
+    "multiply_dense": {
+        "avx512": [(rows, vectors) for rows in (12, 8, 1) for vectors in (1, 2)],
+        "avx2": [(rows, vectors) for rows in (6, 4, 1) for vectors in (1, 2)],
+        "baseline": [(rows, vectors) for rows in (6, 4, 1) for vectors in (1, 2)],
     },
     # RUN_FILTERS x RUN_TAPS, 2 x RUN_TAPS_2, 1 x RUN_TAPS_1
     "add_pixel_lanes|weights_pixels_unit": {
