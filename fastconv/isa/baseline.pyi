@@ -167,6 +167,15 @@ def dense(
     inputs: int, outputs: int, itemsize: int, threads: int,
 ) -> None: ...  # fmt: skip
 
+# What a training step does value by value. `db` and `velocity` may be None.
+def rectify(
+    grad: Array, y: Array, target: Array, db: Array | None, images: int, channels: int,
+    pixels: int, itemsize: int, threads: int,
+) -> None: ...  # fmt: skip
+def descend(
+    w: Array, grad: Array, velocity: Array | None, is_moving: bool, target: Array, rate: float,
+    momentum: float, decay: float, values: int, itemsize: int, threads: int,
+) -> None: ...  # fmt: skip
 def vector_values(itemsize: int) -> int: ...
 def spectra_values(made: Filters) -> int: ...
 def transform_filters(made: Filters, w: Array, spectra: Array) -> None: ...

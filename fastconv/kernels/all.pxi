@@ -80,5 +80,6 @@ include "pools.pxi"
 
 # layers of networks, and their training
 include "dense.pxi"
+include "training.pxi"
 
 include "peak.pxi"

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..algorithms.rectified import can_rectify, rectified
 from ..problem.activation import Activation, activate, multiply_derivative
 from ..problem.operands import Array, check_array, check_dtypes_agree
 from .layer import Layer
@@ -36,7 +37,7 @@ class _Activation(Layer):
     def predict(self, x: Array) -> Array:
         """Return the same, and keep nothing."""
         x = check_array("x", x)
-        y: Array = np.array(x, x.dtype.newbyteorder("="), ndmin=1)
+        y: Array = np.array(x, x.dtype.newbyteorder("="), order="C", ndmin=1)
         with np.errstate(all="ignore"):  # infinities and NaN flow through
             activate(self.function, y)
         return y.reshape(x.shape)
@@ -51,6 +52,8 @@ class _Activation(Layer):
         check_dtypes_agree(output=y, grad_output=grad)
         if not needs_x:
             return None
+        if self.function == "relu" and can_rectify():
+            return rectified(grad, y)
         with np.errstate(all="ignore"):
             return multiply_derivative(self.function, grad, y)
 

@@ -11,6 +11,7 @@ import pytest
 
 import fastconv
 from fastconv import isa, nn
+from fastconv.algorithms import descent
 from reference import nn as literal
 from tests.comparing import assert_equal
 from tests.support import tuned
@@ -334,6 +335,44 @@ def test_linear_gives_the_same_bits_on_any_number_of_threads():
     for one, other in zip(*results, strict=True):
         assert_equal(one, other)
     assert_equal(layer.forward(x[7:8]), results[0][0][7:8])
+
+
+@in_one_test
+@pytest.mark.parametrize("dtype", [F32, F64])
+@pytest.mark.parametrize("shape", [(0, 3), (1, 1), (2, 5, 3, 4), (3, 2, 40, 41)])
+def test_a_rectifier_passes_gradients_where_it_is_positive(shape, dtype):
+    rng = np.random.default_rng(0)
+    x, grad = (rng.standard_normal(shape).astype(dtype) for _ in range(2))
+    x[..., 0], grad[..., -1] = 0, np.inf
+    layer = nn.ReLU()
+    assert_equal(layer.forward(x), np.maximum(x, 0))
+    assert_equal(layer.backward(grad), np.where(x > 0, grad, 0).astype(dtype))
+    spoilt = x.copy()
+    spoilt[...] = np.nan
+    assert np.isnan(layer.forward(spoilt)).all()
+    assert_equal(layer.backward(grad), grad)
+
+
+@pytest.mark.parametrize("dtype", [F32, F64])
+def test_descent_is_the_same_by_numpy(dtype, monkeypatch):
+    """Of many weights, so that threads share them; with and without what moves and decays."""
+    rng = np.random.default_rng(0)
+    w, g = (rng.standard_normal((100, 2001)).astype(dtype) for _ in range(2))
+    w[0, 0], g[0, 1] = np.inf, np.nan
+    u = float(np.finfo(dtype).eps)
+    for options in ({}, {"momentum": 0.9}, {"weight_decay": 0.1},
+                    {"momentum": 0.5, "weight_decay": 0.01}):  # fmt: skip
+        values = []
+        for has_kernels in (True, False):
+            parameter = nn.Parameter(w, np.asfortranarray(g))
+            optimiser = nn.SGD([parameter], 0.1, **options)
+            with monkeypatch.context() as patch:
+                if not has_kernels:
+                    patch.setattr(descent, "not_built", lambda: "there are none")
+                for _ in range(3):
+                    optimiser.step()
+            values.append(parameter.value)
+        np.testing.assert_allclose(values[0], values[1], rtol=20 * u, atol=20 * u)
 
 
 @pytest.mark.parametrize("dtype", [F32, F64])
