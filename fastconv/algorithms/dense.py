@@ -11,9 +11,8 @@ whose float32 results differ in their last bits between 1 and 2 of its threads (
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..problem.operands import Array, prepare
+from ..results import empty
 from ..threads import threads_for
 from .compiled import kernel, not_built
 
@@ -49,7 +48,7 @@ def _multiply(
         "inputs": (len(first), shape[1], first.shape[1]),
         "weights": (len(first), shape[1], shape[0]),
     }[product]  # fmt: skip
-    z = np.empty(shape, first.dtype)
+    z = empty(shape, first.dtype)
     samples, features, units = extents
     kernel("dense")(
         product, first, second, bias, z, samples, features, units, z.itemsize,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..problem.operands import Array, prepare
+from ..results import empty
 from ..threads import threads_for
 from .compiled import kernel, not_built
 
@@ -32,7 +33,7 @@ def descent(
         Whether the velocity holds the V of a step before; else it is of any content.
     """
     grad = prepare(grad)
-    moved = np.empty(w.shape, w.dtype)
+    moved = empty(w.shape, w.dtype)
     if not_built() is None:
         kernel("descend")(
             w, grad, velocity, is_moving, moved, rate, momentum, decay, w.size, w.itemsize,

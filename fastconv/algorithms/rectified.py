@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from ..problem.operands import Array, prepare
+from ..results import empty
 from ..threads import threads_for
 from .compiled import kernel, not_built
 
@@ -34,7 +33,7 @@ def rectified(grad: Array, output: Array, db: Array | None = None) -> Array:
         New, of the shape of grad.
     """
     grad, output = prepare(grad), prepare(output)
-    dz = np.empty(grad.shape, grad.dtype)
+    dz = empty(grad.shape, grad.dtype)
     images, channels, pixels = 1, 1, grad.size
     if db is not None:
         images, channels, pixels = len(grad), len(db), math.prod(grad.shape[2:])

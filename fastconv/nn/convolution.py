@@ -97,7 +97,8 @@ class Conv2d(Weighted):
     def forward(self, x: Array) -> Array:
         """Return f(W ∗ x + b) of images (N, C, H, W): (N, K, OH, OW)."""
         x = checked_batch(x)
-        y = conv2d(x, self.weight.value, self._bias, **self._options, backend=self._backend)  # type: ignore[arg-type]
+        with self._results:
+            y = conv2d(x, self.weight.value, self._bias, **self._options, backend=self._backend)  # type: ignore[arg-type]
         self._kept = x, y
         return y
 
@@ -109,11 +110,12 @@ class Conv2d(Weighted):
         """Leave ∂E/∂W and ∂E/∂b in the parameters, and return ∂E/∂x; see `conv2d_backward`."""
         grad, (x, y) = self._recall(grad_output)
         has_activation = self._options["activation"] is not None
-        grads = conv2d_backward(
-            grad, x, self.weight.value, **self._options,  # type: ignore[arg-type]
-            output=y if has_activation else None,
-            needs=(needs_x, True, self.bias is not None), backend=self._backend,
-        )  # fmt: skip
+        with self._results:
+            grads = conv2d_backward(
+                grad, x, self.weight.value, **self._options,  # type: ignore[arg-type]
+                output=y if has_activation else None,
+                needs=(needs_x, True, self.bias is not None), backend=self._backend,
+            )  # fmt: skip
         self.weight.grad = grads.weight
         if self.bias is not None:
             self.bias.grad = grads.bias

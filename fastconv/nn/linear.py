@@ -76,7 +76,8 @@ class Linear(Weighted):
 
     def forward(self, x: Array) -> Array:
         """Return x Wᵀ + b of rows (N, in_features): (N, out_features)."""
-        y = self.predict(x)
+        with self._results:
+            y = self.predict(x)
         self._kept = (check_array("x", x),)
         return y
 
@@ -108,11 +109,12 @@ class Linear(Weighted):
                 bias.grad = np.zeros_like(bias.value)
             return np.zeros_like(x) if needs_x else None
         if self._is_dense:
-            grad = prepare(grad)  # once for both
-            weight.grad = dense.weights(grad, x)
-            if bias is not None:
-                bias.grad = dense.weights(grad, np.ones((len(grad), 1), grad.dtype))[:, 0]
-            return dense.inputs(grad, weight.value) if needs_x else None
+            grad = prepare(grad)  # once for all
+            with self._results:
+                weight.grad = dense.weights(grad, x)
+                if bias is not None:
+                    bias.grad = dense.weights(grad, np.ones((len(grad), 1), grad.dtype))[:, 0]
+                return dense.inputs(grad, weight.value) if needs_x else None
         grads = conv2d_backward(
             _image(grad), _image(x), self._kernels,
             needs=(needs_x, True, bias is not None), backend=self._backend,

@@ -10,6 +10,7 @@ import numpy as np
 from ..algorithms.descent import descent
 from ..problem.arguments import shown
 from ..problem.operands import Array
+from ..results import Arena
 from .layer import Parameter
 
 __all__ = ["SGD"]
@@ -67,6 +68,7 @@ class SGD:
         self.momentum = _number("momentum", momentum, below=1)
         self.weight_decay = _number("weight_decay", weight_decay)
         self._velocities: list[Array | None] = [None] * len(self.parameters)
+        self._results = Arena()
 
     @property
     def learning_rate(self) -> float:
@@ -93,10 +95,11 @@ class SGD:
             velocity = before
             if self.momentum and before is None:
                 velocity = np.empty_like(parameter.value)
-            moved = descent(
-                parameter.value, grad, velocity, rate=self._learning_rate, momentum=self.momentum,
-                decay=self.weight_decay, is_moving=before is not None,
-            )  # fmt: skip
+            with self._results:
+                moved = descent(
+                    parameter.value, grad, velocity, rate=self._learning_rate,
+                    momentum=self.momentum, decay=self.weight_decay, is_moving=before is not None,
+                )  # fmt: skip
             if self.momentum:
                 self._velocities[place] = velocity
             parameter.replace(moved)
