@@ -237,10 +237,12 @@ SCATTER_TAPS = 1024
 SCATTER_MOST_AGAIN = 4.0
 # An input gradient with a row of the window in the lanes (a Zen 3 with AVX2, 16 filters, 28x28): up
 # to so many channels of a group, at stride 1 from so many columns of the window on, since those of
-# three are winograd's, and where gathering both ways would take so many times the products. Of its
-# lanes so much is used with pixels in them, and so many times as long takes it by phases.
+# three are winograd's, for sums of so many products, and where gathering both ways would take so
+# many times the products. Of its lanes so much is used with pixels in them, and so many times as
+# long takes it by phases.
 WINDOWS_MOST_CHANNELS = 12
 WINDOWS_FEWEST_COLUMNS = 4
+WINDOWS_FEWEST_STEPS = 16
 WINDOWS_GAIN = 1.2
 WINDOWS_PIXEL_LANES = 0.8
 WINDOWS_PHASES = 1.3

@@ -92,6 +92,9 @@ class _Windows(Kernel):
         columns, fewest = problem.columns.kernel, tuning.WINDOWS_FEWEST_COLUMNS
         if problem.stride == (1, 1) and columns < fewest:
             return f"of {columns} columns at stride 1 few multiply-adds follow each other"
+        steps = problem.out_channels_per_group * problem.rows.kernel // problem.rows.stride
+        if steps < tuning.WINDOWS_FEWEST_STEPS:
+            return f"sums of {steps} products are as soon added up as they are made"
         ahead = _gathered_steps(problem) / _steps(problem)
         if ahead < tuning.WINDOWS_GAIN:
             return (
