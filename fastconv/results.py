@@ -30,11 +30,14 @@ __all__ = ["Arena", "empty"]
 _MOST_ALIKE = 2
 
 
-class _Current(threading.local):
-    arena: Arena | None = None
+class _Entered(threading.local):
+    """Of a thread: the arenas that it is inside of, the innermost last."""
+
+    def __init__(self) -> None:
+        self.arenas: list[Arena] = []
 
 
-_current = _Current()
+_entered = _Entered()
 
 
 def empty(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
@@ -44,8 +47,8 @@ def empty(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
     ------
     MemoryError
     """
-    arena = _current.arena
-    return np.empty(shape, dtype) if arena is None else arena.take(tuple(shape), dtype)
+    arenas = _entered.arenas
+    return arenas[-1].take(tuple(shape), dtype) if arenas else np.empty(shape, dtype)
 
 
 class Arena:
@@ -57,14 +60,12 @@ class Arena:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[tuple[int, ...], np.dtype[Any]], list[Array]] = {}
-        self._outer: list[Arena | None] = []
 
     def __enter__(self) -> None:
-        self._outer.append(_current.arena)
-        _current.arena = self
+        _entered.arenas.append(self)
 
     def __exit__(self, *_: object) -> None:
-        _current.arena = self._outer.pop()
+        _entered.arenas.pop()
 
     def __reduce__(self) -> tuple[type[Arena], tuple[()]]:
         """Return how to make another: what is kept is worth nothing elsewhere."""
