@@ -31,6 +31,7 @@ from .problem.operands import Array, check_out, is_prepared, prepare
 from .problem.padding import pad_bytes
 from .problem.slices import assign
 from .remembering import forget_calls, remembered
+from .results import empty
 from .scratch import give_back, take
 from .threads import threads_for
 
@@ -143,7 +144,7 @@ class Call:
         if out is not None:
             check_out(out, self._shape, self.problem.dtype, x=first, weight=second, bias=bias)
             return self.fill(out, first, second, prepared, bias)
-        y = np.empty(self._shape, self.problem.dtype)
+        y = empty(self._shape, self.problem.dtype)
         self._fill(y, first, second, prepared, bias)
         return y
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from . import tuning
 from .algorithms.bias_grad import bias_grad
+from .algorithms.rectified import can_rectify, rectified
 from .call import Call, Calls, find_calls
 from .levels import Level, level_of
 from .planning import check_usable
@@ -229,16 +230,14 @@ def conv2d_backward(
     # All that are wanted are planned, and may be refused, before the first is computed.
     input_grad = calls.input_grad if wants_x else None
     weight_grad = calls.weight_grad if wants_weight else None
-    grad = g_array
+    grad, db = g_array, None
     if wants_x or wants_weight or wants_bias:
-        grad = before_activation(problem, g_array, y_array)
-    dx = dw = db = None
+        grad, db = _before_activation(problem, g_array, y_array, wants_bias=wants_bias)
+    dx = dw = None
     if input_grad is not None:
         dx = input_grad(grad, w_array)
     if weight_grad is not None:
         dw = weight_grad(grad, x_array)
-    if wants_bias:
-        db = sums_of_channels(grad, problem.output_shape)
     return Conv2dGrads(dx, dw, db)
 
 
@@ -256,10 +255,22 @@ def check_outputs(problem: ConvProblem, ndim: int, grad: Array, output: Array | 
 
 def before_activation(problem: ConvProblem, grad: Array, output: Array | None) -> Array:
     """Return the gradient before the activation, ∂E/∂Z."""
-    if output is None:
-        return grad
-    with np.errstate(all="ignore"):  # infinities and NaN flow through
-        return multiply_derivative(problem.activation, grad, output)
+    return _before_activation(problem, grad, output, wants_bias=False)[0]
+
+
+def _before_activation(
+    problem: ConvProblem, grad: Array, output: Array | None, *, wants_bias: bool
+) -> tuple[Array, Array | None]:
+    """Return the same, and where it is wanted ∂E/∂b: of a rectifier both in one go."""
+    shape = problem.output_shape
+    if problem.activation == "relu" and output is not None and can_rectify() and grad.size:
+        db = np.empty(shape[1], problem.dtype) if wants_bias else None
+        dz = rectified(grad.reshape(shape), output.reshape(shape), db)
+        return dz.reshape(grad.shape), db
+    if output is not None:
+        with np.errstate(all="ignore"):  # infinities and NaN flow through
+            grad = multiply_derivative(problem.activation, grad, output)
+    return grad, sums_of_channels(grad, shape) if wants_bias else None
 
 
 def sums_of_channels(grad: Array, shape: tuple[int, int, int, int]) -> Array:

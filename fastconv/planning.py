@@ -41,6 +41,7 @@ from .algorithms.weights_winograd import (
     WEIGHTS_WINOGRAD_4,
     WEIGHTS_WINOGRAD_6,
 )
+from .algorithms.windows import GEMM_WINDOWS
 from .algorithms.winograd import WINOGRAD
 from .levels import Level, allows
 from .problem import ConvProblem, Piece
@@ -67,7 +68,9 @@ IMPLEMENTATIONS: dict[Operation, tuple[Implementation, ...]] = {
         BY_PADDING, STENCIL_CHANNELS, SLIDE, STENCIL_LARGE, STENCIL_ROWS, *WINOGRAD, GEMM_TAPS,
         GEMM_COLUMNS, GEMM_FILTERS, GEMM_PIXELS, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
     ),
-    "input-grad": (SPREAD, GEMM_SCATTER, BY_STRIDE, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL),
+    "input-grad": (
+        SPREAD, GEMM_SCATTER, GEMM_WINDOWS, BY_STRIDE, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
+    ),
     "weight-grad": (
         WEIGHTS_SLIDE, WEIGHTS_WINOGRAD_6, WEIGHTS_WINOGRAD_4, WEIGHTS_WINOGRAD_2, WEIGHTS_FILTERS,
         WEIGHTS_PIXELS, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,

@@ -19,6 +19,7 @@ from .problem import PoolProblem
 from .problem.arguments import Pair, parse_bool
 from .problem.operands import Array, as_array, check_array, check_dtypes_agree
 from .problem.padding import PaddingInNumbers
+from .results import empty
 
 __all__ = [
     "avg_pool2d",
@@ -151,7 +152,7 @@ def max_pool2d(
     if return_taps is False or not parse_bool("return_taps", return_taps):
         return calls.max(x_array, None, out)
     problem = calls.problem
-    taps = np.empty(problem.output_shape[4 - x_array.ndim :], problem.taps_dtype)
+    taps = empty(problem.output_shape[4 - x_array.ndim :], problem.taps_dtype)
     return calls.max_taps(x_array, None, out, taps), taps
 
 

@@ -21,6 +21,7 @@ from .call import may_be_key, remembered
 from .problem import PoolProblem
 from .problem.operands import Array, check_out, is_prepared, prepare
 from .problem.slices import assign
+from .results import empty
 from .scratch import give_back, take
 from .threads import threads_for
 
@@ -75,7 +76,7 @@ class PoolCall:
         operation = self._operation
         plan = self.plan()
         if out is None:
-            y = result = np.empty(self._shape, problem.dtype)
+            y = result = empty(self._shape, problem.dtype)
         else:
             if operation.endswith("grad"):
                 check_out(out, self._shape, problem.dtype, grad_output=first, x=x, taps=taps)

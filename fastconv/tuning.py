@@ -235,6 +235,19 @@ SCATTER_TAPS = 1024
 # Products that several units make, since they reach into the results of all of them: up to so many
 # times those that there are.
 SCATTER_MOST_AGAIN = 4.0
+# An input gradient with a row of the window in the lanes (a Zen 3 with AVX2, 16 filters, 28x28): up
+# to so many channels of a group, at stride 1 from so many columns of the window on, since those of
+# three are winograd's, for sums of so many products, and where gathering both ways would take so
+# many times the products. Of its lanes so much is used with pixels in them, and so many times as
+# long takes it by phases.
+WINDOWS_MOST_CHANNELS = 12
+WINDOWS_FEWEST_COLUMNS = 4
+WINDOWS_FEWEST_STEPS = 16
+WINDOWS_GAIN = 1.2
+WINDOWS_PIXEL_LANES = 0.8
+WINDOWS_PHASES = 1.3
+# The rows of the gradient that a unit sees lie with its weights in the second-level cache.
+WINDOWS_BYTES = 256 * KIB
 # An input gradient that gathers multiplies zeros where outputs are few and far between: up to so
 # many times the products that it needs, it is still the faster way.
 MOST_GATHERED = 4
@@ -383,6 +396,10 @@ MODEL_FEW_WEIGHTS_STEPS = {1: 1.7, 2: 2.9, 3: 3.5}
 MODEL_WEIGHT_TILE_STEPS, MODEL_WEIGHT_RUN_STEPS = 1.9, 2.2
 MODEL_WEIGHT_STEPS, MODEL_WEIGHT_LANES_STEPS = 0.98, 20.0
 MODEL_SLIDE_WEIGHTS_PRODUCT = {1: 0.47, 2: 0.26}
+
+# gemm_windows: what is reached of the peak, steps of a vector of sums of a row of the result that
+# are held, and of a value that is added up and brought into its plane.
+MODEL_WINDOWS_PRODUCT, MODEL_WINDOWS_HELD_STEPS, MODEL_WINDOWS_TURN_STEPS = 0.85, 4.0, 3.0
 
 # gemm_scatter: steps of a run of columns added to the result.
 MODEL_SCATTER_STEPS = 4.0

@@ -53,8 +53,8 @@ class Problem(Protocol):
     def dtype(self) -> np.dtype[Any]: ...
 
 # Images(description), for kernels "gemm_filters", "gemm_columns", "gemm_pixels", "gemm_taps",
-# "gemm_scatter", "winograd", "stencil_rows", "stencil_large", "stencil_channels", "stencil_slide"
-# and "stencil_spread", reads:
+# "gemm_scatter", "gemm_windows", "winograd", "stencil_rows", "stencil_large", "stencil_channels",
+# "stencil_slide" and "stencil_spread", reads:
 #
 #     description.kernel, .piece, .blocks
 #     piece.problem       of which the piece is the result; for "stencil_spread" the convolution
@@ -159,6 +159,23 @@ input_grad_rows: InputGrad
 input_grad_parallel: InputGrad
 
 def bias_grad_parallel(grad: Array, db: Array, first: int, last: int, threads: int) -> None: ...
+
+# A product of a fully connected layer: "outputs" from x, W and perhaps a bias, "inputs" from dy and
+# W, "weights" from dy and x.
+def dense(
+    product: str, first: Array, second: Array, bias: Array | None, z: Array, samples: int,
+    inputs: int, outputs: int, itemsize: int, threads: int,
+) -> None: ...  # fmt: skip
+
+# What a training step does value by value. `db` and `velocity` may be None.
+def rectify(
+    grad: Array, y: Array, target: Array, db: Array | None, images: int, channels: int,
+    pixels: int, itemsize: int, threads: int,
+) -> None: ...  # fmt: skip
+def descend(
+    w: Array, grad: Array, velocity: Array | None, is_moving: bool, target: Array, rate: float,
+    momentum: float, decay: float, values: int, itemsize: int, threads: int,
+) -> None: ...  # fmt: skip
 def vector_values(itemsize: int) -> int: ...
 def spectra_values(made: Filters) -> int: ...
 def transform_filters(made: Filters, w: Array, spectra: Array) -> None: ...

@@ -34,6 +34,7 @@ include "gemm_filters.pxi"
 include "gemm_pixels.pxi"
 include "gemm_columns.pxi"
 include "gemm_scatter.pxi"
+include "gemm_windows.pxi"
 include "winograd_transforms.pxi"
 include "winograd_lines.pxi"
 include "winograd_layout.pxi"
@@ -76,5 +77,9 @@ include "pool_pairs_taps.pxi"
 include "pool_avg.pxi"
 include "pool_avg_pairs.pxi"
 include "pools.pxi"
+
+# layers of networks, and their training
+include "dense.pxi"
+include "training.pxi"
 
 include "peak.pxi"

@@ -15,8 +15,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..algorithms.rectified import can_rectify, rectified
 from ..problem.activation import Activation, activate, multiply_derivative
 from ..problem.operands import Array, check_array, check_dtypes_agree
+from ..problem.slices import assign
+from ..results import empty
 from .layer import Layer
 
 __all__ = ["ReLU", "Sigmoid", "Tanh"]
@@ -29,14 +32,16 @@ class _Activation(Layer):
 
     def forward(self, x: Array) -> Array:
         """Return f(x), in a new array."""
-        y = self.predict(x)
+        with self._results:
+            y = self.predict(x)
         self._kept = (y,)
         return y
 
     def predict(self, x: Array) -> Array:
         """Return the same, and keep nothing."""
         x = check_array("x", x)
-        y: Array = np.array(x, x.dtype.newbyteorder("="), ndmin=1)
+        y = empty(x.shape or (1,), x.dtype.newbyteorder("="))
+        assign(y, x)
         with np.errstate(all="ignore"):  # infinities and NaN flow through
             activate(self.function, y)
         return y.reshape(x.shape)
@@ -51,6 +56,9 @@ class _Activation(Layer):
         check_dtypes_agree(output=y, grad_output=grad)
         if not needs_x:
             return None
+        if self.function == "relu" and can_rectify():
+            with self._results:
+                return rectified(grad, y)
         with np.errstate(all="ignore"):
             return multiply_derivative(self.function, grad, y)
 

@@ -102,7 +102,8 @@ class Conv2d(Weighted):
         x = checked_batch(x)
         weight, options = self.weight.value, self._options
         backend = self._backend_for("forward", x, weight, options)
-        y = conv2d(x, weight, self._bias, **options, backend=backend)  # type: ignore[arg-type]
+        with self._results:
+            y = conv2d(x, weight, self._bias, **options, backend=backend)  # type: ignore[arg-type]
         self._kept = x, y
         return y
 
@@ -116,10 +117,11 @@ class Conv2d(Weighted):
         """Leave ∂E/∂W and ∂E/∂b in the parameters, and return ∂E/∂x; see `conv2d_backward`."""
         grad, (x, y) = self._recall(grad_output)
         has_activation = self._options["activation"] is not None
-        grads = self._gradients(
-            grad, x, self.weight.value, self._options, y if has_activation else None,
-            needs_x=needs_x,
-        )  # fmt: skip
+        with self._results:
+            grads = self._gradients(
+                grad, x, self.weight.value, self._options, y if has_activation else None,
+                needs_x=needs_x,
+            )  # fmt: skip
         self.weight.grad = grads.weight
         if self.bias is not None:
             self.bias.grad = grads.bias

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..planning import check_usable
 from ..problem.operands import Array, check_array
+from ..results import Arena
 from . import saving
 from .parameter import Parameter, frozen_copy
 
@@ -26,12 +27,16 @@ def _set_all(parameters: Mapping[str, Parameter], arrays: Mapping[str, Array]) -
 class Layer:
     """A function y = f(x) with a way back, and the parameters that it has, if any.
 
+    What `forward` and `backward` return is the caller's. Of large arrays a layer keeps the last two
+    of each shape, and uses their memory again once nobody else holds them (results.py).
+
     A layer keeps from one `forward` to the next what its `backward` needs: its input, or its output
     where the derivative is written with that. They are kept, not copied: change neither in between.
     """
 
     def __init__(self) -> None:
         self._kept: tuple[Array, ...] | None = None
+        self._results = Arena()
 
     def forward(self, x: Array) -> Array:
         """Return y = f(x), and keep what `backward` needs.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
+from ..algorithms import dense
 from ..conv import conv2d
 from ..problem.arguments import parse_int
-from ..problem.operands import Array, check_array, check_dtypes_agree
+from ..problem.operands import Array, check_array, check_dtypes_agree, prepare
 from .initialisation import Rng
 from .layer import Layer
 from .weighted import Weighted
@@ -45,14 +47,13 @@ class Linear(Weighted):
 
     Notes
     -----
-    The products are those of a convolution with 1×1 kernels, of a single image whose channels are
-    the features and whose pixels are the samples::
+    The products are fastconv's own (algorithms/dense.py), for one reason: NumPy's ``@`` is that of
+    its BLAS, whose float32 results differ in their last bits between 1 and 2 of its threads
+    (OpenBLAS 0.3, from 64×84×120 on), while fastconv's do not. A backend that is asked for by name
+    computes a convolution with 1×1 kernels in their place, of a single image whose channels are the
+    features and whose pixels are the samples::
 
         x (N, I)  ─→  (1, I, 1, N)   ∗   W (O, I, 1, 1)   ─→   (1, O, 1, N)  ─→  y (N, O)
-
-    for one reason: NumPy's ``@`` is that of its BLAS, whose float32 results differ in their last
-    bits between 1 and 2 of its threads (OpenBLAS 0.3, from 64×84×120 on), while fastconv's do not.
-    It takes about as long. A result is transposed, which its next layer does not mind.
     """
 
     def __init__(
@@ -75,7 +76,8 @@ class Linear(Weighted):
 
     def forward(self, x: Array) -> Array:
         """Return x Wᵀ + b of rows (N, in_features): (N, out_features)."""
-        y = self.predict(x)
+        with self._results:
+            y = self.predict(x)
         self._kept = (check_array("x", x),)
         return y
 
@@ -90,6 +92,8 @@ class Linear(Weighted):
             return np.zeros((0, outputs), self.weight.value.dtype)
         image, kernels = _image(x), self._kernels
         backend = self._backend_for("forward", image, kernels, {})
+        if _is_dense(backend):
+            return dense.outputs(x, self.weight.value, self._bias)
         return _rows(conv2d(image, kernels, self._bias, backend=backend))
 
     def backward(self, grad_output: Array, *, needs_x: bool = True) -> Array | None:
@@ -106,7 +110,15 @@ class Linear(Weighted):
             if bias is not None:
                 bias.grad = np.zeros_like(bias.value)
             return np.zeros_like(x) if needs_x else None
-        grads = self._gradients(_image(grad), _image(x), self._kernels, {}, needs_x=needs_x)
+        image, kernels = _image(x), self._kernels
+        if _is_dense(self._backend_for("weight-grad", image, kernels, {})):
+            grad = prepare(grad)  # once for all
+            with self._results:
+                weight.grad = dense.weights(grad, x)
+                if bias is not None:
+                    bias.grad = dense.weights(grad, np.ones((len(grad), 1), grad.dtype))[:, 0]
+                return dense.inputs(grad, weight.value) if needs_x else None
+        grads = self._gradients(_image(grad), image, kernels, {}, needs_x=needs_x)
         assert grads.weight is not None
         weight.grad = grads.weight.reshape(weight.value.shape)
         if bias is not None:
@@ -121,6 +133,10 @@ class Linear(Weighted):
         """Return the features."""
         outputs, inputs = self.weight.value.shape
         return f"Linear({inputs}, {outputs})"
+
+
+def _is_dense(backend: str) -> bool:
+    return backend == "auto" and dense.can_multiply()
 
 
 def _image(rows: Array) -> Array:
@@ -147,12 +163,13 @@ class Flatten(Layer):
         x = check_array("x", x)
         if x.ndim < 2:
             raise ValueError(f"x must be a batch (N, ...) of at least 2 axes, not {x.shape}")
-        return x.reshape(len(x), int(np.prod(x.shape[1:])))
+        return x.reshape(len(x), math.prod(x.shape[1:]))
 
     def backward(self, grad_output: Array, *, needs_x: bool = True) -> Array | None:
         """Return ∂E/∂x: the same numbers in the shape of x."""
         grad, (x,) = self._recall(grad_output)
-        if grad.size != x.size or grad.ndim != 2 or len(grad) != len(x):
-            shape = len(x), int(np.prod(x.shape[1:]))
+        shape = len(x), math.prod(x.shape[1:])
+        if grad.shape != shape:
             raise ValueError(f"grad_output must have the output's shape {shape}, not {grad.shape}")
+        check_dtypes_agree(x=x, grad_output=grad)
         return grad.reshape(x.shape) if needs_x else None

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ..algorithms.descent import descent
 from ..problem.arguments import shown
 from ..problem.operands import Array
+from ..results import Arena
 from .parameter import Parameter
 
 __all__ = ["SGD"]
@@ -66,6 +68,7 @@ class SGD:
         self.momentum = _number("momentum", momentum, below=1)
         self.weight_decay = _number("weight_decay", weight_decay)
         self._velocities: list[Array | None] = [None] * len(self.parameters)
+        self._results = Arena()
 
     @property
     def learning_rate(self) -> float:
@@ -87,16 +90,19 @@ class SGD:
             If a gradient that was put there has not the shape of its parameter. None is moved.
         """
         grads = [self._checked_grad(place) for place in range(len(self.parameters))]
-        with np.errstate(all="ignore"):  # infinities and NaN flow through
-            for place, (parameter, grad) in enumerate(zip(self.parameters, grads, strict=True)):
-                w, before = parameter.value, self._velocities[place]
-                v = self.weight_decay * w + grad if self.weight_decay else grad.copy()
-                if self.momentum:
-                    if before is not None:
-                        before *= self.momentum
-                        v += before
-                    self._velocities[place] = v
-                parameter.replace(w - self._learning_rate * v)
+        for place, (parameter, grad) in enumerate(zip(self.parameters, grads, strict=True)):
+            before = self._velocities[place] if self.momentum else None
+            velocity = before
+            if self.momentum and before is None:
+                velocity = np.empty_like(parameter.value)
+            with self._results:
+                moved = descent(
+                    parameter.value, grad, velocity, rate=self._learning_rate,
+                    momentum=self.momentum, decay=self.weight_decay, is_moving=before is not None,
+                )  # fmt: skip
+            if self.momentum:
+                self._velocities[place] = velocity
+            parameter.replace(moved)
 
     def _checked_grad(self, place: int) -> Array:
         parameter = self.parameters[place]

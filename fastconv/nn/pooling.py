@@ -78,9 +78,10 @@ class MaxPool2d(_Pool2d):
     def forward(self, x: Array) -> Array:
         """Return the pooled images, (N, C, OH, OW), and keep where each maximum was found."""
         x = checked_batch(x)
-        y, taps = max_pool2d(
-            x, self._kernel, **self._options, return_taps=True, backend=self._backend
-        )
+        with self._results:
+            y, taps = max_pool2d(
+                x, self._kernel, **self._options, return_taps=True, backend=self._backend
+            )
         self._kept = x, taps
         return y
 
@@ -93,9 +94,10 @@ class MaxPool2d(_Pool2d):
         grad, (x, taps) = self._recall(grad_output)
         if not needs_x:
             return None
-        return max_pool2d_backward(
-            grad, x, self._kernel, **self._options, taps=taps, backend=self._backend
-        )
+        with self._results:
+            return max_pool2d_backward(
+                grad, x, self._kernel, **self._options, taps=taps, backend=self._backend
+            )
 
 
 class AvgPool2d(_Pool2d):
@@ -124,7 +126,8 @@ class AvgPool2d(_Pool2d):
 
     def forward(self, x: Array) -> Array:
         """Return the pooled images, (N, C, OH, OW)."""
-        y = self.predict(x)
+        with self._results:
+            y = self.predict(x)
         self._kept = (checked_batch(x),)
         return y
 
@@ -137,7 +140,10 @@ class AvgPool2d(_Pool2d):
         grad, (x,) = self._recall(grad_output)
         if not needs_x:
             return None
-        return avg_pool2d_backward(grad, x, self._kernel, **self._options, backend=self._backend)
+        with self._results:
+            return avg_pool2d_backward(
+                grad, x, self._kernel, **self._options, backend=self._backend
+            )
 
 
 class GlobalAvgPool2d(Layer):
@@ -167,4 +173,5 @@ class GlobalAvgPool2d(Layer):
         grad, (x,) = self._recall(grad_output)
         if not needs_x:
             return None
-        return global_avg_pool2d_backward(grad, x, backend=self._backend)
+        with self._results:
+            return global_avg_pool2d_backward(grad, x, backend=self._backend)

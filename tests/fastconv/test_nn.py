@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import nn
+from fastconv import isa, nn
+from fastconv.algorithms import descent
 from reference import nn as literal
 from tests.comparing import assert_equal
+from tests.support import tuned
+from tests.walking import in_one_test
 
 F32, F64 = np.float32, np.float64
 
@@ -254,6 +257,7 @@ def test_weights_cannot_change_behind_the_back_of_what_was_prepared_from_them():
 
 def test_backward_leaves_out_what_lies_below_the_first_parameters(monkeypatch):
     network, x, labels = made("without bias, nested", dtype=F32)
+    network.use_backend("im2col")  # by which fully connected layers are convolutions
     asked = []
     backward = fastconv.conv2d_backward
 
@@ -310,6 +314,82 @@ def test_linear_is_its_formula():
     np.testing.assert_allclose(layer.backward(grad), grad @ W, rtol=1e-13)
     np.testing.assert_allclose(layer.weight.grad, grad.T @ x, rtol=1e-13)
     np.testing.assert_allclose(layer.bias.grad, grad.sum(axis=0), rtol=1e-13)
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
+@in_one_test
+@pytest.mark.parametrize("dtype", [F32, F64])
+@pytest.mark.parametrize("outputs", [1, 7, 8, 16, 33])
+@pytest.mark.parametrize("inputs", [1, 9, 130, 300])
+@pytest.mark.parametrize("samples", [1, 6, 7, 8, 11, 50, 481])
+def test_products_of_every_size_are_exact_on_integers(samples, inputs, outputs, dtype):
+    """Tiles of every height, panels of one vector, two, and part of one; terms in several parts."""
+    rng = np.random.default_rng(0)
+    x, W, b, g = (
+        rng.integers(-4, 5, shape).astype(dtype)
+        for shape in ((samples, inputs), (outputs, inputs), outputs, (samples, outputs))
+    )
+    layer = nn.Linear(inputs, outputs, dtype=dtype)
+    layer.weight.value, layer.bias.value = W, b
+    with tuned(FLOPS_WORTH_A_THREAD=1):
+        for threads in (1, 2):
+            with fastconv.num_threads(threads):
+                assert_equal(layer.forward(x), x @ W.T + b)
+                assert_equal(layer.backward(g), g @ W)
+                assert_equal(layer.weight.grad, g.T @ x)
+                assert_equal(layer.bias.grad, g.sum(axis=0))
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="NumPy's BLAS gives others")
+def test_linear_gives_the_same_bits_on_any_number_of_threads():
+    rng = np.random.default_rng(0)
+    layer = nn.Linear(400, 120, rng=rng)
+    x, grad = (rng.standard_normal((300, n)).astype(F32) for n in (400, 120))
+    results = []
+    for threads in (1, 2):
+        with fastconv.num_threads(threads):
+            results.append([layer.forward(x), layer.backward(grad), layer.weight.grad])
+    for one, other in zip(*results, strict=True):
+        assert_equal(one, other)
+    assert_equal(layer.forward(x[7:8]), results[0][0][7:8])
+
+
+@in_one_test
+@pytest.mark.parametrize("dtype", [F32, F64])
+@pytest.mark.parametrize("shape", [(0, 3), (1, 1), (2, 5, 3, 4), (3, 2, 40, 41)])
+def test_a_rectifier_passes_gradients_where_it_is_positive(shape, dtype):
+    rng = np.random.default_rng(0)
+    x, grad = (rng.standard_normal(shape).astype(dtype) for _ in range(2))
+    x[..., 0], grad[..., -1] = 0, np.inf
+    layer = nn.ReLU()
+    assert_equal(layer.forward(x), np.maximum(x, 0))
+    assert_equal(layer.backward(grad), np.where(x > 0, grad, 0).astype(dtype))
+    spoilt = x.copy()
+    spoilt[...] = np.nan
+    assert np.isnan(layer.forward(spoilt)).all()
+    assert_equal(layer.backward(grad), grad)
+
+
+@pytest.mark.parametrize("dtype", [F32, F64])
+def test_descent_is_the_same_by_numpy(dtype, monkeypatch):
+    """Of many weights, so that threads share them; with and without what moves and decays."""
+    rng = np.random.default_rng(0)
+    w, g = (rng.standard_normal((100, 2001)).astype(dtype) for _ in range(2))
+    w[0, 0], g[0, 1] = np.inf, np.nan
+    u = float(np.finfo(dtype).eps)
+    for options in ({}, {"momentum": 0.9}, {"weight_decay": 0.1},
+                    {"momentum": 0.5, "weight_decay": 0.01}):  # fmt: skip
+        values = []
+        for has_kernels in (True, False):
+            parameter = nn.Parameter(w, np.asfortranarray(g))
+            optimiser = nn.SGD([parameter], 0.1, **options)
+            with monkeypatch.context() as patch:
+                if not has_kernels:
+                    patch.setattr(descent, "not_built", lambda: "there are none")
+                for _ in range(3):
+                    optimiser.step()
+            values.append(parameter.value)
+        np.testing.assert_allclose(values[0], values[1], rtol=20 * u, atol=20 * u)
 
 
 @pytest.mark.parametrize("dtype", [F32, F64])

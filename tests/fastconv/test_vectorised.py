@@ -130,9 +130,10 @@ FILTER_TILES = {  # PIXELS_4 .. PIXELS_1, and with SMALL_PIXELS
     "baseline": [(3, 4), (4, 3), (6, 2), (8, 1), (2, 4), (2, 3), (2, 2), (2, 1)],
 }
 FOUR_KINDS = ("multiply_filter_lanes", "multiply_packed_columns")
+ONE_KIND = ("multiply_windows", "multiply_dense")
 # The tiles of each shell, rows x vectors, each there twice: from the bias and from earlier sums;
-# those of filters again for pixels next to each other. Of the weight gradient ("add_") there is
-# one kind.
+# those of filters again for pixels next to each other. Of the weight gradient ("add_"), of windows
+# and of fully connected layers there is one kind.
 TILES = {
     "multiply_filter_lanes": FILTER_TILES,
     "multiply_taps": FILTER_TILES,  # of gemm_scatter: only from zero
@@ -140,6 +141,18 @@ TILES = {
     "sum_panel_by_taps": FILTER_TILES,  # of gemm_taps: channels in whole vectors, and not
     "sum_tiles": FILTER_TILES,  # of weights_winograd: from zero, and from zero to be added
     "add_filter_lanes": FILTER_TILES,
+    # WINDOW_PIXELS_OF_4 .. WINDOW_PIXELS_OF_1, half of them, and 1
+    "multiply_windows": {
+        "avx512": [(12 + 6 + 1, 1), (12 + 6 + 1, 2), (8 + 4 + 1, 3), (6 + 3 + 1, 4)],
+        "avx2": [(8 + 4 + 1, 1), (6 + 3 + 1, 2), (4 + 2 + 1, 3), (3 + 2 + 1, 4)],
+        "baseline": [(8 + 4 + 1, 1), (6 + 3 + 1, 2), (4 + 2 + 1, 3), (3 + 2 + 1, 4)],
+    },
+    # DENSE_TILE, DENSE_SMALL_TILE and 1
+    "multiply_dense": {
+        "avx512": [(rows, vectors) for rows in (12, 8, 1) for vectors in (1, 2)],
+        "avx2": [(rows, vectors) for rows in (6, 4, 1) for vectors in (1, 2)],
+        "baseline": [(rows, vectors) for rows in (6, 4, 1) for vectors in (1, 2)],
+    },
     # RUN_FILTERS x RUN_TAPS, 2 x RUN_TAPS_2, 1 x RUN_TAPS_1
     "add_pixel_lanes|weights_pixels_unit": {
         "avx512": [(4, 6), (2, 8), (1, 9)],
@@ -179,7 +192,9 @@ def test_every_register_tile_is_unrolled_into_vectors(function, dtype, name):
     """A multiply-add for each vector of every tile: none scalar, none left in a loop."""
     _, suffix = SPECIALISATIONS[dtype]
     bodies = _bodies(name, dtype, function)
-    kinds = 1 if function.startswith("add_") else 4 if function in FOUR_KINDS else 2
+    kinds = 4 if function in FOUR_KINDS else 2
+    if function.startswith("add_") or function in ONE_KIND:
+        kinds = 1
     expected = kinds * sum(rows * vectors for rows, vectors in TILES[function][name])
     assert sum(_vector_multiplies(name, body, suffix) for body in bodies) >= expected
     scalars = sum(len(re.findall(rf"(vfmadd\d+|mul)s{suffix[1]}\s", body)) for body in bodies)
