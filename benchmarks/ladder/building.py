@@ -1,4 +1,4 @@
-"""Compiles one extension of the study: ``python -m benchmarks.ladder.building SOURCE SET FOLDER``.
+"""Compiles extensions of the study: ``python -m benchmarks.ladder.building SET FOLDER SOURCE...``.
 
 With the flags that setup.py chooses for the package: what is known of compilers stands there only.
 """
@@ -24,23 +24,23 @@ DIRECTIVES = {
 }
 
 
-def main(source: Path, instruction_set: str, folder: str) -> None:
-    """Compile a source into a folder.
+def main(instruction_set: str, folder: str, *sources: str) -> None:
+    """Compile sources into a folder.
 
     Parameters
     ----------
-    source
-        A .pyx file.
     instruction_set
         Of setup.py.
     folder
         Where everything goes, what lies between included.
+    *sources
+        The paths of .pyx files.
     """
     # by name: neither is typed
     cythonize: Any = import_module("Cython.Build").cythonize
     setuptools: Any = import_module("setuptools")
     made = cythonize(
-        [setuptools.Extension(source.stem, [str(source)])],
+        [setuptools.Extension(Path(source).stem, [source]) for source in sources],
         build_dir=folder,
         compiler_directives=DIRECTIVES,
         quiet=True,
@@ -51,6 +51,7 @@ def main(source: Path, instruction_set: str, folder: str) -> None:
     )
     command: Any = distribution.get_command_obj("build_ext")
     command.build_lib = command.build_temp = folder
+    command.parallel = True
     command.ensure_finalized()
     command.run()
 
@@ -80,4 +81,4 @@ def _command(instruction_set: str) -> Any:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    main(*sys.argv[1:])

@@ -19,12 +19,14 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["CompileError", "cache_folder", "extension"]
+__all__ = ["CompileError", "cache_folder", "extension", "prepare"]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -60,17 +62,39 @@ def extension(name: str, instruction_set: str) -> ModuleType:
     CompileError
         Without a compiler, Cython or setuptools, or where they refuse the source.
     """
-    source = HERE / f"{name}.pyx"
-    folder = cache_folder() / f"{name}-{_digest(source, instruction_set)}"
-    path = folder / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
+    source = _source(name)
+    path = _place(source, instruction_set)
     if not path.exists():
-        _compile(source, instruction_set, path)
+        _compile({source: path}, instruction_set)
     loader = importlib.machinery.ExtensionFileLoader(name, str(path))
     spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
     return module
+
+
+def prepare(names: Iterable[str], instruction_set: str) -> None:
+    """Compile several extensions in one process: those of these that are not compiled yet.
+
+    Cython takes as long for what they share as for any one of them. Where that does not work,
+    `extension` compiles each by itself, and says what is wrong with it.
+    """
+    with suppress(CompileError):
+        places = {source: _place(source, instruction_set) for source in map(_source, names)}
+        missing = {source: path for source, path in places.items() if not path.exists()}
+        if missing:
+            _compile(missing, instruction_set)
+
+
+def _source(name: str) -> Path:
+    return HERE / f"{name}.pyx"
+
+
+def _place(source: Path, instruction_set: str) -> Path:
+    """Return the file that is made of a source."""
+    folder = cache_folder() / f"{source.stem}-{_digest(source, instruction_set)}"
+    return folder / f"{source.stem}{sysconfig.get_config_var('EXT_SUFFIX')}"
 
 
 def _digest(source: Path, instruction_set: str) -> str:
@@ -114,27 +138,29 @@ def _compiler(source: Path) -> str:
         ) from error
 
 
-def _compile(source: Path, instruction_set: str, path: Path) -> None:
-    """Compile into a folder beside the one that is asked for, then move what was made there.
+def _compile(places: Mapping[Path, Path], instruction_set: str) -> None:
+    """Compile sources into a folder beside those that are asked for, then move what was made there.
 
     So that others, who may be compiling the same at this moment, find all of it or nothing.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    for path in places.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache_folder()) as folder:
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.ladder.building", source, instruction_set, folder],
+            [sys.executable, "-m", "benchmarks.ladder.building", instruction_set, folder, *places],
             cwd=ROOT,
             capture_output=True,
             text=True,
             check=False,
         )
-        made = list(Path(folder).rglob(path.name))
-        if done.returncode or not made:
+        made = {path: list(Path(folder).rglob(path.name)) for path in places.values()}
+        if done.returncode or not all(made.values()):
             raise CompileError(
-                f"{source.name} cannot be compiled, which takes a C compiler and Python's headers: "
-                f"{_reason(done.stderr + done.stdout)}"
+                f"{' and '.join(source.name for source in places)} cannot be compiled, which takes "
+                f"a C compiler and Python's headers: {_reason(done.stderr + done.stdout)}"
             )
-        made[0].replace(path)
+        for path, (first, *_) in made.items():
+            first.replace(path)
 
 
 def _reason(said: str) -> str:
