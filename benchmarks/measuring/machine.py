@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ def thread_pools() -> list[dict[str, Any]]:
     return [{name: pool[name] for name in fields if name in pool} for pool in threadpool_info()]
 
 
+@cache
 def _cpu_name() -> str:
     try:
         from cpuinfo import get_cpu_info

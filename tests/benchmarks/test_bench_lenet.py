@@ -51,6 +51,7 @@ def run(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_run_ends_with_the_path_of_its_page(
     file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -192,6 +193,7 @@ def test_a_backend_without_a_kernel_for_a_layer_is_unsupported_and_says_why(
     assert "it takes one channel and one filter per group" in cost.reason
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_shows_the_newest_run_or_how_to_make_one(run: Path, tmp_path: Path) -> None:
     assert newest(run.parent, LenetResults) is None  # that one is quick
     results = load(run / "lenet.json", LenetResults)
