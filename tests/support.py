@@ -9,8 +9,8 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
-from typing import Any
+from functools import cache, cached_property, lru_cache
+from typing import Any, Protocol
 from unittest import mock
 
 import numpy as np
@@ -22,6 +22,7 @@ import reference
 from benchmarks.problems.layers import LAYERS
 from fastconv import call, planning, tuning
 from fastconv.algorithms.implementation import Accuracy, Operation, Plan
+from fastconv.threads import threads_for
 from tests import by_taps
 
 Array = npt.NDArray[Any]
@@ -47,9 +48,24 @@ class Case:
         return hash(self.name)
 
     @cached_property
+    def problem(self) -> fastconv.ConvProblem:
+        """Its shapes and options, checked."""
+        return fastconv.ConvProblem.create(self.x_shape, self.weight_shape, **self.options)
+
+    @property
     def task(self) -> fastconv.ConvProblem:
         """What the backends are asked to compute for it."""
-        return problem_of(self).unpadded
+        return self.problem.unpadded
+
+
+class AnyCase(Protocol):
+    """A convolution, or a transposed one."""
+
+    name: str
+
+    @property
+    def task(self) -> fastconv.ConvProblem:
+        """What the backends are asked to compute for it."""
 
 
 def layer_cases(flops: float = REFERENCE_FLOPS) -> Iterator[Case]:
@@ -121,7 +137,7 @@ EXACT_CASES = tuple(c for c in CASES if c.options.get("activation") not in ("sig
 
 
 def problem_of(case: Case) -> fastconv.ConvProblem:
-    return fastconv.ConvProblem.create(case.x_shape, case.weight_shape, **case.options)
+    return case.problem
 
 
 @dataclass(frozen=True)
@@ -154,9 +170,25 @@ def contenders() -> tuple[Backend, ...]:
     return tuple(found.values())
 
 
+_ask = planning.ask
+_ask_once = lru_cache(maxsize=4096)(_ask)
+
+
+@contextmanager
+def planned_once() -> Iterator[None]:
+    """Plan inside no problem twice: for who asks whether it can be done, and for who then does it.
+
+    Plans are the same however often they are asked for, and take longer than the computations of
+    most cases. Not inside of `forget_calls`, where others may be right.
+    """
+    with mock.patch.object(planning, "ask", _ask_once):
+        yield
+
+
 def plan_of(backend: str, task: fastconv.ConvProblem, operation: Operation) -> Plan | None:
     """Return how a backend would compute a problem without padding modes, None if it cannot."""
-    answer = planning.ask(operation, task, backend, threads=2, accuracy="fast")
+    threads = threads_for(task.flops)
+    answer = planning.ask(operation, task, backend, threads, accuracy="fast", prepared=False)
     return answer if isinstance(answer, Plan) else None
 
 
@@ -164,6 +196,15 @@ def contract_of(backend: Backend, task: fastconv.ConvProblem, operation: Operati
     """Return what a backend promises of this very problem, which may be more than of any."""
     plan = plan_of(backend.name, task, operation)
     return backend.accuracy if plan is None else plan.accuracy
+
+
+@cache
+def task_in(case: AnyCase, dtype: str) -> fastconv.ConvProblem:
+    """Return what the backends are asked to compute for a case in a dtype.
+
+    To all who ask the same object, which remembers what planning has worked out of it.
+    """
+    return replace(case.task, dtype=np.dtype(dtype))
 
 
 _abilities: dict[tuple[str, fastconv.ConvProblem, Operation], bool] = {}
@@ -270,7 +311,7 @@ def forget_calls() -> Iterator[None]:
     """Make no use inside of what was laid out before, nor afterwards of what is laid out inside."""
     call.forget_calls()
     try:
-        with mock.patch(f"{__name__}._abilities", {}):
+        with mock.patch(f"{__name__}._abilities", {}), mock.patch.object(planning, "ask", _ask):
             yield
     finally:
         call.forget_calls()

@@ -1,4 +1,4 @@
-"""Compiles one extension of the study: ``python -m benchmarks.ladder.building SOURCE SET FOLDER``.
+"""Compiles extensions of the study: ``python -m benchmarks.ladder.building SET FOLDER SOURCE...``.
 
 With the flags that setup.py chooses for the package: what is known of compilers stands there only.
 The package's own shells (fastconv/isa/*.pyx) may be compiled so as well, by whatever ``CC`` names:
@@ -19,24 +19,24 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "fastconv"
 
 
-def main(source: Path, instruction_set: str, folder: str) -> None:
-    """Compile a source into a folder.
+def main(instruction_set: str, folder: str, *sources: str) -> None:
+    """Compile sources into a folder.
 
     Parameters
     ----------
-    source
-        A .pyx file.
     instruction_set
         Of setup.py.
     folder
         Where everything goes, what lies between included.
+    *sources
+        The paths of .pyx files.
     """
     # by name: neither is typed
     cythonize: Any = import_module("Cython.Build").cythonize
     setuptools: Any = import_module("setuptools")
     setup = _setup()
     made = cythonize(
-        [setuptools.Extension(_module(source), [str(source)])],
+        [setuptools.Extension(_module(Path(one)), [one]) for one in sources],
         build_dir=folder,
         compiler_directives=setup.DIRECTIVES,
         quiet=True,
@@ -47,6 +47,7 @@ def main(source: Path, instruction_set: str, folder: str) -> None:
     )
     command: Any = distribution.get_command_obj("build_ext")
     command.build_lib = command.build_temp = folder
+    command.parallel = True
     command.ensure_finalized()
     command.run()
 
@@ -83,4 +84,4 @@ def _command(setup: Any, instruction_set: str) -> Any:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    main(*sys.argv[1:])

@@ -10,10 +10,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from benchmarks.ladder import counting
+from benchmarks.ladder import compiling, counting
 from benchmarks.ladder.climber import Climber
 from benchmarks.ladder.rates import Rates, UnknownRate
 from benchmarks.ladder.results import LadderResults, Step
+from benchmarks.ladder.rung import BASELINE
 from benchmarks.measuring import truth
 from benchmarks.measuring.process import Failed, Process
 from benchmarks.measuring.starting import start
@@ -111,6 +112,8 @@ class Climb:
 
     def _start(self, results: LadderResults) -> list[Process[Climber]]:
         """Start a process for everyone who can climb here, and note everyone."""
+        compiled = {one.rung.extension for one in self.climbers if one.rung.extension}
+        compiling.prepare(sorted(compiled | {"rates"}), BASELINE)
         single = [one for one in self.climbers if not one.rung.is_parallel]
         parallel = [one for one in self.climbers if one.rung.is_parallel]
         ready: list[Process[Climber]] = []

@@ -20,13 +20,14 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["CompileError", "cache_folder", "compiled", "extension"]
+__all__ = ["CompileError", "cache_folder", "compiled", "extension", "prepare"]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -62,13 +63,30 @@ def extension(name: str, instruction_set: str) -> ModuleType:
     CompileError
         Without a compiler, Cython or setuptools, or where they refuse the source.
     """
-    path = compiled(HERE / f"{name}.pyx", instruction_set)
+    path = compiled(_source(name), instruction_set)
     loader = importlib.machinery.ExtensionFileLoader(name, str(path))
     spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
     return module
+
+
+def prepare(names: Iterable[str], instruction_set: str) -> None:
+    """Compile several extensions in one process: those of these that are not compiled yet.
+
+    Cython takes as long for what they share as for any one of them. Where that does not work,
+    `extension` compiles each by itself, and says what is wrong with it.
+    """
+    with suppress(CompileError):
+        places = {source: _place([source], instruction_set) for source in map(_source, names)}
+        missing = {source: path for source, path in places.items() if not path.exists()}
+        if missing:
+            _compile(missing, instruction_set)
+
+
+def _source(name: str) -> Path:
+    return HERE / f"{name}.pyx"
 
 
 def compiled(
@@ -93,13 +111,18 @@ def compiled(
         Without the compiler, Cython or setuptools, or where they refuse the source.
     """
     source = source.resolve()
-    command = compiler or os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
-    digest = _digest([source, *included], instruction_set, command)
-    folder = cache_folder() / f"{source.stem}-{digest}"
-    path = folder / f"{source.stem}{sysconfig.get_config_var('EXT_SUFFIX')}"
+    path = _place([source, *included], instruction_set, compiler)
     if not path.exists():
-        _compile(source, instruction_set, path, {"CC": compiler} if compiler else {})
+        _compile({source: path}, instruction_set, {"CC": compiler} if compiler else {})
     return path
+
+
+def _place(sources: Sequence[Path], instruction_set: str, compiler: str = "") -> Path:
+    """Return the file that is made of the first of them."""
+    command = compiler or os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
+    stem = sources[0].stem
+    folder = cache_folder() / f"{stem}-{_digest(sources, instruction_set, command)}"
+    return folder / f"{stem}{sysconfig.get_config_var('EXT_SUFFIX')}"
 
 
 def _digest(sources: Sequence[Path], instruction_set: str, command: str) -> str:
@@ -145,29 +168,31 @@ def _says(source: Path, command: str) -> str:
 
 
 def _compile(
-    source: Path, instruction_set: str, path: Path, environment: Mapping[str, str]
+    places: Mapping[Path, Path], instruction_set: str, environment: Mapping[str, str] | None = None
 ) -> None:
-    """Compile into a folder beside the one that is asked for, then move what was made there.
+    """Compile sources into a folder beside those that are asked for, then move what was made there.
 
     So that others, who may be compiling the same at this moment, find all of it or nothing.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    for path in places.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache_folder()) as folder:
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.ladder.building", source, instruction_set, folder],
+            [sys.executable, "-m", "benchmarks.ladder.building", instruction_set, folder, *places],
             cwd=ROOT,
-            env={**os.environ, **environment},
+            env={**os.environ, **(environment or {})},
             capture_output=True,
             text=True,
             check=False,
         )
-        made = list(Path(folder).rglob(path.name))
-        if done.returncode or not made:
+        made = {path: list(Path(folder).rglob(path.name)) for path in places.values()}
+        if done.returncode or not all(made.values()):
             raise CompileError(
-                f"{source.name} cannot be compiled, which takes a C compiler and Python's headers: "
-                f"{_reason(done.stderr + done.stdout)}"
+                f"{' and '.join(source.name for source in places)} cannot be compiled, which takes "
+                f"a C compiler and Python's headers: {_reason(done.stderr + done.stdout)}"
             )
-        made[0].replace(path)
+        for path, (first, *_) in made.items():
+            first.replace(path)
 
 
 def _reason(said: str) -> str:

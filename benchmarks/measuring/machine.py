@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,7 @@ def thread_pools() -> list[dict[str, Any]]:
     return [{name: pool[name] for name in fields if name in pool} for pool in threadpool_info()]
 
 
+@cache
 def _cpu_name() -> str:
     try:
         from cpuinfo import get_cpu_info

@@ -59,6 +59,7 @@ def test_the_page_needs_nothing_but_itself_and_is_drawn_again(
     assert (run / "images.html").read_text("utf-8") == html
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_of_layers_takes_in_the_newest_full_run(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,7 @@ from benchmarks.ladder.climber import Climber, all_climbers, find
 from benchmarks.ladder.rates import Rates, UnknownRate
 from benchmarks.ladder.results import LadderResults, Step, ratio
 from benchmarks.ladder.rows import rows
-from benchmarks.ladder.rung import DIRECTIONS, Rung
+from benchmarks.ladder.rung import BASELINE, DIRECTIONS, Rung
 from benchmarks.ladder.rungs import MODULES, RUNGS
 from benchmarks.measuring import truth
 from benchmarks.measuring.files import load
@@ -44,16 +44,22 @@ LAYERS = (
     Layer("one", "", 1, 1, 1, 1, 1, 1),
     Layer("blocks", "", 1, 150, 5, 13, 6, 3, padding=1),
 )
+CAN_COUNT = shutil.which("valgrind") is not None and sys.platform == "linux"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def study_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Compile in seconds, without optimisation, into a folder of this run."""
+    """Compile in seconds, all at once and without optimisation, into a folder of this run."""
     folder = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FASTCONV_STUDY_CACHE", str(folder))
         patch.setenv("FASTCONV_BUILD", "quick")
+        patch.setenv("CFLAGS", "-g0")
         compiling.extension.cache_clear()
+        names = [path.stem for path in compiling.HERE.glob("*.pyx")]
+        if not CAN_COUNT:
+            names.remove("callgrind")
+        compiling.prepare(names, BASELINE)
         yield folder
     compiling.extension.cache_clear()
 
@@ -193,9 +199,7 @@ def test_two_sizes_differ_in_the_terms_of_their_sums(layer: Layer, direction: st
         assert large.output_shape[3] == layer.output_shape[3]
 
 
-@pytest.mark.skipif(
-    shutil.which("valgrind") is None or sys.platform != "linux", reason="no valgrind"
-)
+@pytest.mark.skipif(not CAN_COUNT, reason="no valgrind")
 def test_instructions_are_counted() -> None:
     if counting.missing():
         pytest.skip("valgrind's headers are not here")

@@ -50,6 +50,7 @@ def run(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_run_ends_with_the_path_of_its_page(
     file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -179,6 +180,7 @@ def test_who_does_not_start_says_why() -> None:
     assert cost.reason == "process ended with exit code 1: StopIteration"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_shows_the_newest_run_or_how_to_make_one(run: Path, tmp_path: Path) -> None:
     assert newest(run.parent, LenetResults) is None  # that one is quick
     results = load(run / "lenet.json", LenetResults)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ import pytest
 from benchmarks import __main__ as entry
 from benchmarks import cli
 from benchmarks.lenet import digits
+from benchmarks.measuring import filtering
 from benchmarks.measuring.files import load
 from benchmarks.measuring.results import Results
 from benchmarks.pooling.results import PoolingResults
 from benchmarks.problems.directions import DIRECTIONS
+from benchmarks.problems.presets import QUICK
 from tests.benchmarks.pages import assert_needs_nothing_but_itself
 
 # The always present ones, and one library that is absent on some machines.
@@ -24,11 +27,15 @@ WHO = "reference,tutorial,auto,im2col,scipy,opencv"
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a quick run in all directions, with a picture."""
     folder = tmp_path_factory.mktemp("run") / "results"
-    status = cli.main(
-        ["--quick", "--layers", "mobilenetv2.dw192_28,lenet5.6_16_b64", "--backends", WHO]
-        + ["--direction", "all", "--threads", "1", "--output", str(folder)]
-        + ["--picture", str(folder.parent / "picture.png")]
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        # no more calls than it takes to have a time, and of pictures as little as fills tiles
+        patch.setattr(cli, "QUICK", replace(QUICK, seconds=0.5))
+        patch.setattr(filtering, "LONGEST_CALL", 0.02)
+        status = cli.main(
+            ["--quick", "--layers", "mobilenetv2.dw192_28,lenet5.6_16_b64", "--backends", WHO]
+            + ["--direction", "all", "--threads", "1", "--output", str(folder)]
+            + ["--picture", str(folder.parent / "picture.png")]
+        )
     assert status == 0
     return folder
 

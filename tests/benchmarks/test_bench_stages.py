@@ -104,6 +104,7 @@ def test_bars_say_what_they_are(width: float) -> None:
     assert set(STAGES) <= set(chart.COLOURS)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_has_a_section_where_there_was_a_run() -> None:
     layers = run({"auto": seconds(50)})
     assert 'id="stages"' not in report.render(layers, Path("no pictures"))

@@ -21,6 +21,7 @@ from tests.support import (
     random_magnitude,
     random_operands,
     random_truth,
+    task_in,
     without_activation,
 )
 from tests.walking import in_one_test
@@ -64,9 +65,10 @@ def test_random_data_stays_within_the_error_bounds(case, backend, dtype):
     if case.options.get("padding_mode", "zeros") != "zeros":
         copies = outputs
     terms = {"x": filters * kernel * copies, "weight": outputs, "bias": outputs}
+    task = task_in(case, dtype)
     contracts = {
-        "x": contract_of(backend, case.task, "input-grad"),
-        "weight": contract_of(backend, case.task, "weight-grad"),
+        "x": contract_of(backend, task, "input-grad"),
+        "weight": contract_of(backend, task, "weight-grad"),
         "bias": DIRECT,
     }
     for name, actual, expected, magnitude in zip(

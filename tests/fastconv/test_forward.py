@@ -20,6 +20,7 @@ from tests.support import (
     random_magnitude,
     random_operands,
     random_truth,
+    task_in,
     views_of,
 )
 
@@ -50,7 +51,7 @@ def test_random_data_stays_within_the_error_bounds(case, backend, dtype):
     if case.options.get("activation") in ("sigmoid", "tanh"):
         magnitude = magnitude + 4  # the activation's own few roundings of a value below 1
     terms = int(np.prod(case.weight_shape[1:]))
-    contract = contract_of(backend, case.task, "forward")
+    contract = contract_of(backend, task_in(case, dtype), "forward")
     assert_within_bounds(y, truth, magnitude, terms, contract, "y")
 
 

@@ -22,6 +22,7 @@ from tests.support import (
     poisoned_allocations,
     problem_of,
     random_operands,
+    task_in,
     without_activation,
 )
 
@@ -57,7 +58,8 @@ DIRECTIONS = ("input-grad", "weight-grad", "forward")
 
 def gradients_by(backend, case, data, output=None):
     """Return those of the gradients that a backend is able to compute, from poisoned memory."""
-    needs = tuple(is_able(backend, case.task, direction) for direction in DIRECTIONS)
+    task = task_in(case, str(data.x.dtype))
+    needs = tuple(is_able(backend, task, direction) for direction in DIRECTIONS)
     with poisoned_allocations():
         return fastconv.conv2d_backward(
             data.grad_output, data.x, data.weight, output=output, needs=needs,
