@@ -109,7 +109,9 @@ def convolve2d(
     within (R + S + 12)·u); integers are exact. By FFT, which is taken for kernels of some 15×15
     taps and more, the error is that of a block: within 12·log2(n)·u·‖K‖·‖block‖ in the 2-norm,
     where a block has n pixels; integers are rounded to what is exact. Where an image has values of
-    wildly different magnitude, "direct" keeps the digits of the small ones.
+    wildly different magnitude, "direct" keeps the digits of the small ones. So do all calls
+    where `set_accuracy` or `accuracy` says "strict": "auto" then takes no way with a larger error
+    than a direct sum's, and by name it is refused.
 
     A NaN or infinity spoils those pixels whose window holds it, and no other, by every way.
 

@@ -6,6 +6,10 @@
 
 The estimates are for one image and one core, whatever there are: the way, and so the bits of the
 result, does not depend on threads or on what else is in a stack.
+
+Where calls are to be "strict" (levels.py), a way is taken only if each result keeps the bound of a
+direct sum: two passes of small kernels do not, nor do transforms, unless their results are rounded
+to the integers that they are.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ import numpy as np
 from .. import isa, tuning
 from ..algorithms.compiled import kernel
 from ..call import remembered
+from ..levels import get_accuracy
 from ..planning import FAMILIES, check_name, check_usable
 from ..problem.arguments import shown
 from ..problem.operands import Array
@@ -105,17 +110,21 @@ def choose(
     Raises
     ------
     ValueError
-        Where the way that was asked for by name cannot be taken.
+        Where the way that was asked for by name cannot be taken, or is not as accurate as calls
+        are to be.
     """
     if backend not in ("auto", *WAYS):
         direct = _direct_cost(replace(filtering, images=1))
         return Choice("direct", backend, None, {"direct": direct}, {})
+    strict = get_accuracy() == "strict"
     estimates = _estimate(filtering, integers is not None)
     costs = {"direct": estimates.direct}
     refusals: dict[str, str] = {}
     factors = None
     if backend in ("auto", "separable"):
         reason = estimates.unsuited_for_passes if backend == "auto" else None
+        if strict and integers is None and not is_within_bound(*filtering.kernel_shape[1:]):
+            reason = estimates.unsuited_for_passes
         if reason is None:
             factors = None if kernels is None else factor(kernels)
             if factors is None:
@@ -132,8 +141,10 @@ def choose(
             costs["fft"] = estimates.fft  # whether it could does not matter
         else:
             reason = _unable_to_transform(filtering, kernels)
-            exact = integers is None or rounds_to_integers(filtering, kernels, integers)
-            if reason is None and backend == "auto" and not exact:
+            exact = integers is not None and rounds_to_integers(filtering, kernels, integers)
+            if reason is None and strict and not exact:
+                reason = "its errors are those of a block, larger than accuracy='strict' allows"
+            if reason is None and backend == "auto" and integers is not None and not exact:
                 reason = "its results could not be rounded to the integers that they are"
         if reason is None:
             costs["fft"] = estimates.fft

@@ -472,6 +472,32 @@ def test_the_error_of_transforms_is_that_of_their_norms(side, sides, dtype):
     assert error <= 2 * np.finfo(dtype).eps * norms
 
 
+def test_no_way_is_less_accurate_than_strict_calls_are_to_be():
+    """Beside a star, pixels keep their digits; where integers are rounded, there is no error."""
+    rng = np.random.default_rng(35)
+    x, kernel = rng.random((200, 200), np.float32), rng.random((31, 31), np.float32)
+    x[100, 100] = 1e8
+    kernel /= kernel.sum()
+    others = np.where(x > 1, 0, x).astype(float)
+    truth = scipy.signal.fftconvolve(others, kernel.astype(float), "same")
+    unseen = np.ones(x.shape, bool)
+    unseen[85:116, 85:116] = False
+    small = np.outer([1.0, 3, 1], [0.1, 0.2, 0.3])
+    with tuned(IMAGE_DIRECT_GFLOPS=1e-3, IMAGE_DIRECT_NS=1e9):
+        assert fastconv.explain_convolve2d(x, kernel, "same").way == "fft"
+        with fastconv.accuracy("strict"):
+            y = fastconv.convolve2d(x, kernel, "same")
+            explanation = fastconv.explain_convolve2d(x, kernel, "same")
+            whole_numbers = fastconv.explain_convolve2d((x * 9).astype(int), np.ones((31, 31), int))
+            for way, taken in (("fft", kernel), ("separable", small)):
+                with pytest.raises(ValueError, match=f"'{way}' cannot .*(strict|bound)"):
+                    fastconv.convolve2d(x, taken, backend=way)
+    np.testing.assert_allclose(y[unseen], truth[unseen], rtol=1e-5)
+    assert explanation.way == "direct"
+    assert "accuracy='strict'" in explanation.refusals["fft"]
+    assert whole_numbers.way != "direct"
+
+
 def test_fast_lengths_are_even_and_have_no_large_factor():
     for least in range(1, 2000):
         length = fft.fast_length(least)
