@@ -377,6 +377,25 @@ def test_two_passes_of_the_largest_numbers_do_not_overflow():
 
 @in_one_test
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("isolated", [True, False])
+def test_nor_do_those_of_whole_numbers(isolated, dtype):
+    """Between the passes nothing is infinite that is to be multiplied by 0."""
+    power, exponent = (50, 100) if dtype == "float32" else (52, 1000)
+    row, column = np.ones(9), np.zeros(9)
+    row[1], column[isolated - 1] = 2.0**power, 1
+    kernel = np.outer(column, row).astype(dtype)
+    x = np.full((40, 41), 0 if isolated else 2.0**exponent, dtype)
+    x[20, 20] = 2.0**exponent
+    for way in ("separable", "direct"):
+        y = fastconv.convolve2d(x, kernel, "valid", backend=way)
+        expected = scipy.signal.convolve2d(x.astype(np.longdouble), kernel, "valid")
+        with np.errstate(over="ignore"):
+            assert_equal(y, expected.astype(dtype), way)
+    assert np.isinf(y).any()
+
+
+@in_one_test
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("taps", [(5, 5), (4, 5), (3, 9), (31, 31)])
 def test_two_passes_keep_the_bound_of_a_direct_convolution(taps, dtype):
     assert separable.is_within_bound(*taps)
