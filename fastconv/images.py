@@ -66,9 +66,9 @@ def convolve2d(
         For "fill"; a real number of the image's scale.
     channel_axis : int, optional
         The axis of in1 that holds channels, as in scikit-image: -1 for (H, W, C). Each channel is
-        convolved by itself. What looks like a photograph in colour, a last axis of 3 or 4 after two
-        of more than 4, is no stack unless it is said: for any stack ``channel_axis=0`` does, and
-        changes nothing else.
+        convolved by itself. What looks like a photograph, a last axis of 1 to 4 after one of more
+        than 4, is no stack unless it is said: for any stack ``channel_axis=0`` does, and changes
+        nothing else.
     backend : str
         "direct", tap by tap; "separable", two passes, of a kernel that is a column times a row;
         "fft", by spectra; "auto", the one of them that should be fastest; or a backend of `conv2d`
@@ -90,8 +90,8 @@ def convolve2d(
     TypeError
         For complex and other dtypes, options of a wrong type.
     ValueError
-        For shapes or options that make no convolution, for an in1 that may be a photograph in
-        colour where `channel_axis` is not given, an `out` that cannot take the result, a
+        For shapes or options that make no convolution, for an in1 that may be a photograph with
+        channels where `channel_axis` is not given, an `out` that cannot take the result, a
         backend that cannot do it. Nothing has been written then.
     MemoryError
         If the result or a buffer cannot be allocated; unlike that of `conv2d`, `out` may be partly

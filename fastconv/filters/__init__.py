@@ -14,7 +14,8 @@
 
 All of them take a grey image (H, W), a stack of them (..., H, W), or with ``channel_axis=-1`` a
 colour photograph (H, W, C), and return an array of the same shape. No channel ever reaches another:
-an image (..., H, 3 or 4), which may be either, has to say what it is.
+an image of more than 4 columns and then a last axis of 1 to 4, which may be either, has to say what
+it is.
 
 float32 and float64 are computed as such. bool, integers of up to 16 bits (photographs are uint8)
 and float16 come back as float32, wider integers as float64, always *in the units of the input*:

@@ -28,7 +28,7 @@ from ..image.operands import check_real
 from ..image.passes import separable
 from ..image.running import direct
 from ..image.separable import Factors
-from ..image.shapes import Filtering, colour_or_stack
+from ..image.shapes import Filtering, check_is_stack
 from ..problem import Axis
 from ..problem.arguments import parse_int, shown
 from ..problem.convolution import check_size
@@ -154,6 +154,8 @@ def open_photograph(
     axis = _parse_channel_axis(array.shape, channel_axis)
     if 0 in array.shape[-3 if axis is not None else -2 :]:
         raise ValueError(f"image must not be empty, but has shape {array.shape}")
+    if axis is None:
+        check_is_stack("image", array.shape)
     planes = array if axis is None else np.moveaxis(array, axis, -3)
     return Photograph(prepare(planes.astype(dtype, copy=False)), kind, outside, axis)
 
@@ -162,8 +164,6 @@ def _parse_channel_axis(shape: tuple[int, ...], value: object) -> int | None:
     if value is None:
         if len(shape) < 2:
             raise ValueError(f"image must be (H, W) or (..., H, W), but has shape {shape}")
-        if len(shape) >= 3 and shape[-1] in (3, 4):
-            raise ValueError(colour_or_stack("image", shape))
         return None
     if len(shape) < 3:
         raise ValueError(

@@ -57,8 +57,8 @@ def box(
     TypeError
         For an image that is no array of real numbers, options of a wrong type.
     ValueError
-        For an image without rows or columns, or one of shape (..., H, 3 or 4) that may be in
-        colour; for options out of range.
+        For an image without rows or columns, or one that may have channels where `channel_axis` is
+        not given; for options out of range.
     MemoryError
         If the result or a buffer cannot be allocated.
 

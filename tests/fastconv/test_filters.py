@@ -485,6 +485,13 @@ class TestWhatComesIn:
 
     @in_one_test
     @each(SMOOTHING, SHARPENING, DERIVATIVES)
+    def test_a_stack_of_kernels_need_not(self, name, options):
+        stack = noise(2, 3, 3)
+        result = getattr(filters, name)(stack, **options)
+        assert (result[1] == getattr(filters, name)(stack[1], **options)).all()
+
+    @in_one_test
+    @each(SMOOTHING, SHARPENING, DERIVATIVES)
     def test_an_empty_stack(self, name, options):
         assert getattr(filters, name)(np.ones((0, 4, 5)), **options).shape == (0, 4, 5)
         around = {"boundary": "constant"}
@@ -546,6 +553,10 @@ BAD_CALLS = [
      "image must not be empty", "(5, 6, 0)"),
     ("box", {"image": COLOUR}, ValueError, "(6, 7, 3)", "channel_axis=-1", "channel_axis=0"),
     ("sharpen", {"image": np.ones((6, 7, 4))}, ValueError, "(6, 7, 4)", "channel_axis=-1"),
+    *(
+        ("gaussian", {"image": np.ones(shape)}, ValueError, f"{shape}", "channel", "channel_axis=0")
+        for shape in ((64, 64, 2), (64, 64, 1), (2, 5, 1), (4, 640, 3))
+    ),
     ("sobel", {"image": np.ones((2, 6, 7, 3))}, ValueError, "(2, 6, 7, 3)", "channel_axis=-1"),
     ("box", {"image": "a photograph"}, TypeError, "image has dtype", "<U"),
     ("box", {"image": None}, TypeError, "image has dtype object"),

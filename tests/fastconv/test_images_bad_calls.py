@@ -47,11 +47,13 @@ BAD_CALLS = [
     bad(SHAPE, "mode 'valid' needs one operand", "(6, 7)", "(3, 9)", in2=ones(3, 9), mode="valid"),
     bad(SHAPE, "in1, extended", "larger than any array", channel_axis=None,
         in1=np.broadcast_to(np.uint8(1), (2**31, 2**31 - 1)), in2=ones(1, 1), mode="same"),
-    # in colour, perhaps
+    # with channels, perhaps
     *(
-        bad(SHAPE, "in1 of shape", str(shape), "photograph in colour", "channel_axis=-1",
+        bad(SHAPE, "in1 of shape", str(shape), "photograph of", "channel", "channel_axis=-1",
             in1=ones(*shape), out=None, mode=mode)
-        for shape in ((64, 48, 3), (5, 5, 4), (2, 64, 48, 3))
+        for shape in (
+            (64, 48, 3), (5, 5, 4), (2, 64, 48, 3), (64, 48, 2), (64, 48, 1), (4, 640, 3), (2, 5, 1)
+        )
         for mode in ("full", "same", "valid")
     ),
     # dtypes
