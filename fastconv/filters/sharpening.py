@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..problem.operands import Array
-from .edges import DIFFERENCE, laplacian_of
+from .bands import Band
+from .edges import DIFFERENCE, NEIGHBOURS, laplacian_of
 from .numbers import RealPair, parse_real_of
 from .photograph import open_photograph
-from .smoothing import gaussian_smoothed
+from .smoothing import bell
 
 __all__ = ["emboss", "sharpen", "unsharp_mask"]
 
@@ -70,12 +71,14 @@ def sharpen(
     array([[ 1.,  1., -1.,  5.,  3.,  3.]])
     """
     photograph = open_photograph(image, boundary, cval, channel_axis)
-    strength = parse_real_of(photograph.planes.dtype, "amount", amount)
-    result = laplacian_of(photograph)
-    with np.errstate(all="ignore"):  # infinities and NaN flow through
-        result *= -strength
-        result += photograph.planes
-    return photograph.given_back(result)
+    strength = parse_real_of(photograph.dtype, "amount", amount)
+
+    def fill(band: Band, y: Array) -> None:
+        laplacian_of(band, y)
+        y *= -strength
+        y += band.own
+
+    return photograph.filtered(fill, *NEIGHBOURS)
 
 
 def unsharp_mask(
@@ -131,13 +134,16 @@ def unsharp_mask(
     array([[1.  , 1.  , 0.79, 3.21, 3.  , 3.  ]])
     """
     photograph = open_photograph(image, boundary, cval, channel_axis)
-    strength = parse_real_of(photograph.planes.dtype, "amount", amount)
-    result = gaussian_smoothed(photograph, sigma, truncate)
-    with np.errstate(all="ignore"):
-        np.subtract(photograph.planes, result, out=result)
-        result *= strength
-        result += photograph.planes
-    return photograph.given_back(result)
+    strength = parse_real_of(photograph.dtype, "amount", amount)
+    window = bell(sigma, truncate)
+
+    def fill(band: Band, y: Array) -> None:
+        band.smoothed(*window, y)
+        np.subtract(band.own, y, out=y)
+        y *= strength
+        y += band.own
+
+    return photograph.filtered(fill, window.reach, window.columns)
 
 
 def emboss(
@@ -194,10 +200,12 @@ def emboss(
     array([[1., 1., 7., 9., 3., 3.]])
     """
     photograph = open_photograph(image, boundary, cval, channel_axis)
-    strength = parse_real_of(photograph.planes.dtype, "amount", amount)
-    result = photograph.across(photograph.difference(DIFFERENCE, 0), _ALIKE, 1)
-    with np.errstate(all="ignore"):
-        result += photograph.across(photograph.difference(DIFFERENCE, 1), _ALIKE, 0)
-        result *= strength
-        result += photograph.planes
-    return photograph.given_back(result)
+    strength = parse_real_of(photograph.dtype, "amount", amount)
+
+    def fill(band: Band, y: Array) -> None:
+        band.across(band.difference(DIFFERENCE, 0), _ALIKE, 1, y)
+        y += band.across(band.difference(DIFFERENCE, 1), _ALIKE, 0)
+        y *= strength
+        y += band.own
+
+    return photograph.filtered(fill, *NEIGHBOURS)

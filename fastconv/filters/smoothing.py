@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import SupportsIndex
+from typing import NamedTuple, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
 from ..problem.arguments import Pair, parse_pair
 from ..problem.operands import Array
+from .bands import Reach, Weights, reach_of
 from .numbers import RealPair, parse_real, parse_real_pair
-from .photograph import Photograph, Weights, open_photograph
+from .photograph import Photograph, open_photograph
 
-__all__ = ["box", "gaussian", "gaussian_smoothed"]
+__all__ = ["Window", "bell", "box", "gaussian"]
 
 # Weights beyond are a mistake in sigma, not a photograph: no image is as large.
 LARGEST_RADIUS = 2**24
@@ -80,7 +81,7 @@ def box(
     """
     photograph = open_photograph(image, boundary, cval, channel_axis)
     rows, columns = parse_pair("size", size, 1)
-    return photograph.given_back(photograph.smoothed(_mean_of(rows), _mean_of(columns)))
+    return _mean_under(photograph, Window(_mean_of(rows), _mean_of(columns)))
 
 
 def gaussian(
@@ -145,11 +146,34 @@ def gaussian(
     (0.1592, 0.0965)
     """
     photograph = open_photograph(image, boundary, cval, channel_axis)
-    return photograph.given_back(gaussian_smoothed(photograph, sigma, truncate))
+    return _mean_under(photograph, bell(sigma, truncate))
 
 
-def gaussian_smoothed(photograph: Photograph, sigma: object, truncate: object) -> Array:
-    """Return the planes of a photograph, smoothed as `gaussian` says."""
+class Window(NamedTuple):
+    """Weights that sum to one, down and across."""
+
+    vertical: Weights
+    horizontal: Weights
+
+    @property
+    def reach(self) -> Reach:
+        """Return the rows that it sees."""
+        return reach_of(len(self.vertical))
+
+    @property
+    def columns(self) -> int:
+        """Return how many columns it sees beside a pixel's own."""
+        return len(self.horizontal) - 1
+
+
+def _mean_under(photograph: Photograph, window: Window) -> Array:
+    return photograph.filtered(
+        lambda band, y: band.smoothed(*window, y), window.reach, window.columns
+    )
+
+
+def bell(sigma: object, truncate: object) -> Window:
+    """Return the weights of `gaussian`."""
     sigmas = parse_real_pair("sigma", sigma, 0)
     cut = parse_real("truncate", truncate, 0)
     for one in sigmas:
@@ -158,8 +182,7 @@ def gaussian_smoothed(photograph: Photograph, sigma: object, truncate: object) -
                 f"sigma {one:g} with truncate {cut:g} makes a radius of more than "
                 f"{LARGEST_RADIUS} pixels"
             )
-    vertical, horizontal = (_bell(one, int(cut * one + 0.5)) for one in sigmas)
-    return photograph.smoothed(vertical, horizontal)
+    return Window(*(_bell(one, int(cut * one + 0.5)) for one in sigmas))
 
 
 def _mean_of(taps: int) -> Weights:

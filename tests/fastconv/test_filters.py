@@ -10,12 +10,12 @@ import fastconv
 import reference
 from fastconv import filters, isa, tuning
 from tests.comparing import unit_roundoff
-from tests.support import assert_refused, peak_memory
+from tests.support import assert_refused, peak_memory, tuned
 from tests.walking import in_one_test
 
 BOUNDARIES = ("reflect", "mirror", "nearest", "wrap", "constant")
 DTYPES = ("float32", "float64")
-CONSTANTS = (0.1, 255.0, 1e30, -0.3, 1 / 3, 1e-30, -7e22, 0.0)
+CONSTANTS = (0.1, 255.0, 1e30, -0.3, 1 / 3, 1e-30, -7e22, 0.0, 3e38)
 
 # name → how often a pixel's value may count in a result: the sum of the weights' absolute values.
 SMOOTHING = {
@@ -507,6 +507,42 @@ class TestWhatComesIn:
             assert (getattr(filters, name)(image, **options) == one).all()
 
 
+class TestBands:
+    """Large images are filtered some rows at a time."""
+
+    @pytest.mark.parametrize("boundary", BOUNDARIES)
+    def test_wherever_they_end(self, boundary):
+        around = {"boundary": boundary, "cval": 3.0}
+        images = ((noise(2, 41, 9) + 2, None), (noise(35, 6, 2) + 2, -1))
+
+        def filtered():
+            for mark in calls(SMOOTHING, SHARPENING, DERIVATIVES):
+                name, options = mark.values
+                for image, axis in images:
+                    yield getattr(filters, name)(image, **options, **around, channel_axis=axis)
+
+        whole = list(filtered())
+        with tuned(IMAGE_BAND_BYTES=700, IMAGE_BAND_TAPS=0):
+            for ours, expected in zip(filtered(), whole, strict=True):
+                assert_close(ours, expected, 60)
+
+    def test_an_image_of_one_colour_stays_so_in_each(self):
+        image = np.full((90, 7), 0.1, "f4")
+        with tuned(IMAGE_BAND_BYTES=500, IMAGE_BAND_TAPS=1):
+            for name in KEEPING:
+                assert (getattr(filters, name)(image) == image).all()
+
+    @pytest.mark.skipif(isa.kernels is None, reason="im2col has a buffer of its own")
+    def test_no_more_than_they_is_held_beside_the_result(self):
+        photograph = np.random.default_rng(0).integers(1, 256, (500, 300, 3), np.uint8)
+        with tuned(IMAGE_BAND_BYTES=2**15):
+            for name in filters.__all__:
+                getattr(filters, name)(photograph[:40], channel_axis=-1)
+                with peak_memory() as peak:
+                    result = getattr(filters, name)(photograph, channel_axis=-1)
+                assert peak.bytes < result.nbytes + 10 * 2**15, name
+
+
 class TestNaN:
     @in_one_test
     @each(SMOOTHING, SHARPENING, DERIVATIVES)
@@ -629,7 +665,7 @@ def test_bad_options_are_said_before_anything_is_computed(monkeypatch):
     def fail(*_):
         raise AssertionError("computed before all was checked")
 
-    monkeypatch.setattr(filters.photograph.Photograph, "_along", fail)
+    monkeypatch.setattr(filters.bands.Band, "_filtering", fail)
     for name, change, error, *_ in BAD_CALLS:
         with pytest.raises(error):
             getattr(filters, name)(**{"image": GREY, **change})
