@@ -108,7 +108,8 @@ def convolve2d(
     the spacing of numbers at 1 ("separable" by name, of a kernel of fewer than 16 taps or so,
     within (R + S + 12)·u); integers are exact. By FFT, which is taken for kernels of some 15×15
     taps and more, the error is that of a block: within 12·log2(n)·u·‖K‖·‖block‖ in the 2-norm,
-    where a block has n pixels; integers are rounded to what is exact. Where an image has values of
+    where a block has n pixels; those of integers are rounded to what is exact, and "fft" is
+    refused by name where they are so large that they could not be. Where an image has values of
     wildly different magnitude, "direct" keeps the digits of the small ones. So do all calls
     where `set_accuracy` or `accuracy` says "strict": "auto" then takes no way with a larger error
     than a direct sum's, and by name it is refused.
@@ -212,7 +213,7 @@ def _filter(
     target = None
     if out is not None and arrangement.in_order and is_prepared(out):
         target = out.reshape(filtering.output_shape)
-    y = _run(filtering, choice, x, kernels, integers, target)
+    y = _run(filtering, choice, x, kernels, target)
     if out is not None and target is not None:
         return out
     result = arrangement.result(y, turned=not flipped)
@@ -252,9 +253,8 @@ def _filtering(
 
 
 def _run(
-    filtering: Filtering, choice: cost.Choice, x: Array, kernels: Array, integers: Array | None,
-    y: Array | None,
-) -> Array:  # fmt: skip
+    filtering: Filtering, choice: cost.Choice, x: Array, kernels: Array, y: Array | None
+) -> Array:
     """Return y (N, K, OH, OW), the one given if there is one, filled."""
     if 0 in filtering.output_shape:  # no image, or no kernel in its place
         return np.empty(filtering.output_shape, filtering.dtype)
@@ -265,8 +265,7 @@ def _run(
     if choice.way == "separable" and choice.factors is not None:
         passes.separable(filtering, x, choice.factors, choice.backend, y)
     else:
-        rounded = integers is not None and cost.rounds_to_integers(filtering, kernels, integers)
-        fft.by_fft(filtering, x, kernels, y, threads_for(filtering.flops), integers=rounded)
+        fft.by_fft(filtering, x, kernels, y, threads_for(filtering.flops), choice.digits)
     return y
 
 

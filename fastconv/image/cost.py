@@ -27,7 +27,8 @@ from ..levels import get_accuracy
 from ..planning import FAMILIES, check_name, check_usable
 from ..problem.arguments import shown
 from ..problem.operands import Array
-from .fft import cost_of_blocks, error_bound
+from .digits import Digits
+from .fft import cost_of_blocks, digits_of
 from .separable import Factors, factor, is_within_bound
 from .shapes import Filtering
 
@@ -50,6 +51,8 @@ class Choice(NamedTuple):
         What each way that is possible would take, for one image on one core.
     refusals : dict of str to str
         Why the others are not.
+    digits : Digits or None
+        In which integers are transformed.
     """
 
     way: str
@@ -57,6 +60,7 @@ class Choice(NamedTuple):
     factors: Factors | None
     nanoseconds: dict[str, float]
     refusals: dict[str, str]
+    digits: Digits | None = None
 
 
 class _Estimates(NamedTuple):
@@ -120,7 +124,7 @@ def choose(
     estimates = _estimate(filtering, integers is not None)
     costs = {"direct": estimates.direct}
     refusals: dict[str, str] = {}
-    factors = None
+    factors = digits = None
     if backend in ("auto", "separable"):
         reason = estimates.unsuited_for_passes if backend == "auto" else None
         if strict and integers is None and not is_within_bound(*filtering.kernel_shape[1:]):
@@ -141,13 +145,14 @@ def choose(
             costs["fft"] = estimates.fft  # whether it could does not matter
         else:
             reason = _unable_to_transform(filtering, kernels)
-            exact = integers is not None and rounds_to_integers(filtering, kernels, integers)
-            if reason is None and strict and not exact:
+            if reason is None and integers is not None and kernels is not None:
+                digits = digits_of(filtering, kernels, integers)
+                if digits is None:
+                    reason = "its results could not be rounded to the integers that they are"
+            elif reason is None and strict:
                 reason = "its errors are those of a block, larger than accuracy='strict' allows"
-            if reason is None and backend == "auto" and integers is not None and not exact:
-                reason = "its results could not be rounded to the integers that they are"
         if reason is None:
-            costs["fft"] = estimates.fft
+            costs["fft"] = estimates.fft * (1 if digits is None else digits.number)
         else:
             refusals["fft"] = reason
     if backend != "auto" and backend in refusals:
@@ -155,7 +160,7 @@ def choose(
             f"backend {backend!r} cannot filter {describe(filtering)}: {refusals[backend]}"
         )
     way = backend if backend != "auto" else min(costs, key=lambda name: costs[name])
-    return Choice(way, "auto", factors, costs, refusals)
+    return Choice(way, "auto", factors, costs, refusals, digits)
 
 
 def describe(filtering: Filtering) -> str:
@@ -165,17 +170,6 @@ def describe(filtering: Filtering) -> str:
     images, height, width = filtering.x_shape
     image = f"{height}×{width}" if images == 1 else f"{images} images of {height}×{width}"
     return f"{image} with {kernel} in {filtering.dtype}"
-
-
-def rounds_to_integers(filtering: Filtering, kernels: Array | None, image: Array) -> bool:
-    """Whether transforms in float64 are so close to sums of integers that rounding finds them."""
-    if kernels is None:
-        return False
-    values = 4 * max(tuning.FFT_BLOCK_VALUES, filtering.taps)  # more than a block has
-    largest = max(float(image.max(initial=0)), -float(image.min(initial=0)))
-    norms = float(np.sqrt(np.square(kernels, dtype=np.float64).sum(axis=(1, 2)).max(initial=0)))
-    norms *= max(largest, abs(filtering.fillvalue)) * values**0.5
-    return error_bound(values, np.dtype(np.float64)) * norms < 0.25
 
 
 def _unsuited_for_passes(filtering: Filtering, cost: float, direct: float) -> str | None:

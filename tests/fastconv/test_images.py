@@ -14,6 +14,8 @@ import reference
 from fastconv import isa
 from fastconv.image import cost, fft, separable
 from fastconv.image.boundary import BOUNDARIES
+from fastconv.image.digits import Digits, digits_for
+from fastconv.image.lengths import fast_length
 from fastconv.image.shapes import arrange
 from fastconv.problem.extension import extend_part, sources
 from tests.comparing import assert_equal, assert_within_bounds
@@ -519,7 +521,7 @@ def test_no_way_is_less_accurate_than_strict_calls_are_to_be():
 
 def test_fast_lengths_are_even_and_have_no_large_factor():
     for least in range(1, 2000):
-        length = fft.fast_length(least)
+        length = fast_length(least)
         assert length >= least
         rest = length
         for factor in (2, 3, 5):
@@ -575,6 +577,28 @@ def test_what_is_not_finite_spoils_those_who_see_it_and_nobody_else(way, value, 
     np.testing.assert_allclose(y[~spoilt], clean[~spoilt], atol=1e-5)
 
 
+@in_one_test
+@pytest.mark.parametrize("sides", [{}, {32: 1e-9}])
+@pytest.mark.parametrize("weights", ["positive", "negative", "mixed", "with zeros"])
+@pytest.mark.parametrize("boundary", ["fill", "wrap", "mirror"])
+def test_windows_with_much_that_is_not_finite_are_as_direct_sums_make_them(
+    boundary, weights, sides
+):
+    """Infinities of both signs, beside NaN, under weights of both signs and zero; other images."""
+    rng = np.random.default_rng(36)
+    x = rng.standard_normal((3, 45, 50)).astype(np.float32)
+    for value in (np.nan, np.inf, -np.inf, np.inf):
+        x[0, rng.integers(45, size=3), rng.integers(50, size=3)] = value
+    x[2, 20, :3] = np.inf
+    bank = (rng.random((2, 5, 6)) + 0.1).astype(np.float32)
+    bank[1, 1:3] *= {"positive": 1, "negative": -1, "mixed": [[-1], [1]], "with zeros": 0}[weights]
+    bank[1] *= -1 if weights == "negative" else 1
+    direct = fastconv.convolve2d(x, bank, "full", boundary, backend="direct")
+    with tuned(FFT_BLOCK_VALUES=900, SPECTRA_VALUE_NS=sides, IMAGE_BAND_BYTES=4000):
+        y = fastconv.convolve2d(x, bank, "full", boundary, backend="fft")
+    np.testing.assert_allclose(y, direct, atol=1e-5)
+
+
 def test_a_kernel_that_is_not_finite_is_not_transformed():
     x, kernel = np.ones((30, 30)), np.ones((20, 20))
     kernel[3, 4] = np.nan
@@ -593,6 +617,39 @@ def test_integers_that_are_transformed_are_exact():
         y = fastconv.convolve2d(image, kernel, "same", "mirror", backend="fft")
         expected = fastconv.convolve2d(image, kernel, "same", "mirror", backend="direct")
         assert_equal(y, expected)
+
+
+def test_so_are_large_ones_digit_by_digit():
+    rng = np.random.default_rng(37)
+    for dtype, taps, weights in (
+        (np.uint16, (6, 2), 2**16), (np.uint16, (31, 33), 2**16), (np.int64, (20, 20), 2**8),
+        (np.int32, (9, 9), 2**14), (np.bool_, (3, 3), 2**33),
+    ):  # fmt: skip
+        x = rng.integers(0, 2**31, (2, 35, 48)).astype(dtype)
+        kernel = rng.integers(-weights, weights, taps)
+        y = fastconv.convolve2d(x, kernel, "same", "wrap", backend="fft")
+        expected = fastconv.convolve2d(x, kernel, "same", "wrap", backend="direct")
+        assert_equal(y, expected, f"{dtype} {taps}")
+    x = np.full((50, 50), 2**40)
+    with pytest.raises(ValueError, match="its results could not be rounded to the integers"):
+        fastconv.convolve2d(x, x[:9, :9], "same", backend="fft")
+    assert np.isfinite(fastconv.convolve2d(x, x[:20, :20], "same")).all()
+
+
+def test_digits_are_small_and_make_the_number():
+    rng = np.random.default_rng(38)
+    values = rng.integers(-(2**40), 2**40, 1000).astype(float)
+    for error in (1e-9, 1e-5, 2.0**-13, 1e-3):
+        digits = digits_for(2.0**40, error)
+        if digits is None:
+            assert error == 1e-3
+            continue
+        parts = list(digits.of(values))
+        assert len(parts) == digits.number
+        assert max(np.abs(part).max() for part in parts) * error < 0.25
+        assert_equal(digits.joined(reversed(parts)), values)
+    assert digits_for(100.0, 1e-3) == Digits(1, 0)
+    assert digits_for(1.0, 0.3) is None
 
 
 @pytest.mark.skipif(isa.kernels is None, reason="what NumPy alone costs is another matter")
@@ -685,10 +742,11 @@ def test_however_small_the_tiles(mode, boundary):
     for size, taps in product(((1, 9), (2, 30), (7, 5), (31, 1)), kernels):
         x, k = whole(rng, 2, *size), product_kernel(rng, *taps)
         for way, bank in (("direct", k), ("direct", np.stack([k, k])), ("separable", k)):
-            usual = fastconv.convolve2d(x, bank, mode, boundary, 3, backend=way)
+            options = {"channel_axis": 0, "backend": way}
+            usual = fastconv.convolve2d(x, bank, mode, boundary, 3, **options)
             for numbers in (copies | small | edges, next(others)):
                 with tuned(**numbers):
-                    y = fastconv.convolve2d(x, bank, mode, boundary, 3, backend=way)
+                    y = fastconv.convolve2d(x, bank, mode, boundary, 3, **options)
                 assert_equal(y, usual, f"{size} {taps} {way} {numbers}")
 
 
