@@ -15,7 +15,7 @@ from .image import cost, fft, passes, running
 from .image.boundary import Boundary, check_boundary
 from .image.operands import both_integers, check_fillvalue, check_real, dtype_to_compute
 from .image.shapes import Arrangement, Filtering, Mode, arrange
-from .problem.arguments import shown
+from .problem.arguments import is_sequence, shown
 from .problem.convolution import check_size
 from .problem.operands import Array, check_dtype, check_out, is_prepared
 from .problem.slices import assign
@@ -63,7 +63,7 @@ def convolve2d(
 
         Kernels may be larger than the image: it goes on like that for ever.
     fillvalue : float
-        For "fill"; a real number of the image's scale.
+        For "fill"; a real number of the image's scale. With other boundaries it changes nothing.
     channel_axis : int, optional
         The axis of in1 that holds channels, as in scikit-image: -1 for (H, W, C). Each channel is
         convolved by itself. What looks like a photograph, a last axis of 1 to 4 after one of more
@@ -195,7 +195,7 @@ def _filter(
     channel_axis: object, backend: str, out: Array | None, *, flipped: bool,
 ) -> Array:  # fmt: skip
     first, second = check_real("in1", in1), check_real("in2", in2)
-    value = check_fillvalue(fillvalue)
+    value = _value_beyond(boundary, fillvalue)
     dtype = dtype_to_compute(first, second, value)
     findable = may_be_key((mode, boundary, channel_axis, backend))
     arrangement, filtering = (_remembered if findable else _arranged)(
@@ -206,14 +206,14 @@ def _filter(
     x, kernels = arrangement.arrange(first, second)
     if flipped:
         kernels = kernels[:, ::-1, ::-1]
-    kernels = np.ascontiguousarray(kernels, dtype)
     integers = x if both_integers(first, second) and value.is_integer() else None
-    choice = cost.choose(filtering, kernels, backend, integers)
-
     target = None
     if out is not None and arrangement.in_order and is_prepared(out):
         target = out.reshape(filtering.output_shape)
-    y = _run(filtering, choice, x, kernels, target)
+    with np.errstate(invalid="ignore"):  # a signalling NaN is one like others
+        kernels = np.ascontiguousarray(kernels, dtype)
+        choice = cost.choose(filtering, kernels, backend, integers)
+        y = _run(filtering, choice, x, kernels, target)
     if out is not None and target is not None:
         return out
     result = arrangement.result(y, turned=not flipped)
@@ -221,6 +221,12 @@ def _filter(
         assign(out, result)
         return out
     return np.ascontiguousarray(result)
+
+
+def _value_beyond(boundary: object, fillvalue: object) -> float:
+    """Return the value beyond the edge; 0 where no such value is beyond it."""
+    value = check_fillvalue(fillvalue)
+    return value if check_boundary(boundary) == "fill" else 0.0
 
 
 def _arranged(
@@ -246,10 +252,7 @@ def _filtering(
     images, filters = arrangement.images, arrangement.filters
     if arrangement.exchanged:
         images, filters = filters, images
-    return Filtering(
-        images, filters, arrangement.rows, arrangement.columns, kind,
-        fillvalue if kind == "fill" else 0.0, dtype,
-    )  # fmt: skip
+    return Filtering(images, filters, arrangement.rows, arrangement.columns, kind, fillvalue, dtype)
 
 
 def _run(
@@ -351,9 +354,9 @@ def explain_convolve2d(
 
     Parameters
     ----------
-    in1, in2 : tuple of int, or ndarray
-        Their shapes, or they themselves: of a kernel that is given, it is seen whether it is
-        separable.
+    in1, in2 : tuple of int, or array_like
+        Their shapes, or they themselves, arrays or nested lists: of a kernel that is given, it is
+        seen whether it is separable.
     mode, boundary, fillvalue, channel_axis, backend
         As for `convolve2d`.
     dtype
@@ -375,10 +378,10 @@ def explain_convolve2d(
     >>> fastconv.explain_convolve2d((1024, 1024), (301, 301)).way
     'fft'
     """
-    value = check_fillvalue(fillvalue)
+    value = _value_beyond(boundary, fillvalue)
     computed = check_dtype("dtype", dtype)
     arrays = [
-        check_real(name, given) if isinstance(given, np.ndarray) else None
+        check_real(name, given) if _is_array(given) else None
         for name, given in (("in1", in1), ("in2", in2))
     ]
     first, second = (
@@ -409,6 +412,13 @@ def explain_convolve2d(
         blocks,
         filtering.flops,
     )
+
+
+def _is_array(given: object) -> bool:
+    """Whether something is an array, or nested lists of its values, and not its shape."""
+    if isinstance(given, (tuple, list)):
+        return any(is_sequence(item) for item in given)
+    return hasattr(given, "__array__")
 
 
 def _parse_shape(name: str, given: object) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from typing import NamedTuple, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..problem.arguments import Pair, parse_pair
+from ..problem.arguments import Pair, parse_pair, shown
 from ..problem.operands import Array
 from .bands import Reach, Weights, reach_of
 from .numbers import RealPair, parse_real, parse_real_pair
@@ -15,7 +15,7 @@ from .photograph import Photograph, open_photograph
 
 __all__ = ["Window", "bell", "box", "gaussian"]
 
-# Weights beyond are a mistake in sigma, not a photograph: no image is as large.
+# Weights beyond are a mistake in sigma or size, not a photograph: no image is as large.
 LARGEST_RADIUS = 2**24
 
 
@@ -81,6 +81,8 @@ def box(
     """
     photograph = open_photograph(image, boundary, cval, channel_axis)
     rows, columns = parse_pair("size", size, 1)
+    if max(rows, columns) > 2 * LARGEST_RADIUS + 1:
+        raise ValueError(f"size must be at most {2 * LARGEST_RADIUS + 1}, not {shown(size)}")
     return _mean_under(photograph, Window(_mean_of(rows), _mean_of(columns)))
 
 
@@ -190,6 +192,7 @@ def _mean_of(taps: int) -> Weights:
 
 
 def _bell(sigma: float, radius: int) -> Weights:
-    places = np.arange(-radius, radius + 1) / (sigma or 1.0)
-    weights = np.exp(-0.5 * places**2)
+    with np.errstate(over="ignore", under="ignore"):  # of a tiny sigma: weights of 0 beside the 1
+        places = np.arange(-radius, radius + 1) / (sigma or 1.0)
+        weights = np.exp(-0.5 * places**2)
     return np.asarray(weights / weights.sum())

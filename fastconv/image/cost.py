@@ -23,8 +23,8 @@ import numpy as np
 from .. import isa, tuning
 from ..algorithms.compiled import kernel
 from ..call import remembered
-from ..levels import get_accuracy
-from ..planning import FAMILIES, check_name, check_usable
+from ..levels import allows, get_accuracy
+from ..planning import FAMILIES, IMPLEMENTATIONS, check_name, check_usable
 from ..problem.arguments import shown
 from ..problem.operands import Array
 from .digits import Digits
@@ -82,7 +82,7 @@ def _estimate(filtering: Filtering, integers: bool) -> _Estimates:
 
 
 def check_backend(backend: object) -> None:
-    """Refuse what is neither a way nor a backend of `conv2d`."""
+    """Refuse what is neither a way nor a backend of `conv2d` that sums tap by tap."""
     if isinstance(backend, str) and backend in ("auto", *WAYS):
         return
     try:
@@ -94,6 +94,12 @@ def check_backend(backend: object) -> None:
             f"{families} or their kernels, not {shown(backend)}"
         ) from None
     check_usable(str(backend))
+    able = [one for one in IMPLEMENTATIONS["forward"] if backend in (one.name, *one.families)]
+    if able and not any(allows("strict", one.level) for one in able):
+        raise ValueError(
+            f"backend {backend!r} cannot filter images: its errors are larger than "
+            "accuracy='strict' allows, which sums tap by tap always keep here"
+        )
 
 
 def choose(

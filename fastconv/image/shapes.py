@@ -30,6 +30,8 @@ from ..problem.padding import Pads
 __all__ = ["MODES", "Arrangement", "Filtering", "Mode", "arrange", "check_is_stack"]
 
 MODES = ("full", "same", "valid")
+# Of NumPy 2, and before.
+_MOST_AXES = 64 if hasattr(np, "long") else 32
 # Grey, grey with opacity, red-green-blue, and that with opacity.
 _MOST_CHANNELS = 4
 Mode: TypeAlias = Literal["full", "same", "valid"]
@@ -182,6 +184,11 @@ def arrange(
     if len(in2_shape) not in (2, 3):
         raise ValueError(
             f"in2 must be (R, S) or a bank (K, R, S), not {len(in2_shape)}-D with shape {in2_shape}"
+        )
+    if len(in2_shape) == 3 and len(in1_shape) == _MOST_AXES:
+        raise ValueError(
+            f"in2 of shape {in2_shape} is a bank, which adds an axis to those of in1, and in1 has "
+            f"the {_MOST_AXES} that an array can have"
         )
     channels = _parse_channel_axis(channel_axis, in1_shape)
     names = [f"stack {axis}" for axis in range(len(in1_shape) - (2 if channels is None else 3))]

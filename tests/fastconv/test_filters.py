@@ -336,6 +336,11 @@ class TestMeaning:
             reached = np.flatnonzero(filters.gaussian(spot, (0, sigma), truncate=truncate))
             assert (reached.min(), reached.max()) == (20 - radius, 20 + radius)
 
+    @pytest.mark.filterwarnings("error")
+    def test_a_tiny_bell_is_its_middle(self):
+        image = noise(5, 6)
+        assert (filters.gaussian(image, 1e-300, truncate=1e300) == image).all()
+
     def test_smoothing_keeps_the_mean_where_the_image_repeats(self):
         image = noise(12, 14)
         for name in SMOOTHING:
@@ -562,6 +567,13 @@ class TestNaN:
         far[20 - reach : 21 + reach, 21 - reach : 22 + reach] = False
         assert_close(result[far], clean[far], 60)
 
+    @pytest.mark.filterwarnings("error")
+    def test_a_signalling_one_is_like_others(self):
+        image = noise(7, 8, dtype="f4")
+        image.view(np.int32)[3, 4] = 0x7FA00000
+        for name in filters.__all__:
+            assert np.isnan(getattr(filters, name)(image)).any()
+
     @in_one_test
     @pytest.mark.parametrize("size", [1, 2, 3, 6])
     def test_a_box_of_it_is_as_large_as_the_box(self, size):
@@ -628,6 +640,8 @@ BAD_CALLS = [
     ("box", {"image": COLOUR, "channel_axis": True}, TypeError, "channel_axis must be", "True"),
     ("box", {"size": 0}, ValueError, "size must be at least 1", "0"),
     ("box", {"size": (3, -1)}, ValueError, "size must be at least 1", "-1"),
+    ("box", {"size": 2**31 - 1}, ValueError, "size must be at most 33554433", "2147483647"),
+    ("box", {"size": (3, 2**26)}, ValueError, "size must be at most", "(3, 67108864)"),
     ("box", {"size": 2.5}, TypeError, "size must be an int or a pair of ints", "2.5"),
     ("box", {"size": (1, 2, 3)}, ValueError, "size must be an int or a pair", "(1, 2, 3)"),
     ("box", {"size": None}, TypeError, "size must be", "None"),

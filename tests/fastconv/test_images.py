@@ -296,6 +296,38 @@ def test_integers_are_computed_where_their_sums_are_exact():
     assert fastconv.convolve2d(pixels, small[:2, :2], "same", fillvalue=0.5).dtype == np.float32
 
 
+def test_a_value_that_is_not_beyond_the_edge_changes_nothing():
+    pixels, kernel = np.ones((4, 4), np.uint8), np.ones((3, 3), np.uint8)
+    for boundary in ("wrap", "symm", "mirror", "nearest"):
+        plain = fastconv.convolve2d(pixels, kernel, "same", boundary)
+        for value in (70000, 1e300, np.inf, np.nan):
+            y = fastconv.convolve2d(pixels, kernel, "same", boundary, value)
+            assert y.dtype == np.float32
+            assert_equal(y, plain)
+            found = fastconv.explain_convolve2d(pixels, kernel, "same", boundary, value)
+            assert found.dtype == np.float32
+
+
+def test_a_value_that_is_no_number_is_one_of_any_dtype():
+    pixels, kernel = np.ones((4, 4), np.uint8), np.ones((3, 3), np.uint8)
+    for value in (np.inf, -np.inf, np.nan):
+        y = fastconv.convolve2d(pixels, kernel, "same", fillvalue=value)
+        assert y.dtype == np.float32
+        assert_equal(y[1:3, 1:3], np.full((2, 2), 9))
+        assert_equal(y[0], np.full(4, value))
+
+
+@pytest.mark.filterwarnings("error")
+def test_signalling_nan_are_like_others():
+    x = np.ones((8, 9), np.float32)
+    x.view(np.int32)[3, 4] = 0x7FA00000
+    for kernel in (np.ones((1, 1)), np.ones((1, 1), np.float32)):
+        for way in ("direct", "separable", "fft"):
+            y = fastconv.convolve2d(x, kernel, backend=way)
+            assert np.isnan(y).sum() == np.isnan(y[3, 4]) == 1
+            assert np.isnan(fastconv.convolve2d(np.ones((8, 9), kernel.dtype), x[3:, 4:])).any()
+
+
 def test_plain_lists_are_float64_and_bools_count():
     y = fastconv.correlate2d([[1.0, 2.0, 3.0]], [[0.5, 0.5]], "valid")
     assert_equal(y, [[1.5, 2.5]])
@@ -864,7 +896,8 @@ def test_the_same_bits_for_any_number_of_threads_and_any_stack(way, dtype):
 
 def test_images_are_not_convolved_with_fewer_multiplications():
     """Their sums are always within the componentwise bound, and exact on integers."""
-    with fastconv.accuracy("fast"), pytest.raises(ValueError, match=r"accuracy='strict'|compiled"):
+    words = r"accuracy='strict' allows, which sums tap by tap always keep here$|compiled"
+    with fastconv.accuracy("fast"), pytest.raises(ValueError, match=words):
         fastconv.convolve2d(np.ones((9, 9)), np.ones((3, 3)), backend="winograd")
 
 
@@ -899,6 +932,8 @@ def test_what_is_explained_is_what_is_computed():
     assert explanation.kernel == (1, 2, 3)
     assert explanation.output_shape == (4, 1, 5, 5)
     assert explanation.dtype == np.float64
+    assert fastconv.explain_convolve2d([[1.0, 2.0]], [[1], [2]]).output_shape == (1, 1, 2, 2)
+    assert fastconv.explain_convolve2d([2, 2], [(1.0, 2), [2, 4]]).dtype == np.float64
     arrays = fastconv.explain_convolve2d(np.ones((9, 9), np.uint8), np.ones((3, 3), np.float64))
     assert arrays.dtype == np.float64
     assert arrays.flops == 2 * 9 * 11 * 11
