@@ -41,6 +41,7 @@ def laplacian(
     boundary: str = "reflect",
     cval: float = 0.0,
     channel_axis: SupportsIndex | None = None,
+    out: Array | None = None,
 ) -> Array:
     r"""Compute the Laplacian, the sum of the second derivatives along both axes.
 
@@ -54,7 +55,7 @@ def laplacian(
     ----------
     image : array_like, (H, W), (..., H, W) or with `channel_axis`
         A photograph, grey or in colour, or a stack; of any real dtype.
-    boundary, cval, channel_axis
+    boundary, cval, channel_axis, out
         As for `box`.
 
     Returns
@@ -86,7 +87,7 @@ def laplacian(
     >>> filters.laplacian(np.array([[0.0, 0.0, 1.0, 4.0, 9.0, 9.0]]))
     array([[ 0.,  1.,  2.,  2., -5.,  0.]])
     """
-    photograph = open_photograph(image, boundary, cval, channel_axis)
+    photograph = open_photograph(image, boundary, cval, channel_axis, out)
     return photograph.filtered(laplacian_of, *NEIGHBOURS)
 
 
@@ -103,6 +104,7 @@ def sobel(
     boundary: str = "reflect",
     cval: float = 0.0,
     channel_axis: SupportsIndex | None = None,
+    out: Array | None = None,
 ) -> Array:
     r"""Find edges with Sobel's operator: a derivative along an axis, or their magnitude.
 
@@ -120,7 +122,7 @@ def sobel(
         0 for the change from row to row, which finds horizontal edges, 1 for that from column to
         column; of the photograph, whatever axes of a stack stand before. None for the magnitude of
         both.
-    boundary, cval, channel_axis
+    boundary, cval, channel_axis, out
         As for `box`.
 
     Returns
@@ -153,7 +155,7 @@ def sobel(
     >>> filters.sobel(np.array([[0.0, 0.0, 5.0, 5.0]]), axis=1)
     array([[0., 5., 5., 0.]])
     """
-    return _edges(_SOBEL, axis, open_photograph(image, boundary, cval, channel_axis))
+    return _edges(_SOBEL, axis, open_photograph(image, boundary, cval, channel_axis, out))
 
 
 def scharr(
@@ -163,6 +165,7 @@ def scharr(
     boundary: str = "reflect",
     cval: float = 0.0,
     channel_axis: SupportsIndex | None = None,
+    out: Array | None = None,
 ) -> Array:
     r"""Find edges with Scharr's operator, which depends least on the direction of an edge.
 
@@ -174,7 +177,7 @@ def scharr(
 
     Parameters
     ----------
-    image, axis, boundary, cval, channel_axis
+    image, axis, boundary, cval, channel_axis, out
         As for `sobel`.
 
     Returns
@@ -202,7 +205,7 @@ def scharr(
     >>> filters.scharr(np.array([[0.0, 0.0, 5.0, 5.0]]), axis=1)
     array([[0., 5., 5., 0.]])
     """
-    return _edges(_SCHARR, axis, open_photograph(image, boundary, cval, channel_axis))
+    return _edges(_SCHARR, axis, open_photograph(image, boundary, cval, channel_axis, out))
 
 
 def prewitt(
@@ -212,6 +215,7 @@ def prewitt(
     boundary: str = "reflect",
     cval: float = 0.0,
     channel_axis: SupportsIndex | None = None,
+    out: Array | None = None,
 ) -> Array:
     r"""Find edges with Prewitt's operator, the mean of three differences.
 
@@ -223,7 +227,7 @@ def prewitt(
 
     Parameters
     ----------
-    image, axis, boundary, cval, channel_axis
+    image, axis, boundary, cval, channel_axis, out
         As for `sobel`.
 
     Returns
@@ -252,7 +256,7 @@ def prewitt(
     >>> filters.prewitt(np.array([[0.0, 0.0, 6.0, 6.0]]), axis=1)
     array([[0., 6., 6., 0.]])
     """
-    return _edges(_PREWITT, axis, open_photograph(image, boundary, cval, channel_axis))
+    return _edges(_PREWITT, axis, open_photograph(image, boundary, cval, channel_axis, out))
 
 
 def _edges(across: Weights, axis: object, photograph: Photograph) -> Array:

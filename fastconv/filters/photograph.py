@@ -14,7 +14,7 @@ from ..image.shapes import check_is_stack
 from ..problem.arguments import parse_int, shown
 from ..problem.convolution import check_size
 from ..problem.extension import extend_part
-from ..problem.operands import Array, is_prepared, prepare
+from ..problem.operands import Array, check_out, is_prepared, prepare
 from ..problem.slices import assign
 from .bands import Band, Cut, Reach, cuts
 from .numbers import parse_real_of
@@ -36,6 +36,8 @@ class Photograph(NamedTuple):
     cval : float
     channel_axis : int or None
         Where the last but two of the planes' axes was.
+    out : ndarray or None
+        Where the result is to be written; it may share memory with the planes.
     """
 
     planes: Array
@@ -43,6 +45,7 @@ class Photograph(NamedTuple):
     kind: str
     cval: float
     channel_axis: int | None
+    out: Array | None
 
     def filtered(self, fill: Callable[[Band, Array], object], reach: Reach, columns: int) -> Array:
         """Return the photograph filtered.
@@ -59,16 +62,20 @@ class Photograph(NamedTuple):
         *stack, height, width = self.planes.shape
         extended = *stack, height + sum(reach), width + columns
         check_size("image, extended", extended, self.dtype)
-        axis = self.channel_axis
+        axis, out = self.channel_axis, self.out
         shape = list(self.planes.shape)
         if axis is not None:
             shape.insert(axis % len(shape), shape.pop(-3))
-        result = np.empty(shape, self.dtype)
+        apart = out is None or np.may_share_memory(out, self.planes)
+        result = np.empty(shape, self.dtype) if out is None or apart else out
         target = result if axis is None else np.moveaxis(result, axis, -3)
         with np.errstate(all="ignore"):  # infinities and NaN flow through
             for cut in cuts(self.planes.shape, self.dtype.itemsize, reach):
                 self._fill_band(fill, cut, reach, target[cut.place])
-        return result
+        if out is None or result is out:
+            return result
+        assign(out, result)
+        return out
 
     def _fill_band(
         self, fill: Callable[[Band, Array], object], cut: Cut, reach: Reach, target: Array
@@ -96,7 +103,7 @@ class Photograph(NamedTuple):
 
 
 def open_photograph(
-    image: object, boundary: object, cval: object, channel_axis: object
+    image: object, boundary: object, cval: object, channel_axis: object, out: Array | None
 ) -> Photograph:
     """Return a checked image, or say what is wrong with which argument."""
     array = check_real("image", image)
@@ -108,8 +115,10 @@ def open_photograph(
         raise ValueError(f"image must not be empty, but has shape {array.shape}")
     if axis is None:
         check_is_stack("image", array.shape)
+    if out is not None:
+        check_out(out, array.shape, dtype)
     planes = array if axis is None else np.moveaxis(array, axis, -3)
-    return Photograph(planes, dtype, kind, outside, axis)
+    return Photograph(planes, dtype, kind, outside, axis, out)
 
 
 def _parse_channel_axis(shape: tuple[int, ...], value: object) -> int | None:

@@ -26,6 +26,7 @@ def sharpen(
     boundary: str = "reflect",
     cval: float = 0.0,
     channel_axis: SupportsIndex | None = None,
+    out: Array | None = None,
 ) -> Array:
     r"""Sharpen by subtracting the Laplacian: X − amount·∇²X.
 
@@ -42,7 +43,7 @@ def sharpen(
     amount : float
         How much. 1 is the mask of the textbooks, with 5 in its middle; 0 changes nothing; less than
         0 blurs.
-    boundary, cval, channel_axis
+    boundary, cval, channel_axis, out
         As for `box`.
 
     Returns
@@ -70,7 +71,7 @@ def sharpen(
     >>> filters.sharpen(np.array([[1.0, 1.0, 1.0, 3.0, 3.0, 3.0]]))
     array([[ 1.,  1., -1.,  5.,  3.,  3.]])
     """
-    photograph = open_photograph(image, boundary, cval, channel_axis)
+    photograph = open_photograph(image, boundary, cval, channel_axis, out)
     strength = parse_real_of(photograph.dtype, "amount", amount)
 
     def fill(band: Band, y: Array) -> None:
@@ -90,6 +91,7 @@ def unsharp_mask(
     boundary: str = "reflect",
     cval: float = 0.0,
     channel_axis: SupportsIndex | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Sharpen by what a Gaussian blur takes away: X + amount·(X − gaussian(X, sigma)).
 
@@ -104,7 +106,7 @@ def unsharp_mask(
         How much; 0 changes nothing.
     truncate
         As for `gaussian`.
-    boundary, cval, channel_axis
+    boundary, cval, channel_axis, out
         As for `box`.
 
     Returns
@@ -133,7 +135,7 @@ def unsharp_mask(
     >>> filters.unsharp_mask(np.array([[1.0, 1.0, 1.0, 3.0, 3.0, 3.0]]), 0.5).round(2)
     array([[1.  , 1.  , 0.79, 3.21, 3.  , 3.  ]])
     """
-    photograph = open_photograph(image, boundary, cval, channel_axis)
+    photograph = open_photograph(image, boundary, cval, channel_axis, out)
     strength = parse_real_of(photograph.dtype, "amount", amount)
     window = bell(sigma, truncate)
 
@@ -153,6 +155,7 @@ def emboss(
     boundary: str = "reflect",
     cval: float = 0.0,
     channel_axis: SupportsIndex | None = None,
+    out: Array | None = None,
 ) -> Array:
     r"""Let an image stand out in relief, lit from the top left.
 
@@ -169,7 +172,7 @@ def emboss(
     amount : float
         How high the relief is. What becomes brighter towards the bottom right is made brighter;
         less than 0 lights it from the bottom right.
-    boundary, cval, channel_axis
+    boundary, cval, channel_axis, out
         As for `box`.
 
     Returns
@@ -199,7 +202,7 @@ def emboss(
     >>> filters.emboss(np.array([[1.0, 1.0, 1.0, 3.0, 3.0, 3.0]]))
     array([[1., 1., 7., 9., 3., 3.]])
     """
-    photograph = open_photograph(image, boundary, cval, channel_axis)
+    photograph = open_photograph(image, boundary, cval, channel_axis, out)
     strength = parse_real_of(photograph.dtype, "amount", amount)
 
     def fill(band: Band, y: Array) -> None:

@@ -26,6 +26,7 @@ def box(
     boundary: str = "reflect",
     cval: float = 0.0,
     channel_axis: SupportsIndex | None = None,
+    out: Array | None = None,
 ) -> Array:
     r"""Replace every pixel by the mean of a box around it.
 
@@ -47,6 +48,10 @@ def box(
         The value beyond it with "constant".
     channel_axis : int, optional
         Where the channels are, -1 for (H, W, C). Each is filtered by itself.
+    out : ndarray, optional
+        Where to write, SciPy's ``output``; the shape of `image`, and the dtype of the result. It
+        may be `image` itself or share memory with it: the result is then held beside it until it
+        is whole.
 
     Returns
     -------
@@ -56,12 +61,13 @@ def box(
     Raises
     ------
     TypeError
-        For an image that is no array of real numbers, options of a wrong type.
+        For an image that is no array of real numbers, options of a wrong type, an `out` of another
+        dtype.
     ValueError
         For an image without rows or columns, or one that may have channels where `channel_axis` is
-        not given; for options out of range.
+        not given; for options out of range, an `out` that cannot take the result.
     MemoryError
-        If the result or a buffer cannot be allocated.
+        If the result or a buffer cannot be allocated; `out` may be partly written then.
 
     Notes
     -----
@@ -79,7 +85,7 @@ def box(
     >>> filters.box(np.array([[0.0, 3.0, 6.0]]), (1, 3))
     array([[1., 3., 5.]])
     """
-    photograph = open_photograph(image, boundary, cval, channel_axis)
+    photograph = open_photograph(image, boundary, cval, channel_axis, out)
     rows, columns = parse_pair("size", size, 1)
     if max(rows, columns) > 2 * LARGEST_RADIUS + 1:
         raise ValueError(f"size must be at most {2 * LARGEST_RADIUS + 1}, not {shown(size)}")
@@ -94,6 +100,7 @@ def gaussian(
     boundary: str = "reflect",
     cval: float = 0.0,
     channel_axis: SupportsIndex | None = None,
+    out: Array | None = None,
 ) -> Array:
     r"""Smooth with a Gaussian bell.
 
@@ -113,7 +120,7 @@ def gaussian(
     truncate : float
         Where the bell is cut off, in standard deviations: its radius is
         ``int(truncate * sigma + 0.5)`` pixels, 4 for sigma 1, as in SciPy.
-    boundary, cval, channel_axis
+    boundary, cval, channel_axis, out
         As for `box`.
 
     Returns
@@ -147,7 +154,7 @@ def gaussian(
     >>> float(blurred[4, 4].round(4)), float(blurred[4, 5].round(4))
     (0.1592, 0.0965)
     """
-    photograph = open_photograph(image, boundary, cval, channel_axis)
+    photograph = open_photograph(image, boundary, cval, channel_axis, out)
     return _mean_under(photograph, bell(sigma, truncate))
 
 

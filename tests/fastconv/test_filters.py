@@ -512,6 +512,42 @@ class TestWhatComesIn:
             assert (getattr(filters, name)(image, **options) == one).all()
 
 
+class TestOut:
+    @in_one_test
+    @each(SMOOTHING, SHARPENING, DERIVATIVES)
+    @pytest.mark.parametrize("shape", [(9, 10), (2, 30, 7), (31, 6, 3)], ids=str)
+    def test_it_is_filled_however_it_lies(self, name, options, shape):
+        axis = -1 if shape[-1] == 3 else None
+        image = np.abs(noise(*shape)) + 1
+        function = partial(getattr(filters, name), **options, channel_axis=axis)
+        wide = np.full([2 * extent for extent in shape], np.nan)
+        swapped = np.full(shape, np.nan, np.dtype(float).newbyteorder())
+        with tuned(IMAGE_BAND_BYTES=400):
+            expected = function(image)
+            for out in (np.full(shape, np.nan), wide[tuple([np.s_[::2]] * len(shape))], swapped):
+                assert function(image, out=out) is out
+                assert (out == expected).all()
+        assert np.isfinite(wide).sum() == image.size
+
+    @in_one_test
+    @each(SMOOTHING, SHARPENING, DERIVATIVES)
+    def test_it_may_be_the_image_or_overlap_it(self, name, options):
+        function = partial(getattr(filters, name), **options)
+        with tuned(IMAGE_BAND_BYTES=400):
+            image = np.abs(noise(30, 7)) + 1
+            expected = function(image)
+            assert function(image, out=image) is image
+            assert (image == expected).all()
+            both = np.abs(noise(33, 7)) + 1
+            expected = function(both[3:])
+            function(both[3:], out=both[:-3])
+            assert (both[:-3] == expected).all()
+            turned = np.abs(noise(9, 9)) + 1
+            expected = function(turned)
+            function(turned, out=turned.T)
+            assert (expected == turned.T).all()
+
+
 class TestBands:
     """Large images are filtered some rows at a time."""
 
@@ -638,6 +674,12 @@ BAD_CALLS = [
     ("box", {"image": COLOUR, "channel_axis": "last"}, TypeError, "channel_axis must be",
      "'last'"),
     ("box", {"image": COLOUR, "channel_axis": True}, TypeError, "channel_axis must be", "True"),
+    ("box", {"out": np.ones((6, 6), "f4")}, ValueError, "out must have shape (6, 7)", "(6, 6)"),
+    ("sobel", {"out": np.ones((6, 7))}, TypeError, "out must have dtype float32, not float64"),
+    ("gaussian", {"out": np.ones((6, 7), np.uint8)}, TypeError, "out has dtype uint8"),
+    ("emboss", {"out": "output"}, TypeError, "out must be a NumPy array, not str"),
+    ("sharpen", {"out": np.broadcast_to(np.float32(1), (6, 7))}, ValueError, "out is read-only"),
+    ("unsharp_mask", {"out": np.ones((6, 7, 3), "f4")}, ValueError, "out must have shape (6, 7)"),
     ("box", {"size": 0}, ValueError, "size must be at least 1", "0"),
     ("box", {"size": (3, -1)}, ValueError, "size must be at least 1", "-1"),
     ("box", {"size": 2**31 - 1}, ValueError, "size must be at most 33554433", "2147483647"),
