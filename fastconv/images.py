@@ -15,7 +15,7 @@ from .image import cost, fft, passes, running
 from .image.boundary import Boundary, check_boundary
 from .image.operands import both_integers, check_fillvalue, check_real, dtype_to_compute
 from .image.shapes import Arrangement, Filtering, Mode, arrange
-from .problem.arguments import shown
+from .problem.arguments import is_sequence, shown
 from .problem.convolution import check_size
 from .problem.operands import Array, check_dtype, check_out, is_prepared
 from .problem.slices import assign
@@ -63,12 +63,12 @@ def convolve2d(
 
         Kernels may be larger than the image: it goes on like that for ever.
     fillvalue : float
-        For "fill"; a real number of the image's scale.
+        For "fill"; a real number of the image's scale. With other boundaries it changes nothing.
     channel_axis : int, optional
         The axis of in1 that holds channels, as in scikit-image: -1 for (H, W, C). Each channel is
-        convolved by itself. What looks like a photograph in colour, a last axis of 3 or 4 after two
-        of more than 4, is no stack unless it is said: for any stack ``channel_axis=0`` does, and
-        changes nothing else.
+        convolved by itself. What looks like a photograph, a last axis of 1 to 4 after one of more
+        than 4, is no stack unless it is said: for any stack ``channel_axis=0`` does, and changes
+        nothing else.
     backend : str
         "direct", tap by tap; "separable", two passes, of a kernel that is a column times a row;
         "fft", by spectra; "auto", the one of them that should be fastest; or a backend of `conv2d`
@@ -90,8 +90,8 @@ def convolve2d(
     TypeError
         For complex and other dtypes, options of a wrong type.
     ValueError
-        For shapes or options that make no convolution, for an in1 that may be a photograph in
-        colour where `channel_axis` is not given, an `out` that cannot take the result, a
+        For shapes or options that make no convolution, for an in1 that may be a photograph with
+        channels where `channel_axis` is not given, an `out` that cannot take the result, a
         backend that cannot do it. Nothing has been written then.
     MemoryError
         If the result or a buffer cannot be allocated; unlike that of `conv2d`, `out` may be partly
@@ -108,8 +108,11 @@ def convolve2d(
     the spacing of numbers at 1 ("separable" by name, of a kernel of fewer than 16 taps or so,
     within (R + S + 12)·u); integers are exact. By FFT, which is taken for kernels of some 15×15
     taps and more, the error is that of a block: within 12·log2(n)·u·‖K‖·‖block‖ in the 2-norm,
-    where a block has n pixels; integers are rounded to what is exact. Where an image has values of
-    wildly different magnitude, "direct" keeps the digits of the small ones.
+    where a block has n pixels; those of integers are rounded to what is exact, and "fft" is
+    refused by name where they are so large that they could not be. Where an image has values of
+    wildly different magnitude, "direct" keeps the digits of the small ones. So do all calls
+    where `set_accuracy` or `accuracy` says "strict": "auto" then takes no way with a larger error
+    than a direct sum's, and by name it is refused.
 
     A NaN or infinity spoils those pixels whose window holds it, and no other, by every way.
 
@@ -192,7 +195,7 @@ def _filter(
     channel_axis: object, backend: str, out: Array | None, *, flipped: bool,
 ) -> Array:  # fmt: skip
     first, second = check_real("in1", in1), check_real("in2", in2)
-    value = check_fillvalue(fillvalue)
+    value = _value_beyond(boundary, fillvalue)
     dtype = dtype_to_compute(first, second, value)
     findable = may_be_key((mode, boundary, channel_axis, backend))
     arrangement, filtering = (_remembered if findable else _arranged)(
@@ -203,14 +206,14 @@ def _filter(
     x, kernels = arrangement.arrange(first, second)
     if flipped:
         kernels = kernels[:, ::-1, ::-1]
-    kernels = np.ascontiguousarray(kernels, dtype)
     integers = x if both_integers(first, second) and value.is_integer() else None
-    choice = cost.choose(filtering, kernels, backend, integers)
-
     target = None
     if out is not None and arrangement.in_order and is_prepared(out):
         target = out.reshape(filtering.output_shape)
-    y = _run(filtering, choice, x, kernels, integers, target)
+    with np.errstate(invalid="ignore"):  # a signalling NaN is one like others
+        kernels = np.ascontiguousarray(kernels, dtype)
+        choice = cost.choose(filtering, kernels, backend, integers)
+        y = _run(filtering, choice, x, kernels, target)
     if out is not None and target is not None:
         return out
     result = arrangement.result(y, turned=not flipped)
@@ -218,6 +221,12 @@ def _filter(
         assign(out, result)
         return out
     return np.ascontiguousarray(result)
+
+
+def _value_beyond(boundary: object, fillvalue: object) -> float:
+    """Return the value beyond the edge; 0 where no such value is beyond it."""
+    value = check_fillvalue(fillvalue)
+    return value if check_boundary(boundary) == "fill" else 0.0
 
 
 def _arranged(
@@ -243,16 +252,12 @@ def _filtering(
     images, filters = arrangement.images, arrangement.filters
     if arrangement.exchanged:
         images, filters = filters, images
-    return Filtering(
-        images, filters, arrangement.rows, arrangement.columns, kind,
-        fillvalue if kind == "fill" else 0.0, dtype,
-    )  # fmt: skip
+    return Filtering(images, filters, arrangement.rows, arrangement.columns, kind, fillvalue, dtype)
 
 
 def _run(
-    filtering: Filtering, choice: cost.Choice, x: Array, kernels: Array, integers: Array | None,
-    y: Array | None,
-) -> Array:  # fmt: skip
+    filtering: Filtering, choice: cost.Choice, x: Array, kernels: Array, y: Array | None
+) -> Array:
     """Return y (N, K, OH, OW), the one given if there is one, filled."""
     if 0 in filtering.output_shape:  # no image, or no kernel in its place
         return np.empty(filtering.output_shape, filtering.dtype)
@@ -263,8 +268,7 @@ def _run(
     if choice.way == "separable" and choice.factors is not None:
         passes.separable(filtering, x, choice.factors, choice.backend, y)
     else:
-        rounded = integers is not None and cost.rounds_to_integers(filtering, kernels, integers)
-        fft.by_fft(filtering, x, kernels, y, threads_for(filtering.flops), integers=rounded)
+        fft.by_fft(filtering, x, kernels, y, threads_for(filtering.flops), choice.digits)
     return y
 
 
@@ -350,9 +354,9 @@ def explain_convolve2d(
 
     Parameters
     ----------
-    in1, in2 : tuple of int, or ndarray
-        Their shapes, or they themselves: of a kernel that is given, it is seen whether it is
-        separable.
+    in1, in2 : tuple of int, or array_like
+        Their shapes, or they themselves, arrays or nested lists: of a kernel that is given, it is
+        seen whether it is separable.
     mode, boundary, fillvalue, channel_axis, backend
         As for `convolve2d`.
     dtype
@@ -374,10 +378,10 @@ def explain_convolve2d(
     >>> fastconv.explain_convolve2d((1024, 1024), (301, 301)).way
     'fft'
     """
-    value = check_fillvalue(fillvalue)
+    value = _value_beyond(boundary, fillvalue)
     computed = check_dtype("dtype", dtype)
     arrays = [
-        check_real(name, given) if isinstance(given, np.ndarray) else None
+        check_real(name, given) if _is_array(given) else None
         for name, given in (("in1", in1), ("in2", in2))
     ]
     first, second = (
@@ -408,6 +412,13 @@ def explain_convolve2d(
         blocks,
         filtering.flops,
     )
+
+
+def _is_array(given: object) -> bool:
+    """Whether something is an array, or nested lists of its values, and not its shape."""
+    if isinstance(given, (tuple, list)):
+        return any(is_sequence(item) for item in given)
+    return hasattr(given, "__array__")
 
 
 def _parse_shape(name: str, given: object) -> tuple[int, ...]:

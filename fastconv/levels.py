@@ -2,6 +2,9 @@
 
     accuracy= of the call  >  accuracy(level) around it  >  set_accuracy(level)  >  "default"
 
+Images by spectra (image/fft.py) have errors relative to a block of them: "strict" has none of that,
+"default" may.
+
 Algorithms with fewer multiplications (algorithms/winograd.py) add and subtract values of the whole
 tile before they multiply, so their errors are relative to the largest of what is near, and not to
 each result's own sum.
@@ -51,8 +54,9 @@ def set_accuracy(level: Level) -> None:
     Parameters
     ----------
     level : {"strict", "default", "fast"}
-        "strict": every result within the componentwise bound that `conv2d` states. "default": also
-        algorithms with fewer multiplications whose relative error, in the L2 norm and on normal
+        "strict": every result within the componentwise bound that `conv2d` or `convolve2d` states
+        for direct sums. "default": also images by spectra, and algorithms with fewer
+        multiplications whose relative error, in the L2 norm and on normal
         data, is at most twice that of direct sums, or 2e-6 in float32 and 4e-15 in float64,
         whichever is larger. "fast": all there are.
 

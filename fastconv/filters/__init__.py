@@ -7,14 +7,18 @@
     edges.py         laplacian, sobel, scharr, prewitt     weights that sum to zero
         │
         ▼
-    photograph.py    what comes in, as planes of floats; a pass along an axis; what goes out
+    photograph.py    what comes in, checked; what goes out, the caller's `out` perhaps
+        │
+        ▼
+    bands.py         some rows of every plane at a time, as floats; a pass along an axis
         │
         ▼
     image/           one pass or two over every plane by itself
 
 All of them take a grey image (H, W), a stack of them (..., H, W), or with ``channel_axis=-1`` a
 colour photograph (H, W, C), and return an array of the same shape. No channel ever reaches another:
-an image (..., H, 3 or 4), which may be either, has to say what it is.
+an image of more than 4 columns and then a last axis of 1 to 4, which may be either, has to say what
+it is.
 
 float32 and float64 are computed as such. bool, integers of up to 16 bits (photographs are uint8)
 and float16 come back as float32, wider integers as float64, always *in the units of the input*:
@@ -35,7 +39,7 @@ or by those of ``scipy.signal``: "symm" is "reflect", "fill" is "constant".
 
 An image of one colour stays that colour, exactly, whatever the number, and every derivative of it
 is exactly 0. That does not follow from weights which sum to one or zero: the products are rounded.
-`photograph` says how it is done for smoothing. Derivatives begin with differences of pixels, which
+`bands` says how it is done for smoothing. Derivatives begin with differences of pixels, which
 rounding leaves exact where pixels are equal, so that they are 0 in every flat part of an image;
 sharpening adds such differences to the image, or what smoothing has changed.
 

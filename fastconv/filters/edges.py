@@ -19,13 +19,16 @@ import numpy.typing as npt
 
 from ..problem.arguments import parse_int
 from ..problem.operands import Array
-from .photograph import Photograph, Weights, open_photograph
+from .bands import Band, Reach, Weights
+from .photograph import Photograph, open_photograph
 
-__all__ = ["DIFFERENCE", "laplacian", "laplacian_of", "prewitt", "scharr", "sobel"]
+__all__ = ["DIFFERENCE", "NEIGHBOURS", "laplacian", "laplacian_of", "prewitt", "scharr", "sobel"]
+
+# The rows that all of these see, and how many columns.
+NEIGHBOURS = Reach(1, 1), 2
 
 # Products with these are exact and cancel where pixels are equal, in any order of summation.
 DIFFERENCE: Weights = np.array([-1.0, 0.0, 1.0])
-SECOND_DIFFERENCE: Weights = np.array([1.0, -2.0, 1.0])
 
 _SOBEL: Weights = np.array([1.0, 2.0, 1.0]) / 4
 _SCHARR: Weights = np.array([3.0, 10.0, 3.0]) / 16
@@ -38,6 +41,7 @@ def laplacian(
     boundary: str = "reflect",
     cval: float = 0.0,
     channel_axis: SupportsIndex | None = None,
+    out: Array | None = None,
 ) -> Array:
     r"""Compute the Laplacian, the sum of the second derivatives along both axes.
 
@@ -51,7 +55,7 @@ def laplacian(
     ----------
     image : array_like, (H, W), (..., H, W) or with `channel_axis`
         A photograph, grey or in colour, or a stack; of any real dtype.
-    boundary, cval, channel_axis
+    boundary, cval, channel_axis, out
         As for `box`.
 
     Returns
@@ -69,7 +73,8 @@ def laplacian(
     -----
     Of the quadratic a·i² + b·i·j + c·j² it is 2·(a + c) everywhere inside; of a ramp 0. Scale and
     sign are those of ``scipy.ndimage.laplace`` and ``cv2.Laplacian``; ``skimage.filters.laplace``
-    has the other sign.
+    has the other sign. It is computed as differences of differences: of the brightest pixels 4·x
+    would overflow where they are all alike.
 
     References
     ----------
@@ -82,16 +87,14 @@ def laplacian(
     >>> filters.laplacian(np.array([[0.0, 0.0, 1.0, 4.0, 9.0, 9.0]]))
     array([[ 0.,  1.,  2.,  2., -5.,  0.]])
     """
-    photograph = open_photograph(image, boundary, cval, channel_axis)
-    return photograph.given_back(laplacian_of(photograph))
+    photograph = open_photograph(image, boundary, cval, channel_axis, out)
+    return photograph.filtered(laplacian_of, *NEIGHBOURS)
 
 
-def laplacian_of(photograph: Photograph) -> Array:
-    """Return the Laplacian of the planes of a photograph."""
-    result = photograph.difference(SECOND_DIFFERENCE, 0)
-    with np.errstate(all="ignore"):  # infinities and NaN flow through
-        result += photograph.difference(SECOND_DIFFERENCE, 1)
-    return result
+def laplacian_of(band: Band, y: Array) -> None:
+    """Fill y with the Laplacian of a band."""
+    band.second_difference(0, y)
+    y += band.second_difference(1)
 
 
 def sobel(
@@ -101,6 +104,7 @@ def sobel(
     boundary: str = "reflect",
     cval: float = 0.0,
     channel_axis: SupportsIndex | None = None,
+    out: Array | None = None,
 ) -> Array:
     r"""Find edges with Sobel's operator: a derivative along an axis, or their magnitude.
 
@@ -118,7 +122,7 @@ def sobel(
         0 for the change from row to row, which finds horizontal edges, 1 for that from column to
         column; of the photograph, whatever axes of a stack stand before. None for the magnitude of
         both.
-    boundary, cval, channel_axis
+    boundary, cval, channel_axis, out
         As for `box`.
 
     Returns
@@ -151,7 +155,7 @@ def sobel(
     >>> filters.sobel(np.array([[0.0, 0.0, 5.0, 5.0]]), axis=1)
     array([[0., 5., 5., 0.]])
     """
-    return _edges(_SOBEL, axis, open_photograph(image, boundary, cval, channel_axis))
+    return _edges(_SOBEL, axis, open_photograph(image, boundary, cval, channel_axis, out))
 
 
 def scharr(
@@ -161,6 +165,7 @@ def scharr(
     boundary: str = "reflect",
     cval: float = 0.0,
     channel_axis: SupportsIndex | None = None,
+    out: Array | None = None,
 ) -> Array:
     r"""Find edges with Scharr's operator, which depends least on the direction of an edge.
 
@@ -172,7 +177,7 @@ def scharr(
 
     Parameters
     ----------
-    image, axis, boundary, cval, channel_axis
+    image, axis, boundary, cval, channel_axis, out
         As for `sobel`.
 
     Returns
@@ -200,7 +205,7 @@ def scharr(
     >>> filters.scharr(np.array([[0.0, 0.0, 5.0, 5.0]]), axis=1)
     array([[0., 5., 5., 0.]])
     """
-    return _edges(_SCHARR, axis, open_photograph(image, boundary, cval, channel_axis))
+    return _edges(_SCHARR, axis, open_photograph(image, boundary, cval, channel_axis, out))
 
 
 def prewitt(
@@ -210,6 +215,7 @@ def prewitt(
     boundary: str = "reflect",
     cval: float = 0.0,
     channel_axis: SupportsIndex | None = None,
+    out: Array | None = None,
 ) -> Array:
     r"""Find edges with Prewitt's operator, the mean of three differences.
 
@@ -221,7 +227,7 @@ def prewitt(
 
     Parameters
     ----------
-    image, axis, boundary, cval, channel_axis
+    image, axis, boundary, cval, channel_axis, out
         As for `sobel`.
 
     Returns
@@ -250,47 +256,45 @@ def prewitt(
     >>> filters.prewitt(np.array([[0.0, 0.0, 6.0, 6.0]]), axis=1)
     array([[0., 6., 6., 0.]])
     """
-    return _edges(_PREWITT, axis, open_photograph(image, boundary, cval, channel_axis))
+    return _edges(_PREWITT, axis, open_photograph(image, boundary, cval, channel_axis, out))
 
 
 def _edges(across: Weights, axis: object, photograph: Photograph) -> Array:
     """Return the derivative along an axis, or the magnitude of both."""
-    if axis is not None:
-        return photograph.given_back(_derivative(photograph, across, _parse_axis(axis)))
-    down, right = (_derivative(photograph, across, number) for number in (0, 1))
-    return photograph.given_back(_root_of_mean_square(down, right))
+    only = None if axis is None else _parse_axis(axis)
+
+    def fill(band: Band, y: Array) -> None:
+        band.across(band.difference(DIFFERENCE, only or 0), across, 1 - (only or 0), y)
+        if only is None:
+            _root_of_mean_square(y, band.across(band.difference(DIFFERENCE, 1), across, 0))
+
+    return photograph.filtered(fill, *NEIGHBOURS)
 
 
-def _root_of_mean_square(first: Array, second: Array) -> Array:
-    """Return √((first² + second²) / 2), overwriting both.
+def _root_of_mean_square(first: Array, second: Array) -> None:
+    """Make of the first √((first² + second²) / 2), and overwrite the second.
 
     Every plane is brought to the size of 1 before, by a power of two, so that no square is too
     large or vanishes that would be seen beside the largest of the plane: a seventh of the time of
     `np.hypot`.
     """
-    with np.errstate(all="ignore"):  # infinities and NaN flow through
-        extremes = [
-            f(one, axis=(-2, -1), keepdims=True, initial=0)
-            for one in (first, second)
-            for f in (np.max, np.min)
-        ]
-        largest = np.abs(extremes).max(axis=0)
-        exponents = np.clip(np.frexp(largest)[1], -100, np.finfo(first.dtype).maxexp - 2)
-        spoilt = ~np.isfinite(largest)[..., 0, 0]
-        apart = np.hypot(first[spoilt], second[spoilt]) * first.dtype.type(np.sqrt(0.5))
-        down = np.ldexp(np.ones_like(largest), -exponents)
-        for one in (first, second):
-            one *= down  # by a power of two: in a tenth of the time of ldexp
-            one *= one
-        first += second
-        np.sqrt(first, out=first)
-        first *= np.ldexp(np.full_like(largest, np.sqrt(0.5)), exponents)
-        first[spoilt] = apart
-    return first
-
-
-def _derivative(photograph: Photograph, across: Weights, axis: int) -> Array:
-    return photograph.across(photograph.difference(DIFFERENCE, axis), across, 1 - axis)
+    extremes = [
+        f(one, axis=(-2, -1), keepdims=True, initial=0)
+        for one in (first, second)
+        for f in (np.max, np.min)
+    ]
+    largest = np.abs(extremes).max(axis=0)
+    exponents = np.clip(np.frexp(largest)[1], -100, np.finfo(first.dtype).maxexp - 2)
+    spoilt = ~np.isfinite(largest)[..., 0, 0]
+    apart = np.hypot(first[spoilt], second[spoilt]) * first.dtype.type(np.sqrt(0.5))
+    down = np.ldexp(np.ones_like(largest), -exponents)
+    for one in (first, second):
+        one *= down  # by a power of two: in a tenth of the time of ldexp
+        one *= one
+    first += second
+    np.sqrt(first, out=first)
+    first *= np.ldexp(np.full_like(largest, np.sqrt(0.5)), exponents)
+    first[spoilt] = apart
 
 
 def _parse_axis(axis: object) -> int:

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..problem.operands import Array
-from .edges import DIFFERENCE, laplacian_of
+from .bands import Band
+from .edges import DIFFERENCE, NEIGHBOURS, laplacian_of
 from .numbers import RealPair, parse_real_of
 from .photograph import open_photograph
-from .smoothing import gaussian_smoothed
+from .smoothing import bell
 
 __all__ = ["emboss", "sharpen", "unsharp_mask"]
 
@@ -25,6 +26,7 @@ def sharpen(
     boundary: str = "reflect",
     cval: float = 0.0,
     channel_axis: SupportsIndex | None = None,
+    out: Array | None = None,
 ) -> Array:
     r"""Sharpen by subtracting the Laplacian: X − amount·∇²X.
 
@@ -41,7 +43,7 @@ def sharpen(
     amount : float
         How much. 1 is the mask of the textbooks, with 5 in its middle; 0 changes nothing; less than
         0 blurs.
-    boundary, cval, channel_axis
+    boundary, cval, channel_axis, out
         As for `box`.
 
     Returns
@@ -69,13 +71,15 @@ def sharpen(
     >>> filters.sharpen(np.array([[1.0, 1.0, 1.0, 3.0, 3.0, 3.0]]))
     array([[ 1.,  1., -1.,  5.,  3.,  3.]])
     """
-    photograph = open_photograph(image, boundary, cval, channel_axis)
-    strength = parse_real_of(photograph.planes.dtype, "amount", amount)
-    result = laplacian_of(photograph)
-    with np.errstate(all="ignore"):  # infinities and NaN flow through
-        result *= -strength
-        result += photograph.planes
-    return photograph.given_back(result)
+    photograph = open_photograph(image, boundary, cval, channel_axis, out)
+    strength = parse_real_of(photograph.dtype, "amount", amount)
+
+    def fill(band: Band, y: Array) -> None:
+        laplacian_of(band, y)
+        y *= -strength
+        y += band.own
+
+    return photograph.filtered(fill, *NEIGHBOURS)
 
 
 def unsharp_mask(
@@ -87,6 +91,7 @@ def unsharp_mask(
     boundary: str = "reflect",
     cval: float = 0.0,
     channel_axis: SupportsIndex | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Sharpen by what a Gaussian blur takes away: X + amount·(X − gaussian(X, sigma)).
 
@@ -101,7 +106,7 @@ def unsharp_mask(
         How much; 0 changes nothing.
     truncate
         As for `gaussian`.
-    boundary, cval, channel_axis
+    boundary, cval, channel_axis, out
         As for `box`.
 
     Returns
@@ -130,14 +135,17 @@ def unsharp_mask(
     >>> filters.unsharp_mask(np.array([[1.0, 1.0, 1.0, 3.0, 3.0, 3.0]]), 0.5).round(2)
     array([[1.  , 1.  , 0.79, 3.21, 3.  , 3.  ]])
     """
-    photograph = open_photograph(image, boundary, cval, channel_axis)
-    strength = parse_real_of(photograph.planes.dtype, "amount", amount)
-    result = gaussian_smoothed(photograph, sigma, truncate)
-    with np.errstate(all="ignore"):
-        np.subtract(photograph.planes, result, out=result)
-        result *= strength
-        result += photograph.planes
-    return photograph.given_back(result)
+    photograph = open_photograph(image, boundary, cval, channel_axis, out)
+    strength = parse_real_of(photograph.dtype, "amount", amount)
+    window = bell(sigma, truncate)
+
+    def fill(band: Band, y: Array) -> None:
+        band.smoothed(*window, y)
+        np.subtract(band.own, y, out=y)
+        y *= strength
+        y += band.own
+
+    return photograph.filtered(fill, window.reach, window.columns)
 
 
 def emboss(
@@ -147,6 +155,7 @@ def emboss(
     boundary: str = "reflect",
     cval: float = 0.0,
     channel_axis: SupportsIndex | None = None,
+    out: Array | None = None,
 ) -> Array:
     r"""Let an image stand out in relief, lit from the top left.
 
@@ -163,7 +172,7 @@ def emboss(
     amount : float
         How high the relief is. What becomes brighter towards the bottom right is made brighter;
         less than 0 lights it from the bottom right.
-    boundary, cval, channel_axis
+    boundary, cval, channel_axis, out
         As for `box`.
 
     Returns
@@ -193,11 +202,13 @@ def emboss(
     >>> filters.emboss(np.array([[1.0, 1.0, 1.0, 3.0, 3.0, 3.0]]))
     array([[1., 1., 7., 9., 3., 3.]])
     """
-    photograph = open_photograph(image, boundary, cval, channel_axis)
-    strength = parse_real_of(photograph.planes.dtype, "amount", amount)
-    result = photograph.across(photograph.difference(DIFFERENCE, 0), _ALIKE, 1)
-    with np.errstate(all="ignore"):
-        result += photograph.across(photograph.difference(DIFFERENCE, 1), _ALIKE, 0)
-        result *= strength
-        result += photograph.planes
-    return photograph.given_back(result)
+    photograph = open_photograph(image, boundary, cval, channel_axis, out)
+    strength = parse_real_of(photograph.dtype, "amount", amount)
+
+    def fill(band: Band, y: Array) -> None:
+        band.across(band.difference(DIFFERENCE, 0), _ALIKE, 1, y)
+        y += band.across(band.difference(DIFFERENCE, 1), _ALIKE, 0)
+        y *= strength
+        y += band.own
+
+    return photograph.filtered(fill, *NEIGHBOURS)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import SupportsIndex
+from typing import NamedTuple, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from ..problem.arguments import Pair, parse_pair
+from ..problem.arguments import Pair, parse_pair, shown
 from ..problem.operands import Array
+from .bands import Reach, Weights, reach_of
 from .numbers import RealPair, parse_real, parse_real_pair
-from .photograph import Photograph, Weights, open_photograph
+from .photograph import Photograph, open_photograph
 
-__all__ = ["box", "gaussian", "gaussian_smoothed"]
+__all__ = ["Window", "bell", "box", "gaussian"]
 
-# Weights beyond are a mistake in sigma, not a photograph: no image is as large.
+# Weights beyond are a mistake in sigma or size, not a photograph: no image is as large.
 LARGEST_RADIUS = 2**24
 
 
@@ -25,6 +26,7 @@ def box(
     boundary: str = "reflect",
     cval: float = 0.0,
     channel_axis: SupportsIndex | None = None,
+    out: Array | None = None,
 ) -> Array:
     r"""Replace every pixel by the mean of a box around it.
 
@@ -46,6 +48,10 @@ def box(
         The value beyond it with "constant".
     channel_axis : int, optional
         Where the channels are, -1 for (H, W, C). Each is filtered by itself.
+    out : ndarray, optional
+        Where to write, SciPy's ``output``; the shape of `image`, and the dtype of the result. It
+        may be `image` itself or share memory with it: the result is then held beside it until it
+        is whole.
 
     Returns
     -------
@@ -55,12 +61,13 @@ def box(
     Raises
     ------
     TypeError
-        For an image that is no array of real numbers, options of a wrong type.
+        For an image that is no array of real numbers, options of a wrong type, an `out` of another
+        dtype.
     ValueError
-        For an image without rows or columns, or one of shape (..., H, 3 or 4) that may be in
-        colour; for options out of range.
+        For an image without rows or columns, or one that may have channels where `channel_axis` is
+        not given; for options out of range, an `out` that cannot take the result.
     MemoryError
-        If the result or a buffer cannot be allocated.
+        If the result or a buffer cannot be allocated; `out` may be partly written then.
 
     Notes
     -----
@@ -78,9 +85,11 @@ def box(
     >>> filters.box(np.array([[0.0, 3.0, 6.0]]), (1, 3))
     array([[1., 3., 5.]])
     """
-    photograph = open_photograph(image, boundary, cval, channel_axis)
+    photograph = open_photograph(image, boundary, cval, channel_axis, out)
     rows, columns = parse_pair("size", size, 1)
-    return photograph.given_back(photograph.smoothed(_mean_of(rows), _mean_of(columns)))
+    if max(rows, columns) > 2 * LARGEST_RADIUS + 1:
+        raise ValueError(f"size must be at most {2 * LARGEST_RADIUS + 1}, not {shown(size)}")
+    return _mean_under(photograph, Window(_mean_of(rows), _mean_of(columns)))
 
 
 def gaussian(
@@ -91,6 +100,7 @@ def gaussian(
     boundary: str = "reflect",
     cval: float = 0.0,
     channel_axis: SupportsIndex | None = None,
+    out: Array | None = None,
 ) -> Array:
     r"""Smooth with a Gaussian bell.
 
@@ -110,7 +120,7 @@ def gaussian(
     truncate : float
         Where the bell is cut off, in standard deviations: its radius is
         ``int(truncate * sigma + 0.5)`` pixels, 4 for sigma 1, as in SciPy.
-    boundary, cval, channel_axis
+    boundary, cval, channel_axis, out
         As for `box`.
 
     Returns
@@ -144,12 +154,35 @@ def gaussian(
     >>> float(blurred[4, 4].round(4)), float(blurred[4, 5].round(4))
     (0.1592, 0.0965)
     """
-    photograph = open_photograph(image, boundary, cval, channel_axis)
-    return photograph.given_back(gaussian_smoothed(photograph, sigma, truncate))
+    photograph = open_photograph(image, boundary, cval, channel_axis, out)
+    return _mean_under(photograph, bell(sigma, truncate))
 
 
-def gaussian_smoothed(photograph: Photograph, sigma: object, truncate: object) -> Array:
-    """Return the planes of a photograph, smoothed as `gaussian` says."""
+class Window(NamedTuple):
+    """Weights that sum to one, down and across."""
+
+    vertical: Weights
+    horizontal: Weights
+
+    @property
+    def reach(self) -> Reach:
+        """Return the rows that it sees."""
+        return reach_of(len(self.vertical))
+
+    @property
+    def columns(self) -> int:
+        """Return how many columns it sees beside a pixel's own."""
+        return len(self.horizontal) - 1
+
+
+def _mean_under(photograph: Photograph, window: Window) -> Array:
+    return photograph.filtered(
+        lambda band, y: band.smoothed(*window, y), window.reach, window.columns
+    )
+
+
+def bell(sigma: object, truncate: object) -> Window:
+    """Return the weights of `gaussian`."""
     sigmas = parse_real_pair("sigma", sigma, 0)
     cut = parse_real("truncate", truncate, 0)
     for one in sigmas:
@@ -158,8 +191,7 @@ def gaussian_smoothed(photograph: Photograph, sigma: object, truncate: object) -
                 f"sigma {one:g} with truncate {cut:g} makes a radius of more than "
                 f"{LARGEST_RADIUS} pixels"
             )
-    vertical, horizontal = (_bell(one, int(cut * one + 0.5)) for one in sigmas)
-    return photograph.smoothed(vertical, horizontal)
+    return Window(*(_bell(one, int(cut * one + 0.5)) for one in sigmas))
 
 
 def _mean_of(taps: int) -> Weights:
@@ -167,6 +199,7 @@ def _mean_of(taps: int) -> Weights:
 
 
 def _bell(sigma: float, radius: int) -> Weights:
-    places = np.arange(-radius, radius + 1) / (sigma or 1.0)
-    weights = np.exp(-0.5 * places**2)
+    with np.errstate(over="ignore", under="ignore"):  # of a tiny sigma: weights of 0 beside the 1
+        places = np.arange(-radius, radius + 1) / (sigma or 1.0)
+        weights = np.exp(-0.5 * places**2)
     return np.asarray(weights / weights.sum())

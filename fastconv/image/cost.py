@@ -6,6 +6,10 @@
 
 The estimates are for one image and one core, whatever there are: the way, and so the bits of the
 result, does not depend on threads or on what else is in a stack.
+
+Where calls are to be "strict" (levels.py), a way is taken only if each result keeps the bound of a
+direct sum: two passes of small kernels do not, nor do transforms, unless their results are rounded
+to the integers that they are.
 """
 
 from __future__ import annotations
@@ -19,10 +23,12 @@ import numpy as np
 from .. import isa, tuning
 from ..algorithms.compiled import kernel
 from ..call import remembered
-from ..planning import FAMILIES, check_name, check_usable
+from ..levels import allows, get_accuracy
+from ..planning import FAMILIES, IMPLEMENTATIONS, check_name, check_usable
 from ..problem.arguments import shown
 from ..problem.operands import Array
-from .fft import cost_of_blocks, error_bound
+from .digits import Digits
+from .fft import cost_of_blocks, digits_of
 from .separable import Factors, factor, is_within_bound
 from .shapes import Filtering
 
@@ -45,6 +51,8 @@ class Choice(NamedTuple):
         What each way that is possible would take, for one image on one core.
     refusals : dict of str to str
         Why the others are not.
+    digits : Digits or None
+        In which integers are transformed.
     """
 
     way: str
@@ -52,6 +60,7 @@ class Choice(NamedTuple):
     factors: Factors | None
     nanoseconds: dict[str, float]
     refusals: dict[str, str]
+    digits: Digits | None = None
 
 
 class _Estimates(NamedTuple):
@@ -73,7 +82,7 @@ def _estimate(filtering: Filtering, integers: bool) -> _Estimates:
 
 
 def check_backend(backend: object) -> None:
-    """Refuse what is neither a way nor a backend of `conv2d`."""
+    """Refuse what is neither a way nor a backend of `conv2d` that sums tap by tap."""
     if isinstance(backend, str) and backend in ("auto", *WAYS):
         return
     try:
@@ -85,6 +94,12 @@ def check_backend(backend: object) -> None:
             f"{families} or their kernels, not {shown(backend)}"
         ) from None
     check_usable(str(backend))
+    able = [one for one in IMPLEMENTATIONS["forward"] if backend in (one.name, *one.families)]
+    if able and not any(allows("strict", one.level) for one in able):
+        raise ValueError(
+            f"backend {backend!r} cannot filter images: its errors are larger than "
+            "accuracy='strict' allows, which sums tap by tap always keep here"
+        )
 
 
 def choose(
@@ -105,17 +120,21 @@ def choose(
     Raises
     ------
     ValueError
-        Where the way that was asked for by name cannot be taken.
+        Where the way that was asked for by name cannot be taken, or is not as accurate as calls
+        are to be.
     """
     if backend not in ("auto", *WAYS):
         direct = _direct_cost(replace(filtering, images=1))
         return Choice("direct", backend, None, {"direct": direct}, {})
+    strict = get_accuracy() == "strict"
     estimates = _estimate(filtering, integers is not None)
     costs = {"direct": estimates.direct}
     refusals: dict[str, str] = {}
-    factors = None
+    factors = digits = None
     if backend in ("auto", "separable"):
         reason = estimates.unsuited_for_passes if backend == "auto" else None
+        if strict and integers is None and not is_within_bound(*filtering.kernel_shape[1:]):
+            reason = estimates.unsuited_for_passes
         if reason is None:
             factors = None if kernels is None else factor(kernels)
             if factors is None:
@@ -132,11 +151,14 @@ def choose(
             costs["fft"] = estimates.fft  # whether it could does not matter
         else:
             reason = _unable_to_transform(filtering, kernels)
-            exact = integers is None or rounds_to_integers(filtering, kernels, integers)
-            if reason is None and backend == "auto" and not exact:
-                reason = "its results could not be rounded to the integers that they are"
+            if reason is None and integers is not None and kernels is not None:
+                digits = digits_of(filtering, kernels, integers)
+                if digits is None:
+                    reason = "its results could not be rounded to the integers that they are"
+            elif reason is None and strict:
+                reason = "its errors are those of a block, larger than accuracy='strict' allows"
         if reason is None:
-            costs["fft"] = estimates.fft
+            costs["fft"] = estimates.fft * (1 if digits is None else digits.number)
         else:
             refusals["fft"] = reason
     if backend != "auto" and backend in refusals:
@@ -144,7 +166,7 @@ def choose(
             f"backend {backend!r} cannot filter {describe(filtering)}: {refusals[backend]}"
         )
     way = backend if backend != "auto" else min(costs, key=lambda name: costs[name])
-    return Choice(way, "auto", factors, costs, refusals)
+    return Choice(way, "auto", factors, costs, refusals, digits)
 
 
 def describe(filtering: Filtering) -> str:
@@ -154,17 +176,6 @@ def describe(filtering: Filtering) -> str:
     images, height, width = filtering.x_shape
     image = f"{height}×{width}" if images == 1 else f"{images} images of {height}×{width}"
     return f"{image} with {kernel} in {filtering.dtype}"
-
-
-def rounds_to_integers(filtering: Filtering, kernels: Array | None, image: Array) -> bool:
-    """Whether transforms in float64 are so close to sums of integers that rounding finds them."""
-    if kernels is None:
-        return False
-    values = 4 * max(tuning.FFT_BLOCK_VALUES, filtering.taps)  # more than a block has
-    largest = max(float(image.max(initial=0)), -float(image.min(initial=0)))
-    norms = float(np.sqrt(np.square(kernels, dtype=np.float64).sum(axis=(1, 2)).max(initial=0)))
-    norms *= max(largest, abs(filtering.fillvalue)) * values**0.5
-    return error_bound(values, np.dtype(np.float64)) * norms < 0.25
 
 
 def _unsuited_for_passes(filtering: Filtering, cost: float, direct: float) -> str | None:

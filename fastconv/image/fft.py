@@ -24,15 +24,15 @@ transforms and a product). So next to pixels that are far larger, small results 
 none; a direct convolution keeps them. float32 is transformed in float32 where NumPy does so, from
 version 2 on, else in float64.
 
-A NaN or infinity would spoil its whole block: it is taken out, and the outputs whose windows might
-hold it are computed directly. Blocks and kernels of very large or small values are scaled by powers
-of two. Integers are transformed in float64, and results rounded to integers.
+A NaN or infinity would spoil its whole block: it is taken out, and what it makes of the windows
+that hold it is put in afterwards (spoilt.py). Blocks and kernels of very large or small values are
+scaled by powers of two. Integers are transformed in float64, digit by digit if need be (digits.py),
+and results rounded to integers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import lru_cache, partial
@@ -45,12 +45,15 @@ from .. import tuning
 from ..problem.axis import ceil_div
 from ..problem.extension import extend_part
 from ..problem.operands import Array, is_prepared
-from .running import copy_of_seen, direct_inside, inside
+from .digits import Digits, digits_for
+from .lengths import fast_length
+from .running import copy_of_seen, inside
 from .shapes import Filtering
+from .spoilt import put_in, spoilt_images
 from .squares import Squares, find_spectral, squares_of
 from .tiles import Row, tiles, whole
 
-__all__ = ["Blocks", "blocks_of", "by_fft", "cost_of_blocks", "error_bound", "fast_length"]
+__all__ = ["Blocks", "blocks_of", "by_fft", "cost_of_blocks", "digits_of", "error_bound"]
 
 # Exponents of two within which nothing under- or overflows on the way: the square of 2^30 times
 # the pixels of a block, squared, is far from the ends of float32.
@@ -75,23 +78,6 @@ class Blocks(NamedTuple):
     rows: int
     columns: int
     images: int
-
-
-@lru_cache(maxsize=1024)
-def fast_length(least: int) -> int:
-    """Return the smallest even 2^a·3^b·5^c that is at least so large; 1 stays 1."""
-    if least <= 1:
-        return 1
-    best = 2 ** (least - 1).bit_length()
-    fives = 1
-    while fives < best:
-        threes = fives
-        while threes < best:
-            twos = 2 ** max(1, (ceil_div(least, threes) - 1).bit_length())
-            best = min(best, threes * twos)
-            threes *= 3
-        fives *= 5
-    return best
 
 
 def _lengths(outputs: int, kernel: int) -> list[tuple[int, int]]:
@@ -194,16 +180,37 @@ def error_bound(values: int, dtype: np.dtype[Any]) -> float:
     return 12 * math.log2(max(2, values)) * float(np.finfo(dtype).eps) / 2
 
 
+def digits_of(filtering: Filtering, kernels: Array, image: Array) -> Digits | None:
+    """Return the digits in which an image of integers is transformed, None if they are too many."""
+    blocks = _blocks_in_numpy(filtering)
+    values = blocks.height * blocks.width
+    largest = max(float(image.max(initial=0)), -float(image.min(initial=0)))
+    norm = float(np.sqrt(np.square(kernels, dtype=np.float64).sum(axis=(1, 2)).max(initial=0)))
+    error = error_bound(values, np.dtype(np.float64)) * norm * values**0.5
+    return digits_for(max(largest, abs(filtering.fillvalue)), error)
+
+
 def by_fft(
-    filtering: Filtering, x: Array, kernels: Array, y: Array, threads: int, *, integers: bool
+    filtering: Filtering, x: Array, kernels: Array, y: Array, threads: int, digits: Digits | None
 ) -> None:
-    """Fill y (N, K, OH, OW) from x (N, H, W) and finite kernels (K, R, S)."""
-    squares = _squares(filtering, integers)
+    """Fill y (N, K, OH, OW) from x (N, H, W) and finite kernels (K, R, S); integers by digits."""
+    spoilt = spoilt_images(x)
+    squares = _squares(filtering, digits is not None)
     if squares is not None and not _moderate(kernels)[1].any():
         _by_squares(filtering, squares, x, kernels, y)
-        return
+    else:
+        _in_numpy(filtering, x, kernels, y, threads, digits, bool(spoilt))
+    for n in spoilt:
+        put_in(filtering, x[n : n + 1], kernels, y[n : n + 1])
+
+
+def _in_numpy(
+    filtering: Filtering, x: Array, kernels: Array, y: Array, threads: int, digits: Digits | None,
+    spoilt: bool,
+) -> None:  # fmt: skip
+    """Fill y by NumPy's transforms, zeros standing for what is not finite."""
     blocks = _blocks_in_numpy(filtering)
-    dtype = np.dtype(np.float64) if integers else filtering.dtype
+    dtype = filtering.dtype if digits is None else np.dtype(np.float64)
     spectrum_bytes = blocks.height * (blocks.width // 2 + 1) * dtype.itemsize * 2
     group = max(1, tuning.FFT_SPECTRA_BYTES // spectrum_bytes)
     rows, columns = filtering.rows.outputs, filtering.columns.outputs
@@ -214,7 +221,7 @@ def by_fft(
         for j in range(0, columns, blocks.columns)
     ]
     for k in range(0, filtering.filters, group):
-        transform = _Transform(filtering, x, kernels[k : k + group], blocks, dtype, integers)
+        transform = _Transform(filtering, x, kernels[k : k + group], blocks, dtype, digits, spoilt)
         target = y[:, k : k + group]
         if threads == 1 or len(places) == 1:
             for place in places:
@@ -255,16 +262,16 @@ class _Transform:
 
     def __init__(
         self, filtering: Filtering, x: Array, kernels: Array, blocks: Blocks,
-        dtype: np.dtype[Any], integers: bool,
+        dtype: np.dtype[Any], digits: Digits | None, spoilt: bool,
     ) -> None:  # fmt: skip
         self._filtering = filtering
         self._x = x
-        self._kernels = kernels
         self._blocks = blocks
         self._dtype = dtype
-        self._integers = integers
+        self._digits = digits
+        self._spoilt = spoilt
         self._size = blocks.height, blocks.width
-        scaled, self._exponents = _moderate(kernels.astype(dtype))
+        scaled, self._exponents = self._scaled(kernels.astype(dtype))
         self._spectra = np.fft.rfft2(scaled[:, ::-1, ::-1], self._size)
 
     def __call__(self, y: Array, images: slice, i: int, j: int) -> None:
@@ -280,43 +287,33 @@ class _Transform:
             self._x[images], (first, first + seen[0]), (left, left + seen[1]), filtering.kind,
             filtering.fillvalue, part,
         )  # fmt: skip
+        if self._spoilt:
+            part[~np.isfinite(part)] = 0
         target = y[images, :, i : i + height, j : j + width]
-        spoilt = list(_spoilt(part))
-        finite = part.copy() if spoilt else part
-        if spoilt:
-            finite[~np.isfinite(finite)] = 0
-        scaled, exponents = _moderate(finite)
-        spectrum = np.fft.rfft2(scaled, self._size)
+        scaled, exponents = self._scaled(part)
+        digits = [scaled] if self._digits is None else list(self._digits.of(scaled))
+        spectra = [np.fft.rfft2(digit, self._size) for digit in digits]
         down = slice(rows.kernel - 1, rows.kernel - 1 + height)
         across = slice(columns.kernel - 1, columns.kernel - 1 + width)
         for k, (kernel, exponent) in enumerate(zip(self._spectra, self._exponents, strict=True)):
-            result = np.fft.irfft2(spectrum * kernel, self._size)[:, down, across]
+            results = (
+                np.fft.irfft2(spectrum * kernel, self._size)[:, down, across]
+                for spectrum in reversed(spectra)
+            )
             with np.errstate(all="ignore"):  # the cast and the scale may overflow, as sums may
-                if self._integers:
-                    result = np.rint(result)
-                if exponent or exponents.any():
-                    result = np.ldexp(result, exponents[:, None, None] + exponent)
-                target[:, k] = result
-        for n, box in spoilt:
-            self._repair(target[n], part[n], *box)
+                if self._digits is not None:
+                    target[:, k] = self._digits.joined(map(np.rint, results))
+                elif exponent or exponents.any():
+                    power = exponents[:, None, None] + exponent
+                    target[:, k] = np.ldexp(next(results), power)
+                else:
+                    target[:, k] = next(results)
 
-    def _repair(self, y: Array, part: Array, rows: slice, columns: slice) -> None:
-        """Compute directly the outputs whose windows may hold one of the pixels of a box."""
-        taps, across = self._kernels.shape[1:]
-        i, end = max(0, rows.start - taps + 1), min(rows.stop, y.shape[1])
-        j, stop = max(0, columns.start - across + 1), min(columns.stop, y.shape[2])
-        seen = part[i : end + taps - 1, j : stop + across - 1].astype(y.dtype)
-        y[:, i:end, j:stop] = direct_inside(seen, self._kernels)
-
-
-def _spoilt(part: Array) -> Iterator[tuple[int, tuple[slice, slice]]]:
-    """Yield the images of a part that hold what is not finite, and the box in which it lies."""
-    peaks = np.maximum(part.max(axis=(1, 2)), -part.min(axis=(1, 2)))
-    for n in np.flatnonzero(~np.isfinite(peaks)):
-        at = ~np.isfinite(part[n])
-        sides = (np.flatnonzero(at.any(axis=axis)) for axis in (1, 0))
-        rows, columns = (slice(int(side[0]), int(side[-1]) + 1) for side in sides)
-        yield int(n), (rows, columns)
+    def _scaled(self, arrays: Array) -> tuple[Array, Array]:
+        """Return arrays of moderate size, see `_moderate`; integers as they are."""
+        if self._digits is None:
+            return _moderate(arrays)
+        return arrays, np.zeros(len(arrays), np.intc)
 
 
 def _moderate(arrays: Array) -> tuple[Array, Array]:

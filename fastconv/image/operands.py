@@ -11,6 +11,7 @@ So the sums of integers, which are returned as floats, never wrap and are exact 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,8 @@ def dtype_to_compute(image: Array, kernel: Array, fillvalue: float) -> np.dtype[
     ):
         return _FLOAT64
     if both_integers(image, kernel):
-        largest = max(_largest(image.dtype), abs(fillvalue))
+        beyond = abs(fillvalue) if math.isfinite(fillvalue) else 0.0  # others are in any dtype
+        largest = max(_largest(image.dtype), beyond)
         sums = np.abs(kernel.astype(np.float64)).sum(axis=(-2, -1))
         exact = not largest * sums.max(initial=0) > _EXACT_IN_FLOAT32
         return _FLOAT32 if exact else _FLOAT64

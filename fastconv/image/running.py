@@ -37,7 +37,6 @@ __all__ = [
     "copy_of_seen",
     "direct",
     "direct_call",
-    "direct_inside",
     "direct_name",
     "has_small_edges",
     "inside",
@@ -84,15 +83,6 @@ def direct(filtering: Filtering, x: Array, kernels: Array, backend: str, y: Arra
         y = np.empty(filtering.output_shape, filtering.dtype)
     _by_copies(filtering, x, kernels, backend, y, at_edges=False)
     return y
-
-
-def direct_inside(x: Array, kernels: Array) -> Array:
-    """Return (K, OH, OW) of an image (H, W) without anything beyond its edge."""
-    call = find_calls(
-        (1, *x.shape), (len(kernels), 1, *kernels.shape[1:]), None, x.dtype, (1, 1),
-        ((0, 0), (0, 0)), (1, 1), 1, "zeros", None, "auto", "strict",
-    ).forward  # fmt: skip
-    return call(x[None], kernels[:, None])
 
 
 def has_small_edges(filtering: Filtering, x: Array) -> bool:

@@ -7,7 +7,10 @@
 
 The row is that of the largest element, in units of it, and the column is the one through it: what
 is left of every other element decides. Kernels of integers keep integer factors, and with them
-exact sums: the row is divided by its greatest common divisor, and the column then is whole.
+exact sums: the row is divided by its greatest common divisor, and the column then is whole. Either
+way a power of two is moved from the row to the column, which changes no digit: the sum of the row
+is less than 1, so that nothing is larger between the two passes than in the image, and no infinity
+that the result does not have is multiplied by a zero of the column.
 
 An element counts as the product where they differ by no more than ROUNDINGS·u of it. A kernel made
 as a product and then normalised, or cast from float64, does; so a result of two passes is within
@@ -22,7 +25,7 @@ factors, rounded, differ from k. From `is_within_bound` on that is no more than 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -58,7 +61,7 @@ def factor(kernels: Array) -> Factors | None:
             found = _integer_factors(wide) or _factors(wide)
             if found is None:
                 return None
-            column[:, 0], row[0] = found
+            column[:, 0], row[0] = _balanced(*found)
             product = column.astype(np.float64) * row.astype(np.float64)
             allowed = ROUNDINGS * limits.eps / 2 * np.abs(wide) + 2 * limits.smallest_subnormal
             if not (np.abs(wide - product) <= allowed).all():
@@ -66,21 +69,22 @@ def factor(kernels: Array) -> Factors | None:
     return Factors(columns, rows)
 
 
-def _factors(kernel: Array) -> tuple[Array, Array] | None:
-    """Return a column and a row through the largest element, the row's sum in [1/2, 1].
+def _balanced(column: Array, row: Array) -> tuple[Array, Array]:
+    """Return the same product with the row's sum in [1/2, 1), by a power of two."""
+    _, exponent = math.frexp(np.abs(row).sum())
+    return np.ldexp(column, exponent), np.ldexp(row, -exponent)
 
-    Then what the first pass makes is no larger than the image, and cannot overflow.
-    """
+
+def _factors(kernel: Array) -> tuple[Array, Array] | None:
+    """Return a column and a row through the largest element, the row in units of it."""
     at = np.unravel_index(np.abs(kernel).argmax(), kernel.shape)
     largest = kernel[at]
     if largest == 0 or not np.isfinite(largest):
         return None
-    row = kernel[at[0]] / largest
-    scale = 2.0 ** math.ceil(math.log2(np.abs(row).sum()))
-    return kernel[:, at[1]] * scale, row / scale
+    return kernel[:, at[1]], kernel[at[0]] / largest
 
 
-def _integer_factors(kernel: Array) -> tuple[Any, Any] | None:
+def _integer_factors(kernel: Array) -> tuple[Array, Array] | None:
     """Return the factors of a kernel of integers, as integers; None where it has other values."""
     if not (np.abs(kernel) <= 2.0**53).all() or (kernel != np.rint(kernel)).any():
         return None
@@ -92,4 +96,4 @@ def _integer_factors(kernel: Array) -> tuple[Any, Any] | None:
         return None
     row = row // divisor
     column, rest = np.divmod(whole[:, at[1]], row[at[1]])
-    return None if rest.any() else (column, row)
+    return None if rest.any() else (column.astype(np.float64), row.astype(np.float64))

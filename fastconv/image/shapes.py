@@ -27,9 +27,13 @@ from ..problem.convolution import check_size
 from ..problem.operands import Array
 from ..problem.padding import Pads
 
-__all__ = ["MODES", "Arrangement", "Filtering", "Mode", "arrange", "colour_or_stack"]
+__all__ = ["MODES", "Arrangement", "Filtering", "Mode", "arrange", "check_is_stack"]
 
 MODES = ("full", "same", "valid")
+# Of NumPy 2, and before.
+_MOST_AXES = 64 if hasattr(np, "long") else 32
+# Grey, grey with opacity, red-green-blue, and that with opacity.
+_MOST_CHANNELS = 4
 Mode: TypeAlias = Literal["full", "same", "valid"]
 
 
@@ -181,9 +185,12 @@ def arrange(
         raise ValueError(
             f"in2 must be (R, S) or a bank (K, R, S), not {len(in2_shape)}-D with shape {in2_shape}"
         )
+    if len(in2_shape) == 3 and len(in1_shape) == _MOST_AXES:
+        raise ValueError(
+            f"in2 of shape {in2_shape} is a bank, which adds an axis to those of in1, and in1 has "
+            f"the {_MOST_AXES} that an array can have"
+        )
     channels = _parse_channel_axis(channel_axis, in1_shape)
-    if channels is None and _is_like_a_photograph(in1_shape):
-        raise ValueError(colour_or_stack("in1", in1_shape))
     names = [f"stack {axis}" for axis in range(len(in1_shape) - (2 if channels is None else 3))]
     names += ["rows", "columns"]
     if channels is not None:
@@ -195,6 +202,8 @@ def arrange(
         raise ValueError(f"in1 must not be empty (only a stack may be): its shape is {in1_shape}")
     if min(in2_shape) < 1:
         raise ValueError(f"in2 must not be empty: its shape is {in2_shape}")
+    if channels is None:
+        check_is_stack("in1", in1_shape)
 
     exchanged = False
     if mode == "valid" and any(n < r for n, r in zip(size, kernel, strict=True)):
@@ -230,20 +239,20 @@ def arrange(
     return made
 
 
-def colour_or_stack(name: str, shape: tuple[int, ...]) -> str:
-    """Return why images are refused whose last axis may hold channels."""
-    return (
-        f"{name} of shape {shape} may be a photograph in colour or a stack of images {shape[-1]} "
-        f"pixels wide: say which with channel_axis=-1 or channel_axis=0"
-    )
+def check_is_stack(name: str, shape: tuple[int, ...]) -> None:
+    """Refuse images of which nobody said where channels are, if the last axis may hold them.
 
-
-def _is_like_a_photograph(shape: tuple[int, ...]) -> bool:
-    """Whether the last axis is as long as channels are, and both before it are longer.
-
-    A stack of 3×3 kernels is not.
+    It may if it is as short as channels are few, 1 to 4, and the one before it, which would be
+    that of the columns, is longer: a stack of 3×3 kernels passes, one of 9×3 images has to say
+    what it is.
     """
-    return len(shape) > 2 and shape[-1] in (3, 4) and min(shape[-3:-1]) > 4
+    if len(shape) > 2 and shape[-1] <= _MOST_CHANNELS < shape[-2]:
+        channels = "1 channel" if shape[-1] == 1 else f"{shape[-1]} channels"
+        pixels = "1 pixel" if shape[-1] == 1 else f"{shape[-1]} pixels"
+        raise ValueError(
+            f"{name} of shape {shape} may be a photograph of {channels} or a stack of images "
+            f"{pixels} wide: say which with channel_axis=-1 or channel_axis=0"
+        )
 
 
 def _parse_channel_axis(channel_axis: object, in1_shape: tuple[int, ...]) -> int | None:

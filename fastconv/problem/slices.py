@@ -18,12 +18,16 @@ import numpy.typing as npt
 
 from .. import tuning
 
-__all__ = ["add", "assign", "at_once", "in_slices", "slices"]
+__all__ = ["add", "assign", "at_once", "in_slices", "runs", "slices"]
 
 
 def slices(shape: Sequence[int], itemsize: int) -> Iterator[tuple[slice, ...]]:
     """Yield the slices of an array of such a shape: one for each of its axes."""
-    room = max(1, tuning.NUMPY_BYTES_PER_STEP // itemsize)
+    return runs(shape, max(1, tuning.NUMPY_BYTES_PER_STEP // itemsize))
+
+
+def runs(shape: Sequence[int], room: int) -> Iterator[tuple[slice, ...]]:
+    """Yield slices of at most so many values."""
     steps = []
     for extent in reversed(shape):
         step = max(1, min(extent, room))

@@ -10,12 +10,12 @@ import fastconv
 import reference
 from fastconv import filters, isa, tuning
 from tests.comparing import unit_roundoff
-from tests.support import assert_refused, peak_memory
+from tests.support import assert_refused, peak_memory, tuned
 from tests.walking import in_one_test
 
 BOUNDARIES = ("reflect", "mirror", "nearest", "wrap", "constant")
 DTYPES = ("float32", "float64")
-CONSTANTS = (0.1, 255.0, 1e30, -0.3, 1 / 3, 1e-30, -7e22, 0.0)
+CONSTANTS = (0.1, 255.0, 1e30, -0.3, 1 / 3, 1e-30, -7e22, 0.0, 3e38)
 
 # name → how often a pixel's value may count in a result: the sum of the weights' absolute values.
 SMOOTHING = {
@@ -336,6 +336,11 @@ class TestMeaning:
             reached = np.flatnonzero(filters.gaussian(spot, (0, sigma), truncate=truncate))
             assert (reached.min(), reached.max()) == (20 - radius, 20 + radius)
 
+    @pytest.mark.filterwarnings("error")
+    def test_a_tiny_bell_is_its_middle(self):
+        image = noise(5, 6)
+        assert (filters.gaussian(image, 1e-300, truncate=1e300) == image).all()
+
     def test_smoothing_keeps_the_mean_where_the_image_repeats(self):
         image = noise(12, 14)
         for name in SMOOTHING:
@@ -485,6 +490,13 @@ class TestWhatComesIn:
 
     @in_one_test
     @each(SMOOTHING, SHARPENING, DERIVATIVES)
+    def test_a_stack_of_kernels_need_not(self, name, options):
+        stack = noise(2, 3, 3)
+        result = getattr(filters, name)(stack, **options)
+        assert (result[1] == getattr(filters, name)(stack[1], **options)).all()
+
+    @in_one_test
+    @each(SMOOTHING, SHARPENING, DERIVATIVES)
     def test_an_empty_stack(self, name, options):
         assert getattr(filters, name)(np.ones((0, 4, 5)), **options).shape == (0, 4, 5)
         around = {"boundary": "constant"}
@@ -498,6 +510,78 @@ class TestWhatComesIn:
             one = getattr(filters, name)(image, **options)
         with fastconv.num_threads(2):
             assert (getattr(filters, name)(image, **options) == one).all()
+
+
+class TestOut:
+    @in_one_test
+    @each(SMOOTHING, SHARPENING, DERIVATIVES)
+    @pytest.mark.parametrize("shape", [(9, 10), (2, 30, 7), (31, 6, 3)], ids=str)
+    def test_it_is_filled_however_it_lies(self, name, options, shape):
+        axis = -1 if shape[-1] == 3 else None
+        image = np.abs(noise(*shape)) + 1
+        function = partial(getattr(filters, name), **options, channel_axis=axis)
+        wide = np.full([2 * extent for extent in shape], np.nan)
+        swapped = np.full(shape, np.nan, np.dtype(float).newbyteorder())
+        with tuned(IMAGE_BAND_BYTES=400):
+            expected = function(image)
+            for out in (np.full(shape, np.nan), wide[tuple([np.s_[::2]] * len(shape))], swapped):
+                assert function(image, out=out) is out
+                assert (out == expected).all()
+        assert np.isfinite(wide).sum() == image.size
+
+    @in_one_test
+    @each(SMOOTHING, SHARPENING, DERIVATIVES)
+    def test_it_may_be_the_image_or_overlap_it(self, name, options):
+        function = partial(getattr(filters, name), **options)
+        with tuned(IMAGE_BAND_BYTES=400):
+            image = np.abs(noise(30, 7)) + 1
+            expected = function(image)
+            assert function(image, out=image) is image
+            assert (image == expected).all()
+            both = np.abs(noise(33, 7)) + 1
+            expected = function(both[3:])
+            function(both[3:], out=both[:-3])
+            assert (both[:-3] == expected).all()
+            turned = np.abs(noise(9, 9)) + 1
+            expected = function(turned)
+            function(turned, out=turned.T)
+            assert (expected == turned.T).all()
+
+
+class TestBands:
+    """Large images are filtered some rows at a time."""
+
+    @pytest.mark.parametrize("boundary", BOUNDARIES)
+    def test_wherever_they_end(self, boundary):
+        around = {"boundary": boundary, "cval": 3.0}
+        images = ((noise(2, 41, 9) + 2, None), (noise(35, 6, 2) + 2, -1))
+
+        def filtered():
+            for mark in calls(SMOOTHING, SHARPENING, DERIVATIVES):
+                name, options = mark.values
+                for image, axis in images:
+                    yield getattr(filters, name)(image, **options, **around, channel_axis=axis)
+
+        whole = list(filtered())
+        with tuned(IMAGE_BAND_BYTES=700, IMAGE_BAND_TAPS=0):
+            for ours, expected in zip(filtered(), whole, strict=True):
+                assert_close(ours, expected, 60)
+
+    def test_an_image_of_one_colour_stays_so_in_each(self):
+        image = np.full((90, 7), 0.1, "f4")
+        with tuned(IMAGE_BAND_BYTES=500, IMAGE_BAND_TAPS=1):
+            for name in KEEPING:
+                assert (getattr(filters, name)(image) == image).all()
+
+    @pytest.mark.skipif(isa.kernels is None, reason="im2col has a buffer of its own")
+    def test_no_more_than_they_is_held_beside_the_result(self):
+        photograph = np.random.default_rng(0).integers(1, 256, (500, 300, 3), np.uint8)
+        with tuned(IMAGE_BAND_BYTES=2**15):
+            for name in filters.__all__:
+                getattr(filters, name)(photograph[:40], channel_axis=-1)
+                with peak_memory() as peak:
+                    result = getattr(filters, name)(photograph, channel_axis=-1)
+                assert peak.bytes < result.nbytes + 10 * 2**15, name
 
 
 class TestNaN:
@@ -518,6 +602,13 @@ class TestNaN:
         far = np.ones_like(spoilt)
         far[20 - reach : 21 + reach, 21 - reach : 22 + reach] = False
         assert_close(result[far], clean[far], 60)
+
+    @pytest.mark.filterwarnings("error")
+    def test_a_signalling_one_is_like_others(self):
+        image = noise(7, 8, dtype="f4")
+        image.view(np.int32)[3, 4] = 0x7FA00000
+        for name in filters.__all__:
+            assert np.isnan(getattr(filters, name)(image)).any()
 
     @in_one_test
     @pytest.mark.parametrize("size", [1, 2, 3, 6])
@@ -546,6 +637,10 @@ BAD_CALLS = [
      "image must not be empty", "(5, 6, 0)"),
     ("box", {"image": COLOUR}, ValueError, "(6, 7, 3)", "channel_axis=-1", "channel_axis=0"),
     ("sharpen", {"image": np.ones((6, 7, 4))}, ValueError, "(6, 7, 4)", "channel_axis=-1"),
+    *(
+        ("gaussian", {"image": np.ones(shape)}, ValueError, f"{shape}", "channel", "channel_axis=0")
+        for shape in ((64, 64, 2), (64, 64, 1), (2, 5, 1), (4, 640, 3))
+    ),
     ("sobel", {"image": np.ones((2, 6, 7, 3))}, ValueError, "(2, 6, 7, 3)", "channel_axis=-1"),
     ("box", {"image": "a photograph"}, TypeError, "image has dtype", "<U"),
     ("box", {"image": None}, TypeError, "image has dtype object"),
@@ -579,8 +674,16 @@ BAD_CALLS = [
     ("box", {"image": COLOUR, "channel_axis": "last"}, TypeError, "channel_axis must be",
      "'last'"),
     ("box", {"image": COLOUR, "channel_axis": True}, TypeError, "channel_axis must be", "True"),
+    ("box", {"out": np.ones((6, 6), "f4")}, ValueError, "out must have shape (6, 7)", "(6, 6)"),
+    ("sobel", {"out": np.ones((6, 7))}, TypeError, "out must have dtype float32, not float64"),
+    ("gaussian", {"out": np.ones((6, 7), np.uint8)}, TypeError, "out has dtype uint8"),
+    ("emboss", {"out": "output"}, TypeError, "out must be a NumPy array, not str"),
+    ("sharpen", {"out": np.broadcast_to(np.float32(1), (6, 7))}, ValueError, "out is read-only"),
+    ("unsharp_mask", {"out": np.ones((6, 7, 3), "f4")}, ValueError, "out must have shape (6, 7)"),
     ("box", {"size": 0}, ValueError, "size must be at least 1", "0"),
     ("box", {"size": (3, -1)}, ValueError, "size must be at least 1", "-1"),
+    ("box", {"size": 2**31 - 1}, ValueError, "size must be at most 33554433", "2147483647"),
+    ("box", {"size": (3, 2**26)}, ValueError, "size must be at most", "(3, 67108864)"),
     ("box", {"size": 2.5}, TypeError, "size must be an int or a pair of ints", "2.5"),
     ("box", {"size": (1, 2, 3)}, ValueError, "size must be an int or a pair", "(1, 2, 3)"),
     ("box", {"size": None}, TypeError, "size must be", "None"),
@@ -618,7 +721,7 @@ def test_bad_options_are_said_before_anything_is_computed(monkeypatch):
     def fail(*_):
         raise AssertionError("computed before all was checked")
 
-    monkeypatch.setattr(filters.photograph.Photograph, "_along", fail)
+    monkeypatch.setattr(filters.bands.Band, "_filtering", fail)
     for name, change, error, *_ in BAD_CALLS:
         with pytest.raises(error):
             getattr(filters, name)(**{"image": GREY, **change})

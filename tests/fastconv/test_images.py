@@ -14,6 +14,8 @@ import reference
 from fastconv import isa
 from fastconv.image import cost, fft, separable
 from fastconv.image.boundary import BOUNDARIES
+from fastconv.image.digits import Digits, digits_for
+from fastconv.image.lengths import fast_length
 from fastconv.image.shapes import arrange
 from fastconv.problem.extension import extend_part, sources
 from tests.comparing import assert_equal, assert_within_bounds
@@ -155,11 +157,11 @@ def test_channels_stay_apart_and_where_they_were(axis, taps):
 @pytest.mark.parametrize("taps", [(3, 3), (2, 3, 2)], ids=("kernel", "bank"))
 def test_a_stack_as_narrow_as_a_photograph_has_channels_is_said_to_be_one(taps):
     rng = np.random.default_rng(33)
-    for shape in ((7, 6, 3), (2, 7, 6, 4)):
+    for shape in ((7, 6, 3), (2, 7, 6, 4), (2, 9, 1), (3, 5, 2)):
         x, k = whole(rng, *shape), whole(rng, *taps)
         y = fastconv.convolve2d(x, k, "same", "symm", channel_axis=0)
         assert_equal(y, reference.convolve2d(x, k, "same", "symm"))
-    for shape in ((64, 3, 3), (7, 2, 4), (7, 6, 5), (2, 9, 3)):  # none of which is a photograph
+    for shape in ((64, 3, 3), (7, 2, 4), (7, 6, 5), (9, 4, 1)):  # none of which is a photograph
         x = whole(rng, *shape)
         assert_equal(fastconv.convolve2d(x, k, "full"), reference.convolve2d(x, k, "full"))
 
@@ -294,6 +296,38 @@ def test_integers_are_computed_where_their_sums_are_exact():
     assert fastconv.convolve2d(pixels, small[:2, :2], "same", fillvalue=0.5).dtype == np.float32
 
 
+def test_a_value_that_is_not_beyond_the_edge_changes_nothing():
+    pixels, kernel = np.ones((4, 4), np.uint8), np.ones((3, 3), np.uint8)
+    for boundary in ("wrap", "symm", "mirror", "nearest"):
+        plain = fastconv.convolve2d(pixels, kernel, "same", boundary)
+        for value in (70000, 1e300, np.inf, np.nan):
+            y = fastconv.convolve2d(pixels, kernel, "same", boundary, value)
+            assert y.dtype == np.float32
+            assert_equal(y, plain)
+            found = fastconv.explain_convolve2d(pixels, kernel, "same", boundary, value)
+            assert found.dtype == np.float32
+
+
+def test_a_value_that_is_no_number_is_one_of_any_dtype():
+    pixels, kernel = np.ones((4, 4), np.uint8), np.ones((3, 3), np.uint8)
+    for value in (np.inf, -np.inf, np.nan):
+        y = fastconv.convolve2d(pixels, kernel, "same", fillvalue=value)
+        assert y.dtype == np.float32
+        assert_equal(y[1:3, 1:3], np.full((2, 2), 9))
+        assert_equal(y[0], np.full(4, value))
+
+
+@pytest.mark.filterwarnings("error")
+def test_signalling_nan_are_like_others():
+    x = np.ones((8, 9), np.float32)
+    x.view(np.int32)[3, 4] = 0x7FA00000
+    for kernel in (np.ones((1, 1)), np.ones((1, 1), np.float32)):
+        for way in ("direct", "separable", "fft"):
+            y = fastconv.convolve2d(x, kernel, backend=way)
+            assert np.isnan(y).sum() == np.isnan(y[3, 4]) == 1
+            assert np.isnan(fastconv.convolve2d(np.ones((8, 9), kernel.dtype), x[3:, 4:])).any()
+
+
 def test_plain_lists_are_float64_and_bools_count():
     y = fastconv.correlate2d([[1.0, 2.0, 3.0]], [[0.5, 0.5]], "valid")
     assert_equal(y, [[1.5, 2.5]])
@@ -373,6 +407,25 @@ def test_two_passes_of_the_largest_numbers_do_not_overflow():
     x = np.full((20, 20), 3e38, np.float32)
     y = fastconv.convolve2d(x, kernel, "valid", backend="separable")
     np.testing.assert_allclose(y, 3e38 * 0.036, rtol=1e-5)
+
+
+@in_one_test
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("isolated", [True, False])
+def test_nor_do_those_of_whole_numbers(isolated, dtype):
+    """Between the passes nothing is infinite that is to be multiplied by 0."""
+    power, exponent = (50, 100) if dtype == "float32" else (52, 1000)
+    row, column = np.ones(9), np.zeros(9)
+    row[1], column[isolated - 1] = 2.0**power, 1
+    kernel = np.outer(column, row).astype(dtype)
+    x = np.full((40, 41), 0 if isolated else 2.0**exponent, dtype)
+    x[20, 20] = 2.0**exponent
+    for way in ("separable", "direct"):
+        y = fastconv.convolve2d(x, kernel, "valid", backend=way)
+        expected = scipy.signal.convolve2d(x.astype(np.longdouble), kernel, "valid")
+        with np.errstate(over="ignore"):
+            assert_equal(y, expected.astype(dtype), way)
+    assert np.isinf(y).any()
 
 
 @in_one_test
@@ -472,9 +525,35 @@ def test_the_error_of_transforms_is_that_of_their_norms(side, sides, dtype):
     assert error <= 2 * np.finfo(dtype).eps * norms
 
 
+def test_no_way_is_less_accurate_than_strict_calls_are_to_be():
+    """Beside a star, pixels keep their digits; where integers are rounded, there is no error."""
+    rng = np.random.default_rng(35)
+    x, kernel = rng.random((200, 200), np.float32), rng.random((31, 31), np.float32)
+    x[100, 100] = 1e8
+    kernel /= kernel.sum()
+    others = np.where(x > 1, 0, x).astype(float)
+    truth = scipy.signal.fftconvolve(others, kernel.astype(float), "same")
+    unseen = np.ones(x.shape, bool)
+    unseen[85:116, 85:116] = False
+    small = np.outer([1.0, 3, 1], [0.1, 0.2, 0.3])
+    with tuned(IMAGE_DIRECT_GFLOPS=1e-3, IMAGE_DIRECT_NS=1e9):
+        assert fastconv.explain_convolve2d(x, kernel, "same").way == "fft"
+        with fastconv.accuracy("strict"):
+            y = fastconv.convolve2d(x, kernel, "same")
+            explanation = fastconv.explain_convolve2d(x, kernel, "same")
+            whole_numbers = fastconv.explain_convolve2d((x * 9).astype(int), np.ones((31, 31), int))
+            for way, taken in (("fft", kernel), ("separable", small)):
+                with pytest.raises(ValueError, match=f"'{way}' cannot .*(strict|bound)"):
+                    fastconv.convolve2d(x, taken, backend=way)
+    np.testing.assert_allclose(y[unseen], truth[unseen], rtol=1e-5)
+    assert explanation.way == "direct"
+    assert "accuracy='strict'" in explanation.refusals["fft"]
+    assert whole_numbers.way != "direct"
+
+
 def test_fast_lengths_are_even_and_have_no_large_factor():
     for least in range(1, 2000):
-        length = fft.fast_length(least)
+        length = fast_length(least)
         assert length >= least
         rest = length
         for factor in (2, 3, 5):
@@ -530,6 +609,28 @@ def test_what_is_not_finite_spoils_those_who_see_it_and_nobody_else(way, value, 
     np.testing.assert_allclose(y[~spoilt], clean[~spoilt], atol=1e-5)
 
 
+@in_one_test
+@pytest.mark.parametrize("sides", [{}, {32: 1e-9}])
+@pytest.mark.parametrize("weights", ["positive", "negative", "mixed", "with zeros"])
+@pytest.mark.parametrize("boundary", ["fill", "wrap", "mirror"])
+def test_windows_with_much_that_is_not_finite_are_as_direct_sums_make_them(
+    boundary, weights, sides
+):
+    """Infinities of both signs, beside NaN, under weights of both signs and zero; other images."""
+    rng = np.random.default_rng(36)
+    x = rng.standard_normal((3, 45, 50)).astype(np.float32)
+    for value in (np.nan, np.inf, -np.inf, np.inf):
+        x[0, rng.integers(45, size=3), rng.integers(50, size=3)] = value
+    x[2, 20, :3] = np.inf
+    bank = (rng.random((2, 5, 6)) + 0.1).astype(np.float32)
+    bank[1, 1:3] *= {"positive": 1, "negative": -1, "mixed": [[-1], [1]], "with zeros": 0}[weights]
+    bank[1] *= -1 if weights == "negative" else 1
+    direct = fastconv.convolve2d(x, bank, "full", boundary, backend="direct")
+    with tuned(FFT_BLOCK_VALUES=900, SPECTRA_VALUE_NS=sides, IMAGE_BAND_BYTES=4000):
+        y = fastconv.convolve2d(x, bank, "full", boundary, backend="fft")
+    np.testing.assert_allclose(y, direct, atol=1e-5)
+
+
 def test_a_kernel_that_is_not_finite_is_not_transformed():
     x, kernel = np.ones((30, 30)), np.ones((20, 20))
     kernel[3, 4] = np.nan
@@ -548,6 +649,39 @@ def test_integers_that_are_transformed_are_exact():
         y = fastconv.convolve2d(image, kernel, "same", "mirror", backend="fft")
         expected = fastconv.convolve2d(image, kernel, "same", "mirror", backend="direct")
         assert_equal(y, expected)
+
+
+def test_so_are_large_ones_digit_by_digit():
+    rng = np.random.default_rng(37)
+    for dtype, taps, weights in (
+        (np.uint16, (6, 2), 2**16), (np.uint16, (31, 33), 2**16), (np.int64, (20, 20), 2**8),
+        (np.int32, (9, 9), 2**14), (np.bool_, (3, 3), 2**33),
+    ):  # fmt: skip
+        x = rng.integers(0, 2**31, (2, 35, 48)).astype(dtype)
+        kernel = rng.integers(-weights, weights, taps)
+        y = fastconv.convolve2d(x, kernel, "same", "wrap", backend="fft")
+        expected = fastconv.convolve2d(x, kernel, "same", "wrap", backend="direct")
+        assert_equal(y, expected, f"{dtype} {taps}")
+    x = np.full((50, 50), 2**40)
+    with pytest.raises(ValueError, match="its results could not be rounded to the integers"):
+        fastconv.convolve2d(x, x[:9, :9], "same", backend="fft")
+    assert np.isfinite(fastconv.convolve2d(x, x[:20, :20], "same")).all()
+
+
+def test_digits_are_small_and_make_the_number():
+    rng = np.random.default_rng(38)
+    values = rng.integers(-(2**40), 2**40, 1000).astype(float)
+    for error in (1e-9, 1e-5, 2.0**-13, 1e-3):
+        digits = digits_for(2.0**40, error)
+        if digits is None:
+            assert error == 1e-3
+            continue
+        parts = list(digits.of(values))
+        assert len(parts) == digits.number
+        assert max(np.abs(part).max() for part in parts) * error < 0.25
+        assert_equal(digits.joined(reversed(parts)), values)
+    assert digits_for(100.0, 1e-3) == Digits(1, 0)
+    assert digits_for(1.0, 0.3) is None
 
 
 @pytest.mark.skipif(isa.kernels is None, reason="what NumPy alone costs is another matter")
@@ -640,10 +774,11 @@ def test_however_small_the_tiles(mode, boundary):
     for size, taps in product(((1, 9), (2, 30), (7, 5), (31, 1)), kernels):
         x, k = whole(rng, 2, *size), product_kernel(rng, *taps)
         for way, bank in (("direct", k), ("direct", np.stack([k, k])), ("separable", k)):
-            usual = fastconv.convolve2d(x, bank, mode, boundary, 3, backend=way)
+            options = {"channel_axis": 0, "backend": way}
+            usual = fastconv.convolve2d(x, bank, mode, boundary, 3, **options)
             for numbers in (copies | small | edges, next(others)):
                 with tuned(**numbers):
-                    y = fastconv.convolve2d(x, bank, mode, boundary, 3, backend=way)
+                    y = fastconv.convolve2d(x, bank, mode, boundary, 3, **options)
                 assert_equal(y, usual, f"{size} {taps} {way} {numbers}")
 
 
@@ -761,7 +896,8 @@ def test_the_same_bits_for_any_number_of_threads_and_any_stack(way, dtype):
 
 def test_images_are_not_convolved_with_fewer_multiplications():
     """Their sums are always within the componentwise bound, and exact on integers."""
-    with fastconv.accuracy("fast"), pytest.raises(ValueError, match=r"accuracy='strict'|compiled"):
+    words = r"accuracy='strict' allows, which sums tap by tap always keep here$|compiled"
+    with fastconv.accuracy("fast"), pytest.raises(ValueError, match=words):
         fastconv.convolve2d(np.ones((9, 9)), np.ones((3, 3)), backend="winograd")
 
 
@@ -796,6 +932,8 @@ def test_what_is_explained_is_what_is_computed():
     assert explanation.kernel == (1, 2, 3)
     assert explanation.output_shape == (4, 1, 5, 5)
     assert explanation.dtype == np.float64
+    assert fastconv.explain_convolve2d([[1.0, 2.0]], [[1], [2]]).output_shape == (1, 1, 2, 2)
+    assert fastconv.explain_convolve2d([2, 2], [(1.0, 2), [2, 4]]).dtype == np.float64
     arrays = fastconv.explain_convolve2d(np.ones((9, 9), np.uint8), np.ones((3, 3), np.float64))
     assert arrays.dtype == np.float64
     assert arrays.flops == 2 * 9 * 11 * 11

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fastconv
+from fastconv import isa
 from tests.support import assert_refused
 from tests.walking import in_one_test
 
@@ -29,6 +30,7 @@ def read_only(array):
     return array
 
 
+MOST_AXES = 64 if hasattr(np, "long") else 32
 SHARED = ones(20, 20)
 SHAPE, TYPE = ValueError, TypeError
 
@@ -47,13 +49,17 @@ BAD_CALLS = [
     bad(SHAPE, "mode 'valid' needs one operand", "(6, 7)", "(3, 9)", in2=ones(3, 9), mode="valid"),
     bad(SHAPE, "in1, extended", "larger than any array", channel_axis=None,
         in1=np.broadcast_to(np.uint8(1), (2**31, 2**31 - 1)), in2=ones(1, 1), mode="same"),
-    # in colour, perhaps
+    # with channels, perhaps
     *(
-        bad(SHAPE, "in1 of shape", str(shape), "photograph in colour", "channel_axis=-1",
+        bad(SHAPE, "in1 of shape", str(shape), "photograph of", "channel", "channel_axis=-1",
             in1=ones(*shape), out=None, mode=mode)
-        for shape in ((64, 48, 3), (5, 5, 4), (2, 64, 48, 3))
+        for shape in (
+            (64, 48, 3), (5, 5, 4), (2, 64, 48, 3), (64, 48, 2), (64, 48, 1), (4, 640, 3), (2, 5, 1)
+        )
         for mode in ("full", "same", "valid")
     ),
+    bad(SHAPE, "in2 of shape (2, 3, 3) is a bank", "in1 has the", "an array can have", out=None,
+        in1=np.broadcast_to(F32(1), (1,) * (MOST_AXES - 2) + (6, 7)), in2=ones(2, 3, 3)),
     # dtypes
     bad(TYPE, "in1 has dtype complex64", "in1.real", in1=ones(6, 7, dtype=np.complex64)),
     bad(TYPE, "in2 has dtype complex128", "in2.imag", in2=ones(3, 3, dtype=complex)),
@@ -91,6 +97,8 @@ BAD_CALLS = [
     bad(SHAPE, "backend must be one of", "'separable'", "'gpu'", backend="gpu"),
     bad(SHAPE, "backend must be one of", "conv2d's", "None", backend=None),
     bad(SHAPE, "backend must be one of", "array", backend=np.ones(2)),
+    bad(SHAPE, "backend 'winograd' cannot filter" if isa.kernels else "pure Python",
+        backend="winograd"),
     bad(SHAPE, "backend 'separable' cannot filter 6×7 with 2×2 in float32",
         "not a column times a row", backend="separable", in2=np.eye(2, dtype=F32),
         out=np.full((7, 8), 7, F32)),
@@ -118,6 +126,8 @@ BAD_CALLS = [
 
 EXPLANATIONS = [
     bad(SHAPE, "in1 must be an array or a shape", "7", in1=7),
+    bad(TYPE, "in1 must be an array", in1=[[1.0, 2.0], [3.0]]),
+    bad(SHAPE, "in2 must be (R, S)", "4-D", in2=[[[[1]]]]),
     bad(SHAPE, "in1 must be an array or a shape", "(1.5, 2)", in1=(1.5, 2)),
     bad(SHAPE, "in2 must be an array or a shape", "(-1, 2)", in2=(-1, 2)),
     bad(SHAPE, "in2 must not be empty", "(0, 2)", in2=(0, 2)),
