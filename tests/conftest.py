@@ -71,7 +71,7 @@ def keep_bytecode() -> Callable[[], None]:
         for place, names, files in os.walk(installed):
             names[:] = [name for name in names if name not in SELDOM_IMPORTED]
             if os.path.basename(place) == "__pycache__":
-                sources = folder + os.path.dirname(place)
+                sources = folder + os.path.splitdrive(os.path.dirname(place))[1]
                 os.makedirs(sources, exist_ok=True)
                 for file in files:
                     there, here = os.path.join(place, file), os.path.join(sources, file)

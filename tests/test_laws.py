@@ -98,3 +98,12 @@ def test_equal_takes_nan_for_nan_and_no_other_shape():
         assert_equal(np.array([1.0, np.nan]), np.array([1.0, 2.0]))
     with pytest.raises(AssertionError, match=r"y has the shape \(1, 2\)"):
         assert_equal(np.ones((1, 2)), np.ones(2), "y")
+
+
+def test_a_law_that_nobody_tries_does_not_pass():
+    @on_each_able_backend([CASE], among=["nobody"])
+    def holds(case, backend, dtype):
+        pass
+
+    with pytest.raises(AssertionError, match="no backend computes Case"):
+        holds((CASE,))
