@@ -25,12 +25,12 @@ cdef void rectify_units(
     for k in range(first, last):
         total = 0
         for n in range(images):
-            if not goes_on(&watch, pixels):
-                return
             begin = (n * channels + k) * pixels
             j = 0
             while j < pixels:
                 count = min(RECTIFIED_AT_ONCE, pixels - j)
+                if not goes_on(&watch, count):
+                    return
                 rectify_row(target + begin + j, grad + begin + j, y + begin + j, count)
                 if db != NULL:
                     total = total + sum_row(target + begin + j, count)
