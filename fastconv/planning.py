@@ -35,7 +35,12 @@ from .algorithms.loops import LOOPS, LOOPS_LITERAL, LOOPS_ROWS
 from .algorithms.scatter import GEMM_SCATTER
 from .algorithms.slide import SLIDE, SPREAD
 from .algorithms.stencil import STENCIL_CHANNELS, STENCIL_ROWS
-from .algorithms.weights import WEIGHTS_FILTERS, WEIGHTS_PIXELS, WEIGHTS_SLIDE
+from .algorithms.weights import (
+    WEIGHTS_FILTERS,
+    WEIGHTS_PIXELS,
+    WEIGHTS_ROWS,
+    WEIGHTS_SLIDE,
+)
 from .algorithms.weights_winograd import (
     WEIGHTS_WINOGRAD_2,
     WEIGHTS_WINOGRAD_4,
@@ -72,8 +77,8 @@ IMPLEMENTATIONS: dict[Operation, tuple[Implementation, ...]] = {
         SPREAD, GEMM_SCATTER, GEMM_WINDOWS, BY_STRIDE, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
     ),
     "weight-grad": (
-        WEIGHTS_SLIDE, WEIGHTS_WINOGRAD_6, WEIGHTS_WINOGRAD_4, WEIGHTS_WINOGRAD_2, WEIGHTS_FILTERS,
-        WEIGHTS_PIXELS, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
+        WEIGHTS_ROWS, WEIGHTS_SLIDE, WEIGHTS_WINOGRAD_6, WEIGHTS_WINOGRAD_4, WEIGHTS_WINOGRAD_2,
+        WEIGHTS_FILTERS, WEIGHTS_PIXELS, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
     ),
 }  # fmt: skip
 

@@ -189,10 +189,14 @@ WEIGHTS_MOST_FILTERS = 128
 # Up to so many filters in a vector of eight lanes: with pixels in the lanes 1→6 5x5 at 28x28
 # takes two thirds of the time, 3→6 at 32x32 three quarters (a Zen 3 with AVX2).
 WEIGHTS_FEW_FILTERS = 6
-# Strips read in place: the rows that a block sees lie in the first-level cache.
+# One channel and filter, strips in place or along rows: what a block sees of the image, or copies,
+# lies in the first-level cache.
 WEIGHTS_ROWS_BYTES = 24 * KIB
-# The 25 sums of a kernel of 5x5 stay in registers where vectors have so many bytes, since there are
-# 32 of them then. In 16 they do not, and a band is ahead by a sixth to a half (a Zen 3 with AVX2).
+# Of 3x3 at stride 2, rows are copied that have so many columns of the result: at 28 they take 0.88
+# of the time, at 56 0.65; shorter ones are slid down (a Zen 3 with AVX2).
+WEIGHTS_ROWS_FEWEST_COLUMNS = 24
+# The 25 sums of a kernel of 5x5 stay in registers beside a strip where vectors have so many bytes,
+# since there are 32 of them then. In 16 they do not, and rows are ahead by a third to one half.
 WEIGHTS_SLIDE_VECTOR_BYTES = 64
 # So many units keep a few threads busy; below that pixels are cut into parts, if there are enough
 # of them and the copies of dw stay small.
@@ -401,6 +405,8 @@ MODEL_FEW_WEIGHTS_STEPS = {1: 1.7, 2: 2.9, 3: 3.5}
 MODEL_WEIGHT_TILE_STEPS, MODEL_WEIGHT_RUN_STEPS = 1.9, 2.2
 MODEL_WEIGHT_STEPS, MODEL_WEIGHT_LANES_STEPS = 0.98, 20.0
 MODEL_SLIDE_WEIGHTS_PRODUCT = {1: 0.47, 2: 0.26}
+# Along rows: part of the peak, and steps of a vector that is copied.
+MODEL_WEIGHTS_ROWS_PRODUCT, MODEL_WEIGHT_ROW_STEPS = 0.8, 2.0
 
 # gemm_windows: what is reached of the peak, steps of a vector of sums of a row of the result that
 # are held, and of a value that is added up and brought into its plane.

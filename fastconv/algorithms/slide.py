@@ -3,7 +3,7 @@
 kernels/strip.pxi           how a strip is read
 kernels/stencil_slide.pxi   forward, and the input gradient of stride 1
 kernels/stencil_spread.pxi  the input gradient of stride 2
-kernels/weight_slide.pxi    the weight gradient (algorithms/weights.py)
+kernels/weights_slide.pxi   the weight gradient (algorithms/weights.py)
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@
     weights_filters    filters in the lanes                            kernels/weights_filters.pxi
     weights_pixels     pixels in the lanes, for few filters            kernels/weights_pixels.pxi
     weights_slide      one channel and filter per group, in place      kernels/weights_slide.pxi
+    weights_rows       the same along rows that are copied             kernels/weights_rows.pxi
 
 What needs fewer multiplications is in weights_winograd.py.
 
@@ -52,13 +53,16 @@ if TYPE_CHECKING:
 __all__ = [
     "WEIGHTS_FILTERS",
     "WEIGHTS_PIXELS",
+    "WEIGHTS_ROWS",
     "WEIGHTS_SLIDE",
     "WeightsKernel",
     "direct_weight_cycles",
 ]
 
-# The filters of a tile with pixels in the lanes, RUN_FILTERS of every instruction set.
+# The filters of a tile with pixels in the lanes, RUN_FILTERS of every instruction set; and the
+# vectors of a row that are taken at a time, ROW_VECTORS.
 _PIXEL_FILTERS = 4
+_ROW_VECTORS = 16
 
 
 class _Blocks(NamedTuple):
@@ -313,6 +317,67 @@ class _Pixels(_Weights):
         return tuning.MODEL_WEIGHT_LANES_STEPS
 
 
+class _Rows(_Pixels):
+    """The same for one channel and filter, along rows copied so that every tap is a run."""
+
+    name = "weights_rows"
+    families = ("depthwise",)
+
+    def unable(self, piece: Piece) -> str | None:
+        """Refuse all but square kernels over one channel and filter; its scratch is bounded."""
+        problem = piece.problem
+        size = problem.rows.kernel
+        if problem.in_channels_per_group != 1:
+            return f"it takes one channel per group, here are {problem.in_channels_per_group}"
+        if problem.out_channels_per_group != 1:
+            return f"it takes one filter per group, here are {problem.out_channels_per_group}"
+        if problem.columns.kernel != size or size not in (3, 5, 7):
+            return f"it has kernels of 3×3, 5×5 and 7×7, not {size}×{problem.columns.kernel}"
+        if problem.stride not in ((1, 1), (2, 2)) or problem.dilation != (1, 1):
+            return "it has strides 1 and 2 in both directions, without dilation"
+        return None
+
+    def unsuited(self, request: Request) -> str | None:
+        problem = request.problem
+        vector_bytes = vector_values(problem) * problem.dtype.itemsize
+        if problem.rows.kernel == 5 and vector_bytes >= tuning.WEIGHTS_SLIDE_VECTOR_BYTES:
+            return "25 sums stay in registers beside rows that are not copied"
+        if problem.rows.kernel == 3 and problem.rows.stride == 1:
+            return "9 taps of strips in place take less than copying rows for them"
+        fewest = tuning.WEIGHTS_ROWS_FEWEST_COLUMNS
+        if problem.rows.kernel == 3 and problem.out_width < fewest:
+            return f"copying rows of less than {fewest} columns takes longer than their 9 taps"
+        return None
+
+    def _first_rows(self, problem: ConvProblem) -> int:
+        stride, rows = problem.rows.stride, problem.out_height
+        vectors = min(_ROW_VECTORS, ceil_div(problem.out_width, vector_values(problem)))
+        width = (vectors + 1) * vector_values(problem) * problem.dtype.itemsize
+
+        def copied() -> int:
+            return ((rows - 1) * stride + problem.rows.kernel) * stride * width
+
+        while rows > 1 and copied() > tuning.WEIGHTS_ROWS_BYTES:
+            rows = ceil_div(rows, 2)
+        return rows
+
+    def predict(self, plan: Plan, machine: Machine) -> Prediction:
+        """Return it for the products of rows, and for copying these."""
+        problem, blocks = plan.piece.problem, plan.blocks
+        planes, rows = problem.batch * problem.groups, ceil_div(problem.out_height, blocks.rows)
+        vectors = planes * ceil_div(problem.out_width, vector_values(problem))
+        kernel_rows, stride = problem.rows.kernel, problem.rows.stride
+        taps = kernel_rows * problem.columns.kernel
+        seen = problem.out_height * stride + rows * (kernel_rows - stride)
+        return predicted(
+            plan, machine, problem.groups * blocks.parts,
+            band=vectors * seen * stride * tuning.MODEL_WEIGHT_ROW_STEPS
+            + planes * seen * tuning.MODEL_WEIGHT_RUN_STEPS,
+            product=vectors * problem.out_height * taps / tuning.MODEL_WEIGHTS_ROWS_PRODUCT,
+            turn=problem.out_channels * taps * blocks.parts * tuning.MODEL_WEIGHT_LANES_STEPS,
+        )  # fmt: skip
+
+
 class _Slide(_Pixels):
     """The same for one channel and filter, down strips of image and gradient in place."""
 
@@ -337,7 +402,7 @@ class _Slide(_Pixels):
         problem = request.problem
         vector_bytes = vector_values(problem) * problem.dtype.itemsize
         if problem.rows.kernel == 5 and vector_bytes < tuning.WEIGHTS_SLIDE_VECTOR_BYTES:
-            return "25 sums do not stay in registers: pixels from a band are ahead"
+            return "25 sums do not stay in registers: rows that are copied are ahead"
         return super().unsuited(request)
 
     def blocks(self, request: Request) -> _Blocks:
@@ -378,3 +443,4 @@ def direct_weight_cycles(problem: ConvProblem) -> float:
 WEIGHTS_FILTERS = _Filters()
 WEIGHTS_PIXELS = _Pixels()
 WEIGHTS_SLIDE = _Slide()
+WEIGHTS_ROWS = _Rows()

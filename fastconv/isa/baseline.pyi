@@ -65,7 +65,7 @@ class Problem(Protocol):
 #                         .row_step, .column_step: struct Output
 #     blocks              .images, .rows, .channels, .filters
 #
-# Weights(description), for "weights_filters", "weights_pixels", "weights_slide",
+# Weights(description), for "weights_filters", "weights_pixels", "weights_rows", "weights_slide",
 # "weights_winograd_2", "weights_winograd_4" and "weights_winograd_6", reads:
 #
 #     description.kernel, .problem, .blocks

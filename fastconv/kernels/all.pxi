@@ -59,6 +59,7 @@ include "filtered.pxi"
 include "weights_filters.pxi"
 include "weights_pixels.pxi"
 include "weights_slide.pxi"
+include "weights_rows.pxi"
 include "weights_winograd.pxi"
 include "weights.pxi"
 

@@ -98,6 +98,10 @@ cdef inline void deal_run(
             j = j + vector
         j = n - vector
         deal_values(vector, first + j, second + j, source + 2 * j)
+    elif vector >= 4 and n >= vector // 2:
+        deal_values(vector // 2, first, second, source)
+        j = n - vector // 2
+        deal_values(vector // 2, first + j, second + j, source + 2 * j)
     else:
         while j < n:
             first[j] = source[2 * j]

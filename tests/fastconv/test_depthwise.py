@@ -160,10 +160,15 @@ def test_many_channels_are_left_to_the_tiles_of_a_product():
 
 
 def test_a_weight_gradient_slides_where_its_sums_stay_in_registers():
+    """And where rows are too short to be copied for so few taps."""
     many = isa.kernels.vector_values(4) == 16
-    for kernel, name in ((3, "weights_slide"), (5, "weights_slide" if many else "weights_pixels")):
-        shapes = (1, 64, 56, 56), (64, 1, kernel, kernel)
-        assert _chosen("weight-grad", *shapes, groups=64, padding=kernel // 2) == name
+    for kernel, size, stride, name in (
+        (3, 112, 1, "weights_slide"), (3, 28, 2, "weights_slide"), (3, 112, 2, "weights_rows"),
+        (5, 14, 1, "weights_slide" if many else "weights_rows"), (7, 14, 2, "weights_rows"),
+    ):  # fmt: skip
+        shapes = (1, 64, size, size), (64, 1, kernel, kernel)
+        options = {"groups": 64, "padding": kernel // 2, "stride": stride}
+        assert _chosen("weight-grad", *shapes, **options) == name, (shapes, stride)
 
 
 CUT_SMALL = {"STENCIL_ROWS_BYTES": 100, "STENCIL_FEWEST_ROWS": 3, "FLOPS_WORTH_A_THREAD": 1}

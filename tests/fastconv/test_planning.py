@@ -200,7 +200,7 @@ def test_the_random_problems_are_of_every_size():
         for implementation in implementations
         if implementation.families and implementation.name not in ("loops_rows", "loops_literal")
     }
-    rare = {"stencil_spread", "weights_slide", "stencil_slide"}
+    rare = {"stencil_spread", "weights_slide", "weights_rows", "stencil_slide"}
     rare |= {name for name in every if "winograd" in name}  # they have files of their own
     if isa.name != "avx2":
         rare |= {"gemm_columns"}  # it was measured there alone

@@ -161,6 +161,8 @@ TILES = {
     },
     # sliding, 3x3 and 5x5: two strides, inside the image and at its edge
     "add_slides": {name: [(2 * 2, 9 + 25)] for name in REGISTERS},
+    # along rows: two strides, 3x3, 5x5 and 7x7
+    "add_rows_of_plane": {name: [(2, 9 + 25 + 49)] for name in REGISTERS},
     # TALL_ROWS filters x vectors: from the bias and from earlier sums, in parts and in a row
     "multiply_packed_columns": {
         "avx512": [(8, v) for v in (1, 2, 3)],
@@ -254,6 +256,22 @@ def test_the_sums_along_the_pixels_stay_in_registers(dtype, name):
     assert len(tiles) == 3
     for tile in tiles:
         assert not re.search(rf"v?mov\S+ %{REGISTERS[name]}\d+,.*\(", tile), tile
+
+
+@pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@in_one_test
+@pytest.mark.parametrize("name", ["avx2", "avx512"])
+@pytest.mark.parametrize("dtype", SPECIALISATIONS)
+def test_the_sums_along_rows_take_a_load_for_each_tap(dtype, name):
+    """All taps are at distances that are known: beside them a load, and what a loop needs."""
+    _, suffix = SPECIALISATIONS[dtype]
+    (body,) = _bodies(name, dtype, "add_rows_of_plane$")
+    taps = {"avx2": [9, 13, 12, 13, 12, 12, 12], "avx512": [9, 25, 25, 24]}[name]
+    loops = {loop: _vector_multiplies(name, loop, suffix) for loop in _loops(body)}
+    found = sorted(count for count in loops.values() if count)
+    assert found == sorted(2 * taps)
+    for loop, count in loops.items():
+        assert not count or loop.count("\n") <= count + 5, loop
 
 
 # Of winograd: pairs of points, and taps along an axis.
