@@ -217,7 +217,8 @@ cdef inline void multiply_planes(
 ) noexcept nogil:
     """Multiply a panel of so many filters with all positions of the unit's images.
 
-    Row by row where that leaves no lane idle: moving runs takes as long as a vector of 50 taps.
+    Row by row where that leaves no lane idle: moving runs takes as long as a vector of 50 taps. (Of
+    rows as narrow as a third of a tile it would make multiply-adds wait for each other.)
     """
     cdef int third = vectors // 3 * (VECTOR_BYTES // <int>sizeof(real))
     cdef const Problem* problem = &banded.given.problem
@@ -230,7 +231,7 @@ cdef inline void multiply_planes(
     cdef Py_ssize_t n, i
     cdef const real* image
     cdef real* planes
-    if width > outputs and (outputs % third == 0 or whole and outputs >= 3 * third):
+    if width > outputs >= 2 * third and (outputs % third == 0 or whole and outputs >= 3 * third):
         rows = unit.rows
         along.width = along.positions = outputs
     for n in range(unit.images):

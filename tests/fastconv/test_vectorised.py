@@ -73,9 +73,9 @@ FILTER_TILES = {  # PIXELS_4 .. PIXELS_1, and with SMALL_PIXELS
     "baseline": [(3, 4), (4, 3), (6, 2), (8, 1), (2, 4), (2, 3), (2, 2), (2, 1)],
 }
 FOUR_KINDS = ("multiply_filter_lanes", "multiply_packed_columns")
-# The tiles of each shell, rows x vectors, each there twice: from the bias and from earlier sums;
-# those of filters again for pixels next to each other. Of the weight gradient ("add_") there is
-# one kind.
+# The tiles of each shell, rows x vectors, each there twice: from the bias and from earlier sums, or
+# in a row and in parts; those of filters again for pixels next to each other. Of the weight
+# gradient ("add_") there is one kind.
 TILES = {
     "multiply_filter_lanes": FILTER_TILES,
     "multiply_taps": FILTER_TILES,  # of gemm_scatter: only from zero
@@ -173,6 +173,23 @@ def test_the_sums_along_the_pixels_stay_in_registers(dtype, name):
     assert len(tiles) == 3
     for tile in tiles:
         assert not re.search(rf"v?mov\S+ %{REGISTERS[name]}\d+,.*\(", tile), tile
+
+
+@pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@in_one_test
+@pytest.mark.parametrize("dtype", SPECIALISATIONS)
+def test_few_taps_find_the_tall_tile_in_registers(dtype):
+    """In a row and in parts, 4 x 3 of 16 registers: whatever it stored would be for every tap."""
+    _, suffix = SPECIALISATIONS[dtype]
+    (body,) = _bodies("avx2", dtype, "multiply_pixel_lanes")
+    tiles = [
+        loop
+        for loop in _loops(body)
+        if _vector_multiplies("avx2", loop, suffix) == 4 * 3 and loop.count("vbroadcast") == 4
+    ]
+    assert len(tiles) == 2
+    for tile in tiles:
+        assert not re.search(r"vmov\S+ %ymm\d+,.*\(", tile), tile
 
 
 # Of winograd: pairs of points, and taps along an axis.
