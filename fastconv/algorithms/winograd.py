@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .. import tuning
 from ..levels import Level
@@ -33,10 +33,11 @@ from .compiled import (
     at_line_in,
     beyond_limit,
     kernel,
+    scratch_of_threads,
 )
 from .costs import of_winograd
 from .gemm_taps import fewest_cycles
-from .implementation import Accuracy, Chooser, Plan, Prediction, Refusal, Request
+from .implementation import Accuracy, Chooser, Plan, Prediction, Refusal, Request, Run
 from .rivals import Rival
 from .winograd_tiles import WinogradBlocks, tiling_of
 
@@ -111,6 +112,16 @@ class _Winograd(Rival):
         if tiling.shares_weights(plan.blocks, request.problem.batch, request.threads):
             return self._preparing(plan)
         return plan
+
+    def make_run(self, made: Any, description: Description, threads: int) -> tuple[Run, int]:
+        """Run all units at once: ranges of them would part threads that have as much to do.
+
+        Each asks for Ctrl-C by itself.
+        """
+        run_units, units = made.run, made.units
+        return (lambda *arrays: run_units(*arrays, 0, units, threads)), scratch_of_threads(
+            made, threads
+        )
 
     def _preparing(self, plan: Plan) -> Plan:
         """Return the plan that transforms the weights itself, once for all of its units."""

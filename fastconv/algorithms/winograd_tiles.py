@@ -132,9 +132,11 @@ class Tiling:
         problem, values, channels = self.problem, self.values, self.channels
         lanes = self.vector * self.itemsize  # in bytes
         high, wide = self._tiles(blocks)
-        tiles = blocks.images * high * wide
+        tiles: float = blocks.images * high * wide
         vectors = -(-blocks.filters // self.vector)
         units = self.units(blocks, batch)
+        if 1 < threads == self.shares(blocks):  # each has all tiles, and few units are smaller
+            tiles = batch * self.down.tiles * self.across.tiles * problem.groups * threads / units
         product = values * channels * vectors * (tiles + 2) / 2 / tuning.WINOGRAD_PRODUCT[lanes]
         weights = values * channels * vectors * tuning.WINOGRAD_WEIGHT_CYCLES[lanes]
         if self.reads_far_weights:
@@ -145,7 +147,7 @@ class Tiling:
         if prepared:
             weights = 0
         elif self.shares_weights(blocks, batch, threads):
-            once = weights * -(-self.filters // blocks.filters) * problem.groups
+            once = weights * self.shares(blocks) * problem.groups
             weights = 0
         pixels = values * self.channel_vectors * tiles * tuning.WINOGRAD_PIXEL_CYCLES[lanes]
         sums = values * vectors * tiles * tuning.WINOGRAD_SUM_CYCLES[lanes]
@@ -168,12 +170,16 @@ class Tiling:
         return (
             -(-batch // blocks.images) * problem.groups
             * -(-problem.out_height // blocks.rows) * -(-problem.out_width // blocks.columns)
-            * -(-self.filters // blocks.filters)
+            * self.shares(blocks)
         )  # fmt: skip
+
+    def shares(self, blocks: WinogradBlocks) -> int:
+        """Return how many blocks of filters there are, each for a thread if there are several."""
+        return -(-self.filters // blocks.filters)
 
     def shares_weights(self, blocks: WinogradBlocks, batch: int, threads: int) -> bool:
         """Whether a call transforms the weights first, since many units would do so each."""
-        shares = self.problem.groups * -(-self.filters // blocks.filters)
+        shares = self.problem.groups * self.shares(blocks)
         return (
             self.keeps_weights
             and self.units(blocks, batch) >= tuning.WINOGRAD_UNITS_SHARING * threads * shares

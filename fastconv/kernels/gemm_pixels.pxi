@@ -6,8 +6,13 @@
 # planes in y. That is the better way round where there are few filters, which would leave lanes
 # idle, or few taps, for which turning the sums over would take too long.
 #
-# Rows of the band follow each other without a gap, so a tile runs on from row to row; what it
-# computes in the columns between OW and the band's width is thrown away.
+# Rows of the band follow each other without a gap. Where they are shorter than a tile, it runs on
+# from row to row; what it computes in the columns between OW and the band's width is thrown away.
+# Longer rows are covered one by one: of few taps, moving the two runs of a tile would take as long
+# as some of its vectors. The last tile of a row moves back to where it ends with it:
+#
+#     224 pixels      24 24 24 24 24 24 24 24 16 16
+#      28             16, and 16 from the 12th on
 
 cdef extern from *:
     """
@@ -41,17 +46,19 @@ cdef int lay_out_gemm_pixels(const Description* given, Made* made, list memory) 
 
 
 cdef inline void multiply_filters(
-    const bint begins, const int filters, const int vectors, const Columns* columns,
+    const bint whole, const int filters, const int vectors, const Columns* columns, bint begun,
     const real* panel, const real* stretch, real* sums, Py_ssize_t filter_stride, const real* bias,
 ) noexcept nogil:
     """Do sums[m][n] += panel[t][m] · stretch[offsets[t] + n], for all t in order.
 
-    In parts of the taps, each from zero, as in gemm_filters.pxi. Those that are over wait in the
-    scratch: for an array GCC looks for registers here, and sends the sums through memory instead.
+    In parts of the taps, each from zero, as in gemm_filters.pxi; a `whole` sum has only one, the
+    first and last. Parts that are over wait in the scratch: for an array GCC looks for registers
+    here, and sends the sums through memory instead. Sums that are begun start from the bias; others
+    have none.
     """
     cdef int lanes = vectors * (VECTOR_BYTES // <int>sizeof(real))
     cdef Py_ssize_t taps = columns.taps
-    cdef Py_ssize_t last = columns.part
+    cdef Py_ssize_t last = taps if whole else columns.part
     cdef const Py_ssize_t* offsets = columns.offsets
     cdef real* held = <real*>columns.held
     cdef real tile[MOST_TILE_VALUES]
@@ -61,7 +68,8 @@ cdef inline void multiply_filters(
     for m in range(filters):
         for n in range(lanes):
             tile[m * lanes + n] = 0
-            held[m * lanes + n] = bias[m] if begins else <real>0
+            if not whole:
+                held[m * lanes + n] = bias[m]
     while True:
         while True:
             row = stretch + offsets[t]
@@ -71,7 +79,7 @@ cdef inline void multiply_filters(
             t = t + 1
             if t >= last:
                 break
-        if t >= taps:
+        if whole or t >= taps:
             break
         for n in range(filters * lanes):
             held[n] += tile[n]
@@ -79,149 +87,190 @@ cdef inline void multiply_filters(
         last = min(taps, last + columns.part)
     for m in range(filters):
         for n in range(lanes):
-            tile[m * lanes + n] += held[m * lanes + n]
-            if begins:
-                sums[m * filter_stride + n] = tile[m * lanes + n]
-            else:
-                sums[m * filter_stride + n] += tile[m * lanes + n]
+            tile[m * lanes + n] += bias[m] if whole else held[m * lanes + n]
+    if not whole and not begun:
+        for m in range(filters):
+            for n in range(lanes):
+                tile[m * lanes + n] += sums[m * filter_stride + n]
+    for m in range(filters):
+        for n in range(lanes):
+            sums[m * filter_stride + n] = tile[m * lanes + n]
+
+
+# Positions that tiles run along: those of all rows of a unit, or of one of them.
+cdef struct Track:
+    Py_ssize_t width        # from row to row,
+    Py_ssize_t outputs      # of which these are kept
+    Py_ssize_t positions
 
 
 cdef inline void move_runs(
-    const int filters, const int lanes, const Banded* banded, Py_ssize_t plane,
+    const int filters, const int lanes, const Track* along, Py_ssize_t plane,
     Py_ssize_t position, Py_ssize_t end, real* tile, real* y, bint store,
 ) noexcept nogil:
     """Load or store the runs of positions that are outputs: columns below OW of each row."""
-    cdef Py_ssize_t width = banded.band.width
-    cdef Py_ssize_t out_width = banded.given.problem.columns.outputs
     cdef Py_ssize_t here = position
     cdef Py_ssize_t run, n, column
     cdef int m
     cdef real* inside
     cdef real* outside
     while here < end:
-        column = here % width
-        run = min(out_width - column, end - here)
+        column = here % along.width
+        run = min(along.outputs - column, end - here)
         for m in range(filters):
             inside = tile + m * lanes + (here - position)
-            outside = y + m * plane + here // width * out_width + column
+            outside = y + m * plane + here // along.width * along.outputs + column
             if store:
                 for n in range(run):
                     outside[n] = inside[n]
             else:
                 for n in range(run):
                     inside[n] = outside[n]
-        here = here + max(run, width - column)
+        here = here + max(run, along.width - column)
 
 
 cdef inline void one_tile(
-    const bint begun, const int filters, const int vectors, const Banded* banded,
-    const Unit* unit, const Columns* columns, const real* panel, const real* bias,
-    const real* image, real* y, Py_ssize_t position,
+    const bint whole, const int filters, const int vectors, const Problem* problem,
+    const Unit* unit, const Track* along, const Columns* columns, const real* panel,
+    const real* bias, const real* image, real* y, Py_ssize_t position,
 ) noexcept nogil:
     """Add a block of channels to `filters` planes of y, at `vectors` vectors of positions."""
     cdef int lanes = vectors * (VECTOR_BYTES // <int>sizeof(real))
     cdef Py_ssize_t plane = unit.next_filter
-    cdef Py_ssize_t width = banded.band.width
-    cdef Py_ssize_t out_width = banded.given.problem.columns.outputs
-    cdef Py_ssize_t positions = (unit.rows - 1) * width + out_width
-    cdef Py_ssize_t end = min(position + lanes, positions)
-    cdef int activation = banded.given.problem.activation
+    cdef Py_ssize_t end = min(position + lanes, along.positions)
+    cdef int activation = problem.activation
+    cdef bint begun = begins(unit)
     cdef real tile[MOST_TILE_VALUES]
     cdef real* target = tile
     cdef Py_ssize_t stride = lanes
     cdef Py_ssize_t column = 0
     cdef int m, n
-    cdef bint whole
-    if width == out_width:  # rows follow each other in y as well
-        whole = position + lanes <= positions
-        if whole:
+    cdef bint dense
+    if along.width == along.outputs:  # rows follow each other in y as well
+        dense = position + lanes <= along.positions
+        if dense:
             target = y + position
     else:
-        column = position % width
-        whole = column + lanes <= out_width
-        if whole:
-            target = y + position // width * out_width + column
-    if whole:
+        column = position % along.width
+        dense = column + lanes <= along.outputs
+        if dense:
+            target = y + position // along.width * along.outputs + column
+    if dense:
         stride = plane
     elif not begun:
-        move_runs(filters, lanes, banded, plane, position, end, tile, y, False)
+        move_runs(filters, lanes, along, plane, position, end, tile, y, False)
     multiply_filters(
-        begun, filters, vectors, columns, panel, image + position, target, stride, bias
+        whole, filters, vectors, columns, begun, panel, image + position, target, stride, bias
     )
-    if activation != IDENTITY and ends(unit, &banded.given.problem):
+    if activation != IDENTITY and ends(unit, problem):
         for m in range(filters):
             for n in range(lanes):
                 target[m * stride + n] = activate(activation, target[m * stride + n])
-    if not whole:
-        move_runs(filters, lanes, banded, plane, position, end, tile, y, True)
+    if not dense:
+        move_runs(filters, lanes, along, plane, position, end, tile, y, True)
+
+
+cdef inline void multiply_track(
+    const bint whole, const int filters, const int vectors, const Problem* problem,
+    const Unit* unit, const Track* along, const Columns* columns, const real* panel,
+    const real* bias, const real* image, real* y, Watch* watch,
+) noexcept nogil:
+    """Multiply a panel of so many filters with a track, by tiles of `vectors` vectors.
+
+    Of two or one third of them where it ends: two of two in place of a whole one and a third. The
+    last one of a whole sum moves back rather than hang over, if the track is as long as that.
+    """
+    cdef int third = vectors // 3 * (VECTOR_BYTES // <int>sizeof(real))
+    cdef Py_ssize_t work = filters * third * unit.taps
+    cdef Py_ssize_t position = 0
+    cdef Py_ssize_t thirds
+    while position < along.positions:
+        thirds = ceil_div(along.positions - position, third)
+        if not goes_on(watch, 3 * work):
+            return
+        if whole and thirds <= 3 and thirds * third <= along.positions:
+            position = along.positions - thirds * third  # what it has computed before is the same
+        if thirds == 3 or thirds > 4:
+            one_tile(
+                whole, filters, vectors, problem, unit, along, columns, panel, bias, image, y,
+                position,
+            )
+            position = position + 3 * third
+        elif thirds == 1:
+            one_tile(
+                whole, filters, vectors // 3, problem, unit, along, columns, panel, bias, image,
+                y, position,
+            )
+            position = position + third
+        else:
+            one_tile(
+                whole, filters, vectors - vectors // 3, problem, unit, along, columns, panel,
+                bias, image, y, position,
+            )
+            position = position + 2 * third
 
 
 cdef inline void multiply_planes(
-    const bint begun, const int filters, const int vectors, const Banded* banded,
+    const bint whole, const int filters, const int vectors, const Banded* banded,
     const Unit* unit, const Columns* columns, Py_ssize_t filter, const real* panel,
     const real* bias, const real* images, real* y, Watch* watch,
 ) noexcept nogil:
     """Multiply a panel of so many filters with all positions of the unit's images.
 
-    By tiles of `vectors` vectors, narrower ones at the end of an image.
+    Row by row where that leaves no lane idle: moving runs takes as long as a vector of 50 taps. (Of
+    rows as narrow as a third of a tile it would make multiply-adds wait for each other.)
     """
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef Py_ssize_t end = (
-        (unit.rows - 1) * banded.band.width + banded.given.problem.columns.outputs
+    cdef int third = vectors // 3 * (VECTOR_BYTES // <int>sizeof(real))
+    cdef const Problem* problem = &banded.given.problem
+    cdef Py_ssize_t width = banded.band.width
+    cdef Py_ssize_t outputs = problem.columns.outputs
+    cdef Py_ssize_t rows = 1
+    cdef Track along = Track(
+        width=width, outputs=outputs, positions=(unit.rows - 1) * width + outputs
     )
-    cdef Py_ssize_t work = filters * vectors * vector * unit.taps
-    cdef Py_ssize_t n, position
+    cdef Py_ssize_t n, i
     cdef const real* image
     cdef real* planes
+    if width > outputs >= 2 * third and (outputs % third == 0 or whole and outputs >= 3 * third):
+        rows = unit.rows
+        along.width = along.positions = outputs
     for n in range(unit.images):
         image = images + n * banded.image_values
         planes = y + output_index(unit, n, filter)
-        position = 0
-        while position < end and goes_on(watch, work):
-            if end - position > (vectors - vectors // 3) * vector:
-                one_tile(
-                    begun, filters, vectors, banded, unit, columns, panel, bias, image, planes,
-                    position,
-                )
-                position = position + vectors * vector
-            elif end - position > vectors // 3 * vector:
-                one_tile(
-                    begun, filters, vectors - vectors // 3, banded, unit, columns, panel, bias,
-                    image, planes, position,
-                )
-                position = position + (vectors - vectors // 3) * vector
-            else:
-                one_tile(
-                    begun, filters, vectors // 3, banded, unit, columns, panel, bias, image,
-                    planes, position,
-                )
-                position = position + vectors // 3 * vector
+        for i in range(rows):
+            multiply_track(
+                whole, filters, vectors, problem, unit, &along, columns, panel, bias, image,
+                planes, watch,
+            )
+            if stopped(watch):
+                return
+            image, planes = image + width, planes + outputs
 
 
 cdef inline void multiply_heights(
-    const bint begun, Py_ssize_t filters, const Banded* banded, const Unit* unit,
+    const bint whole, Py_ssize_t filters, const Banded* banded, const Unit* unit,
     const Columns* columns, Py_ssize_t filter, const real* panel, const real* bias,
     const real* images, real* y, Watch* watch,
 ) noexcept nogil:
     """Pick the tile of so many filters, as many as a panel has."""
     if filters >= TALL_ROWS:
         multiply_planes(
-            begun, TALL_ROWS, TALL_VECTORS, banded, unit, columns, filter, panel, bias, images, y,
+            whole, TALL_ROWS, TALL_VECTORS, banded, unit, columns, filter, panel, bias, images, y,
             watch,
         )
     elif filters >= LONG_ROWS:
         multiply_planes(
-            begun, LONG_ROWS, LONG_VECTORS, banded, unit, columns, filter, panel, bias, images, y,
+            whole, LONG_ROWS, LONG_VECTORS, banded, unit, columns, filter, panel, bias, images, y,
             watch,
         )
     elif filters >= 2:
         multiply_planes(
-            begun, 2, LONG_VECTORS, banded, unit, columns, filter, panel, bias, images, y,
+            whole, 2, LONG_VECTORS, banded, unit, columns, filter, panel, bias, images, y,
             watch,
         )
     else:
         multiply_planes(
-            begun, 1, LONG_VECTORS, banded, unit, columns, filter, panel, bias, images, y,
+            whole, 1, LONG_VECTORS, banded, unit, columns, filter, panel, bias, images, y,
             watch,
         )
 
@@ -242,6 +291,8 @@ cdef void multiply_pixel_lanes(
     columns.taps, columns.offsets = unit.taps, banded.offsets
     columns.part = even_part(unit.taps, banded.given.blocks.taps)
     columns.held = scratch + layout.held
+    if not begins(unit):
+        bias = NULL
     while k < unit.last_filter and not stopped(watch):
         width = panel_width(unit.last_filter - k, vector, PIXELS_IN_LANES)
         panel = find_panel(
@@ -252,7 +303,7 @@ cdef void multiply_pixel_lanes(
         if bias != NULL:
             for i in range(width):
                 filter_bias[i] = bias[unit.group * banded.given.problem.filters + k + i]
-        if begins(unit):
+        if begins(unit) and columns.part == columns.taps:
             multiply_heights(
                 True, width, banded, unit, &columns, k, panel, filter_bias, scratch, y, watch
             )

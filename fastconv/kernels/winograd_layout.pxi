@@ -12,7 +12,7 @@ cdef struct Winograd:
     Py_ssize_t values           # of a tile
     Py_ssize_t row_blocks       # units in a column of them,
     Py_ssize_t column_blocks    # and in a row
-    Py_ssize_t filter_blocks
+    Py_ssize_t image_blocks
     # Where in the scratch they are:
     Py_ssize_t pixels           # of an image and a vector of channels: [rows][columns][vector]
     Py_ssize_t half             # a row of tiles, its columns transformed: [a][columns][vector]
@@ -70,7 +70,7 @@ cdef int lay_out_winograd(const Description* given, Made* made, list memory) exc
     tiles = blocks.images * down * across
     layout.row_blocks = ceil_div(problem.rows.outputs, blocks.rows)
     layout.column_blocks = ceil_div(problem.columns.outputs, blocks.columns)
-    layout.filter_blocks = ceil_div(problem.filters, blocks.filters)
+    layout.image_blocks = ceil_div(problem.batch, blocks.images)
     layout.pixels = book(
         made, pixels_along(&layout.down, down) * pixels_along(&layout.across, across) * vector
     )
@@ -90,21 +90,22 @@ cdef int lay_out_winograd(const Description* given, Made* made, list memory) exc
     layout.doubts = book(made, across * vector)
     made.layout = layout
     made.units = (
-        ceil_div(problem.batch, blocks.images) * problem.groups * layout.row_blocks
-        * layout.column_blocks * layout.filter_blocks
+        ceil_div(problem.filters, blocks.filters) * layout.image_blocks * problem.groups
+        * layout.row_blocks * layout.column_blocks
     )
     return 0
 
 
 cdef Tiles find_tiles(const Winograd* layout, Py_ssize_t number) noexcept nogil:
-    """Decode a unit's number: of images, groups, rows, columns and filters, the last innermost."""
+    """Decode a unit's number: of filters, images, groups, rows and columns, the last innermost.
+
+    So threads that share the filters have as much to do each, wherever tiles hang over, and keep
+    to their own weights.
+    """
     cdef const Problem* problem = &layout.given.problem
     cdef const Blocks* blocks = &layout.given.blocks
     cdef Tiles found
     cdef Unit* unit = &found.unit
-    unit.first_filter = number % layout.filter_blocks * blocks.filters
-    unit.last_filter = min(problem.filters, unit.first_filter + blocks.filters)
-    number = number // layout.filter_blocks
     found.first_column = number % layout.column_blocks * blocks.columns
     found.columns = min(blocks.columns, problem.columns.outputs - found.first_column)
     number = number // layout.column_blocks
@@ -112,8 +113,11 @@ cdef Tiles find_tiles(const Winograd* layout, Py_ssize_t number) noexcept nogil:
     found.rows = min(blocks.rows, problem.rows.outputs - found.first_row)
     number = number // layout.row_blocks
     unit.group = number % problem.groups
-    unit.image = number // problem.groups * blocks.images
+    number = number // problem.groups
+    unit.image = number % layout.image_blocks * blocks.images
     unit.images = min(blocks.images, problem.batch - unit.image)
+    unit.first_filter = number // layout.image_blocks * blocks.filters
+    unit.last_filter = min(problem.filters, unit.first_filter + blocks.filters)
     unit.first_row = unit.rows = unit.begin = unit.next_image = unit.next_filter = 0
     unit.channel = unit.channels = unit.taps = 0
     found.down = tiles_along(&layout.down, found.rows)

@@ -101,6 +101,26 @@ def test_every_length_of_row_is_covered_by_tiles(width, name):
 
 
 @in_one_test
+@pytest.mark.parametrize("width", [*range(1, 60), 95, 96, 97, 143, 145, 193])
+def test_rows_of_pixels_in_the_lanes_end_like_others(width):
+    """Tiles that move back, hang over or run on to the next row: the bits of filters in the lanes.
+
+    Of sums in one part, of two parts, and of three blocks of channels.
+    """
+    rng = np.random.default_rng(0)
+    for dtype in DTYPES:
+        for channels in (2, 20, 70):
+            x = rng.standard_normal((2, channels, 3, width)).astype(dtype)
+            weight = rng.standard_normal((15, channels, 3, 3)).astype(dtype)
+            bias = rng.standard_normal(15).astype(dtype)
+            options = {"padding": 1, "activation": "relu"}
+            expected = fastconv.conv2d(x, weight, bias, backend="gemm_filters", **options)
+            y = np.full_like(expected, np.nan)
+            fastconv.conv2d(x, weight, bias, backend="gemm_pixels", out=y, **options)
+            assert_equal(y, expected, f"{channels} channels")
+
+
+@in_one_test
 @on_all
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 def test_scratch_is_bounded_per_thread(layer, name):

@@ -131,9 +131,9 @@ FILTER_TILES = {  # PIXELS_4 .. PIXELS_1, and with SMALL_PIXELS
 }
 FOUR_KINDS = ("multiply_filter_lanes", "multiply_packed_columns")
 ONE_KIND = ("multiply_windows", "multiply_dense")
-# The tiles of each shell, rows x vectors, each there twice: from the bias and from earlier sums;
-# those of filters again for pixels next to each other. Of the weight gradient ("add_"), of windows
-# and of fully connected layers there is one kind.
+# The tiles of each shell, rows x vectors, each there twice: from the bias and from earlier sums, or
+# in a row and in parts; those of filters again for pixels next to each other. Of the weight
+# gradient ("add_"), of windows and of fully connected layers there is one kind.
 TILES = {
     "multiply_filter_lanes": FILTER_TILES,
     "multiply_taps": FILTER_TILES,  # of gemm_scatter: only from zero
@@ -272,6 +272,23 @@ def test_the_sums_along_rows_take_a_load_for_each_tap(dtype, name):
     assert found == sorted(2 * taps)
     for loop, count in loops.items():
         assert not count or loop.count("\n") <= count + 5, loop
+
+
+@pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@in_one_test
+@pytest.mark.parametrize("dtype", SPECIALISATIONS)
+def test_few_taps_find_the_tall_tile_in_registers(dtype):
+    """In a row and in parts, 4 x 3 of 16 registers: whatever it stored would be for every tap."""
+    _, suffix = SPECIALISATIONS[dtype]
+    (body,) = _bodies("avx2", dtype, "multiply_pixel_lanes")
+    tiles = [
+        loop
+        for loop in _loops(body)
+        if _vector_multiplies("avx2", loop, suffix) == 4 * 3 and loop.count("vbroadcast") == 4
+    ]
+    assert len(tiles) == 2
+    for tile in tiles:
+        assert not re.search(r"vmov\S+ %ymm\d+,.*\(", tile), tile
 
 
 # Of winograd: pairs of points, and taps along an axis.

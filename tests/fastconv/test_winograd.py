@@ -294,6 +294,25 @@ def test_bits_depend_on_the_problem_alone(tile):
 
 
 @in_one_test
+@pytest.mark.parametrize("groups", [1, 2])
+def test_threads_that_share_the_filters_have_as_many_tiles(groups):
+    """Images of 13 rows of tiles, in units of several: threads that shared these were uneven."""
+    rng = np.random.default_rng(13)
+    x = rng.standard_normal((2, 40, 50, 9), np.float32)
+    w = rng.standard_normal((384 * groups, 40 // groups, 3, 3), np.float32)
+    options = {"padding": 1, "groups": groups, "backend": "winograd_4x3"}
+    problem = fastconv.ConvProblem.create(x.shape, w.shape, padding=1, groups=groups)
+    with tuned(WINOGRAD_TILES=(12,), FLOPS_WORTH_A_THREAD=1):
+        with fastconv.num_threads(1):
+            y = fastconv.conv2d(x, w, **options)
+        for count in (2, 3):
+            plan = planning.plan("forward", problem, "winograd_4x3", count)
+            assert plan.blocks.filters * count == 384
+            with fastconv.num_threads(count):
+                assert_equal(fastconv.conv2d(x, w, **options), y, f"{count} threads")
+
+
+@in_one_test
 @some_tiles
 def test_bits_depend_on_the_problem_alone_beside_what_is_not_finite(tile):
     """Tiles between two that are spoilt are not computed again, whatever units they are in."""
