@@ -189,30 +189,6 @@ cdef inline real fold_lanes(real* lanes) noexcept nogil:
     return lanes[0] + lanes[1]
 
 
-cdef inline bint holds_nan(const real* values, Py_ssize_t n) noexcept nogil:
-    """Whether there may be a NaN among them: a sum keeps it. Infinities may look like one."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef real sums[2 * FLOATS]
-    cdef real total = 0
-    cdef Py_ssize_t j = 0
-    cdef int k
-    if n < 2 * vector:
-        while j < n:
-            total += values[j]
-            j = j + 1
-        return total != total
-    for k in range(2 * vector):
-        sums[k] = values[n - 2 * vector + k]
-    while j + 2 * vector < n:
-        for k in range(2 * vector):
-            sums[k] += values[j + k]
-        j = j + 2 * vector
-    for k in range(vector):
-        sums[k] += sums[vector + k]
-    total = fold_lanes(sums)
-    return total != total
-
-
 cdef inline void fill_run(real* values, real value, Py_ssize_t n) noexcept nogil:
     """Fill n values; the last vector overlaps the one before."""
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)

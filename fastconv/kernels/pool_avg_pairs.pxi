@@ -5,17 +5,28 @@
 #     e f | g h                                               g/4 g/4 | h/4 h/4
 #
 # A quarter is exact, whether divided or multiplied. Bytes, in values a window: y reads 4 and writes
-# 1, dx reads 1 and writes 4. Instructions, of a vector of windows: 11 for y, 10 for dx, which is
-# bound by what it writes.
+# 1, dx reads 1 and writes 4. Instructions with AVX2, of a vector of eight windows: 13 for y, 8 for
+# dx, which is bound by what it writes. Windows are dealt as there.
 
 
 cdef inline void average_pairs(
     const int count, const real* upper, const real* lower, real* y
 ) noexcept nogil:
     """Compute so many windows."""
+    cdef real a[MOST_LANES]
+    cdef real b[MOST_LANES]
+    cdef real e[MOST_LANES]
+    cdef real f[MOST_LANES]
     cdef real columns[2 * MOST_LANES]
     cdef real found[MOST_LANES]
     cdef int n
+    if deals_in_halves(count, y):
+        deal_windows(count, upper, a, b)
+        deal_windows(count, lower, e, f)
+        for n in range(count):
+            found[n] = ((a[n] + e[n]) + (b[n] + f[n])) * <real>0.25
+        store_windows(count, found, y)
+        return
     for n in range(2 * count):
         columns[n] = upper[n] + lower[n]
     for n in range(count):
@@ -28,17 +39,14 @@ cdef inline void spread_quarters(
     const int count, const real* grad, real* dx_upper, real* dx_lower
 ) noexcept nogil:
     """Fill in the pixels of so many windows."""
+    cdef real shares[MOST_LANES]
     cdef real quarters[MOST_LANES]
-    cdef real pixels[2 * MOST_LANES]
     cdef int n
+    order_as_dealt(count, grad, shares)
     for n in range(count):
-        quarters[n] = grad[n] * <real>0.25
-    for n in range(count):
-        pixels[2 * n], pixels[2 * n + 1] = quarters[n], quarters[n]
-    for n in range(2 * count):
-        dx_upper[n] = pixels[n]
-    for n in range(2 * count):
-        dx_lower[n] = pixels[n]
+        quarters[n] = shares[n] * <real>0.25
+    join_windows(count, quarters, quarters, dx_upper)
+    join_windows(count, quarters, quarters, dx_lower)
 
 
 cdef inline void average_all_pairs(

@@ -293,6 +293,28 @@ def test_maxima_are_chosen_by_whole_vectors(function, dtype, name):
     assert singles <= most
 
 
+# Of 2x2 windows, in a loop and for the last vector of a row: shuffles within halves of vectors, to
+# deal and join pixels, and permutations across them, to bring values of windows into an order.
+# What looks for NaNs by the way has two such loops.
+DEALT = {
+    "max_pool_pairs": (8, 2), "max_pool_grad_pairs": (32, 4), "max_pool_taps_pairs": (16, 8),
+    "max_pool_taps_grad_pairs": (8, 4), "avg_pool_pairs": (8, 2), "avg_pool_grad_pairs": (4, 2),
+}  # fmt: skip
+
+
+@pytest.mark.skipif("avx2" not in BUILT, reason="the halves of its vectors")
+@in_one_test
+@pytest.mark.parametrize("function", DEALT)
+def test_windows_side_by_side_are_dealt_within_halves_of_vectors(function):
+    """Across halves it takes the compiler six instructions, twice as slow, where here are two."""
+    (body,) = _bodies("avx2", "float32", f"_{function}$")
+    within = len(re.findall(r"v(?:shufps|unpck[lh]ps|permilps)\s.*%ymm", body))
+    across = len(re.findall(r"vperm(?:d|ps|2[fi]128)\s.*%ymm", body))
+    least, most = DEALT[function]
+    assert within >= least
+    assert across <= most
+
+
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
 @in_one_test
 @pytest.mark.parametrize("name", BUILT)
