@@ -89,14 +89,13 @@ cdef inline void first_taps(const Axis* axis, Py_ssize_t n, real* starts) noexce
         starts[j] = <real>first_tap(axis, j)
 
 
-cdef inline bint rank_taps(
+cdef inline void rank_taps(
     const bint careful, const real* phases, const Py_ssize_t* offsets, const Py_ssize_t taps,
-    const real* starts, Py_ssize_t n, real* values, real* places,
+    const real* starts, Py_ssize_t n, real* values, real* places, real* sums,
 ) noexcept nogil:
     """Find the largest of the taps of a row, and which it is.
 
-    Return whether a NaN may have been among them, where it is not looked for: a sum keeps it.
-    Infinities of both signs may look like one.
+    Where no NaN is looked for, add up what is read: the sums keep one.
     """
     cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
     cdef real best[MOST_LANES]
@@ -104,15 +103,15 @@ cdef inline bint rank_taps(
     # apart, or the compiler would store only where something changes, lane by lane
     cdef real next_best[MOST_LANES]
     cdef real next_at[MOST_LANES]
-    cdef real sums[MOST_LANES]
+    cdef real kept[MOST_LANES]
+    cdef real found[MOST_LANES]     # of all taps, first: one addition waits for the windows before
     cdef const real* seen
     cdef real value, tap
-    cdef real total = 0
     cdef Py_ssize_t s
     cdef Py_ssize_t j = 0
     cdef int k
     for k in range(lanes):
-        sums[k] = 0
+        kept[k] = sums[k]
     while j < n:
         seen = phases + offsets[0] + j
         for k in range(lanes):
@@ -120,7 +119,7 @@ cdef inline bint rank_taps(
             at[k] = starts[j + k]
         if not careful:
             for k in range(lanes):
-                sums[k] += seen[k]
+                found[k] = seen[k]
         for s in range(1, taps):
             seen = phases + offsets[s] + j
             tap = <real>s
@@ -130,53 +129,52 @@ cdef inline bint rank_taps(
                 next_best[k] = choose(careful, value, best[k], value, best[k])
             if not careful:
                 for k in range(lanes):
-                    sums[k] += seen[k]
+                    found[k] += seen[k]
             for k in range(lanes):
                 at[k] = next_at[k]
                 best[k] = next_best[k]
+        if not careful:
+            for k in range(lanes):
+                kept[k] += found[k]
         for k in range(lanes):
             values[j + k] = best[k]
         for k in range(lanes):
             places[j + k] = at[k]
         j = j + lanes
-    # beyond the windows nothing has a maximum
-    fill_row(places + n, <real>-1, j - n)
-    if careful:
-        return False
-    for k in range(lanes // 2):
-        sums[k] += sums[lanes // 2 + k]
-    for k in range(lanes // 2):
-        total += sums[k]
-    return total != total
+    for k in range(lanes):      # beyond the windows nothing has a maximum
+        places[n + k] = -1
+    for k in range(lanes):
+        sums[k] = kept[k]
 
 
-cdef inline bint rank_stretch(
+cdef inline void rank_stretch(
     const bint careful, const Pool* pool, const real* phases, const real* starts, Py_ssize_t n,
-    real* values, real* places,
+    real* values, real* places, real* sums,
 ) noexcept nogil:
     """Do so for the usual numbers of taps, and all others."""
     cdef Py_ssize_t taps = pool.columns.kernel
     if taps == 3:
-        return rank_taps(careful, phases, pool.offsets, 3, starts, n, values, places)
-    if taps == 2:
-        return rank_taps(careful, phases, pool.offsets, 2, starts, n, values, places)
-    return rank_taps(careful, phases, pool.offsets, taps, starts, n, values, places)
+        rank_taps(careful, phases, pool.offsets, 3, starts, n, values, places, sums)
+    elif taps == 2:
+        rank_taps(careful, phases, pool.offsets, 2, starts, n, values, places, sums)
+    else:
+        rank_taps(careful, phases, pool.offsets, taps, starts, n, values, places, sums)
 
 
 cdef inline bint rank_row(
-    const Pool* pool, const real* phases, const real* starts, real* values, real* places,
-    bint* careful, Watch* watch,
+    const bint careful, const Pool* pool, const real* phases, const real* starts, real* values,
+    real* places, real* sums, Watch* watch,
 ) noexcept nogil:
-    """Do so for a row, `careful` from a stretch with a NaN on; return whether it was wanted."""
+    """Do so for a row; return whether it was still wanted."""
     cdef Py_ssize_t n
     cdef Py_ssize_t j = 0
     while j < pool.columns.outputs:
         n = min(pool.stretch, pool.columns.outputs - j)
         if not goes_on(watch, pool.columns.kernel * n):
             return False
-        if rank_stretch(False, pool, phases + j, starts + j, n, values + j, places + j):
-            careful[0] = True
-            rank_stretch(True, pool, phases + j, starts + j, n, values + j, places + j)
+        rank_stretch(
+            careful, pool, phases + j, starts + j, n, values + j, places + j, sums
+        )
         j = j + n
     return True
 
@@ -468,6 +466,41 @@ cdef bint share_of_rows(
     return True
 
 
+cdef inline bint rank_seen(
+    const bint careful, const MaxPoolGrad* layout, const real* image, Py_ssize_t seen,
+    Py_ssize_t last_seen, real* scratch, bint* holds_none, Watch* watch,
+) noexcept nogil:
+    """Rank the rows of the image that a band's windows see; return whether still wanted.
+
+    Say as well whether there was surely no NaN, where it is not looked for. Infinities of both
+    signs may look like one.
+    """
+    cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
+    cdef const Pool* pool = &layout.pool
+    cdef real* phases = scratch + layout.phases
+    cdef const real* starts = scratch + layout.starts
+    cdef real* values = scratch + layout.values + pool.reach
+    cdef real* places = scratch + layout.places + pool.reach
+    cdef real sums[MOST_LANES]
+    cdef real total = 0
+    cdef Py_ssize_t h
+    cdef int k
+    for k in range(lanes):
+        sums[k] = 0
+    for h in range(seen, last_seen):
+        if not goes_on(watch, pool.columns.size):
+            return False
+        deal_row(pool, image + h * pool.columns.size, phases)
+        if not rank_row(careful, pool, phases, starts, values, places, sums, watch):
+            return False
+        values, places = values + pool.line, places + pool.line
+    if not careful:
+        for k in range(lanes):
+            total += sums[k]
+        holds_none[0] = total == total
+    return True
+
+
 cdef bint grad_of_band(
     const MaxPoolGrad* layout, const real* image, const real* grad, Py_ssize_t row,
     Py_ssize_t last_row, real* dx, real* scratch, Watch* watch,
@@ -477,16 +510,13 @@ cdef bint grad_of_band(
     cdef const Axis* down = &pool.rows
     cdef Py_ssize_t width = pool.columns.size
     cdef Py_ssize_t line = pool.line
-    cdef real* phases = scratch + layout.phases
-    cdef const real* starts = scratch + layout.starts
     # where rows of windows begin, with what taps reach before them
-    cdef real* values = scratch + layout.values + pool.reach
-    cdef real* places = scratch + layout.places + pool.reach
-    cdef real* gathered = scratch + layout.gathered + pool.reach
+    cdef const real* places = scratch + layout.places + pool.reach
+    cdef const real* gathered = scratch + layout.gathered + pool.reach
     cdef Py_ssize_t window = first_window(down, row)
     cdef Py_ssize_t end_window = last_window(down, last_row - 1)
-    cdef Py_ssize_t seen, last_seen, h, begin
-    cdef bint careful = False
+    cdef Py_ssize_t seen, last_seen, h
+    cdef bint holds_none
     if window >= end_window:      # behind the last window
         return fill_in_stretches(dx + row * width, <real>0, (last_row - row) * width, watch)
     seen = max(0, window * down.stride - down.before)
@@ -494,17 +524,14 @@ cdef bint grad_of_band(
         down.size,
         (end_window - 1) * down.stride + (down.kernel - 1) * down.dilation + 1 - down.before,
     )
-    for h in range(seen, last_seen):
-        if not goes_on(watch, width):
-            return False
-        deal_row(pool, image + h * width, phases)
-        begin = (h - seen) * line
-        if not rank_row(
-            pool, phases, starts, values + begin, places + begin, &careful, watch
-        ):
-            return False
+    if not rank_seen(False, layout, image, seen, last_seen, scratch, &holds_none, watch):
+        return False
+    if not holds_none and not rank_seen(
+        True, layout, image, seen, last_seen, scratch, &holds_none, watch
+    ):
+        return False
     if not share_of_rows(
-        layout, careful, window, end_window, seen, row, last_row, grad, scratch, watch
+        layout, not holds_none, window, end_window, seen, row, last_row, grad, scratch, watch
     ):
         return False
 

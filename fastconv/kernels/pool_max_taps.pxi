@@ -120,6 +120,45 @@ cdef inline void find_windows(
         find_along(careful, values, places, step, rows, row, taps, n, y, numbers, spare)
 
 
+cdef inline bint rank_band(
+    const bint careful, const TapPool* layout, const real* image, Py_ssize_t seen,
+    Py_ssize_t last_seen, real* scratch, bint* holds_none, Watch* watch,
+) noexcept nogil:
+    """Do what `rank_seen` does, some rows at a time."""
+    cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
+    cdef const Pool* pool = &layout.pool
+    cdef Py_ssize_t width = pool.columns.size
+    cdef real* phases = scratch + layout.phases
+    cdef const real* starts = scratch + layout.starts
+    cdef real* values = scratch + layout.values
+    cdef real* places = scratch + layout.places
+    cdef real sums[MOST_LANES]
+    cdef real total = 0
+    cdef Py_ssize_t i, count
+    cdef int k
+    for k in range(lanes):
+        sums[k] = 0
+    while seen < last_seen:
+        if not goes_on(watch, ROWS_DEALT * width):
+            return False
+        count = min(ROWS_DEALT, last_seen - seen)
+        for i in range(count):
+            deal_row(pool, image + (seen + i) * width, phases + i * joined_values(pool))
+        for i in range(count):
+            if not rank_row(
+                careful, pool, phases + i * joined_values(pool), starts, values, places, sums,
+                watch,
+            ):
+                return False
+            values, places = values + pool.line, places + pool.line
+        seen = seen + count
+    if not careful:
+        for k in range(lanes):
+            total += sums[k]
+        holds_none[0] = total == total
+    return True
+
+
 cdef bint find_band(
     const TapPool* layout, const real* image, Py_ssize_t first, Py_ssize_t last, real* y,
     real* scratch, Watch* watch,
@@ -127,13 +166,10 @@ cdef bint find_band(
     """Compute some rows of windows of a plane; return whether they were still wanted."""
     cdef const Pool* pool = &layout.pool
     cdef const Axis* down = &pool.rows
-    cdef Py_ssize_t width = pool.columns.size
     cdef Py_ssize_t n = pool.columns.outputs
     cdef Py_ssize_t step = down.dilation * pool.line
-    cdef real* phases = scratch + layout.phases
-    cdef const real* starts = scratch + layout.starts
-    cdef real* values = scratch + layout.values
-    cdef real* places = scratch + layout.places
+    cdef const real* values = scratch + layout.values
+    cdef const real* places = scratch + layout.places
     cdef real* spare = scratch + layout.spare
     cdef real* numbers
     cdef real taps = <real>pool.columns.kernel
@@ -142,23 +178,14 @@ cdef bint find_band(
     cdef Py_ssize_t last_seen = min(
         down.size, (last - 1) * down.stride + (down.kernel - 1) * down.dilation + 1 - down.before
     )
-    cdef Py_ssize_t h, i, r, rows, at, dealt
-    cdef bint careful = False
-    dealt = seen
-    for h in range(seen, last_seen):
-        if h == dealt:
-            if not goes_on(watch, ROWS_DEALT * width):
-                return False
-            dealt = min(last_seen, h + ROWS_DEALT)
-            for i in range(h, dealt):
-                at = (i - h) * joined_values(pool)
-                deal_row(pool, image + i * width, phases + at)
-        at = (h - seen) * pool.line
-        r = (h - seen) % ROWS_DEALT * joined_values(pool)
-        if not rank_row(
-            pool, phases + r, starts, values + at, places + at, &careful, watch
-        ):
-            return False
+    cdef Py_ssize_t i, r, rows, at
+    cdef bint holds_none
+    if not rank_band(False, layout, image, seen, last_seen, scratch, &holds_none, watch):
+        return False
+    if not holds_none and not rank_band(
+        True, layout, image, seen, last_seen, scratch, &holds_none, watch
+    ):
+        return False
     for i in range(first, last):
         r = first_tap(down, i)
         rows = last_tap(down, i, down.size) - r
@@ -167,14 +194,14 @@ cdef bint find_band(
         at = (i * down.stride + r * down.dilation - down.before - seen) * pool.line
         row = <real>(r * pool.columns.kernel)
         numbers = scratch + layout.numbers + (i - first) * n
-        if careful:
-            find_windows(
-                True, values + at, places + at, step, rows, row, taps, n, y + i * n, numbers, spare
-            )
-        else:
+        if holds_none:
             find_windows(
                 False, values + at, places + at, step, rows, row, taps, n, y + i * n, numbers,
                 spare,
+            )
+        else:
+            find_windows(
+                True, values + at, places + at, step, rows, row, taps, n, y + i * n, numbers, spare
             )
     return True
 
