@@ -59,7 +59,9 @@ cdef int lay_out_max_pool_taps_grad(const Description* given, Made* made, list m
     layout.step = down.dilation // divisor
     layout.fewer = down.stride // divisor
     layout.margin = (across.kernel - 1) * across.dilation // across.stride
-    layout.line = pool.run      # where one row ends, the margin of the next begins
+    # Where one row ends, the margin of the next begins; each begins at a cache line, and so fewer
+    # of its vectors lie in two of them.
+    layout.line = whole_lines(pool.run)
     windows = max(min(pool.windows, down.outputs), BAND_VALUES // layout.line)
     layout.band = min(pool.unit_rows, windows * down.stride)
     layout.rows = (layout.band - 1) // down.stride + 1 + pool.windows

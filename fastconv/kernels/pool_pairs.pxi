@@ -23,9 +23,9 @@ cdef enum:
     LOOK_AT_VALUES = 2048
 
 
-# Of eight float32 with AVX2 the windows are dealt within halves of vectors, where a pair of rows
-# is one instruction for the first pixels of windows and one for the second. They are then in the
-# order below; gradients come into it by one instruction, and pixels leave it by none:
+# Of eight float32 with AVX2 the windows are dealt within halves of vectors, where a row is one
+# instruction for the first pixels of windows and one for the second. They are then in the order
+# below; gradients come into it by one permutation, and joined pixels leave it by none:
 #
 #     pixels     a0 b0 a1 b1   a2 b2 a3 b3  |  a4 b4 a5 b5   a6 b6 a7 b7
 #     dealt      a0 a1 a4 a5   a2 a3 a6 a7     b0 b1 b4 b5   b2 b3 b6 b7

@@ -433,7 +433,7 @@ DEALT = {
 @in_one_test
 @pytest.mark.parametrize("function", DEALT)
 def test_windows_side_by_side_are_dealt_within_halves_of_vectors(function):
-    """Across halves it takes the compiler ten instructions, twice as slow, where here are four."""
+    """Across halves it takes the compiler six instructions, twice as slow, where here are two."""
     (body,) = _bodies("avx2", "float32", f"_{function}$")
     within = len(re.findall(r"v(?:shufps|unpck[lh]ps|permilps)\s.*%ymm", body))
     across = len(re.findall(r"vperm(?:d|ps|2[fi]128)\s.*%ymm", body))
