@@ -207,20 +207,21 @@ def _filter(
     if flipped:
         kernels = kernels[:, ::-1, ::-1]
     integers = x if both_integers(first, second) and value.is_integer() else None
-    target = None
-    if out is not None and arrangement.in_order and is_prepared(out):
+    result, target = out, None
+    if not arrangement.in_order:
+        result = np.empty(arrangement.result_shape, dtype) if out is None else out
+        target = arrangement.planes_of(result)
+    elif out is not None and is_prepared(out):
         target = out.reshape(filtering.output_shape)
     with np.errstate(invalid="ignore"):  # a signalling NaN is one like others
         kernels = np.ascontiguousarray(kernels, dtype)
         choice = cost.choose(filtering, kernels, backend, integers)
         y = _run(filtering, choice, x, kernels, target)
-    if out is not None and target is not None:
-        return out
-    result = arrangement.result(y, turned=not flipped)
-    if out is not None:
-        assign(out, result)
-        return out
-    return np.ascontiguousarray(result)
+    if result is None:
+        return arrangement.result(y, turned=not flipped)
+    if target is None:
+        assign(result, arrangement.result(y, turned=not flipped))
+    return result
 
 
 def _value_beyond(boundary: object, fillvalue: object) -> float:

@@ -35,6 +35,7 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import product
 from typing import Any, NamedTuple
@@ -197,7 +198,19 @@ def by_fft(
     spoilt = spoilt_images(x)
     squares = _squares(filtering, digits is not None)
     if squares is not None and not _moderate(kernels)[1].any():
-        _by_squares(filtering, squares, x, kernels, y)
+        if not spoilt:
+            _by_squares(filtering, squares, x, kernels, y)
+            return
+        one = replace(filtering, images=1)
+        for n in range(filtering.images):  # one by one: others are what they are in any stack
+            image, target = x[n : n + 1], y[n : n + 1]
+            if n in spoilt and image.size * filtering.dtype.itemsize <= tuning.IMAGE_TILE_BYTES:
+                image = image.astype(filtering.dtype)
+                image[~np.isfinite(image)] = 0
+            elif n in spoilt:
+                _by_clean_squares(one, image, kernels, target)
+                continue
+            _by_squares(one, squares, image, kernels, target)
     else:
         _in_numpy(filtering, x, kernels, y, threads, digits, bool(spoilt))
     for n in spoilt:
@@ -246,9 +259,16 @@ def _by_squares(filtering: Filtering, squares: Squares, x: Array, kernels: Array
     if x.dtype == filtering.dtype and is_prepared(x):
         find_spectral(filtering, squares.blocks).fill(y, x, kernels)
         return
+    _by_clean_squares(filtering, x, kernels, y)
+
+
+def _by_clean_squares(filtering: Filtering, x: Array, kernels: Array, y: Array) -> None:
+    """Fill y from copies of what tiles see, zeros standing for what is not finite."""
     held = Row(1, filtering.columns.kernel - 1)
     for tile in tiles(filtering, whole(filtering), held, cut_rows=True):
         part = copy_of_seen(filtering, x, tile)
+        if x.dtype.kind == "f":
+            part[~np.isfinite(part)] = 0
         seen = inside(filtering, part.shape)
         cut = squares_of(seen)
         assert cut is not None  # it depends on the kernels alone

@@ -73,7 +73,7 @@ def direct(filtering: Filtering, x: Array, kernels: Array, backend: str, y: Arra
                 y = np.empty(filtering.output_shape, filtering.dtype)
             banded.fill(y, x, kernels)
             return y
-    if filtering.is_zero_beyond and x.dtype == filtering.dtype:
+    if filtering.is_zero_beyond and x.dtype == filtering.dtype and is_prepared(x):
         return direct_call(filtering, backend)(x[:, None], kernels[:, None], None, None, y)
     if has_small_edges(filtering, x):
         y = direct(with_zeros(filtering), x, kernels, backend, y)

@@ -153,6 +153,17 @@ class Arrangement:
         in2 = in2.reshape(math.prod(in2.shape[:-2]), *in2.shape[-2:])
         return (in2, in1) if self.exchanged else (in1, in2)
 
+    def planes_of(self, result: Array) -> Array | None:
+        """Return the result as a view (N, K, OH, OW), or None where it is none, or a turned one."""
+        if self.exchanged:
+            return None
+        images = self.stacked[:-1] if self.filters > 1 else self.stacked
+        if sum(extent > 1 for extent in images) > 1:
+            return None  # axes that do not lie beside each other are no one axis
+        stacked = result.transpose(np.argsort(self.order))
+        shape = self.images, self.filters, self.rows.outputs, self.columns.outputs
+        return stacked.reshape(shape)
+
     def result(self, y: Array, turned: bool) -> Array:
         """Return y (N, K, OH, OW) as a view with the axes of the result.
 

@@ -60,6 +60,12 @@ def put_in(filtering: Filtering, x: Array, kernels: Array, y: Array) -> None:
 def _put_infinities(signs: Array, kernel: Array, y: Array) -> None:
     """Put into y (OH, OW) what infinities of these signs, and zeros elsewhere, make."""
     weights = np.sign(kernel).astype(np.float64)
+    if np.abs(weights.sum()) == weights.size:  # all of one sign, as those of a mean are
+        up, down = (_hold(signs * weights[0, 0] == sign, *kernel.shape) for sign in (1, -1))
+        y[up] = np.inf
+        y[down] = -np.inf
+        y[up & down] = np.nan
+        return
     difference = _correlated(signs, weights)
     held = _correlated(np.abs(signs), np.ones_like(weights))
     # of one sign all of them, and none of them beside a zero

@@ -626,9 +626,11 @@ def test_windows_with_much_that_is_not_finite_are_as_direct_sums_make_them(
     bank[1, 1:3] *= {"positive": 1, "negative": -1, "mixed": [[-1], [1]], "with zeros": 0}[weights]
     bank[1] *= -1 if weights == "negative" else 1
     direct = fastconv.convolve2d(x, bank, "full", boundary, backend="direct")
-    with tuned(FFT_BLOCK_VALUES=900, SPECTRA_VALUE_NS=sides, IMAGE_BAND_BYTES=4000):
-        y = fastconv.convolve2d(x, bank, "full", boundary, backend="fft")
-    np.testing.assert_allclose(y, direct, atol=1e-5)
+    numbers = {"FFT_BLOCK_VALUES": 900, "SPECTRA_VALUE_NS": sides, "IMAGE_BAND_BYTES": 4000}
+    for most in (2**25, 0):  # images that are copied whole, and tile by tile
+        with tuned(**numbers, IMAGE_TILE_BYTES=most):
+            y = fastconv.convolve2d(x, bank, "full", boundary, backend="fft")
+        np.testing.assert_allclose(y, direct, atol=1e-5)
 
 
 def test_a_kernel_that_is_not_finite_is_not_transformed():
@@ -851,6 +853,21 @@ def test_out_is_filled_however_it_lies(way):
         assert_equal(np.rint(out), expected)
     for whole_array in (wide, other):
         assert np.isnan(whole_array).sum() == whole_array.size - expected.size
+
+
+@pytest.mark.skipif(isa.kernels is None, reason="im2col has a buffer of its own")
+def test_colour_is_not_held_twice():
+    """Channels are written where they are to lie, by every way, tile by tile."""
+    photo = np.random.default_rng(39).random((700, 300, 3)).astype(np.float32)
+    for way, kernel in (("direct", np.eye(3)), ("separable", np.ones((5, 5))), ("fft", np.eye(9))):
+        taps = kernel.astype(np.float32)
+        with tuned(IMAGE_BAND_BYTES=2**16):
+            fastconv.convolve2d(photo[:40], taps, "same", channel_axis=-1, backend=way)
+            with peak_memory() as peak:
+                y = fastconv.convolve2d(photo, taps, "same", channel_axis=-1, backend=way)
+        assert peak.bytes < y.nbytes + 2**20, way
+        alone = fastconv.convolve2d(photo[..., 1].copy(), taps, "same", backend="direct")
+        np.testing.assert_allclose(y[..., 1], alone, rtol=1e-5, atol=1e-5)
 
 
 def test_out_of_a_colour_photograph():
