@@ -19,16 +19,12 @@ stages have the same names everywhere:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .. import tuning
+from ..machine import Machine
 from ..problem import Axis, ConvProblem, Piece
 from .compiled import vector_values
 from .definition import meet
 from .implementation import Plan, Prediction
-
-if TYPE_CHECKING:
-    from ..machine import Machine
 
 __all__ = [
     "copy_steps",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from .. import tuning
+from ..machine import Machine
 from ..problem import Piece
 from ..problem.activation import Activation, activate
 from ..problem.operands import Array
@@ -20,9 +21,6 @@ from .implementation import (
     Request,
     Run,
 )
-
-if TYPE_CHECKING:
-    from ..machine import Machine
 
 __all__ = ["Bare", "Decomposition", "plan_pieces"]
 

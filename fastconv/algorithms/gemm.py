@@ -22,9 +22,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from .. import tuning
+from ..machine import Machine
 from ..problem import ConvProblem, Piece
 from ..problem.operands import Array
 from .blocks import (
@@ -50,9 +50,6 @@ from .compiled import (
 )
 from .costs import copy_steps, lone_vectors, of_bytes, predicted, thread_count
 from .implementation import Accuracy, Plan, Prediction, Request
-
-if TYPE_CHECKING:
-    from ..machine import Machine
 
 __all__ = ["GEMM_COLUMNS", "GEMM_FILTERS", "GEMM_PIXELS", "direct_cycles"]
 

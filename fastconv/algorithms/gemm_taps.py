@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from .. import tuning
+from ..machine import Machine
 from ..problem import Axis, ConvProblem, Piece
 from ..problem.operands import Array
 from .blocks import Blocks, ceil_div, even
@@ -35,9 +36,6 @@ from .costs import predicted
 from .definition import meet
 from .gemm import direct_cycles
 from .implementation import Accuracy, Plan, Prediction, Request
-
-if TYPE_CHECKING:
-    from ..machine import Machine
 
 __all__ = ["GEMM_TAPS", "fewest_cycles"]
 

@@ -23,12 +23,13 @@ import itertools
 import math
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from .. import tuning
 from ..columns import Tile, add_columns, fill_columns
+from ..machine import Machine
 from ..problem import ConvProblem
 from ..problem.activation import activate
 from ..problem.operands import Array
@@ -41,9 +42,6 @@ from .implementation import (
     Refusal,
     Request,
 )
-
-if TYPE_CHECKING:
-    from ..machine import Machine
 
 __all__ = ["IM2COL", "column_buffer_bytes", "column_buffer_limit"]
 

@@ -14,14 +14,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from ..levels import Level
+from ..machine import Machine
 from ..problem import ConvProblem, Piece
 from ..problem.operands import Array
-
-if TYPE_CHECKING:
-    from ..machine import Machine
 
 __all__ = [
     "Accuracy",

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .. import tuning
+from ..machine import Machine
 from ..problem import ConvProblem, Piece
 from .blocks import Blocks, ceil_div, even, many_filters, wanted_units
 from .compiled import Kernel, beyond_limit, kernel, vector_values
 from .costs import predicted
 from .implementation import Plan, Prediction, Request
-
-if TYPE_CHECKING:
-    from ..machine import Machine
 
 __all__ = ["STENCIL_LARGE"]
 

@@ -11,11 +11,11 @@ weights' gradient).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .. import tuning
+from ..machine import Machine
 from ..problem import ConvProblem
 from ..problem.operands import Array
 from ..problem.slices import add
@@ -31,9 +31,6 @@ from .implementation import (
     Request,
     Run,
 )
-
-if TYPE_CHECKING:
-    from ..machine import Machine
 
 __all__ = ["LOOPS", "LOOPS_LITERAL", "LOOPS_ROWS", "compute_units"]
 

@@ -11,17 +11,15 @@ far apart most of what is gathered is padding.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from .. import tuning
+from ..machine import Machine
 from ..problem import Axis, ConvProblem, Piece
 from .blocks import ceil_div, even, wanted_units
 from .compiled import Kernel, beyond_limit, kernel, vector_values
 from .costs import predicted
 from .implementation import Accuracy, Plan, Prediction, Request
-
-if TYPE_CHECKING:
-    from ..machine import Machine
 
 __all__ = ["GEMM_SCATTER"]
 

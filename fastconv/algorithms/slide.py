@@ -8,17 +8,13 @@ kernels/weights_slide.pxi   the weight gradient (algorithms/weights.py)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .. import tuning
+from ..machine import Machine
 from ..problem import ConvProblem, Piece
 from .blocks import Blocks, ceil_div, cut_rows, lies_far, many_filters, planes_of_unit
 from .compiled import Kernel, vector_values
 from .costs import predicted
 from .implementation import Plan, Prediction, Request
-
-if TYPE_CHECKING:
-    from ..machine import Machine
 
 __all__ = ["SLIDE", "SPREAD", "cannot_slide", "rows_bytes"]
 

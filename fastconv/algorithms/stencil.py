@@ -6,9 +6,8 @@ kernels/stencil_channels.pxi    channels in the lanes, for planes too narrow for
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .. import tuning
+from ..machine import Machine
 from ..problem import ConvProblem, Piece
 from .blocks import (
     Blocks,
@@ -24,9 +23,6 @@ from .compiled import Kernel, beyond_limit, vector_values
 from .costs import predicted
 from .implementation import Plan, Prediction, Request
 from .slide import cannot_slide
-
-if TYPE_CHECKING:
-    from ..machine import Machine
 
 __all__ = ["STENCIL_CHANNELS", "STENCIL_ROWS"]
 

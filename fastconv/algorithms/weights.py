@@ -17,11 +17,12 @@ small: a relative L2 error of 3.9e-7 where PyTorch, which adds up pixels in a ro
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import tuning
+from ..machine import Machine
 from ..problem import ConvProblem, Piece
 from ..problem.operands import Array
 from .blocks import (
@@ -46,9 +47,6 @@ from .compiled import (
 from .costs import copy_steps, lone_vectors, predicted
 from .implementation import Plan, Prediction, Request, Run
 from .slide import cannot_slide, rows_bytes
-
-if TYPE_CHECKING:
-    from ..machine import Machine
 
 __all__ = [
     "WEIGHTS_FILTERS",

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import tuning
 from ..levels import Level
+from ..machine import Machine
 from ..problem import ConvProblem, Piece
 from ..remembering import remembered
 from .blocks import ceil_div, even
@@ -32,9 +33,6 @@ from .implementation import Accuracy, Plan, Prediction, Request
 from .rivals import Rival
 from .weights import WeightsKernel, direct_weight_cycles
 from .winograd_tiles import PANELS_AT_ONCE
-
-if TYPE_CHECKING:
-    from ..machine import Machine
 
 __all__ = ["WEIGHTS_WINOGRAD_2", "WEIGHTS_WINOGRAD_4", "WEIGHTS_WINOGRAD_6"]
 

@@ -20,10 +20,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from .. import tuning
 from ..levels import Level
+from ..machine import Machine
 from ..problem import Piece
 from ..problem.operands import Array
 from .compiled import (
@@ -40,9 +41,6 @@ from .gemm_taps import fewest_cycles
 from .implementation import Accuracy, Chooser, Plan, Prediction, Refusal, Request, Run
 from .rivals import Rival
 from .winograd_tiles import WinogradBlocks, tiling_of
-
-if TYPE_CHECKING:
-    from ..machine import Machine
 
 __all__ = ["WINOGRAD"]
 
