@@ -46,11 +46,6 @@ GEMM_SUMS_BYTES = 448 * KIB
 GEMM_TAPS = 256
 GEMM_PIXEL_BYTES = 384
 GEMM_ROW_BYTES = 384 * KIB
-# With a stride, neighbouring taps lie in phases: of each channel a tile reads a line of the cache
-# for every row of the kernel and phase of its columns. From more of these than so many on they do
-# not stay in the first-level cache beside a panel: 128 → 128 of 3x3 at 56x56 take a tenth longer (a
-# Zen 3 with AVX2). It decides about bits as well.
-GEMM_PHASE_ROWS = 84
 # Taps summed from zero at a time: the fewer, the smaller the error, and the more additions of whole
 # tiles (benchmarks/STUDY.md). They decide about bits as well.
 SUM_TAPS = 128

@@ -245,17 +245,13 @@ def channels_at_once(problem: ConvProblem) -> int:
     """Return of how many channels a block is, whose sums begin from zero.
 
     By what an output sees and the width of rows alone, so that bits depend on nothing else: neither
-    batch nor threads nor lanes. What a row of the output reads of them shall fit into a band, and
-    of a band that a stride deals out to phases what a tile reads into the first-level cache.
+    batch nor threads nor lanes. What a row of the output reads of them shall fit into a band.
     """
     most = min(
         tuning.GEMM_TAPS // (problem.rows.kernel * problem.columns.kernel),
         tuning.GEMM_PIXEL_BYTES // problem.dtype.itemsize,
         tuning.GEMM_ROW_BYTES // band_bytes(problem, 1, 1),
     )
-    rows = problem.rows.kernel * problem.columns.most_phases
-    if rows > problem.rows.kernel:
-        most = min(most, tuning.GEMM_PHASE_ROWS // rows)
     return even(problem.in_channels_per_group, max(1, most))
 
 

@@ -42,7 +42,7 @@ def small_blocks(**more):
 @on_each_able_backend(EXACT_CASES, among=["gemm", "gemm_columns", "gemm_pixels"])
 def test_blocks_do_not_change_the_result(case, backend, dtype):
     data = integer_operands(case, dtype)
-    with small_blocks(GEMM_TAPS=4, GEMM_PHASE_ROWS=2, SUM_TAPS=2):
+    with small_blocks(GEMM_TAPS=4, SUM_TAPS=2):
         if not is_able(backend, case.task, "forward"):
             return  # it needs more scratch than blocks of this size may have
         y = fastconv.conv2d(data.x, data.weight, data.bias, backend=backend.name, **case.options)
@@ -64,20 +64,6 @@ def test_neither_blocks_nor_lanes_nor_packing_change_a_bit():
                 with fastconv.num_threads(count):
                     y = fastconv.conv2d(x, weight, backend=name, **options)
                 np.testing.assert_array_equal(y, whole)
-
-
-def test_phases_leave_fewer_channels_to_a_block():
-    def channels(kernel, stride):
-        problem = fastconv.ConvProblem.create(
-            (1, 512, 56, 56), (64, 512, *kernel), stride=stride, padding=(1, 1)
-        )
-        return planning.plan("forward", problem, "gemm_filters", 1).blocks.channels
-
-    assert channels((3, 3), 2) * 6 <= tuning.GEMM_PHASE_ROWS
-    assert channels((3, 3), (1, 2)) * 6 <= tuning.GEMM_PHASE_ROWS
-    assert channels((3, 3), 1) == channels((3, 3), (2, 1)) > channels((3, 3), 2)
-    assert channels((1, 1), 2) == channels((1, 1), 1)
-    assert channels((50, 2), 2) == 1
 
 
 FILTERS = Case("filters", (1, 5, 6, 9), (129, 5, 3, 2), {"padding": 1, "stride": (1, 2)})
