@@ -24,7 +24,8 @@ __all__ = ["ImagesPart"]
 LIBRARIES = {
     "OpenCV": ("opencv-filter2d", "opencv-sepfilter2d", "opencv-gaussianblur"),
     "ndimage": ("ndimage-convolve", "ndimage-gaussian"),
-    "signal": ("signal-convolve2d", "signal-fftconvolve"),
+    "convolve2d": ("signal-convolve2d",),
+    "fftconvolve": ("signal-fftconvolve",),
 }
 
 

@@ -12,10 +12,13 @@ import pytest
 from benchmarks import cli
 from benchmarks.arguments import UsageError
 from benchmarks.compilers.results import CompilersResults
+from benchmarks.images.results import ImageResults
 from benchmarks.ladder.results import LadderResults
+from benchmarks.lenet.results import LenetResults
 from benchmarks.maps.results import MapsResults
 from benchmarks.measuring.files import ResultsError, load
 from benchmarks.measuring.results import Results
+from benchmarks.pooling.results import PoolingResults
 from benchmarks.stages.results import StageResults
 from benchmarks.study import command, markers
 from benchmarks.study.errors import ErrorsResults
@@ -25,7 +28,7 @@ from tests.benchmarks.made_up_climb import made_up_climb
 
 KINDS: Any = (
     LadderResults, MapsResults, Results, ErrorsResults, SweepResults, StageResults,
-    CompilersResults,
+    CompilersResults, PoolingResults, ImageResults, LenetResults,
 )  # fmt: skip
 TEXT = """# A study
 <!-- begin table -->
@@ -184,6 +187,8 @@ def test_the_study_in_the_repository_is_what_its_results_say() -> None:
             assert all(one.correct for one in results.measurements if one.timed)
         elif isinstance(results, SweepResults):
             assert not results.failures
+        elif isinstance(results, ImageResults):
+            assert results.all_correct
         elif isinstance(results, StageResults):
             assert not any(one.trouble for one in results.layers)
         else:
