@@ -67,6 +67,14 @@ def _scratch_bytes(problem: ConvProblem, rows: int) -> int:
     return values * problem.dtype.itemsize
 
 
+def _fitting_rows(problem: ConvProblem) -> int:
+    """Return how many rows of the result a unit has that shall stay in the second-level cache."""
+    rows = problem.height
+    while rows > 1 and _scratch_bytes(problem, rows) > tuning.WINDOWS_BYTES:
+        rows = ceil_div(rows, 2)
+    return rows
+
+
 class _Windows(Kernel):
     name = "gemm_windows"
     families = ("gemm",)
@@ -93,6 +101,13 @@ class _Windows(Kernel):
         steps = problem.out_channels_per_group * problem.rows.kernel // problem.rows.stride
         if steps < tuning.WINDOWS_FEWEST_STEPS:
             return f"sums of {steps} products are as soon added up as they are made"
+        rows = _fitting_rows(problem)
+        if rows < min(problem.rows.kernel, problem.height):
+            return (
+                f"beside {problem.out_channels_per_group} filters there is room for {rows} rows of "
+                f"the result, and each time all weights are packed: it pays from a window's "
+                f"{problem.rows.kernel} on"
+            )
         ahead = _gathered_steps(problem) / _steps(problem)
         if ahead < tuning.WINDOWS_GAIN:
             return (
@@ -103,9 +118,7 @@ class _Windows(Kernel):
 
     def blocks(self, request: Request) -> _Blocks:
         problem = request.problem
-        rows, images = problem.height, problem.batch
-        while rows > 1 and _scratch_bytes(problem, rows) > tuning.WINDOWS_BYTES:
-            rows = ceil_div(rows, 2)
+        rows, images = _fitting_rows(problem), problem.batch
         if request.threads > 1:
             # weights are packed for every unit: no more of them than it takes
             images = ceil_div(images, wanted_units(request.threads))

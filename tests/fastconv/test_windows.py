@@ -7,6 +7,9 @@ import pytest
 
 import fastconv
 from fastconv import isa
+from fastconv.algorithms.implementation import Request
+from fastconv.algorithms.windows import GEMM_WINDOWS
+from fastconv.problem import Piece
 from tests.comparing import assert_equal
 from tests.support import tuned
 from tests.walking import in_one_test
@@ -114,6 +117,14 @@ def test_channels_that_fill_the_lanes_are_left_to_the_phases():
             (1, channels, 56, 56), (64, channels, 5, 5), padding=2, direction="input-grad"
         )
         assert explanation.kernel != "gemm_windows"
+
+
+def test_where_weights_leave_room_for_few_rows_others_are_asked():
+    """They would be packed for each: 512 filters took 1.5 times as long as by pixels in lanes."""
+    for filters, has_room in ((32, True), (512, False)):
+        problem = fastconv.ConvProblem.create((1, 3, 28, 28), (filters, 3, 7, 7), padding=3)
+        reason = GEMM_WINDOWS.unsuited(Request("input-grad", Piece(problem), 1, "auto")) or ""
+        assert ("all weights are packed" in reason) != has_room
 
 
 def test_dilated_windows_and_those_too_large_for_the_scratch_are_refused():
