@@ -11,6 +11,7 @@ from ..algorithms.descent import descent
 from ..problem.arguments import shown
 from ..problem.operands import Array
 from ..results import Arena
+from .layer import Layer
 from .parameter import Parameter
 
 __all__ = ["SGD"]
@@ -56,6 +57,11 @@ class SGD:
         momentum: float = 0.0,
         weight_decay: float = 0.0,
     ) -> None:
+        if not isinstance(parameters, Iterable):
+            network = (
+                ": of a network, network.parameters()" if isinstance(parameters, Layer) else ""
+            )
+            raise TypeError(f"parameters must be of Parameter, not {shown(parameters)}{network}")
         self.parameters = list(parameters)
         if not self.parameters:
             raise ValueError("parameters must hold at least one Parameter, not none")

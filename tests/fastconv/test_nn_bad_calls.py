@@ -254,6 +254,8 @@ BAD_CALLS = [
         lambda: sgd(parameters=[PARAMETER, PARAMETER]),
         "parameters holds one of them twice",
     ),
+    (TypeError, lambda: sgd(parameters=conv()), "parameters must be of Parameter", "parameters()"),
+    (TypeError, lambda: sgd(parameters=3), "parameters must be of Parameter, not 3"),
     (RuntimeError, lambda: sgd().step(), "parameter 0, Parameter((2,), float32), has no gradient"),
     (ValueError, lambda: given(ones(3)), "the gradient of parameter 0 must be (2,)", "not (3,)"),
     (ValueError, lambda: given(ones(2, dtype=F64)), "of float32, not (2,) of float64"),
