@@ -90,10 +90,10 @@ class Linear(Weighted):
         check_dtypes_agree(x=x, weight=self.weight.value)
         if not len(x):
             return np.zeros((0, outputs), self.weight.value.dtype)
+        if self._is_dense(x):
+            return dense.outputs(x, self.weight.value, self._bias)
         image, kernels = _image(x), self._kernels
         backend = self._backend_for("forward", image, kernels, {})
-        if _is_dense(backend):
-            return dense.outputs(x, self.weight.value, self._bias)
         return _rows(conv2d(image, kernels, self._bias, backend=backend))
 
     def backward(self, grad_output: Array, *, needs_x: bool = True) -> Array | None:
@@ -110,20 +110,26 @@ class Linear(Weighted):
             if bias is not None:
                 bias.grad = np.zeros_like(bias.value)
             return np.zeros_like(x) if needs_x else None
-        image, kernels = _image(x), self._kernels
-        if _is_dense(self._backend_for("weight-grad", image, kernels, {})):
+        if self._is_dense(x):
             grad = prepare(grad)  # once for all
             with self._results:
                 weight.grad = dense.weights(grad, x)
                 if bias is not None:
                     bias.grad = dense.weights(grad, np.ones((len(grad), 1), grad.dtype))[:, 0]
                 return dense.inputs(grad, weight.value) if needs_x else None
-        grads = self._gradients(_image(grad), image, kernels, {}, needs_x=needs_x)
+        grads = self._gradients(_image(grad), _image(x), self._kernels, {}, needs_x=needs_x)
         assert grads.weight is not None
         weight.grad = grads.weight.reshape(weight.value.shape)
         if bias is not None:
             bias.grad = grads.bias
         return None if grads.x is None else _rows(grads.x)
+
+    def _is_dense(self, x: Array) -> bool:
+        """Whether rows are multiplied as they lie: by "auto", asked for or in another's place."""
+        backend = self._backend
+        if backend != "auto":
+            backend = self._backend_for("forward", _image(x), self._kernels, {})
+        return backend == "auto" and dense.can_multiply()
 
     @property
     def _kernels(self) -> Array:
@@ -133,10 +139,6 @@ class Linear(Weighted):
         """Return the features."""
         outputs, inputs = self.weight.value.shape
         return f"Linear({inputs}, {outputs})"
-
-
-def _is_dense(backend: str) -> bool:
-    return backend == "auto" and dense.can_multiply()
 
 
 def _image(rows: Array) -> Array:

@@ -21,8 +21,21 @@ from .layer import Layer, checked_batch, in_short
 __all__ = ["AvgPool2d", "GlobalAvgPool2d", "MaxPool2d"]
 
 
-class _Pool2d(Layer):
-    """What both share: the window, and which of pooling's own backends computes."""
+class _Pooling(Layer):
+    """What all share: which of pooling's own backends computes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._backend = "auto"
+
+    def use_backend(self, backend: str) -> None:
+        """Compute by NumPy where the network does, else by the best backend of pooling."""
+        check_usable(backend)
+        self._backend = "numpy" if backend == "im2col" else "auto"
+
+
+class _Pool2d(_Pooling):
+    """What those with a window share: it, and how it moves."""
 
     def __init__(self, kernel: Pair, **options: Any) -> None:
         super().__init__()
@@ -37,12 +50,6 @@ class _Pool2d(Layer):
         for name in ("ceil_mode", "count_include_pad"):
             if name in options:
                 self._options[name] = parse_bool(name, options[name])
-        self._backend = "auto"
-
-    def use_backend(self, backend: str) -> None:
-        """Compute by NumPy where the network does, else by the best backend of pooling."""
-        check_usable(backend)
-        self._backend = "numpy" if backend == "im2col" else "auto"
 
     def __repr__(self) -> str:
         """Return the window, and the options that are not the usual ones."""
@@ -146,17 +153,8 @@ class AvgPool2d(_Pool2d):
             )
 
 
-class GlobalAvgPool2d(Layer):
+class GlobalAvgPool2d(_Pooling):
     """The mean of each plane, (N, C, 1, 1): `fastconv.global_avg_pool2d`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._backend = "auto"
-
-    def use_backend(self, backend: str) -> None:
-        """Compute by NumPy where the network does, else by the best backend of pooling."""
-        check_usable(backend)
-        self._backend = "numpy" if backend == "im2col" else "auto"
 
     def forward(self, x: Array) -> Array:
         """Return the means, (N, C, 1, 1)."""
