@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from statistics import geometric_mean
-from typing import Any
 
 from benchmarks.images.cases import all_cases
 from benchmarks.images.contestants import all_contestants
 from benchmarks.images.results import AUTO, ImageResults
 from benchmarks.images.runner import DEFAULT, QUICK, ImageRunner
-from benchmarks.measuring.files import ResultsError, load
-from benchmarks.measuring.machine import is_same
 from benchmarks.reporting.templating import figure
 from benchmarks.study.markdown import line
+from benchmarks.study.run_part import RunPart
 from benchmarks.study.sources import machine_text, thin, who_was_there
 
 __all__ = ["ImagesPart"]
@@ -29,28 +26,14 @@ LIBRARIES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImagesPart:
-    """Every kernel, in rows: our time, and how many times as long libraries take.
+class ImagesPart(RunPart[ImageResults]):
+    """Every kernel, in rows: our time, and how many times as long libraries take."""
 
-    Attributes
-    ----------
-    name : str
-    threads : int or None
-        Of everyone; None for as many as the study is run with.
-    """
+    kind = ImageResults
 
-    name: str
-    threads: int | None = None
-
-    def is_there(self, folder: Path, machine: Mapping[str, Any], threads: int, quick: bool) -> bool:
-        try:
-            results = self._load(folder)
-        except ResultsError:
-            return False
-        found = results.threads, results.cases, results.is_full
-        asked = self.threads or threads, all_cases(quick=quick), not quick
-        return is_same(results.machine, machine) and found == asked
+    def is_whole(self, results: ImageResults, *, quick: bool) -> bool:
+        """Whether all kernels are there, with that effort."""
+        return (results.cases, results.is_full) == (all_cases(quick=quick), not quick)
 
     def run(
         self, folder: Path, threads: int, quick: bool, told: Callable[[str, int], None]
@@ -63,16 +46,13 @@ class ImagesPart:
         thin(results.contestants, results.timings)
         results.save(folder, f"{self.name}.json")
 
-    def draw(self, folder: Path) -> None:
-        """Draw nothing: a table is all there is; the page of images has the curves."""
-
     def texts(self, folder: Path) -> dict[str, str]:
         """Return the table by the part's name, and its ratios.
 
         ``<name>.<library>`` is the geometric mean of how many times as long a library takes,
         ``<name>.<library>.least`` the least, and ``<name>.<case>.<library>`` that of a case.
         """
-        results = self._load(folder)
+        results = self.load(folder)
         found = {self.name: _table(results)}
         for library, names in LIBRARIES.items():
             ratios = {case.name: _ratio(results, case.name, names) for case in results.cases}
@@ -83,9 +63,6 @@ class ImagesPart:
             for case, ratio in ratios.items():
                 found[f"{self.name}.{case}.{library}"] = _text(ratio)
         return found
-
-    def _load(self, folder: Path) -> ImageResults:
-        return load(folder / f"{self.name}.json", ImageResults)
 
 
 def _table(results: ImageResults) -> str:

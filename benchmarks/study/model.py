@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from benchmarks.measuring.files import ResultsError, load
-from benchmarks.measuring.machine import is_same
+from benchmarks.measuring.files import ResultsError
 from benchmarks.problems.directions import MARKS, Direction
 from benchmarks.problems.layer import Layer
 from benchmarks.reporting.sentences import count
 from benchmarks.study.markdown import line
+from benchmarks.study.run_part import RunPart
 from benchmarks.sweep import command as sweep
 from benchmarks.sweep import summary
 from benchmarks.sweep.problems import QUICK_COUNT, problems
@@ -34,30 +32,16 @@ HEAD = (
 MISSED = ("problem", "`auto` takes", "ms", "the fastest", "ms", "loses")
 
 
-@dataclass(frozen=True)
-class ModelPart:
-    """A sweep of all three directions; what is interrupted goes on at the problem where it was.
+class ModelPart(RunPart[SweepResults]):
+    """A sweep of all three directions; what is interrupted goes on at the problem where it was."""
 
-    Attributes
-    ----------
-    name : str
-    threads : int or None
-        Of everyone; None for as many as the study is run with.
-    """
+    kind = SweepResults
 
-    name: str
-    threads: int | None = None
-
-    def is_there(self, folder: Path, machine: Mapping[str, Any], threads: int, quick: bool) -> bool:
-        try:
-            results = self._load(folder)
-        except ResultsError:
-            return False
-        found = results.threads, results.problems, results.turns
+    def is_whole(self, results: SweepResults, *, quick: bool) -> bool:
+        """Whether everybody had all turns on all problems."""
         layers = self._problems(quick)
         turns = PASSES * len(DIRECTIONS) * len(layers)
-        asked = self.threads or threads, layers, turns
-        return is_same(results.machine, machine) and found == asked
+        return (results.problems, results.turns) == (layers, turns)
 
     def run(
         self, folder: Path, threads: int, quick: bool, told: Callable[[str, int], None]
@@ -66,7 +50,7 @@ class ModelPart:
         results = sweep.begun(self.threads or threads, DIRECTIONS, quick=quick)
         results.problems = self._problems(quick)
         with suppress(ResultsError):
-            earlier = self._load(folder)
+            earlier = self.load(folder)
             is_whole = self.is_there(folder, results.machine, threads, quick)
             if not is_whole and not sweep.differs(earlier, results):
                 results = earlier
@@ -78,16 +62,13 @@ class ModelPart:
             timing.times, timing.stages = [timing.best], {}
         results.save(folder, path.name)
 
-    def draw(self, folder: Path) -> None:
-        """Draw nothing: tables are all there is."""
-
     def texts(self, folder: Path) -> dict[str, str]:
         """Return the table by the part's name, what `auto` loses, and each figure.
 
         ``<name>.<direction>.named``, ``.chosen`` and ``.error``, in per cent; ``<name>.losses`` is
         a table; ``<name>.noise`` how often twins, who do the same, differ by more than 5 %.
         """
-        results = self._load(folder)
+        results = self.load(folder)
         points = results.points()
         found = {self.name: self._table(results, points), f"{self.name}.losses": _losses(points)}
         for direction in (*DIRECTIONS, "all"):
@@ -127,9 +108,6 @@ class ModelPart:
 
     def _problems(self, quick: bool) -> list[Layer]:
         return problems(QUICK_COUNT if quick else COUNT)
-
-    def _load(self, folder: Path) -> SweepResults:
-        return load(folder / f"{self.name}.json", SweepResults)
 
 
 def _of(points: Sequence[Point], direction: str) -> list[Point]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
@@ -20,10 +19,9 @@ from benchmarks.lenet.network import Recipe
 from benchmarks.lenet.results import Epoch, LenetResults
 from benchmarks.lenet.training import train
 from benchmarks.measuring import machine as machines
-from benchmarks.measuring.files import ResultsError, load
-from benchmarks.measuring.machine import is_same
 from benchmarks.reporting.templating import figure
 from benchmarks.study.markdown import line
+from benchmarks.study.run_part import RunPart
 from benchmarks.study.sources import machine_text
 
 __all__ = ["NetworkPart"]
@@ -31,27 +29,14 @@ __all__ = ["NetworkPart"]
 QUICK_DIGITS, QUICK_EPOCHS = 40, 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class NetworkPart:
-    """Everyone who trains, in rows: seconds an epoch.
+class NetworkPart(RunPart[LenetResults]):
+    """Everyone who trains, in rows: seconds an epoch."""
 
-    Attributes
-    ----------
-    name : str
-    threads : int or None
-        Of everyone; None for as many as the study is run with.
-    """
+    kind = LenetResults
 
-    name: str
-    threads: int | None = None
-
-    def is_there(self, folder: Path, machine: Mapping[str, Any], threads: int, quick: bool) -> bool:
-        try:
-            results = self._load(folder)
-        except ResultsError:
-            return False
-        found = results.threads, results.is_quick, results.is_trained
-        return is_same(results.machine, machine) and found == (self.threads or threads, quick, True)
+    def is_whole(self, results: LenetResults, *, quick: bool) -> bool:
+        """Whether the network was trained, with that effort."""
+        return results.is_trained and results.is_quick == quick
 
     def run(
         self, folder: Path, threads: int, quick: bool, told: Callable[[str, int], None]
@@ -87,16 +72,13 @@ class NetworkPart:
         results.seconds = perf_counter() - began
         results.save(folder, f"{self.name}.json")
 
-    def draw(self, folder: Path) -> None:
-        """Draw nothing: a table is all there is; the page of LeNet has the pictures."""
-
     def texts(self, folder: Path) -> dict[str, str]:
         """Return the table by the part's name, and its figures.
 
         ``<name>.accuracy``, ``<name>.seconds`` of training, ``<name>.ratio``, the fastest library's
         epoch over ours, and ``<name>.<part>`` of a step, in per cent.
         """
-        results = self._load(folder)
+        results = self.load(folder)
         found = {
             self.name: _table(results),
             f"{self.name}.accuracy": f"{100 * results.accuracy:.1f} %",
@@ -107,9 +89,6 @@ class NetworkPart:
             share, key = part.seconds / results.step_seconds, part.name.partition(",")[0]
             found[f"{self.name}.{key.replace(' ', '-')}"] = f"{100 * share:.0f} %"
         return found
-
-    def _load(self, folder: Path) -> LenetResults:
-        return load(folder / f"{self.name}.json", LenetResults)
 
 
 def _digits() -> tuple[digits.Digits, digits.Digits]:

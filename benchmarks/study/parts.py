@@ -167,8 +167,8 @@ PARTS: tuple[Part, ...] = (
     NetworkPart(name="network.1", threads=1),
     NetworkPart(name="network.all"),
     CompilersPart(),
-    ModelPart("model.1", threads=1),
-    ModelPart("model.all"),
+    ModelPart(name="model.1", threads=1),
+    ModelPart(name="model.all"),
 )  # fmt: skip
 
 

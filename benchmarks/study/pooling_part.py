@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from statistics import geometric_mean
-from typing import Any
 
 from benchmarks.contestants.base import AUTO
-from benchmarks.measuring.files import ResultsError, load
-from benchmarks.measuring.machine import is_same
 from benchmarks.pooling import command
 from benchmarks.pooling.problems import POOLINGS
 from benchmarks.pooling.results import PoolingResults
 from benchmarks.reporting.templating import figure
 from benchmarks.study.markdown import line
+from benchmarks.study.run_part import RunPart
 from benchmarks.study.sources import machine_text, thin, who_was_there
 
 __all__ = ["PoolingPart"]
@@ -28,29 +25,14 @@ WAYS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class PoolingPart:
-    """Every pooling in every direction, in rows: our time, and how often PyTorch takes it.
+class PoolingPart(RunPart[PoolingResults]):
+    """Every pooling in every direction, in rows: our time, and how often PyTorch takes it."""
 
-    Attributes
-    ----------
-    name : str
-    threads : int or None
-        Of everyone; None for as many as the study is run with.
-    """
+    kind = PoolingResults
 
-    name: str
-    threads: int | None = None
-
-    def is_there(self, folder: Path, machine: Mapping[str, Any], threads: int, quick: bool) -> bool:
-        try:
-            results = self._load(folder)
-        except ResultsError:
-            return False
-        count = QUICK_POOLINGS if quick else len(POOLINGS)
-        found = results.threads, results.poolings
-        asked = self.threads or threads, list(POOLINGS[:count])
-        return is_same(results.machine, machine) and found == asked
+    def is_whole(self, results: PoolingResults, *, quick: bool) -> bool:
+        """Whether all poolings, or those of a quick run, are there."""
+        return results.poolings == list(POOLINGS[: QUICK_POOLINGS if quick else len(POOLINGS)])
 
     def run(
         self, folder: Path, threads: int, quick: bool, told: Callable[[str, int], None]
@@ -64,16 +46,13 @@ class PoolingPart:
         thin(results.contestants, results.timings)
         results.save(folder, f"{self.name}.json")
 
-    def draw(self, folder: Path) -> None:
-        """Draw nothing: a table is all there is."""
-
     def texts(self, folder: Path) -> dict[str, str]:
         """Return the table by the part's name, and its ratios.
 
         ``<name>.<way>`` is the geometric mean of how many times we are ahead in a direction,
         ``<name>.mean`` that of all, ``<name>.least`` the least.
         """
-        results = self._load(folder)
+        results = self.load(folder)
         found = {self.name: self._table(results)}
         ratios = {
             (pooling.name, way): ratio
@@ -107,9 +86,6 @@ class PoolingPart:
                 f"layouts. {who_was_there(results.contestants)}",
             ]
         )
-
-    def _load(self, folder: Path) -> PoolingResults:
-        return load(folder / f"{self.name}.json", PoolingResults)
 
 
 def _mean(ratios: list[float]) -> str:

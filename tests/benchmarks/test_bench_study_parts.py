@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from benchmarks.stages.results import LayerStages, StageResults
 from benchmarks.study import call_stages, model, tables
 from benchmarks.study.call_stages import StagesPart
 from benchmarks.study.columns import Column, ColumnsPart
+from benchmarks.study.command import FOLDER
 from benchmarks.study.errors import ErrorColumn, ErrorsPart, ErrorsResults
 from benchmarks.study.model import ModelPart
 from benchmarks.study.parts import PARTS
@@ -264,7 +266,7 @@ def test_the_model_s_sweep_goes_on_where_it_was_interrupted(
 ) -> None:
     monkeypatch.setattr(sweep, "measure", swept)
     monkeypatch.setattr(model, "problems", lambda _count: list(SMALL))
-    part = ModelPart("model.1", threads=1)
+    part = ModelPart(name="model.1", threads=1)
     asked: list[str] = []
 
     def told(text: str, steps: int, last: int = 4) -> None:
@@ -290,7 +292,7 @@ def test_the_model_s_sweep_goes_on_where_it_was_interrupted(
     ]
     assert part.is_there(tmp_path, here, 2, quick=True)
     assert not part.is_there(tmp_path, {**HERE, "cpu": "another"}, 2, quick=True)
-    assert not ModelPart("model.1", threads=2).is_there(tmp_path, here, 2, quick=True)
+    assert not ModelPart(name="model.1", threads=2).is_there(tmp_path, here, 2, quick=True)
     whole = load(tmp_path / "model.1.json", SweepResults)
     assert all((len(one.times), one.stages) == (1, {}) for one in whole.timings)
     texts = part.texts(tmp_path)
@@ -298,7 +300,7 @@ def test_the_model_s_sweep_goes_on_where_it_was_interrupted(
     assert cells(texts["model.1"], "all") == ["all", "6", *["100 %"] * 5]
     assert texts["model.1.forward.named"] == "100 %"
     # what is whole, or of other threads, is begun anew
-    for again in (part, ModelPart("model.1", threads=2)):
+    for again in (part, ModelPart(name="model.1", threads=2)):
         asked.clear()
         again.run(tmp_path, 2, True, lambda text, steps: told(text, steps, 99))
         assert len(asked) == 6
@@ -318,7 +320,7 @@ def test_what_auto_loses_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ]
     results.failures = ["loops of plain: MemoryError: no room"]
     results.save(tmp_path, "model.1.json")
-    texts = ModelPart("model.1", threads=1).texts(tmp_path)
+    texts = ModelPart(name="model.1", threads=1).texts(tmp_path)
     row = cells(texts["model.1"], "forward")
     assert row[1:] == ["2", "50 %", "50 %", "50 %", "50 %", "50 %"]
     assert cells(texts["model.1.losses"], "plain") == ["plain", "gemm", "2", "im2col", "1", "100 %"]
@@ -327,3 +329,14 @@ def test_what_auto_loses_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "input-grad" not in texts["model.1"]
     assert "model.1.input-grad.named" not in texts
     assert json.loads((tmp_path / "model.1.json").read_text("utf-8"))["turns"] == 6
+
+
+@pytest.mark.parametrize("name", ["pooling.1", "images.1", "network.1", "model.1"])
+def test_a_run_is_there_of_this_machine_these_threads_and_this_effort(name: str) -> None:
+    part: Any = next(one for one in PARTS if one.name == name)
+    there = part.load(FOLDER)
+    assert part.is_there(FOLDER, there.machine, 8, quick=False)  # its threads are its own
+    assert not part.is_there(FOLDER, there.machine | {"cpu": "another"}, 8, quick=False)
+    assert not part.is_there(FOLDER, there.machine, 8, quick=True)
+    assert not replace(part, threads=2).is_there(FOLDER, there.machine, 8, quick=False)
+    assert not replace(part, name="nowhere").is_there(FOLDER, there.machine, 8, quick=False)
