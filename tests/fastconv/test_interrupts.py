@@ -105,6 +105,15 @@ fastconv.convolve2d(x, k, "same", "symm", backend="direct")
     "two passes over a large image": """
 fastconv.filters.gaussian(np.zeros((16000, 16000), np.float32), 200)
 """,
+    "a fully connected layer": """
+layer, x = fastconv.nn.Linear(4000, 4000, rng=0), np.zeros((20_000, 4000), np.float32)
+layer.forward(x)
+""",
+    "a fully connected layer, back": """
+layer, x = fastconv.nn.Linear(4000, 4000, rng=0), np.zeros((20_000, 4000), np.float32)
+layer._kept = (x,)
+layer.backward(x)
+""",
     "two passes over a low image": """
 fastconv.filters.gaussian(np.zeros((1, 40_000_000), np.float32), 300)
 """,
