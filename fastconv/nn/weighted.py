@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from ..algorithms.implementation import Operation, Refusal
 from ..conv import Conv2dGrads, conv2d_backward
-from ..levels import get_accuracy
+from ..levels import Level, get_accuracy
 from ..planning import ask, check_usable
 from ..problem import ConvProblem
 from ..problem.arguments import parse_bool
 from ..problem.operands import Array, check_dtype
+from ..remembering import remembered
 from .initialisation import INITIALISATIONS, Rng, check_initialisation
 from .layer import Layer
 from .parameter import Parameter
@@ -61,9 +62,11 @@ class Weighted(Layer):
         """Return the layer's backend, or "auto" where that of the network cannot compute this."""
         if self._backend == "auto" or not self._is_the_networks:
             return self._backend
-        problem = ConvProblem.create(x.shape, weight.shape, dtype=weight.dtype, **options)
-        answer = ask(operation, problem.unpadded, self._backend, 1, accuracy=get_accuracy())
-        return "auto" if isinstance(answer, Refusal) else self._backend
+        can = _can_compute(
+            self._backend, operation, x.shape, weight.shape, weight.dtype, get_accuracy(),
+            tuple(options.items()),
+        )  # fmt: skip
+        return self._backend if can else "auto"
 
     def _gradients(
         self, grad: Array, x: Array, weight: Array, options: Mapping[str, Any],
@@ -87,3 +90,14 @@ class Weighted(Layer):
     @property
     def _bias(self) -> Array | None:
         return None if self.bias is None else self.bias.value
+
+
+@remembered
+def _can_compute(
+    backend: str, operation: Operation, x_shape: tuple[int, ...], weight_shape: tuple[int, ...],
+    dtype: np.dtype[Any], accuracy: Level, options: tuple[tuple[str, Any], ...],
+) -> bool:  # fmt: skip
+    """Whether a backend can; planned once, since a network asks in every step."""
+    problem = ConvProblem.create(x_shape, weight_shape, dtype=dtype, **dict(options))
+    answer = ask(operation, problem.unpadded, backend, 1, accuracy=accuracy)
+    return not isinstance(answer, Refusal)
