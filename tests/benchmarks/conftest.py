@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from markupsafe import Markup
 
-from benchmarks.measuring import peak
-from benchmarks.reporting import figures
+import fastconv
+from benchmarks.measuring import peak, starting
+from tests.benchmarks.in_this_process import Inside
+from tests.benchmarks.pages import draw_nothing
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,14 +39,13 @@ def quick_peaks() -> Iterator[None]:
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have pages name their charts instead of drawing them, which takes longer than all else.
+    """Draw no charts."""
+    draw_nothing(monkeypatch)
 
-    For tests of what pages say. All charts are drawn in test_bench_pages.py, twice the same in
-    test_bench_run.py.
-    """
 
-    def named(_: object, name: str) -> Markup:
-        return Markup("<svg>{}</svg>").format(name)
-
-    monkeypatch.setattr(figures, "once", named)
-    monkeypatch.setattr(figures, "twice", named)
+@pytest.fixture
+def inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Start no processes: whoever takes part is asked in this one."""
+    monkeypatch.setattr(starting, "Process", Inside)
+    with fastconv.num_threads(fastconv.get_num_threads()):
+        yield

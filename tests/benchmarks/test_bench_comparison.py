@@ -82,6 +82,7 @@ def test_threads_of_its_own_are_not_the_study_s(tmp_path: Path) -> None:
     assert part.is_there(tmp_path, made_up.MACHINE, 8, quick=False)
 
 
+@pytest.mark.usefixtures("inside")
 def test_a_quick_run_is_measured_and_says_who_was_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ from benchmarks.lenet.results import SAME_LOSS, Cost, LenetResults
 from benchmarks.measuring.files import ResultsError, load, newest
 from benchmarks.reporting import report
 from tests.benchmarks import made_up
-from tests.benchmarks.pages import assert_needs_nothing_but_itself
+from tests.benchmarks.pages import assert_needs_nothing_but_itself, draw_nothing
 
 
 def _write_digits(path: Path, count: int = 200, noise: int = 60) -> Path:
@@ -46,7 +46,9 @@ def run(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run") / "0-lenet"
     arguments = ["--quick", "--threads", "1", "--digits", str(file), "--output", str(folder)]
     arguments += ["--backends", "reference,auto,im2col"]
-    assert cli.main(["lenet", *arguments]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        draw_nothing(patch)
+        assert cli.main(["lenet", *arguments]) == 0
     return folder
 
 

@@ -18,12 +18,13 @@ from benchmarks.maps.results import Cell, MapsResults
 from benchmarks.maps.tasks import SIDES, create
 from benchmarks.measuring import machine
 from benchmarks.measuring.files import load
-from benchmarks.measuring.process import Failed, Process
+from benchmarks.measuring.process import Failed
 from benchmarks.problems.layer import Layer
 from benchmarks.study.markers import fill
 from fastconv import ConvProblem, isa
 from fastconv.planning import FAMILIES
 from tests.benchmarks import made_up
+from tests.benchmarks.in_this_process import Inside
 from tests.benchmarks.made_up_maps import MAP, made_up_maps
 from tests.benchmarks.pages import assert_needs_nothing_but_itself
 
@@ -165,15 +166,16 @@ def test_one_thread_has_no_map_of_all_threads() -> None:
     assert not results.all_right
 
 
+@pytest.mark.usefixtures("inside")
 def test_a_failure_is_told_and_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    ask = Process.ask
+    ask = Inside.ask
 
-    def failing(self: Process[command.Side], task: str, **arguments: object) -> object:  # type: ignore[name-defined]
+    def failing(self: Inside[command.Side], task: str, **arguments: object) -> object:  # type: ignore[name-defined]
         if task == "sample" and arguments["backend"] == "im2col":
             raise Failed("MemoryError: no room")
         return ask(self, task, **arguments)
 
-    monkeypatch.setattr(Process, "ask", failing)
+    monkeypatch.setattr(Inside, "ask", failing)
     monkeypatch.setattr(machine, "describe", lambda: made_up.MACHINE)
     monkeypatch.setattr(command, "COLUMNS", ())
     monkeypatch.setattr(command, "CACHES", ())

@@ -14,11 +14,12 @@ import fastconv
 import reference
 from benchmarks import cli
 from benchmarks.measuring.files import load
-from benchmarks.measuring.process import Failed, Process
+from benchmarks.measuring.process import Failed
 from benchmarks.pooling import command, contestants, table, truth
 from benchmarks.pooling.problems import DIRECTIONS, POOLINGS, Pooling
 from benchmarks.pooling.results import PoolingResults, PoolTiming
 from tests.benchmarks import made_up
+from tests.benchmarks.in_this_process import Inside
 
 SMALL = (
     Pooling("max", "max", (2, 3, 9, 11), 3, 2, 1),
@@ -143,15 +144,16 @@ def test_the_widest_table_fits_into_80_columns() -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
+@pytest.mark.usefixtures("inside")
 def test_it_ends_with_1_where_everybody_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def ask(self: Process, task: str, **_: object) -> str:
+    def ask(self: object, task: str, **_: object) -> str:
         if task == "version":
             return "1"
         raise Failed("MemoryError: no room")
 
-    monkeypatch.setattr(Process, "ask", ask)
+    monkeypatch.setattr(Inside, "ask", ask)
     assert command.run(tmp_path, 1, 0.1, SMALL[:1]) == 1
 
 

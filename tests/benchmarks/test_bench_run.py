@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +18,17 @@ from benchmarks.measuring.results import Results
 from benchmarks.pooling.results import PoolingResults
 from benchmarks.problems.directions import DIRECTIONS
 from benchmarks.problems.presets import QUICK
-from tests.benchmarks.pages import assert_needs_nothing_but_itself
+from tests.benchmarks.pages import assert_needs_nothing_but_itself, draw_nothing
 
 # The always present ones, and one library that is absent on some machines.
-WHO = "reference,tutorial,auto,im2col,scipy,opencv"
+WHO = "reference,auto,im2col,scipy,opencv"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _undrawn() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        draw_nothing(patch)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +40,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr(cli, "QUICK", replace(QUICK, seconds=0.5))
         patch.setattr(filtering, "LONGEST_CALL", 0.02)
         status = cli.main(
-            ["--quick", "--layers", "mobilenetv2.dw192_28,lenet5.6_16_b64", "--backends", WHO]
+            ["--quick", "--layers", "lenet5.6_16_b64", "--backends", WHO]
             + ["--direction", "all", "--threads", "1", "--output", str(folder)]
             + ["--picture", str(folder.parent / "picture.png")]
         )

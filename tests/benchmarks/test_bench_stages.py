@@ -115,6 +115,7 @@ def test_the_report_has_a_section_where_there_was_a_run() -> None:
     assert "no valgrind today" in page
 
 
+@pytest.mark.usefixtures("inside")
 def test_a_run_ends_with_the_path_of_its_file_and_is_shown_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,6 +133,7 @@ def test_a_run_ends_with_the_path_of_its_file_and_is_shown_again(
     assert "lenet5.6_16_b64" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("inside")
 def test_what_cannot_be_counted_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

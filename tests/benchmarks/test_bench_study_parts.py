@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.contestants import everybody, find, internals
 from benchmarks.measuring.files import load
-from benchmarks.measuring.process import Failed, Process
+from benchmarks.measuring.process import Failed
 from benchmarks.problems import data
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
@@ -29,6 +29,7 @@ from benchmarks.study.traffic import TrafficPart
 from benchmarks.sweep import command as sweep
 from benchmarks.sweep.results import SweepResults, SweepTiming
 from tests.benchmarks import made_up
+from tests.benchmarks.in_this_process import Inside
 
 compiled = pytest.mark.skipif(not internals.is_compiled(), reason="NumPy computes everything")
 
@@ -171,6 +172,7 @@ SUMS = ErrorsPart(
 )
 
 
+@pytest.mark.usefixtures("inside")
 @compiled
 def test_errors_are_measured_named_and_drawn(tmp_path: Path) -> None:
     told: list[str] = []
@@ -199,13 +201,14 @@ def test_errors_are_measured_named_and_drawn(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.usefixtures("inside")
 def test_who_fails_at_errors_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(self: object, task: str, **_: object) -> str:
         if task == "version":
             return "1"
         raise Failed("MemoryError: no room")
 
-    monkeypatch.setattr(Process, "ask", failing)
+    monkeypatch.setattr(Inside, "ask", failing)
     part = replace(SUMS, columns=SUMS.columns[:1])
     part.run(tmp_path, 1, True, lambda *_: None)
     results = load(tmp_path / "sums.json", ErrorsResults)

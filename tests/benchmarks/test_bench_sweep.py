@@ -13,7 +13,7 @@ import fastconv
 from benchmarks import cli
 from benchmarks.contestants import internals
 from benchmarks.measuring.files import load
-from benchmarks.measuring.process import Failed, Process
+from benchmarks.measuring.process import Failed
 from benchmarks.problems.layer import Layer
 from benchmarks.sweep import command, summary, table
 from benchmarks.sweep.problems import COUNT, MOST_FLOPS, problems
@@ -21,6 +21,7 @@ from benchmarks.sweep.results import AGAIN, Point, SweepResults, SweepTiming
 from benchmarks.sweep.tasks import SIDES, create
 from fastconv import isa
 from tests.benchmarks import made_up
+from tests.benchmarks.in_this_process import Inside
 
 SMALL = [
     Layer("plain", "sweep", 1, 8, 14, 14, 16, 3, padding=1),
@@ -268,17 +269,18 @@ def test_the_file_is_compact(tmp_path: Path) -> None:
     assert load(tmp_path / "sweep.json", SweepResults) == results
 
 
+@pytest.mark.usefixtures("inside")
 def test_it_ends_with_1_where_a_backend_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ask = Process.ask
+    ask = Inside.ask
 
-    def failing(self: Process[command.Side], task: str, **arguments: object) -> object:
+    def failing(self: Inside[command.Side], task: str, **arguments: object) -> object:
         if task == "sample" and arguments["backend"] == "im2col":
             raise Failed("MemoryError: no room")
         return ask(self, task, **arguments)
 
-    monkeypatch.setattr(Process, "ask", failing)
+    monkeypatch.setattr(Inside, "ask", failing)
     monkeypatch.setattr(command, "problems", lambda _count: SMALL[:1])
     assert command.run(tmp_path, command.begun(1, quick=True), quick=True) == 1
     results = load(tmp_path / "sweep.json", SweepResults)
@@ -309,6 +311,7 @@ def test_a_step_is_not_swept(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--direction: sweep takes single operations, not step" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("inside")
 def test_a_sweep_that_ended_early_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,6 +26,7 @@ def shown(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.usefixtures("inside")
 def test_without_maps_all_of_it_is_the_model_s(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -40,6 +41,7 @@ def test_without_maps_all_of_it_is_the_model_s(
     assert f"{explained.backend} (auto)" in text
 
 
+@pytest.mark.usefixtures("inside")
 def test_measured_times_stand_beside_what_was_predicted(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +142,7 @@ def test_the_name_says_what_is_unusual() -> None:
     assert {"stride 1", "dilation 1", "groups 1", "float32"} <= set(differences)
 
 
+@pytest.mark.usefixtures("inside")
 def test_what_layers_of_tables_have_not_is_placed_and_measured(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
