@@ -102,10 +102,17 @@ def _layers(options: argparse.Namespace) -> int:
     folder = run_folder(options)
     with (
         Terminal() as terminal,
-        Runner(contestants, layers, options.direction, preset, options.threads) as runner,
+        Runner(
+            contestants,
+            layers,
+            options.direction,
+            preset,
+            options.threads,
+            folder / PICTURES_FOLDER,
+        ) as runner,
     ):
         terminal.expect(runner.steps())
-        results = runner.run(terminal.step, terminal.row_done, folder / PICTURES_FOLDER)
+        results = runner.run(terminal.step, terminal.row_done)
     results.save(folder)
     terminal.finish(results)
     return _write_report(results, folder, options)

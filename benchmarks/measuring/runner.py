@@ -38,12 +38,15 @@ class Runner:
         directions: Sequence[Direction],
         preset: Preset,
         threads: int,
+        pictures: Path | None = None,
     ) -> None:
+        """Filtered photographs go to the folder `pictures`; without one, none are filtered."""
         self.contestants = contestants
         self.layers = layers
         self.directions = directions
         self.preset = preset
         self.threads = threads
+        self.pictures = pictures
         self._processes: list[Process[Contestant]] = []
         self._stack = ExitStack()
 
@@ -56,10 +59,11 @@ class Runner:
     def steps(self) -> int:
         """Return how often `run` will call `step`."""
         present = sum(contestant.missing() is None for contestant in self.contestants)
-        return 2 + present + len(self.layers) * len(self.directions) * (present + 1)
+        albums = 0 if self.pictures is None else present
+        return 2 + albums + len(self.layers) * len(self.directions) * (present + 1)
 
-    def run(self, step: Step, row_done: RowDone, pictures: Path) -> Results:
-        """Measure everything; `pictures` is the folder that the filtered photographs go to."""
+    def run(self, step: Step, row_done: RowDone) -> Results:
+        """Measure everything."""
         began = perf_counter()
         step("machine")
         results = Results(
@@ -78,11 +82,12 @@ class Runner:
         for contestant, info in zip(self.contestants, results.contestants, strict=True):
             info.prepacks = contestant.prepacks
         results.layers = [on_paper(layer, self.threads) for layer in self.layers]
-        album = PhotoRun(pictures)
-        for process in self._processes:
-            step(f"photographs: {process.contestant.label}")
-            if process.contestant.kind != "control":
-                results.photos += album.measure(process)
+        if self.pictures is not None:
+            album = PhotoRun(self.pictures)
+            for process in self._processes:
+                step(f"photographs: {process.contestant.label}")
+                if process.contestant.kind != "control":
+                    results.photos += album.measure(process)
         step("call overhead")
         results.overheads = self._overheads()
         problems = [(layer, direction) for layer in self.layers for direction in self.directions]

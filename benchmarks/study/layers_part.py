@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from benchmarks.contestants import Contestant, everybody
@@ -84,14 +83,11 @@ class LayersPart(ABC):
     ) -> None:
         preset = self._preset(quick)
         layers = self.layers[: len(preset.layers)]
-        with (
-            TemporaryDirectory() as pictures,
-            Runner(
-                self.contestants(), layers, [self.direction], preset, self.threads or threads
-            ) as runner,
-        ):
+        with Runner(
+            self.contestants(), layers, [self.direction], preset, self.threads or threads
+        ) as runner:
             steps = runner.steps()
-            results = runner.run(lambda text: told(text, steps), lambda *_: None, Path(pictures))
+            results = runner.run(lambda text: told(text, steps), lambda *_: None)
         _thin_out(results)
         results.save(folder, f"{self.name}.json")
 
@@ -138,7 +134,6 @@ def two_digits(value: float | None) -> str:
 
 def _thin_out(results: Results) -> None:
     """Leave out what no table tells: thousands of times would fill the repository."""
-    results.photos = []
     results.measurements = [one for one in results.measurements if one.status != "unsupported"]
     for info in results.layers:
         info.explanation = ""
