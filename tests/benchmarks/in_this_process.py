@@ -1,8 +1,8 @@
 """Workers that are no processes of their own, for tests of what is asked of them.
 
-Starting one takes half a second of a core, most of it for libraries that the tests have loaded.
-Each command is run with real ones in one of its tests, and what these alone do is tested in
-test_bench_process.py.
+Starting one takes half a second of a core, most of it for libraries that the tests have loaded. The
+main command, the sweep, the ladder, images and LeNet are run with real ones in one of their tests,
+and what these alone do is tested in test_bench_process.py.
 """
 
 from __future__ import annotations

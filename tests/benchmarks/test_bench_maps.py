@@ -123,6 +123,7 @@ SMALL = Map(
 )  # fmt: skip
 
 
+@pytest.mark.usefixtures("inside")
 def test_a_short_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

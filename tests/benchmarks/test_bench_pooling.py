@@ -60,6 +60,7 @@ def test_the_truth_is_the_definition(pooling: Pooling) -> None:
             solved.error((one_off[0],))
 
 
+@pytest.mark.usefixtures("inside")
 def test_a_short_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.run(tmp_path, 1, 0.2, SMALL) == 0
     results = load(tmp_path / "pooling.json", PoolingResults)
