@@ -168,7 +168,7 @@ def choose(request: Request) -> Plan | Refusal:
     named = None
     for forced in (False, True) if request.forced else (False,):
         refusal = Refusal(f"it computes no {request.operation}")
-        asked = request if forced == request.forced else replace(request, forced=forced)
+        asked = request if forced == request.forced else request._replace(forced=forced)
         for implementation in _in_turn(request.operation, request.backend, forced):
             answer = answer_of(implementation, asked)
             if isinstance(answer, Plan):

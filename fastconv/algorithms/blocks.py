@@ -159,7 +159,8 @@ def copies_too_much(request: Request, blocks_of: Callable[[Request], _Banded]) -
         return None
     if request.operation == "forward":
         problem = replace(problem, batch=1)
-    blocks = blocks_of(replace(request, threads=1, piece=replace(request.piece, problem=problem)))
+    one_image = request._replace(threads=1, piece=replace(request.piece, problem=problem))
+    blocks = blocks_of(one_image)
     copies = copies_of_a_product(problem, blocks.rows, blocks.filters)
     if copies <= tuning.MOST_COPIES_OF_A_PRODUCT:
         return None

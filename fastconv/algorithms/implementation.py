@@ -127,8 +127,7 @@ class Prediction:
         return Prediction(stages)
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What is asked of an implementation.
 
     Attributes
