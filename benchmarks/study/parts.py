@@ -159,6 +159,13 @@ PARTS: tuple[Part, ...] = (
     StagesPart("stages", tables.STAGES),
     ComparisonPart(name="few-taps.1", direction="forward", layers=FEW_TAPS, threads=1),
     ComparisonPart(name="few-taps.all", direction="forward", layers=FEW_TAPS),
+    ComparisonPart(
+        name="other-layers.1", direction="forward", layers=tables.OTHER_LAYERS, threads=1,
+        seconds=4.0,
+    ),
+    ComparisonPart(
+        name="other-layers.all", direction="forward", layers=tables.OTHER_LAYERS, seconds=4.0
+    ),
     ComparisonPart(name="vgg-step", direction="step", layers=VGG),
     PoolingPart(name="pooling.1", threads=1),
     PoolingPart(name="pooling.all"),

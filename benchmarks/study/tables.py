@@ -22,6 +22,7 @@ __all__ = [
     "OF_LANES",
     "OF_TILES",
     "OF_WEIGHT_TILES",
+    "OTHER_LAYERS",
     "PATCHES",
     "STAGES",
     "TILES",
@@ -121,6 +122,55 @@ OF_WEIGHT_TILES = (
     *(Column(f"m{side}", f"m = {side}", (f"weights_winograd_{side}",)) for side in (2, 4, 6)),
     Column("pytorch", "PyTorch", PYTORCH, compared=True),
 )
+
+
+# ── few taps, on layers that are in no list of the benchmark ────────────────────────────────────
+def _layer(
+    batch: int, channels: int, side: int, filters: int, kernel: Pair, dilation: int = 1
+) -> Layer:
+    """Return a layer whose output is as large as its image, named by its numbers."""
+    rows, columns = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+    name = f"{channels}_{filters}_{side}_{rows}x{columns}"
+    name += (f"_d{dilation}" if dilation > 1 else "") + (f"_b{batch}" if batch > 1 else "")
+    return Layer(
+        name, "", batch, channels, side, side, filters, (rows, columns),
+        padding=(rows // 2 * dilation, columns // 2 * dilation), dilation=dilation,
+    )  # fmt: skip
+
+
+OTHER_LAYERS = (
+    *(
+        _layer(batch, channels, side, filters, 3)
+        for batch, channels, side, filters in (
+            (1, 1, 256, 64), (1, 3, 112, 32), (1, 3, 320, 16), (1, 4, 256, 64), (1, 8, 128, 8),
+            (1, 16, 160, 16), (1, 24, 80, 24), (1, 32, 112, 32), (1, 32, 208, 64), (1, 48, 56, 48),
+            (1, 64, 35, 96), (1, 64, 128, 64), (1, 64, 128, 1), (1, 64, 224, 3), (1, 80, 73, 192),
+            (1, 96, 48, 96), (1, 128, 17, 128), (1, 128, 64, 128), (1, 160, 14, 224),
+            (1, 192, 12, 384), (1, 192, 27, 192), (1, 256, 13, 384), (1, 256, 40, 256),
+            (1, 320, 10, 320), (1, 384, 13, 256), (1, 512, 13, 1024), (1, 1024, 13, 1024),
+            (4, 64, 28, 64), (8, 32, 16, 32),
+        )
+    ),
+    *(
+        _layer(1, channels, side, filters, 5)
+        for channels, side, filters in (
+            (16, 56, 32), (24, 28, 64), (32, 14, 64), (48, 27, 128), (96, 27, 256),
+        )
+    ),
+    *(
+        _layer(1, channels, side, filters, 3, dilation)
+        for channels, side, filters, dilation in (
+            (64, 56, 64, 2), (128, 28, 128, 2), (256, 64, 256, 4), (512, 33, 256, 6),
+        )
+    ),
+    *(
+        _layer(1, channels, side, filters, kernel)
+        for channels, side, filters, kernel in (
+            (32, 64, 32, (1, 5)), (64, 56, 64, (1, 3)), (64, 56, 64, (3, 1)),
+            (128, 17, 128, (1, 7)), (160, 17, 160, (7, 1)), (448, 8, 384, (1, 3)),
+        )
+    ),
+)  # fmt: skip
 
 
 # ── stages ─────────────────────────────────────────────────────────────────────────────────────
