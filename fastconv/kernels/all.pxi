@@ -77,6 +77,7 @@ include "pool_threes_grad.pxi"
 include "pool_pairs_taps.pxi"
 include "pool_avg.pxi"
 include "pool_avg_pairs.pxi"
+include "pool_avg_threes.pxi"
 include "pools.pxi"
 
 # layers of networks, and their training

@@ -463,6 +463,7 @@ def test_averages_are_divided_by_whole_vectors(dtype, name):
 # Additions, multiplications and divisions of whole vectors.
 AVERAGES = {
     "avg_pool_pairs": 8, "avg_pool_grad_pairs": 2, "avg_pool_plane": 3, "avg_pool_grad": 12,
+    "avg_pool_threes": 16, "avg_pool_grad_threes": 16,
 }  # fmt: skip
 
 
