@@ -137,7 +137,7 @@ _MOST_TAPS = 2**20
 
 # What has kernels of its own for windows of 3x3, and how far apart these may be.
 _OF_THREES: dict[PoolOperation, int] = {
-    "max-pool-grad": 2, "avg-pool": 1, "avg-pool-grad": 1,
+    "max-pool-taps": 2, "max-pool-grad": 2, "avg-pool": 1, "avg-pool-grad": 1,
 }  # fmt: skip
 
 

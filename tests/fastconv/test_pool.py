@@ -592,10 +592,14 @@ def test_windows_of_three_give_the_bits_of_any_windows(dtype, stride, monkeypatc
         x[1, 2, ::4, ::3] = (np.nan, np.inf, -np.inf)[width % 3]
         grad = rng.standard_normal(fastconv.max_pool2d(x, 3, **options).shape).astype(dtype)
         dx = fastconv.max_pool2d_backward(grad, x, 3, **options)
+        y, taps = fastconv.max_pool2d(x, 3, **options, return_taps=True)
         with monkeypatch.context() as patch, tuned():
             patch.setattr(pooling, "_OF_THREES", {})
             expected = fastconv.max_pool2d_backward(grad, x, 3, **options)
+            other_y, other_taps = fastconv.max_pool2d(x, 3, **options, return_taps=True)
         assert_equal(dx, expected, f"{x.shape} {options}")
+        assert_equal(y, other_y, f"{x.shape} {options}")
+        assert_equal(taps, other_taps, f"{x.shape} {options}")
 
 
 @compiled
