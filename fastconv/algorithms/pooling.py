@@ -135,8 +135,10 @@ class _Compiled(PoolImplementation):
 _MOST_TAPS = 2**20
 
 
-# What has kernels of its own for windows of 3x3, one or two apart.
-_OF_THREES: tuple[PoolOperation, ...] = ("max-pool-grad",)
+# What has kernels of its own for windows of 3x3, and how far apart these may be.
+_OF_THREES: dict[PoolOperation, int] = {
+    "max-pool-taps": 2, "max-pool-grad": 2, "avg-pool": 1, "avg-pool-grad": 1,
+}  # fmt: skip
 
 
 def _kernel_name(operation: PoolOperation, problem: PoolProblem) -> str:
@@ -152,8 +154,8 @@ def _kernel_name(operation: PoolOperation, problem: PoolProblem) -> str:
         for axis in axes
     ):
         return f"{name}_pairs"
-    stride = min(problem.rows.stride, 2)
-    if operation in _OF_THREES and all(
+    stride = min(problem.rows.stride, _OF_THREES.get(operation, 0))
+    if all(
         (axis.kernel, axis.stride, axis.dilation) == (3, stride, 1) and axis.before <= 2
         for axis in axes
     ):

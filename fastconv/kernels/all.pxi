@@ -73,10 +73,12 @@ include "pool_taps.pxi"
 include "pool_max_taps.pxi"
 include "pool_max_taps_grad.pxi"
 include "pool_threes.pxi"
+include "pool_threes_taps.pxi"
 include "pool_threes_grad.pxi"
 include "pool_pairs_taps.pxi"
 include "pool_avg.pxi"
 include "pool_avg_pairs.pxi"
+include "pool_avg_threes.pxi"
 include "pools.pxi"
 
 # layers of networks, and their training

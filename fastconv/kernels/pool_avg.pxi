@@ -264,18 +264,11 @@ cdef inline void divide_values(
         shares[k] = taken[k]
 
 
-cdef inline void divide_window(
-    const AvgPool* layout, Py_ssize_t i, const real* grad, real* scratch
+cdef inline void divide_row(
+    const real* grad, const real* counts, real rows, Py_ssize_t n, real* shares
 ) noexcept nogil:
-    """Divide row i of the gradient."""
+    """Divide a row of n values of the gradient; the last vector overlaps the one before."""
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef const Pool* pool = &layout.pool
-    cdef Py_ssize_t n = pool.columns.outputs
-    cdef real* shares = scratch + layout.shares + i % 2 * pool.line + pool.reach
-    cdef const real* counts = scratch + layout.counts
-    cdef real rows = <real>counted_taps(
-        &pool.rows, i, pool.counted.first_row, pool.counted.end_row
-    )
     cdef Py_ssize_t j = 0
     if n < vector:
         while j < n:
@@ -287,6 +280,20 @@ cdef inline void divide_window(
         j = j + vector
     j = n - vector
     divide_values(vector, grad + j, counts + j, rows, shares + j)
+
+
+cdef inline void divide_window(
+    const AvgPool* layout, Py_ssize_t i, const real* grad, real* scratch
+) noexcept nogil:
+    """Divide row i of the gradient."""
+    cdef const Pool* pool = &layout.pool
+    cdef real rows = <real>counted_taps(
+        &pool.rows, i, pool.counted.first_row, pool.counted.end_row
+    )
+    divide_row(
+        grad, scratch + layout.counts, rows, pool.columns.outputs,
+        scratch + layout.shares + i % 2 * pool.line + pool.reach,
+    )
 
 
 cdef inline bint spread_window(

@@ -28,8 +28,9 @@ cdef struct TapPool:
     Py_ssize_t spare        # and a vector of y
 
 
-cdef int lay_out_max_pool_taps(const Description* given, Made* made, list memory) except -1:
-    cdef TapPool* layout = <TapPool*>allot(memory, sizeof(TapPool))
+cdef int lay_out_finding(
+    const Description* given, Made* made, list memory, TapPool* layout
+) except -1:
     cdef Pool* pool = &layout.pool
     cdef Py_ssize_t seen
     lay_out_pool(given, made, memory, pool, given.problem.rows.outputs)
@@ -45,6 +46,12 @@ cdef int lay_out_max_pool_taps(const Description* given, Made* made, list memory
     layout.places = book(made, seen * pool.line)
     layout.numbers = book(made, layout.band * pool.columns.outputs + LINE_VALUES)
     layout.spare = book(made, LINE_VALUES)
+    return 0
+
+
+cdef int lay_out_max_pool_taps(const Description* given, Made* made, list memory) except -1:
+    cdef TapPool* layout = <TapPool*>allot(memory, sizeof(TapPool))
+    lay_out_finding(given, made, memory, layout)
     made.layout = layout
     return 0
 
@@ -206,33 +213,49 @@ cdef bint find_band(
     return True
 
 
+cdef inline void begin_finding(const TapPool* layout, real* scratch) noexcept nogil:
+    """Fill in all that is beside the image, once and for all."""
+    cdef const Pool* pool = &layout.pool
+    fill_row(scratch + layout.phases, <real>-INFINITY, ROWS_DEALT * joined_values(pool))
+    first_taps(&pool.columns, pool.line, scratch + layout.starts)
+
+
+cdef bint find_rows(
+    const TapPool* layout, const Operands* operands, Py_ssize_t plane, Py_ssize_t row,
+    Py_ssize_t last_row, real* scratch, Watch* watch,
+) noexcept nogil:
+    """Compute rows of windows of a plane, band by band; return whether they were still wanted."""
+    cdef const Pool* pool = &layout.pool
+    cdef Py_ssize_t n = pool.columns.outputs
+    cdef const real* image = (
+        <const real*>operands.image + plane * pool.rows.size * pool.columns.size
+    )
+    cdef Py_ssize_t begin = plane * pool.rows.outputs * n
+    cdef Py_ssize_t last
+    while row < last_row:
+        last = min(row + layout.band, last_row)
+        if not find_band(
+            layout, image, row, last, <real*>operands.result + begin, scratch, watch
+        ):
+            return False
+        narrow_taps(
+            pool, scratch + layout.numbers, (last - row) * n, operands.taps, begin + row * n
+        )
+        row = last
+    return True
+
+
 cdef void max_pool_taps(
     const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
 ) noexcept nogil:
     cdef const TapPool* layout = <const TapPool*>made
     cdef const Pool* pool = &layout.pool
     cdef PoolUnit unit = find_planes(pool, number, pool.rows.outputs)
-    cdef Py_ssize_t n = pool.columns.outputs
-    cdef const real* image
-    cdef Py_ssize_t plane, first, last, begin
-    # all that is beside the image, once and for all
-    fill_row(scratch + layout.phases, <real>-INFINITY, ROWS_DEALT * joined_values(pool))
-    first_taps(&pool.columns, pool.line, scratch + layout.starts)
+    cdef Py_ssize_t plane
+    begin_finding(layout, scratch)
     for plane in range(unit.plane, unit.last_plane):
-        image = <const real*>operands.image + plane * pool.rows.size * pool.columns.size
-        begin = plane * pool.rows.outputs * n
-        first = unit.row
-        while first < unit.last_row:
-            last = min(first + layout.band, unit.last_row)
-            if not find_band(
-                layout, image, first, last, <real*>operands.result + begin, scratch, watch
-            ):
-                return
-            narrow_taps(
-                pool, scratch + layout.numbers, (last - first) * n, operands.taps,
-                begin + first * n,
-            )
-            first = last
+        if not find_rows(layout, operands, plane, unit.row, unit.last_row, scratch, watch):
+            return
 
 
 enter("max_pool_taps", lay_out_max_pool_taps, max_pool_taps[float], max_pool_taps[double])

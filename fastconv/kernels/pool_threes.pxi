@@ -163,37 +163,56 @@ cdef inline void take_image_row(
         sums[k] = kept[k]
 
 
-cdef inline bint take_image_rows(
-    const int stride, const Threes* layout, const real* image, Py_ssize_t row, Py_ssize_t end,
-    real* rows,
+cdef inline void take_some_rows(
+    const int stride, const Pool* pool, const real* image, Py_ssize_t row, Py_ssize_t end,
+    real* rows, Py_ssize_t step, real* sums,
 ) noexcept nogil:
-    """Bring rows of the image, or of padding, to their phases; return whether all is finite.
+    """Bring rows of the image, or of padding, to their phases, `step` apart; add them up.
 
-    A sum keeps what is not. One that overflows looks as if there were such.
+    A sum keeps what is not finite. One that overflows looks as if there were such.
     """
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef const Pool* pool = &layout.pool
     cdef Py_ssize_t before = pool.rows.before
-    cdef real sums[FLOATS]
-    cdef real total
     cdef Py_ssize_t h
-    cdef int k
-    for k in range(vector):
-        sums[k] = 0
     for h in range(row - before, end - before):
         if 0 <= h < pool.rows.size:
             take_image_row(stride, pool, image + h * pool.columns.size, rows, sums)
         else:
-            fill_run(rows, <real>-INFINITY, layout.step)
-        rows = rows + layout.step
-    total = fold_lanes(sums)
+            fill_run(rows, <real>-INFINITY, step)
+        rows = rows + step
+
+
+cdef inline void begin_pixel_sums(real* sums) noexcept nogil:
+    """Begin to add up what rows hold."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef int k
+    for k in range(vector):
+        sums[k] = 0
+
+
+cdef inline bint sum_is_finite(real* sums) noexcept nogil:
+    """Return whether all that was added up is."""
+    cdef real total = fold_lanes(sums)
     return total - total == 0
 
 
-cdef inline void rank_three(
-    const int stride, const real* row, Py_ssize_t phase, real* largest, real* tap
+cdef inline bint take_image_rows(
+    const int stride, const Threes* layout, const real* image, Py_ssize_t row, Py_ssize_t end,
+    real* rows,
 ) noexcept nogil:
-    """Find the largest of three taps along a row, and which it is, of a vector of windows."""
+    """Take some rows; return whether all is finite."""
+    cdef real sums[FLOATS]
+    begin_pixel_sums(sums)
+    take_some_rows(stride, &layout.pool, image, row, end, rows, layout.step, sums)
+    return sum_is_finite(sums)
+
+
+cdef inline void rank_three(
+    const int stride, const int number, const real* row, Py_ssize_t phase, real* largest, real* tap
+) noexcept nogil:
+    """Find the largest of three taps along a row, and which it is, of a vector of windows.
+
+    The first of them has this number.
+    """
     cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
     cdef real a[MOST_LANES]
     cdef real b[MOST_LANES]
@@ -210,9 +229,9 @@ cdef inline void rank_three(
     for k in range(lanes):
         best[k] = b[k] if b[k] > a[k] else a[k]
     for k in range(lanes):
-        at[k] = <real>1 if b[k] > a[k] else <real>0
+        at[k] = <real>(number + 1) if b[k] > a[k] else <real>number
     for k in range(lanes):
-        tap[k] = <real>2 if c[k] > best[k] else at[k]
+        tap[k] = <real>(number + 2) if c[k] > best[k] else at[k]
     for k in range(lanes):
         largest[k] = c[k] if c[k] > best[k] else best[k]
 

@@ -94,9 +94,9 @@ cdef inline void share_down_strip(
         if walk.seen <= i < walk.end_seen:
             source = grads + i * pitch
         if stride == 2:
-            rank_three(stride, rows, phase, second, second_tap)
+            rank_three(stride, 0, rows, phase, second, second_tap)
             rows = rows + layout.step
-        rank_three(stride, rows, phase, third, third_tap)
+        rank_three(stride, 0, rows, phase, third, third_tap)
         rows = rows + layout.step
         for k in range(lanes):
             grad[k] = source[k]

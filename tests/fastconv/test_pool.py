@@ -592,10 +592,42 @@ def test_windows_of_three_give_the_bits_of_any_windows(dtype, stride, monkeypatc
         x[1, 2, ::4, ::3] = (np.nan, np.inf, -np.inf)[width % 3]
         grad = rng.standard_normal(fastconv.max_pool2d(x, 3, **options).shape).astype(dtype)
         dx = fastconv.max_pool2d_backward(grad, x, 3, **options)
+        y, taps = fastconv.max_pool2d(x, 3, **options, return_taps=True)
         with monkeypatch.context() as patch, tuned():
-            patch.setattr(pooling, "_OF_THREES", ())
+            patch.setattr(pooling, "_OF_THREES", {})
             expected = fastconv.max_pool2d_backward(grad, x, 3, **options)
+            other_y, other_taps = fastconv.max_pool2d(x, 3, **options, return_taps=True)
         assert_equal(dx, expected, f"{x.shape} {options}")
+        assert_equal(y, other_y, f"{x.shape} {options}")
+        assert_equal(taps, other_taps, f"{x.shape} {options}")
+
+
+@compiled
+@in_one_test
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("counts", [True, False])
+def test_averages_of_three_by_three_are_those_of_any_windows(dtype, counts, monkeypatch):
+    """Of numbers whose sums and shares are exact: rows below and above a vector, several bands."""
+    rng = np.random.default_rng(0)
+    for width, padding in itertools.product([*range(1, 20), 31, 33, 66, 130, 700], (0, 1)):
+        if width + 2 * padding < 3:
+            continue
+        options: dict[str, Any] = {
+            "stride": 1, "padding": padding, "count_include_pad": counts, "backend": "loops"
+        }  # fmt: skip
+        # a share is a whole number of whatever is divided by up to nine taps
+        x = 36 * rng.integers(-9, 10, (2, 2, max(3, 134 - width), width)).astype(dtype)
+        grad = 36 * rng.integers(-9, 10, fastconv.avg_pool2d(x, 3, **options).shape).astype(dtype)
+        for threads in (1, 3):
+            with tuned(FLOPS_WORTH_A_THREAD=1, POOL_FEWEST_ROWS=1), fastconv.num_threads(threads):
+                y = fastconv.avg_pool2d(x, 3, **options)
+                dx = fastconv.avg_pool2d_backward(grad, x, 3, **options)
+            with monkeypatch.context() as patch, tuned():
+                patch.setattr(pooling, "_OF_THREES", {})
+                expected = fastconv.avg_pool2d(x, 3, **options)
+                expected_dx = fastconv.avg_pool2d_backward(grad, x, 3, **options)
+            assert_equal(y, expected, f"{x.shape} {options}")
+            assert_equal(dx, expected_dx, f"{x.shape} {options}")
 
 
 @compiled

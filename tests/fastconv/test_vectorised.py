@@ -391,7 +391,7 @@ COMPARISONS = {
     "max_pool_pairs": (14, 24), "max_pool_grad_pairs": (36, 82), "max_pool": (40, 50),
     "grad_of_band": (83, 27), "grad_of_threes": (24, 2),
     "max_pool_taps_pairs": (28, 110), "max_pool_taps_grad_pairs": (8, 8),
-    "find_band": (69, 110), "share_band": (300, 30),
+    "find_band": (69, 110), "share_band": (300, 30), "taps_of_threes": (30, 4),
 }  # fmt: skip
 
 
@@ -463,6 +463,7 @@ def test_averages_are_divided_by_whole_vectors(dtype, name):
 # Additions, multiplications and divisions of whole vectors.
 AVERAGES = {
     "avg_pool_pairs": 8, "avg_pool_grad_pairs": 2, "avg_pool_plane": 3, "avg_pool_grad": 12,
+    "avg_pool_threes": 16, "avg_pool_grad_threes": 16,
 }  # fmt: skip
 
 
