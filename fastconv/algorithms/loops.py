@@ -10,8 +10,6 @@ weights' gradient).
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from .. import tuning
@@ -20,7 +18,7 @@ from ..problem import ConvProblem
 from ..problem.operands import Array
 from ..problem.slices import add
 from .compiled import kernel, not_built, steps, vector_values
-from .costs import inside, of_bytes, share_of, step_seconds
+from .costs import inside, left_over, of_bytes, of_streams, share_of, step_seconds
 from .implementation import (
     Chooser,
     Implementation,
@@ -114,24 +112,33 @@ class _Loops(Implementation):
     def predict(self, plan: Plan, machine: Machine) -> Prediction:
         """Return it for runs of rows: beginning one, and its vectors; with a stride its values."""
         problem, threads = plan.piece.problem, plan.threads or 1
+        operation, vector = plan.operation, vector_values(problem)
         length = inside(problem.columns)
         runs = (
             problem.batch * problem.out_channels * problem.taps * inside(problem.rows)
         )  # of all taps
+        waits = tuning.MODEL_RUN_LATENCIES[operation]
         if problem.columns.stride == 1:
-            vectors = math.ceil(length / vector_values(problem))
-            each = tuning.MODEL_RUN_VECTOR_STEPS[plan.operation] * vectors
+            over = left_over(problem.columns, vector)
+            each = tuning.MODEL_RUN_VECTOR_STEPS[operation] * (length - over) / vector
+            waits += tuning.MODEL_RUN_TAIL_LATENCIES[operation] * over
         else:
-            each = tuning.MODEL_RUN_VALUE_STEPS[plan.operation] * length
-        step = step_seconds(problem, machine)
-        share = share_of(_units(plan.operation, problem), threads)
+            each = tuning.MODEL_RUN_VALUE_STEPS[operation] * length
+        step, units = step_seconds(problem, machine), _units(operation, problem)
+        share = share_of(units, threads)
         waking = tuning.MODEL_WAKING_CALLS * (threads > 1)
+        rows = share * (runs * waits * machine.latency + units * tuning.MODEL_RUN_UNIT_STEPS * step)
+        product = share * runs * each * step
+        if operation == "weight-grad":
+            # chains of additions wait for each other, and meanwhile what they read comes near
+            memory = max(0.0, _read_for_weights(problem, threads, machine) - rows - product)
+        else:
+            memory = of_streams(plan, threads, machine) + share * _read_again(problem, machine)
         return Prediction(
             {
-                "rows": share * runs * tuning.MODEL_RUN_LATENCIES * machine.latency,
-                "product": share * runs * each * step,
-                "memory": of_bytes(problem.bytes, threads, machine)
-                + share * _read_again(problem, machine),
+                "rows": rows,
+                "product": product,
+                "memory": memory,
                 "call": (tuning.MODEL_KERNEL_CALLS + waking) * machine.call,
             }
         )
@@ -174,6 +181,20 @@ def _read_again(problem: ConvProblem, machine: Machine) -> float:
         return 0.0
     times = problem.batch * problem.groups * (problem.out_channels_per_group - 1)
     return tuning.MODEL_AGAIN_SHARE * times * image / machine.bandwidth(image)
+
+
+def _read_for_weights(problem: ConvProblem, threads: int, machine: Machine) -> float:
+    """Return the seconds of reading planes of both operands for each weight of all.
+
+    Those of the same filter and channel find them near, if all images have room there.
+    """
+    pixels = problem.height * problem.width + problem.out_height * problem.out_width
+    planes = problem.batch * pixels * problem.dtype.itemsize
+    pairs = problem.out_channels * problem.in_channels_per_group
+    if planes > tuning.MODEL_CACHE_BYTES:
+        pairs *= problem.kernel_height * problem.kernel_width
+    size = problem.bytes / threads
+    return tuning.MODEL_STREAM_SHARE * pairs * planes / threads / machine.bandwidth(size)
 
 
 def _units(operation: Operation, problem: ConvProblem) -> int:

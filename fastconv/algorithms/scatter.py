@@ -178,7 +178,7 @@ class _Scatter(Kernel):
             band=pixels * problem.groups * channels * filters * tuning.MODEL_BAND_STEPS,
             pack=units * taps * filters * tuning.MODEL_PACK_FAR_STEPS,
             product=(pixels + tuning.MODEL_TILE_PIXELS * problem.batch * tiles) * vectors
-            * (filters / tuning.MODEL_FILTERS_PRODUCT + tuning.MODEL_PART_STEPS),
+            * (filters / tuning.MODEL_SCATTER_PRODUCT + tuning.MODEL_PART_STEPS),
             turn=runs * along * tuning.MODEL_SCATTER_STEPS,
         )  # fmt: skip
 

@@ -20,7 +20,7 @@ from .blocks import (
     scales_far,
 )
 from .compiled import Kernel, beyond_limit, vector_values
-from .costs import predicted
+from .costs import predicted, spread_steps
 from .implementation import Plan, Prediction, Request
 from .slide import cannot_slide
 
@@ -71,17 +71,17 @@ class _Rows(Kernel):
         reached = tuning.MODEL_SQUARE_PRODUCT if square else tuning.MODEL_ANY_PRODUCT
         apart = problem.stride != (1, 1)
         each = tuning.MODEL_LINED_APART_STEPS if apart else tuning.MODEL_LINED_STEPS
-        spread = (
-            0
-            if piece.output is None
-            else tuning.MODEL_SPREAD_STEPS * (vectors / across * problem.out_width)
-        )
         return predicted(
             plan, machine, planes * rows * filters,
             band=planes * rows * filters * values * each,
-            product=vectors * problem.taps / reached,
-            turn=vectors * tuning.MODEL_STENCIL_VECTOR_STEPS + spread,
+            product=vectors * problem.taps / reached * _slower(values * problem.dtype.itemsize),
+            turn=vectors * tuning.MODEL_STENCIL_VECTOR_STEPS + spread_steps(piece),
         )  # fmt: skip
+
+
+def _slower(band: float) -> float:
+    """Return how many times as long tiles take whose band, of so many bytes, lies further away."""
+    return next(times for most, times in tuning.MODEL_STENCIL_BANDS if band <= most)
 
 
 def _shares_rows(problem: ConvProblem) -> bool:
