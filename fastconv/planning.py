@@ -1,8 +1,9 @@
 """The list of implementations, and the choice among them.
 
-For each operation the first in its list that is able and suited wins; every other can say why it
-did not. To add an algorithm, write its file in algorithms/ and enter it here: tests, benchmarks,
-`backends()` and `explain()` find it in this list.
+For each operation the first in its list that is able and suited wins, unless another is reckoned to
+be ahead of it (reckoning.py); every other can say why it did not. To add an algorithm, write its
+file in algorithms/ and enter it here: tests, benchmarks, `backends()` and `explain()` find it in
+this list.
 
     request  →  choose  →  implementation.plan(request, choose)  →  Plan
                   ▲                                   │
@@ -51,6 +52,8 @@ from .algorithms.winograd import WINOGRAD
 from .levels import Level, allows
 from .problem import ConvProblem, Piece
 from .problem.arguments import shown
+from .reckoning import alone, fastest, is_reckoned
+from .remembering import remembered
 
 __all__ = [
     "FAMILIES",
@@ -161,6 +164,7 @@ def backends() -> list[str]:
 def choose(request: Request) -> Plan | Refusal:
     """Return the plan of the first implementation that is able and suited.
 
+    Of all backends, that of who is reckoned to be ahead of it, if anybody is: see reckoning.py.
     Where it is `forced`, of the first that is able if none is suited. The refusal is that of the
     one which was asked for by its own name, else of the last, the most general of its family: the
     last that is able, if any is.
@@ -172,12 +176,38 @@ def choose(request: Request) -> Plan | Refusal:
         for implementation in _in_turn(request.operation, request.backend, forced):
             answer = answer_of(implementation, asked)
             if isinstance(answer, Plan):
-                return answer
+                return _reckoned(request, answer) if request.backend == "auto" else answer
             if answer.able or not refusal.able:
                 refusal = answer
             if implementation.name == request.backend:
                 named = answer
     return named or refusal
+
+
+def _reckoned(request: Request, plan: Plan) -> Plan:
+    """Return the plan of who is reckoned to be ahead of that of the rules, or the latter."""
+    if plan.threads is None or not is_reckoned(request.problem):
+        return plan
+    chosen = _fastest(alone(request))
+    if chosen is plan.implementation:
+        return plan
+    answer = answer_of(chosen, replace(request, contending=True))
+    return answer if isinstance(answer, Plan) else plan
+
+
+# A piece of several problems, and what is asked in several ways, for plans and explanations.
+@remembered
+def _fastest(request: Request) -> Implementation:
+    """Return who is reckoned to be the fastest, of all that contend."""
+    implementations = IMPLEMENTATIONS[request.operation]
+    asked = replace(request, contending=True)
+    answers = [answer_of(implementation, asked) for implementation in implementations]
+    by_rules = next(
+        answer
+        for implementation in implementations
+        if isinstance(answer := answer_of(implementation, request), Plan)
+    )
+    return fastest(by_rules, (answer for answer in answers if isinstance(answer, Plan)))
 
 
 def answer_of(implementation: Implementation, request: Request) -> Plan | Refusal:

@@ -8,6 +8,7 @@ here, so that small problems cross every one.
 """
 
 import math
+from typing import Any
 
 KIB, MIB = 1024, 2**20
 
@@ -327,10 +328,30 @@ POOL_GATHERED_TAPS = 49
 # What NumPy takes at a time lies in the second-level cache.
 POOL_NUMPY_VALUES = 65536
 
+# ── who is reckoned to be the fastest (reckoning.py) ──────────────────────────────────────────
+# The model has the last word where it was measured: on vectors of so many bytes, on kernels and
+# images of no more taps and pixels a side; on a machine of these rates (a Zen 3 with AVX2, one
+# core), so that the choice is the same everywhere; if another is reckoned to take no more than this
+# part of the time.
+RECKONED_VECTOR_BYTES: tuple[int, ...] = (32,)
+RECKONED_MOST_TAPS, RECKONED_MOST_PIXELS = 7, 256
+RECKONED_RATES: dict[str, Any] = {
+    "multiply_adds": {"float32": 9.4e10, "float64": 4.7e10},
+    "latency": 1.33e-9,
+    "cache": 9.9e10,
+    "memory": 2.1e10,
+    "product": {"float32": 9.1e10, "float64": 4.4e10},
+    "call": 6e-6,
+    "operation": 8e-7,
+}
+RECKONED_GAIN = 0.96
+# What the model does not know of: a stencil from bands that picks the weights of more filters.
+RECKONED_STENCIL_FILTERS = 4
+
 # ── the model: what predictions are made of, beside the rates of machine.py ────────────────────
 # Fitted to `python -m benchmarks sweep` of all three directions, one thread, float32 (a Zen 3 with
-# AVX2); a step is a multiply-add of whole vectors at the measured peak. None of them decides about
-# anything but what `explain` says.
+# AVX2); a step is a multiply-add of whole vectors at the measured peak. By them it is chosen who
+# computes what (reckoning.py), and so about bits.
 # Copies go at the rate of the second-level cache up to so many bytes, from so many on at that of
 # memory.
 MODEL_CACHE_BYTES, MODEL_MEMORY_BYTES = 512 * KIB, 32 * MIB
@@ -361,7 +382,7 @@ MODEL_PACK_GRADIENT_STEPS = 0.2
 MODEL_SPREAD_STEPS, MODEL_SPREAD_ROW_STEPS = 2.0, 25.0
 # How often weights whose taps lie apart seem to come from memory for each panel of them: they are
 # read a plane at a time, which the processor does not expect.
-MODEL_FAR_WEIGHT_READS = 2.0
+MODEL_FAR_WEIGHT_READS = 4.0
 
 # gemm: pixels that tiles hang over, what is reached of the peak with filters in the lanes and with
 # columns packed, steps of adding a tile's part of the taps to the others, vectors that one counts
@@ -388,6 +409,8 @@ MODEL_SLIDE_PRODUCT = {1: 1.18, 2: 0.35}
 # Steps of loading a row of a strip at stride 1, for each of its taps: every row of the kernel
 # multiplies what was loaded once, so that large kernels come nearer to the peak.
 MODEL_SLIDE_LOAD_STEPS = 2.5
+# Of what strips in place read and write, by stride, so much is not hidden by multiply-adds.
+MODEL_SLIDE_MEMORY = {1: 0.5, 2: 1.0}
 MODEL_SLIDE_ROW_STEPS = {1: 0.77, 2: 8.6}
 # Times more that the image takes through the caches for each further strip of a row, unless rows
 # of it are brought near before.

@@ -64,7 +64,8 @@ def share_of(units: int, threads: int) -> float:
 
 
 def predicted(
-    plan: Plan, machine: Machine, units: int, *, strips: int = 1, **steps: float
+    plan: Plan, machine: Machine, units: int, *, strips: int = 1, waited: float = 1.0,
+    **steps: float,
 ) -> Prediction:  # fmt: skip
     """Return the prediction of a compiled kernel.
 
@@ -75,13 +76,15 @@ def predicted(
     strips : int
         In how many a row is read, one down the whole image after the other: what each finds of a
         row is not what the processor expects next.
+    waited : float
+        The part of what goes through the caches that is not hidden by multiply-adds.
     **steps : float
         Stage → steps, of all units together.
     """
     problem, threads = plan.piece.problem, thread_count(plan)
     step, share = step_seconds(problem, machine), share_of(units, threads)
     stages = {name: count * step * share for name, count in steps.items() if count}
-    passes = 1 + tuning.MODEL_STRIP_PASSES * (strips - 1)
+    passes = waited * (1 + tuning.MODEL_STRIP_PASSES * (strips - 1))
     stages["memory"] = passes * of_bytes(problem.bytes, threads, machine) + of_bytes(
         _between(plan.piece), threads, machine
     )
@@ -140,16 +143,19 @@ def of_bytes(size: float, threads: int, machine: Machine) -> float:
 def of_streams(plan: Plan, threads: int, machine: Machine) -> float:
     """Return the seconds of operands that are read in a row as they lie, and of the result.
 
-    The processor fetches ahead what is read so; what is written is read first, and goes back.
+    The processor fetches ahead what is read so, unless a row of the result sees that of one plane
+    after the other; what is written is read first, and goes back.
     """
-    problem = plan.piece.problem
+    problem, share = plan.piece.problem, tuning.MODEL_MEMORY_SHARE
+    if (problem.taps if plan.operation == "forward" else problem.out_channels_per_group) == 1:
+        share = tuning.MODEL_STREAM_SHARE
     shape = {
         "forward": problem.output_shape, "input-grad": problem.x_shape,
         "weight-grad": problem.weight_shape,
     }[plan.operation]  # fmt: skip
     written = math.prod(shape) * problem.dtype.itemsize
     read = problem.bytes - written
-    moved = tuning.MODEL_STREAM_SHARE * read + tuning.MODEL_MEMORY_SHARE * written
+    moved = share * read + tuning.MODEL_MEMORY_SHARE * written
     return moved / threads / machine.bandwidth(problem.bytes / threads)
 
 

@@ -266,6 +266,9 @@ class _Filters(_Product):
             return copies_too_much(request, self.blocks)
         return f"filters in the lanes would use {by_filters:.0%} of them, pixels {by_pixels:.0%}"
 
+    def out_of_place(self, request: Request) -> str | None:
+        return None
+
     def _product_cycles(self, problem: ConvProblem, images: int, rows: int, filters: int) -> float:
         pixels = images * rows * problem.out_width
         vectors = ceil_div(filters, vector_values(problem))
@@ -295,6 +298,9 @@ class _Pixels(_Product):
 
     def unsuited(self, request: Request) -> str | None:
         return scales_far(request.problem) or copies_too_much(request, self.blocks)
+
+    def out_of_place(self, request: Request) -> str | None:
+        return None
 
     def _product_cycles(self, problem: ConvProblem, images: int, rows: int, filters: int) -> float:
         vectors = ceil_div(rows * _band_width(problem), vector_values(problem)) + 1

@@ -80,6 +80,9 @@ class _Taps(Kernel):
             return f"it would take {own / direct:.0%} of the cycles of sums that multiply padding"
         return None
 
+    def out_of_place(self, request: Request) -> str | None:
+        return _out_of_place(request.problem)
+
     def is_ahead_of_pieces(self, request: Request, share: float) -> bool:
         """Whether it takes less than pieces, in which so much of all work is not padding."""
         if request.backend not in ("auto", self.name, *self.families) or not_built() is not None:

@@ -51,7 +51,15 @@ def compute_units(
 
 
 class _Loops(Implementation):
-    """One loop order, for all three operations."""
+    """One loop order, for all three operations.
+
+    Attributes
+    ----------
+    contends : bool
+        Whether it may be chosen at all.
+    """
+
+    contends = True
 
     def __init__(self, name: str, order: str) -> None:
         self.name = name
@@ -65,7 +73,8 @@ class _Loops(Implementation):
             return missing
         if not request.piece.is_whole:
             return Refusal("it computes whole results only")
-        reason = None if request.forced else self.unsuited(request.problem)
+        contends = request.forced or (request.contending and self.contends)
+        reason = None if contends else self.unsuited(request.problem)
         if reason is not None:
             return Refusal(reason, able=True)
         threads = request.threads if self._order == "parallel" else 1
@@ -146,6 +155,8 @@ class _Loops(Implementation):
 
 class _Study(_Loops):
     """A loop order on one thread."""
+
+    contends = False
 
     def unsuited(self, problem: ConvProblem) -> str | None:
         return "it is a rung of the study; 'loops' does the same faster"

@@ -50,6 +50,10 @@ class _Rows(Kernel):
         reason = reason or _many_channels(request.problem)
         return reason or copies_too_much(request, self.blocks)
 
+    def out_of_place(self, request: Request) -> str | None:
+        """Return why weights, which each filter reads as they lie, would take too long, or None."""
+        return many_filters(request.piece, tuning.RECKONED_STENCIL_FILTERS)
+
     def blocks(self, request: Request) -> Blocks:
         problem = request.problem
         rows = cut_rows(problem, request.threads, problem.out_height, _group_bytes)

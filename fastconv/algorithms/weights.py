@@ -269,6 +269,9 @@ class _Filters(_Weights):
             return copies_too_much(request, self.blocks)
         return f"{filters} filters would leave too many of a vector's {vector} lanes idle"
 
+    def out_of_place(self, request: Request) -> str | None:
+        return None
+
     def _panel_filters(self, problem: ConvProblem) -> int:
         count: int = kernel("panel_filters")(self.name, problem.dtype.itemsize)
         return count
@@ -306,6 +309,9 @@ class _Pixels(_Weights):
         if only_scales(request.problem):
             return "there is a single sum of products, and plain loops copy none of them"
         return copies_too_much(request, self.blocks)
+
+    def out_of_place(self, request: Request) -> str | None:
+        return None
 
     def _row_values(self, problem: ConvProblem) -> int:
         taps = vector_values(problem) * problem.rows.kernel * problem.columns.kernel
@@ -362,6 +368,9 @@ class _Rows(_Pixels):
         if problem.rows.kernel == 3 and problem.out_width < fewest:
             return f"copying rows of less than {fewest} columns takes longer than their 9 taps"
         return None
+
+    def out_of_place(self, request: Request) -> str | None:
+        return self.unsuited(request)
 
     def _first_rows(self, problem: ConvProblem) -> int:
         stride, rows = problem.rows.stride, problem.out_height
