@@ -52,7 +52,7 @@ from .algorithms.winograd import WINOGRAD
 from .levels import Level, allows
 from .problem import ConvProblem, Piece
 from .problem.arguments import shown
-from .reckoning import alone, fastest, is_reckoned
+from .reckoning import fastest, is_reckoned, seconds, whatever_is_asked
 from .remembering import remembered
 
 __all__ = [
@@ -188,7 +188,7 @@ def _reckoned(request: Request, plan: Plan) -> Plan:
     """Return the plan of who is reckoned to be ahead of that of the rules, or the latter."""
     if plan.threads is None or not is_reckoned(request.problem):
         return plan
-    chosen = _fastest(alone(request))
+    chosen = _fastest(whatever_is_asked(request))
     if chosen is plan.implementation:
         return plan
     answer = answer_of(chosen, replace(request, contending=True))
@@ -200,14 +200,8 @@ def _reckoned(request: Request, plan: Plan) -> Plan:
 def _fastest(request: Request) -> Implementation:
     """Return who is reckoned to be the fastest, of all that contend."""
     implementations = IMPLEMENTATIONS[request.operation]
-    asked = replace(request, contending=True)
-    answers = [answer_of(implementation, asked) for implementation in implementations]
-    by_rules = next(
-        answer
-        for implementation in implementations
-        if isinstance(answer := answer_of(implementation, request), Plan)
-    )
-    return fastest(by_rules, (answer for answer in answers if isinstance(answer, Plan)))
+    by_rules = next(one for one in implementations if isinstance(answer_of(one, request), Plan))
+    return fastest(request, by_rules, answer_of, implementations)
 
 
 def answer_of(implementation: Implementation, request: Request) -> Plan | Refusal:
@@ -323,6 +317,7 @@ def refusals(
         if backend == "auto"
         else f"'{backend}' was asked for by name"
     )
+    by_model = backend == "auto" and chosen.threads is not None and is_reckoned(problem)
     reasons = {}
     for family in FAMILIES:
         if family.name != chosen.family:
@@ -335,4 +330,18 @@ def refusals(
                 if isinstance(answer, Refusal):
                     reasons[family.name] = answer.reason
                     break
+                if by_model and answer.implementation.contends:
+                    reasons[family.name] = _reckoned_against(answer, chosen)
+                    break
     return reasons
+
+
+def _reckoned_against(plan: Plan, chosen: Plan) -> str:
+    """Return how long a plan is reckoned to take beside the one chosen, and why that if less."""
+    times = seconds(plan) / seconds(chosen)
+    told = f"it is reckoned to take {times:.3g} times as long as '{chosen.family}'"
+    if times >= 1:
+        return told
+    if plan.threads is None:
+        return f"{told}, but the BLAS sums in an order of its own"
+    return f"{told}, which is too close, or not so of one image by one thread"

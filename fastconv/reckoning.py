@@ -7,15 +7,17 @@ another kernel than that of the rules, if it is ahead by more than what predicti
     rules   gemm_pixels          model   gemm_pixels   0.45 ms
                                          gemm_filters  0.38 ms   →   gemm_filters
 
-Who computes something decides about bits. So it is asked of one image by one thread (of a gradient
-of weights, whose sums go over all images, of all), and of one machine, whose rates are fixed:
-nothing that is measured while a program runs has a part in it.
+Who computes something decides about bits. So it is asked of one thread, and of an image by itself
+and of several at once, whose times are weighed against each other, however many are there (of a
+gradient of weights, whose sums go over all images, of all); and of one machine, whose rates are
+fixed: nothing that is measured while a program runs has a part in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from statistics import geometric_mean
 
 from . import isa, tuning
 from .algorithms.compiled import vector_values
@@ -23,7 +25,7 @@ from .algorithms.implementation import Implementation, Plan, Request
 from .machine import Machine
 from .problem import ConvProblem
 
-__all__ = ["alone", "fastest", "is_reckoned", "seconds"]
+__all__ = ["fastest", "is_reckoned", "seconds", "whatever_is_asked"]
 
 
 def is_reckoned(problem: ConvProblem) -> bool:
@@ -39,12 +41,16 @@ def is_reckoned(problem: ConvProblem) -> bool:
     return vector_values(problem) * problem.dtype.itemsize in tuning.RECKONED_VECTOR_BYTES
 
 
-def alone(request: Request) -> Request:
-    """Return what is asked whatever the threads, and of images that are summed one by one."""
-    piece = request.piece
-    if request.operation != "weight-grad" and piece.problem.batch > 1:
-        piece = replace(piece, problem=replace(piece.problem, batch=1))
-    return replace(request, piece=piece, threads=1)
+def whatever_is_asked(request: Request) -> Request:
+    """Return the same for any threads, and any number of images that are summed one by one."""
+    return replace(_of_images(request, 1), threads=1)
+
+
+def _of_images(request: Request, images: int) -> Request:
+    if request.operation == "weight-grad":
+        return request
+    problem = replace(request.problem, batch=images)
+    return replace(request, piece=replace(request.piece, problem=problem))
 
 
 def seconds(plan: Plan) -> float:
@@ -52,18 +58,33 @@ def seconds(plan: Plan) -> float:
     return plan.predict(Machine(**tuning.RECKONED_RATES)).seconds
 
 
-def fastest(by_rules: Plan, plans: Iterable[Plan]) -> Implementation:
-    """Return who is reckoned to be the fastest of some, or whom the rules name if it is about as.
+def fastest(
+    request: Request, by_rules: Implementation, plan: Callable[[Implementation, Request], object],
+    contenders: Iterable[Implementation],
+) -> Implementation:  # fmt: skip
+    """Return who is reckoned to be the fastest, or whom the rules name if it is about as fast.
 
     Who has larger errors has to be ahead of the others by more.
+
+    Parameters
+    ----------
+    request
+        As `whatever_is_asked` makes it.
+    by_rules
+        Whom the rules name.
+    plan
+        Returns how one of the contenders does it; what is no plan, or one for the BLAS's threads,
+        which sum in an order of their own, takes no part.
     """
-    times = {
-        plan.implementation: seconds(plan) / plan.implementation.gain
-        for plan in plans
-        if plan.threads is not None  # the BLAS sums in an order of its own
-    }
-    named = by_rules.implementation
-    best = min(times, key=lambda one: times[one], default=named)
-    if named not in times or times[best] <= tuning.RECKONED_GAIN * times[named]:
+    numbers = (1,) if request.operation == "weight-grad" else tuning.RECKONED_IMAGES
+    asked = [_of_images(replace(request, contending=True), images) for images in numbers]
+    times: dict[Implementation, float] = {}
+    for one in contenders:
+        plans = [plan(one, single) for single in asked]
+        taken = [seconds(each) for each in plans if isinstance(each, Plan) and each.threads]
+        if len(taken) == len(asked):
+            times[one] = geometric_mean(taken) / one.gain
+    best = min(times, key=lambda one: times[one], default=by_rules)
+    if by_rules not in times or times[best] <= tuning.RECKONED_GAIN * times[by_rules]:
         return best
-    return named
+    return by_rules

@@ -345,6 +345,8 @@ RECKONED_RATES: dict[str, Any] = {
     "operation": 8e-7,
 }
 RECKONED_GAIN = 0.96
+# Of one image weights may take most of the time, of many none: the mean of both decides.
+RECKONED_IMAGES = (1, 8)
 # What the model does not know of: a stencil from bands that picks the weights of more filters.
 RECKONED_STENCIL_FILTERS = 4
 
@@ -375,7 +377,7 @@ MODEL_STREAM_SHARE = 0.6
 # beginning a row.
 MODEL_BAND_STEPS, MODEL_BAND_APART_STEPS = 0.5, 0.85
 MODEL_BAND_ROW_STEPS, MODEL_BAND_BARE_ROW_STEPS, MODEL_BAND_EDGE_STEPS = 22.0, 12.0, 0.22
-MODEL_LINED_STEPS, MODEL_LINED_APART_STEPS = 0.5, 1.0
+MODEL_LINED_STEPS, MODEL_LINED_APART_STEPS, MODEL_LINED_ROW_STEPS = 0.45, 0.9, 10.0
 MODEL_PACK_STEPS, MODEL_PACK_FAR_STEPS = 0.5, 3.6
 MODEL_PACK_PIXELS_STEPS, MODEL_PACK_PIXELS_FAR_STEPS = 2.5, 7.5
 MODEL_PACK_GRADIENT_STEPS = 0.2

@@ -255,6 +255,8 @@ class Implementation(ABC):
         Of all that it computes; `accuracy_of` may promise more of a single problem.
     level : {"strict", "default", "fast"}
         Of the calls that it may compute: those that ask for no more than it.
+    contends : bool
+        Whether the model may choose it, or tells how much longer it takes.
     gain : float
         The part of another's time that it may be reckoned to take, to be taken in its place.
     """
@@ -263,6 +265,7 @@ class Implementation(ABC):
     families: tuple[str, ...] = ()
     accuracy = Accuracy()
     level: Level = "strict"
+    contends = True
     gain = 1.0
 
     @abstractmethod

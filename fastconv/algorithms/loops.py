@@ -51,15 +51,7 @@ def compute_units(
 
 
 class _Loops(Implementation):
-    """One loop order, for all three operations.
-
-    Attributes
-    ----------
-    contends : bool
-        Whether it may be chosen at all.
-    """
-
-    contends = True
+    """One loop order, for all three operations."""
 
     def __init__(self, name: str, order: str) -> None:
         self.name = name

@@ -69,6 +69,8 @@ class _Rows(Kernel):
         filters = ceil_div(problem.out_channels_per_group, blocks.filters)
         planes = problem.batch * problem.groups
         values = _group_bytes(problem, blocks.rows) / problem.dtype.itemsize
+        seen = (blocks.rows - 1) * problem.rows.stride + problem.rows.span
+        lines = problem.in_channels_per_group * seen
         across = ceil_div(problem.out_width, vector_values(problem))
         vectors = problem.batch * problem.out_channels * problem.out_height * across
         square = _shares_rows(problem)
@@ -77,7 +79,8 @@ class _Rows(Kernel):
         each = tuning.MODEL_LINED_APART_STEPS if apart else tuning.MODEL_LINED_STEPS
         return predicted(
             plan, machine, planes * rows * filters,
-            band=planes * rows * filters * values * each,
+            band=planes * rows * filters
+            * (values * each + lines * tuning.MODEL_LINED_ROW_STEPS),
             product=vectors * problem.taps / reached * _slower(values * problem.dtype.itemsize),
             turn=vectors * tuning.MODEL_STENCIL_VECTOR_STEPS + spread_steps(piece),
         )  # fmt: skip

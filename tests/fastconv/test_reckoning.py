@@ -1,5 +1,6 @@
 """Whom auto takes: laws of the model's last word, and where the rules have it instead."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -48,10 +49,16 @@ def _names(plan):
     return [leaf.implementation.name for leaf in _leaves(plan)]
 
 
-def _contenders(request):
-    asked = replace(request, contending=True)
-    answers = [planning.answer_of(one, asked) for one in planning.IMPLEMENTATIONS[asked.operation]]
-    return [answer for answer in answers if isinstance(answer, Plan) and answer.threads is not None]
+def _mean_seconds(implementation, direction, problem):
+    """Return what is compared: of one image and of eight, or None of who does not contend."""
+    times = []
+    for images in (1, 8) if direction != "weight-grad" else (problem.batch,):
+        piece = Piece(replace(problem, batch=images))
+        plan = planning.answer_of(implementation, Request(direction, piece, 1, contending=True))
+        if not isinstance(plan, Plan) or plan.threads is None:
+            return None
+        times.append(reckoning.seconds(plan))
+    return math.prod(times) ** (1 / len(times)) / implementation.gain
 
 
 @in_one_test
@@ -60,12 +67,13 @@ def _contenders(request):
 def test_nobody_who_contends_is_reckoned_to_be_ahead_by_more_than_it_takes(
     name, direction, measured
 ):
-    request = Request(direction, Piece(replace(PROBLEMS[name], batch=1)), 1)
-    chosen = planning.choose(request)
-    for plan in _contenders(request):
-        ahead = reckoning.seconds(plan) / plan.implementation.gain
-        taken = reckoning.seconds(chosen) / chosen.implementation.gain
-        assert ahead >= tuning.RECKONED_GAIN * taken * (1 - 1e-9), plan.implementation
+    problem = PROBLEMS[name]
+    chosen = planning.plan(direction, problem, "auto", 1).implementation
+    taken = _mean_seconds(chosen, direction, problem)
+    for implementation in planning.IMPLEMENTATIONS[direction]:
+        others = _mean_seconds(implementation, direction, problem)
+        if others is not None:
+            assert others >= tuning.RECKONED_GAIN * taken * (1 - 1e-9), implementation
 
 
 @in_one_test
@@ -125,23 +133,66 @@ def test_the_model_is_asked_about_what_it_was_measured_on(options, is_reckoned, 
     assert reckoning.is_reckoned(_problem(**arguments)) is is_reckoned
 
 
-def test_who_is_named_needs_no_plan_of_another_and_the_blas_has_none(measured):
-    request = Request("forward", Piece(PROBLEMS["one filter"]), 1)
-    by_rules = planning.choose(request)
-    blas = planning.plan("forward", PROBLEMS["one filter"], "im2col", 1)
-    assert reckoning.fastest(by_rules, [blas]) is by_rules.implementation
-    assert reckoning.fastest(by_rules, [by_rules, blas]) is by_rules.implementation
+@in_one_test
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_explain_says_how_much_longer_others_are_reckoned_to_take(name, direction, measured):
+    problem = PROBLEMS[name]
+    level = fastconv.get_accuracy()
+    chosen = planning.plan(direction, problem, "auto", 1)
+    reasons = planning.refusals(direction, problem, "auto", 1, level, chosen)
+    for family, reason in reasons.items():
+        plan = planning.ask(direction, problem, family, 1)
+        if not isinstance(plan, Plan):
+            assert "reckoned" not in reason
+        elif plan.implementation.contends:
+            times = reckoning.seconds(plan) / reckoning.seconds(chosen)
+            assert f"reckoned to take {times:.3g} times as long as '{chosen.family}'" in reason
+            assert ("BLAS" in reason) == (times < 1 and family == "im2col")
+            assert ("too close" in reason) == (times < 1 and family != "im2col")
+        else:
+            assert "a rung of the study" in reason
 
 
-def test_less_accurate_sums_have_to_be_ahead_by_more(measured, monkeypatch):
-    plans = [
-        planning.plan("forward", PROBLEMS["3x3"], name, 1) for name in ("gemm_filters", "winograd")
-    ]
-    direct, tiles = plans
-    assert tiles.implementation.gain < direct.implementation.gain == 1
-    times = {direct: 1.0, tiles: 0.94}
-    monkeypatch.setattr(reckoning, "seconds", times.__getitem__)
-    monkeypatch.setattr(tuning, "RECKONED_GAIN", 1.0)
-    assert reckoning.fastest(direct, plans) is tiles.implementation
-    times[tiles] = 0.96
-    assert reckoning.fastest(direct, plans) is direct.implementation
+@pytest.fixture
+def made_up(monkeypatch):
+    """Who is the fastest by times that are made up, of one image and of eight."""
+    names = ("gemm_filters", "gemm_pixels", "winograd_4x3", "im2col")
+    by_name = {one.name: one for one in planning.IMPLEMENTATIONS["forward"]}
+    implementations = [by_name[name] for name in names]
+
+    def fastest(by_rules, **times):
+        def seconds(plan):
+            return times[plan.implementation.name][plan.piece.problem.batch == 8]
+
+        monkeypatch.setattr(reckoning, "seconds", seconds)
+        request = Request("forward", Piece(PROBLEMS["3x3"]), 1)
+        contenders = [one for one in implementations if one.name in times]
+        return reckoning.fastest(
+            request, by_name[by_rules], planning.answer_of, contenders
+        ).name  # fmt: skip
+
+    monkeypatch.setattr(tuning, "RECKONED_GAIN", 0.96)
+    return fastest
+
+
+def test_the_rules_choice_stays_where_it_is_about_as_fast(made_up):
+    assert made_up("gemm_pixels", gemm_filters=(0.97, 7.8), gemm_pixels=(1, 8)) == "gemm_pixels"
+    assert made_up("gemm_pixels", gemm_filters=(0.95, 7.6), gemm_pixels=(1, 8)) == "gemm_filters"
+
+
+def test_less_accurate_sums_have_to_be_ahead_by_more(made_up):
+    assert made_up("gemm_filters", gemm_filters=(1, 8), winograd_4x3=(0.92, 7.4)) == "gemm_filters"
+    assert made_up("gemm_filters", gemm_filters=(1, 8), winograd_4x3=(0.9, 7.2)) == "winograd_4x3"
+
+
+def test_one_image_and_several_are_weighed_against_each_other(made_up):
+    times = {"gemm_filters": (1.0, 8.0), "winograd_4x3": (1.5, 4.0)}
+    assert made_up("gemm_filters", **times) == "winograd_4x3"
+    times["winograd_4x3"] = (3.0, 4.0)
+    assert made_up("gemm_filters", **times) == "gemm_filters"
+
+
+def test_nobody_on_the_blas_is_taken(made_up):
+    assert made_up("gemm_filters", gemm_filters=(1, 8), im2col=(0.1, 0.8)) == "gemm_filters"
+    assert made_up("gemm_filters", im2col=(0.1, 0.8)) == "gemm_filters"
