@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from statistics import geometric_mean
+from typing import TypeGuard
 
 from . import isa, tuning
 from .algorithms.compiled import vector_values
@@ -58,6 +59,10 @@ def seconds(plan: Plan) -> float:
     return plan.predict(Machine(**tuning.RECKONED_RATES)).seconds
 
 
+def _contends(answer: object) -> TypeGuard[Plan]:
+    return isinstance(answer, Plan) and answer.threads is not None
+
+
 def fastest(
     request: Request, by_rules: Implementation, plan: Callable[[Implementation, Request], object],
     contenders: Iterable[Implementation],
@@ -77,14 +82,19 @@ def fastest(
         which sum in an order of their own, takes no part.
     """
     numbers = (1,) if request.operation == "weight-grad" else tuning.RECKONED_IMAGES
-    asked = [_of_images(replace(request, contending=True), images) for images in numbers]
+    first, *more = [_of_images(replace(request, contending=True), images) for images in numbers]
+    alone = {one: seconds(answer) for one in contenders if _contends(answer := plan(one, first))}
+    if by_rules not in alone:  # of whom the model cannot tell
+        return by_rules
     times: dict[Implementation, float] = {}
-    for one in contenders:
-        plans = [plan(one, single) for single in asked]
-        taken = [seconds(each) for each in plans if isinstance(each, Plan) and each.threads]
-        if len(taken) == len(asked):
-            times[one] = geometric_mean(taken) / one.gain
-    best = min(times, key=lambda one: times[one], default=by_rules)
-    if by_rules not in times or times[best] <= tuning.RECKONED_GAIN * times[by_rules]:
-        return best
-    return by_rules
+    for one, single in alone.items():
+        if single > tuning.RECKONED_NEAR * min(alone.values()):
+            continue  # not even of many
+        answers = [plan(one, several) for several in more]
+        taken = [seconds(answer) for answer in answers if _contends(answer)]
+        if len(taken) == len(more):
+            times[one] = geometric_mean([single, *taken]) / one.gain
+    best = min(times, key=lambda one: times[one])
+    if by_rules in times and times[best] > tuning.RECKONED_GAIN * times[by_rules]:
+        return by_rules
+    return best

@@ -134,7 +134,7 @@ class _Loops(Implementation):
             # chains of additions wait for each other, and meanwhile what they read comes near
             memory = max(0.0, _read_for_weights(problem, threads, machine) - rows - product)
         else:
-            memory = of_streams(plan, threads, machine) + share * _read_again(problem, machine)
+            memory = of_streams(plan, threads, machine) + share * _read_again(plan, machine)
         return Prediction(
             {
                 "rows": rows,
@@ -171,18 +171,28 @@ class _Literal(_Study):
             {
                 "rows": starts * tuning.MODEL_LITERAL_ROW_LATENCIES * latency,
                 "product": products * tuning.MODEL_LITERAL_LATENCIES[plan.operation] * latency,
-                "memory": of_bytes(problem.bytes, 1, machine) + _read_again(problem, machine),
+                "memory": of_bytes(problem.bytes, 1, machine) + _read_again(plan, machine),
                 "call": tuning.MODEL_KERNEL_CALLS * machine.call,
             }
         )
 
 
-def _read_again(problem: ConvProblem, machine: Machine) -> float:
-    """Return the seconds of bringing an image into the caches again, for each filter of a group."""
-    image = problem.in_channels_per_group * problem.height * problem.width * problem.dtype.itemsize
+def _read_again(plan: Plan, machine: Machine) -> float:
+    """Return the seconds of bringing an image into the caches again, for each filter of a group.
+
+    For its gradient, of bringing that of the output, for each channel.
+    """
+    problem = plan.piece.problem
+    if plan.operation == "input-grad":
+        planes, others = problem.out_channels_per_group, problem.in_channels_per_group
+        pixels = problem.out_height * problem.out_width
+    else:
+        planes, others = problem.in_channels_per_group, problem.out_channels_per_group
+        pixels = problem.height * problem.width
+    image = planes * pixels * problem.dtype.itemsize
     if image <= tuning.MODEL_CACHE_BYTES:
         return 0.0
-    times = problem.batch * problem.groups * (problem.out_channels_per_group - 1)
+    times = problem.batch * problem.groups * (others - 1)
     return tuning.MODEL_AGAIN_SHARE * times * image / machine.bandwidth(image)
 
 

@@ -60,7 +60,11 @@ class _Slide(Kernel):
         return many_filters(request.piece, tuning.SLIDE_MOST_FILTERS)
 
     def out_of_place(self, request: Request) -> str | None:
-        return None
+        """Refuse rows of a single vector, whose ends take several times what the model says."""
+        vector, width = vector_values(request.problem), request.problem.out_width
+        if width > vector:
+            return None
+        return f"a row of {width} outputs is no more than a vector of {vector}"
 
     def blocks(self, request: Request) -> Blocks:
         problem = request.problem

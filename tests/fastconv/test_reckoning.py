@@ -196,3 +196,12 @@ def test_one_image_and_several_are_weighed_against_each_other(made_up):
 def test_nobody_on_the_blas_is_taken(made_up):
     assert made_up("gemm_filters", gemm_filters=(1, 8), im2col=(0.1, 0.8)) == "gemm_filters"
     assert made_up("gemm_filters", im2col=(0.1, 0.8)) == "gemm_filters"
+
+
+def test_of_whom_the_model_cannot_tell_the_rules_do(made_up):
+    assert made_up("gemm_filters", gemm_pixels=(0.1, 0.8)) == "gemm_filters"
+
+
+def test_who_is_far_behind_with_one_image_is_not_asked_about_more(made_up):
+    times = {"gemm_filters": (4, 0.01), "gemm_pixels": (1, 8)}
+    assert made_up("gemm_filters", **times) == "gemm_pixels"
