@@ -53,10 +53,12 @@ class Machine:
         """Return the bytes per second of copies among so many bytes.
 
         Between the second-level cache and memory lie caches of all kinds, which nobody asks about:
-        from one rate to the other it goes in proportion to the logarithm of the size.
+        from one rate to the other it goes by the logarithm of the size, slowly at first, since
+        the next cache is a large one.
         """
         small, large = tuning.MODEL_CACHE_BYTES, tuning.MODEL_MEMORY_BYTES
         place = math.log(min(max(size, small), large) / small) / math.log(large / small)
+        place **= tuning.MODEL_CACHES_POWER
         return math.exp((1 - place) * math.log(self.cache) + place * math.log(self.memory))
 
     def better_of(self, other: Machine) -> Machine:

@@ -1,8 +1,9 @@
 """The list of implementations, and the choice among them.
 
-For each operation the first in its list that is able and suited wins; every other can say why it
-did not. To add an algorithm, write its file in algorithms/ and enter it here: tests, benchmarks,
-`backends()` and `explain()` find it in this list.
+For each operation the first in its list that is able and suited wins, unless another is reckoned to
+be ahead of it (reckoning.py); every other can say why it did not. To add an algorithm, write its
+file in algorithms/ and enter it here: tests, benchmarks, `backends()` and `explain()` find it in
+this list.
 
     request  →  choose  →  implementation.plan(request, choose)  →  Plan
                   ▲                                   │
@@ -51,6 +52,8 @@ from .algorithms.winograd import WINOGRAD
 from .levels import Level, allows
 from .problem import ConvProblem, Piece
 from .problem.arguments import shown
+from .reckoning import fastest, is_reckoned, seconds, whatever_is_asked
+from .remembering import remembered
 
 __all__ = [
     "FAMILIES",
@@ -161,6 +164,7 @@ def backends() -> list[str]:
 def choose(request: Request) -> Plan | Refusal:
     """Return the plan of the first implementation that is able and suited.
 
+    Of all backends, that of who is reckoned to be ahead of it, if anybody is: see reckoning.py.
     Where it is `forced`, of the first that is able if none is suited. The refusal is that of the
     one which was asked for by its own name, else of the last, the most general of its family: the
     last that is able, if any is.
@@ -172,12 +176,32 @@ def choose(request: Request) -> Plan | Refusal:
         for implementation in _in_turn(request.operation, request.backend, forced):
             answer = answer_of(implementation, asked)
             if isinstance(answer, Plan):
-                return answer
+                return _reckoned(request, answer) if request.backend == "auto" else answer
             if answer.able or not refusal.able:
                 refusal = answer
             if implementation.name == request.backend:
                 named = answer
     return named or refusal
+
+
+def _reckoned(request: Request, plan: Plan) -> Plan:
+    """Return the plan of who is reckoned to be ahead of that of the rules, or the latter."""
+    if plan.threads is None or not is_reckoned(request.problem):
+        return plan
+    chosen = _fastest(whatever_is_asked(request))
+    if chosen is plan.implementation:
+        return plan
+    answer = answer_of(chosen, replace(request, contending=True))
+    return answer if isinstance(answer, Plan) else plan
+
+
+# A piece of several problems, and what is asked in several ways, for plans and explanations.
+@remembered
+def _fastest(request: Request) -> Implementation:
+    """Return who is reckoned to be the fastest, of all that contend."""
+    implementations = IMPLEMENTATIONS[request.operation]
+    by_rules = next(one for one in implementations if isinstance(answer_of(one, request), Plan))
+    return fastest(request, by_rules, answer_of, implementations)
 
 
 def answer_of(implementation: Implementation, request: Request) -> Plan | Refusal:
@@ -293,6 +317,7 @@ def refusals(
         if backend == "auto"
         else f"'{backend}' was asked for by name"
     )
+    by_model = backend == "auto" and chosen.threads is not None and is_reckoned(problem)
     reasons = {}
     for family in FAMILIES:
         if family.name != chosen.family:
@@ -305,4 +330,18 @@ def refusals(
                 if isinstance(answer, Refusal):
                     reasons[family.name] = answer.reason
                     break
+                if by_model and answer.implementation.contends:
+                    reasons[family.name] = _reckoned_against(answer, chosen)
+                    break
     return reasons
+
+
+def _reckoned_against(plan: Plan, chosen: Plan) -> str:
+    """Return how long a plan is reckoned to take beside the one chosen, and why that if less."""
+    times = seconds(plan) / seconds(chosen)
+    told = f"it is reckoned to take {times:.3g} times as long as '{chosen.family}'"
+    if times >= 1:
+        return told
+    if plan.threads is None:
+        return f"{told}, but the BLAS sums in an order of its own"
+    return f"{told}, which is too close, or not so of one image by one thread"

@@ -7,6 +7,9 @@ result by a bit but those marked so, and those by which winograd is chosen. Test
 here, so that small problems cross every one.
 """
 
+import math
+from typing import Any
+
 KIB, MIB = 1024, 2**20
 
 # ── threads and calls ──────────────────────────────────────────────────────────────────────────
@@ -325,13 +328,40 @@ POOL_GATHERED_TAPS = 49
 # What NumPy takes at a time lies in the second-level cache.
 POOL_NUMPY_VALUES = 65536
 
+# ── who is reckoned to be the fastest (reckoning.py) ──────────────────────────────────────────
+# The model has the last word where it was measured: on vectors of so many bytes, on kernels and
+# images of no more taps and pixels a side; on a machine of these rates (a Zen 3 with AVX2, one
+# core), so that the choice is the same everywhere; if another is reckoned to take no more than this
+# part of the time.
+RECKONED_VECTOR_BYTES: tuple[int, ...] = (32,)
+RECKONED_MOST_TAPS, RECKONED_MOST_PIXELS = 7, 256
+RECKONED_RATES: dict[str, Any] = {
+    "multiply_adds": {"float32": 9.4e10, "float64": 4.7e10},
+    "latency": 1.33e-9,
+    "cache": 9.9e10,
+    "memory": 2.1e10,
+    "product": {"float32": 9.1e10, "float64": 4.4e10},
+    "call": 6e-6,
+    "operation": 8e-7,
+}
+RECKONED_GAIN = 0.96
+# Of one image weights may take most of the time, of many none: the mean of both decides.
+RECKONED_IMAGES = (1, 8)
+# Who takes so many times as long as the fastest of a single image is not asked about more.
+RECKONED_NEAR = 3.0
+# What the model does not know of: a stencil from bands that picks the weights of more filters.
+RECKONED_STENCIL_FILTERS = 4
+
 # ── the model: what predictions are made of, beside the rates of machine.py ────────────────────
 # Fitted to `python -m benchmarks sweep` of all three directions, one thread, float32 (a Zen 3 with
-# AVX2); a step is a multiply-add of whole vectors at the measured peak. None of them decides about
-# anything but what `explain` says.
+# AVX2); a step is a multiply-add of whole vectors at the measured peak. By them it is chosen who
+# computes what (reckoning.py), and so about bits.
 # Copies go at the rate of the second-level cache up to so many bytes, from so many on at that of
 # memory.
 MODEL_CACHE_BYTES, MODEL_MEMORY_BYTES = 512 * KIB, 32 * MIB
+# Of the way between, in logarithms: 6 MB are read by a core at 60 GB/s, where the second-level
+# cache copies at 99 and memory at 21.
+MODEL_CACHES_POWER = 1.5
 
 # In the time of the smallest call: a call, and each kernel in it, whose scratch and units are to be
 # found; and waking other threads. Steps of finding a unit.
@@ -340,36 +370,42 @@ MODEL_UNIT_STEPS = 660
 # Times that of copies: operands and result through the caches, whatever multiply-adds hide of it.
 # What is written is read first.
 MODEL_MEMORY_SHARE = 1.4
+# The same of operands that plain loops, or the BLAS beside a vector, read in a row as they lie.
+MODEL_STREAM_SHARE = 0.6
 
-# Steps of a value: into a band, of stride 1 or dealt out, with beginning a row of it; the same in
-# whole vectors; of a weight into a panel, as it lies or from planes; spread over every so-and-so-
-# many-th column.
-MODEL_BAND_STEPS, MODEL_BAND_APART_STEPS, MODEL_BAND_ROW_STEPS = 0.5, 1.4, 22.0
-MODEL_BAND_EDGE_STEPS = 0.22
-MODEL_LINED_STEPS, MODEL_LINED_APART_STEPS = 1.4, 2.1
-MODEL_PACK_STEPS, MODEL_PACK_FAR_STEPS, MODEL_PACK_PIXELS_STEPS = 1.5, 3.6, 5.0
-MODEL_SPREAD_STEPS = 2.0
+# Steps of a value: into a band, of stride 1 or dealt out, with beginning a row of it, padded or
+# not; the same in whole vectors; of a weight into a panel, as it lies or from planes, of filters or
+# value by value; of a gradient, square by square; spread over every so-and-so-many-th column, with
+# beginning a row.
+MODEL_BAND_STEPS, MODEL_BAND_APART_STEPS = 0.5, 0.85
+MODEL_BAND_ROW_STEPS, MODEL_BAND_BARE_ROW_STEPS, MODEL_BAND_EDGE_STEPS = 22.0, 12.0, 0.22
+MODEL_LINED_STEPS, MODEL_LINED_APART_STEPS, MODEL_LINED_ROW_STEPS = 0.45, 0.9, 10.0
+MODEL_PACK_STEPS, MODEL_PACK_FAR_STEPS = 0.5, 3.6
+MODEL_PACK_PIXELS_STEPS, MODEL_PACK_PIXELS_FAR_STEPS = 2.5, 7.5
+MODEL_PACK_GRADIENT_STEPS = 0.2
+MODEL_SPREAD_STEPS, MODEL_SPREAD_ROW_STEPS = 2.0, 25.0
 # How often weights whose taps lie apart seem to come from memory for each panel of them: they are
 # read a plane at a time, which the processor does not expect.
-MODEL_FAR_WEIGHT_READS = 2.0
+MODEL_FAR_WEIGHT_READS = 4.0
 
-# gemm: pixels that tiles hang over, what is reached of the peak, steps of adding a tile's part of
-# the taps to the others, and of turning a sum over.
+# gemm: pixels that tiles hang over, what is reached of the peak with filters in the lanes and with
+# columns packed, steps of adding a tile's part of the taps to the others, vectors that one counts
+# for which is alone in its panel, and steps of turning a sum over.
 MODEL_TILE_PIXELS = 7.5
-MODEL_FILTERS_PRODUCT = 0.9
+MODEL_FILTERS_PRODUCT, MODEL_COLUMNS_PRODUCT = 1.0, 0.9
 MODEL_PART_STEPS = 9.0
-MODEL_LONE_VECTORS = 1.3
+MODEL_LONE_VECTORS = {"images": 1.45, "weights": 1.3}
 MODEL_TURN_STEPS = 0.077
 # gemm_taps: what is reached of the peak, steps of adding a tile to the sums of the taps before it,
 # and of a weight that is brought into a panel tap by tap.
-MODEL_TAPS_PRODUCT, MODEL_TAPS_ADD_STEPS = 0.92, 4.0
-MODEL_ORDER_STEPS = 2.0
+MODEL_TAPS_PRODUCT, MODEL_TAPS_ADD_STEPS = 1.0, 4.0
+MODEL_ORDER_STEPS = 1.5
 # gemm_pixels: vectors that tiles hang over, steps of what is left of a tile's filters, and of a
 # vector that is stored, or moved value by value where rows end.
 MODEL_TILE_VECTORS = 1.5
 MODEL_FEW_FILTERS_STEPS = {1: 1.5, 2: 3.6, 3: 5.3}
 MODEL_PIXELS_PRODUCT = 0.85
-MODEL_STORE_STEPS, MODEL_MOVE_STEPS = 1.2, 4.4
+MODEL_STORE_STEPS, MODEL_MOVE_STEPS = 2.0, 4.4
 
 # Stencils: what is reached of the peak, by stride; steps of a row of a strip, of beginning one, of
 # storing a vector.
@@ -377,28 +413,36 @@ MODEL_SLIDE_PRODUCT = {1: 1.18, 2: 0.35}
 # Steps of loading a row of a strip at stride 1, for each of its taps: every row of the kernel
 # multiplies what was loaded once, so that large kernels come nearer to the peak.
 MODEL_SLIDE_LOAD_STEPS = 2.5
+# Of what strips in place read and write, by stride, so much is not hidden by multiply-adds.
+MODEL_SLIDE_MEMORY = {1: 0.5, 2: 1.0}
 MODEL_SLIDE_ROW_STEPS = {1: 0.77, 2: 8.6}
 # Times more that the image takes through the caches for each further strip of a row, unless rows
 # of it are brought near before.
 MODEL_STRIP_PASSES = 0.05
 MODEL_STRIP_STEPS = 33.0
 MODEL_SPREAD_PRODUCT, MODEL_SPREAD_PAIR_STEPS = 0.75, 11.0
-MODEL_SQUARE_PRODUCT, MODEL_ANY_PRODUCT, MODEL_STENCIL_VECTOR_STEPS = 0.44, 0.23, 0.58
+MODEL_SQUARE_PRODUCT, MODEL_ANY_PRODUCT, MODEL_STENCIL_VECTOR_STEPS = 0.46, 0.23, 0.58
+# Of a band of no more bytes than these, how many times as long its tiles take: it leaves the first-
+# level cache, and with all channels of a group the second.
+MODEL_STENCIL_BANDS = ((96 * KIB, 1.0), (512 * KIB, 1.2), (math.inf, 1.5))
 MODEL_PLANE_STEPS, MODEL_CHANNELS_PRODUCT, MODEL_PLANE_BACK_STEPS = 0.26, 0.92, 36.0
 MODEL_STRIP_VALUE_STEPS, MODEL_PACK_SHIFTED_STEPS = 0.069, 2.0
 MODEL_LARGE_PRODUCT, MODEL_LARGE_TILE_STEPS = 0.64, 3.3
 
-# Times the cycles by which winograd is chosen: those of its product and of what it transforms.
-MODEL_WINOGRAD_PRODUCT = {"forward": 1.0, "weight-grad": 0.91}
-MODEL_WINOGRAD_WEIGHTS = {"forward": 1.0, "weight-grad": 0.92}
-MODEL_WINOGRAD_IMAGES = {"forward": 1.0, "weight-grad": 1.0}
+# Times the cycles by which winograd is chosen, which are those of the slower kernels that it was
+# chosen by first: of the product, of transforming weights, pixels, and sums back; of a square, and
+# of a line. The weights of 5x5 and 7x7 have more taps for each value that is made of them.
+MODEL_WINOGRAD_SQUARE = (0.8, 1.15, 1.2, 0.75)
+MODEL_WINOGRAD_LINE = (0.94, 1.3, 0.75, 0.85)
+MODEL_WINOGRAD_LARGE_WEIGHTS = 4.0
+MODEL_WEIGHTS_WINOGRAD_PRODUCT = 0.73
 
 # Gradients of weights: parts of the peak; steps of a tile's sums loaded and stored, of a run of
 # pixels begun, of a sum turned over, and of one whose lanes are added up.
 MODEL_WEIGHTS_FILTERS_PRODUCT, MODEL_WEIGHTS_PIXELS_PRODUCT = 0.94, 0.88
 MODEL_FEW_WEIGHTS_STEPS = {1: 1.7, 2: 2.9, 3: 3.5}
 MODEL_WEIGHT_TILE_STEPS, MODEL_WEIGHT_RUN_STEPS = 1.9, 2.2
-MODEL_WEIGHT_STEPS, MODEL_WEIGHT_LANES_STEPS = 0.98, 20.0
+MODEL_WEIGHT_STEPS, MODEL_WEIGHT_LANES_STEPS = 1.8, 20.0
 MODEL_SLIDE_WEIGHTS_PRODUCT = {1: 0.47, 2: 0.26}
 # Along rows: part of the peak, and steps of a vector that is copied.
 MODEL_WEIGHTS_ROWS_PRODUCT, MODEL_WEIGHT_ROW_STEPS = 0.8, 2.0
@@ -407,27 +451,36 @@ MODEL_WEIGHTS_ROWS_PRODUCT, MODEL_WEIGHT_ROW_STEPS = 0.8, 2.0
 # are held, and of a value that is added up and brought into its plane.
 MODEL_WINDOWS_PRODUCT, MODEL_WINDOWS_HELD_STEPS, MODEL_WINDOWS_TURN_STEPS = 0.85, 4.0, 3.0
 
-# gemm_scatter: steps of a run of columns added to the result.
-MODEL_SCATTER_STEPS = 4.0
+# gemm_scatter: what is reached of the peak, steps of a run of columns added to the result.
+MODEL_SCATTER_PRODUCT, MODEL_SCATTER_STEPS = 0.9, 4.0
 
-# Plain loops: latencies of an addition for each run of a row that is begun, or row of a kernel, or
-# product in a chain of them; steps of a vector of a run, or of a value where a stride lies between.
-MODEL_RUN_LATENCIES = 5.0
-MODEL_RUN_VECTOR_STEPS = {"forward": 2.6, "input-grad": 2.9, "weight-grad": 3.9}
-MODEL_RUN_VALUE_STEPS = {"forward": 1.4, "input-grad": 2.0, "weight-grad": 2.5}
+# Plain loops: steps of a row of the result, or a weight; latencies of an addition for each run of a
+# row that is begun, and value of it that is no whole vector, or row of a kernel, or product in a
+# chain of them; steps of a vector of a run, or of a value where a stride lies between.
+MODEL_RUN_UNIT_STEPS = 60.0
+MODEL_RUN_LATENCIES = {"forward": 4.6, "input-grad": 4.6, "weight-grad": 1.75}
+MODEL_RUN_VECTOR_STEPS = {"forward": 3.3, "input-grad": 3.4, "weight-grad": 5.3}
+MODEL_RUN_TAIL_LATENCIES = {"forward": 0.1, "input-grad": 0.1, "weight-grad": 0.6}
+MODEL_RUN_VALUE_STEPS = {"forward": 1.3, "input-grad": 2.2, "weight-grad": 3.6}
 MODEL_AGAIN_SHARE = 0.58
 MODEL_LITERAL_ROW_LATENCIES = 1.5
 MODEL_LITERAL_LATENCIES = {"forward": 0.83, "input-grad": 1.9, "weight-grad": 0.68}
 
 # im2col: copies that a value of the columns takes, of stride 1 and apart; NumPy's operations for a
 # row that it copies, for a tap of a tile, a product, and all else; the filters, taps and pixels
-# with which a product reaches half of what the BLAS does at its best; and the copies that reading a
-# matrix takes for a product with a vector, or writing it, for one of two vectors.
+# with which a product reaches half of what the BLAS does at its best, by which of its matrices is
+# transposed; and the copies that reading a matrix takes for a product with a vector, along its rows
+# or across them, or writing it, for one of two vectors.
 MODEL_COLUMN_COPIES = {"forward": 1.6, "input-grad": 3.3, "weight-grad": 1.5}
 MODEL_COLUMN_STRIDED = 2.2
 MODEL_COLUMN_ROW_OPERATIONS = 0.013
 MODEL_COLUMN_OPERATIONS = 13.0
 MODEL_PRODUCT_OPERATIONS = 0.18
 MODEL_IM2COL_OPERATIONS = 82.0
-MODEL_PRODUCT_HALVES = (11.0, 15.0, 35.0)
-MODEL_VECTOR_READS, MODEL_VECTOR_WRITES = 0.4, 21.0
+MODEL_PRODUCT_HALVES = {
+    "forward": (3.0, 10.0, 20.0),
+    "input-grad": (9.0, 8.0, 20.0),
+    "weight-grad": (6.0, 25.0, 35.0),
+}
+MODEL_VECTOR_READS = {"forward": 0.5, "input-grad": 1.2, "weight-grad": 1.15}
+MODEL_VECTOR_WRITES = 21.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measuring.files import ResultsError
@@ -15,7 +16,7 @@ from benchmarks.study.markdown import line
 from benchmarks.study.run_part import RunPart
 from benchmarks.sweep import command as sweep
 from benchmarks.sweep import summary
-from benchmarks.sweep.problems import QUICK_COUNT, problems
+from benchmarks.sweep.problems import QUICK_COUNT, SEED, problems
 from benchmarks.sweep.results import Point, SweepResults
 
 __all__ = ["ModelPart"]
@@ -26,16 +27,25 @@ COUNT, PASSES = 60, 1
 FURTHER = 0.1
 MOST_ROWS = 8
 HEAD = (
-    "", "problems", "the model names the fastest, within 5 %", "10 %", "what `auto` takes is, 5 %",
-    "10 %", "prediction off, median",
+    "", "problems", "the model names the fastest, within 5 %", "10 %",
+    "missed, but not told from noise", "what `auto` takes is, 5 %", "10 %",
+    "prediction off, median",
 )  # fmt: skip
 MISSED = ("problem", "`auto` takes", "ms", "the fastest", "ms", "loses")
 
 
+@dataclass(frozen=True, kw_only=True)
 class ModelPart(RunPart[SweepResults]):
-    """A sweep of all three directions; what is interrupted goes on at the problem where it was."""
+    """A sweep of all three directions; what is interrupted goes on at the problem where it was.
+
+    Attributes
+    ----------
+    seed : int
+        Of its problems.
+    """
 
     kind = SweepResults
+    seed: int = SEED
 
     def is_whole(self, results: SweepResults, *, quick: bool) -> bool:
         """Whether everybody had all turns on all problems."""
@@ -65,8 +75,9 @@ class ModelPart(RunPart[SweepResults]):
     def texts(self, folder: Path) -> dict[str, str]:
         """Return the table by the part's name, what `auto` loses, and each figure.
 
-        ``<name>.<direction>.named``, ``.chosen`` and ``.error``, in per cent; ``<name>.losses`` is
-        a table; ``<name>.noise`` how often twins, who do the same, differ by more than 5 %.
+        ``<name>.<direction>.named``, ``.untold``, ``.chosen`` and ``.error``, in per cent;
+        ``<name>.losses`` is a table; ``<name>.noise`` how often twins, who do the same, differ by
+        more than 5 %.
         """
         results = self.load(folder)
         points = results.points()
@@ -74,10 +85,11 @@ class ModelPart(RunPart[SweepResults]):
         for direction in (*DIRECTIONS, "all"):
             some = _of(points, direction)
             if some:
-                figures = _figures(some)
+                figures = _figures(results, some)
                 found[f"{self.name}.{direction}.named"] = figures[1]
-                found[f"{self.name}.{direction}.chosen"] = figures[3]
-                found[f"{self.name}.{direction}.error"] = figures[5]
+                found[f"{self.name}.{direction}.untold"] = figures[3]
+                found[f"{self.name}.{direction}.chosen"] = figures[4]
+                found[f"{self.name}.{direction}.error"] = figures[6]
         twins = summary.noise(results)
         found[f"{self.name}.noise"] = f"{100 * (1 - summary.share_close(twins)):.0f} %"
         return found
@@ -85,7 +97,7 @@ class ModelPart(RunPart[SweepResults]):
     def _table(self, results: SweepResults, points: Sequence[Point]) -> str:
         lines = [line(HEAD), line(["---"] + ["--:"] * (len(HEAD) - 1))]
         lines += [
-            line([direction, *_figures(some)])
+            line([direction, *_figures(results, some)])
             for direction in (*DIRECTIONS, "all")
             if (some := _of(points, direction))
         ]
@@ -107,14 +119,14 @@ class ModelPart(RunPart[SweepResults]):
         )
 
     def _problems(self, quick: bool) -> list[Layer]:
-        return problems(QUICK_COUNT if quick else COUNT)
+        return problems(QUICK_COUNT if quick else COUNT, self.seed)
 
 
 def _of(points: Sequence[Point], direction: str) -> list[Point]:
     return [point for point in points if direction in ("all", point.direction)]
 
 
-def _figures(points: Sequence[Point]) -> list[str]:
+def _figures(results: SweepResults, points: Sequence[Point]) -> list[str]:
     """Return what stands in the row of some points."""
     named = [point.loss(point.named) for point in points]
     chosen = [point.loss(one) for point in points if (one := point.chosen) is not None]
@@ -122,6 +134,7 @@ def _figures(points: Sequence[Point]) -> list[str]:
     return [
         str(len(points)),
         *(_share(named, within) for within in (summary.CLOSE, FURTHER)),
+        f"{100 * len(summary.untold(results, points)) / len(points):.0f} %",
         *(_share(chosen, within) for within in (summary.CLOSE, FURTHER)),
         f"{100 * statistics.median(errors):.0f} %",
     ]

@@ -33,6 +33,7 @@ from benchmarks.study.network_part import NetworkPart
 from benchmarks.study.pooling_part import PoolingPart
 from benchmarks.study.saving import save_chart
 from benchmarks.study.traffic import TrafficPart
+from benchmarks.sweep.problems import UNSEEN_SEED
 
 __all__ = ["PARTS", "LadderPart", "Part"]
 
@@ -175,6 +176,7 @@ PARTS: tuple[Part, ...] = (
     NetworkPart(name="network.all"),
     CompilersPart(),
     ModelPart(name="model.1", threads=1),
+    ModelPart(name="model.unseen", threads=1, seed=UNSEEN_SEED),
     ModelPart(name="model.all"),
 )  # fmt: skip
 

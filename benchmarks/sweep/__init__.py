@@ -16,5 +16,5 @@ Who is near the fastest takes turns until the least of its times has been met ag
 model names takes part twice, so that it is known what differences are none.
 
 Two questions are asked. Does the model (`fastconv.explain`) name the fastest? And is what "auto"
-takes, which does not ask it, as fast as the fastest?
+takes, which asks it too, but whatever the batch and the machine, and nobody on the BLAS, as fast?
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,6 +17,7 @@ __all__ = [
     "missed",
     "noise",
     "share_close",
+    "untold",
     "worst_choices",
 ]
 
@@ -59,6 +61,24 @@ def noise(results: SweepResults) -> list[float]:
 def missed(points: Sequence[Point]) -> list[tuple[float, Point]]:
     """Return what is lost by taking whom the model names, the largest loss first."""
     return _sorted([(point.loss(point.named), point) for point in points])
+
+
+def untold(results: SweepResults, points: Sequence[Point]) -> list[Point]:
+    """Return where whom the model names was not the fastest, but its twin was as fast as that.
+
+    It ran the same loops at the same times, so the miss cannot be told from noise. It stays one.
+    """
+    twins = {
+        (one.problem, one.direction, one.predicted): min(one.best, other.best)
+        for one, other in results.twins()
+    }
+    return [
+        point
+        for point in points
+        if point.loss(point.named) > CLOSE
+        and twins.get((point.layer.name, point.direction, point.named.predicted), math.inf)
+        <= (1 + CLOSE) * point.winner.best
+    ]
 
 
 def worst_choices(points: Sequence[Point]) -> list[tuple[float, Point]]:

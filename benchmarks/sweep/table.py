@@ -19,6 +19,7 @@ from benchmarks.sweep.summary import (
     missed,
     noise,
     share_close,
+    untold,
     worst_choices,
 )
 
@@ -41,6 +42,12 @@ def show(results: SweepResults, console: Console) -> None:
         f"{share_close([loss for loss, _ in named]):.0%} of them; "
         f"what auto takes is on {share_close([loss for loss, _ in worst_choices(points)]):.0%}."
     )
+    doubtful = untold(results, points)
+    if doubtful:
+        console.print(
+            f"Of {count(len(doubtful), 'problem')} that it misses, the same loops under a second "
+            "name were as fast as the fastest: these cannot be told from noise."
+        )
     same = noise(results)
     if same:
         console.print(

@@ -87,8 +87,8 @@ def only_scales(problem: ConvProblem) -> bool:
 
 
 def scales_far(problem: ConvProblem) -> str | None:
-    """Return why plain loops scale an image that lies in memory, or None."""
-    if only_scales(problem) and lies_far(problem):
+    """Return why plain loops scale an image that lies in memory, or None, whatever the batch."""
+    if only_scales(problem) and lies_far(replace(problem, batch=1)):
         return "each pixel is read once, whoever does it, and plain loops copy none"
     return None
 

@@ -123,10 +123,14 @@ class Kernel(Implementation):
         reason = self.unable(request.piece)
         if reason is not None:
             return Refusal(reason)
-        if not request.forced or not (self.general or request.backend == self.name):
+        if request.contending:
+            reason = self.out_of_place(request)
+        elif not request.forced or not (self.general or request.backend == self.name):
             reason = self.unsuited(request)
-            if reason is not None:
-                return Refusal(reason, able=True)
+        else:
+            reason = None
+        if reason is not None:
+            return Refusal(reason, able=True)
         blocks = self.blocks(request)
         description = Description(self.entry, request.piece, blocks)
         made = kernel(self.compiled)(description)
@@ -144,6 +148,13 @@ class Kernel(Implementation):
     @abstractmethod
     def unsuited(self, request: Request) -> str | None:
         """Return why another is the better choice, or None."""
+
+    def out_of_place(self, request: Request) -> str | None:
+        """Return why the model cannot tell how long it would take, or None.
+
+        What it is unsuited for, unless a kernel knows better.
+        """
+        return self.unsuited(request)
 
     @abstractmethod
     def blocks(self, request: Request) -> tuple[Any, ...]:

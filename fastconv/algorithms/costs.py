@@ -19,6 +19,8 @@ stages have the same names everywhere:
 
 from __future__ import annotations
 
+import math
+
 from .. import tuning
 from ..machine import Machine
 from ..problem import Axis, ConvProblem, Piece
@@ -28,12 +30,16 @@ from .implementation import Plan, Prediction
 
 __all__ = [
     "copy_steps",
+    "far_weights",
     "inside",
+    "left_over",
     "lone_vectors",
     "of_bytes",
+    "of_streams",
     "of_winograd",
     "predicted",
     "share_of",
+    "spread_steps",
     "step_seconds",
     "thread_count",
 ]
@@ -58,7 +64,8 @@ def share_of(units: int, threads: int) -> float:
 
 
 def predicted(
-    plan: Plan, machine: Machine, units: int, *, strips: int = 1, **steps: float
+    plan: Plan, machine: Machine, units: int, *, strips: int = 1, waited: float = 1.0,
+    **steps: float,
 ) -> Prediction:  # fmt: skip
     """Return the prediction of a compiled kernel.
 
@@ -69,13 +76,15 @@ def predicted(
     strips : int
         In how many a row is read, one down the whole image after the other: what each finds of a
         row is not what the processor expects next.
+    waited : float
+        The part of what goes through the caches that is not hidden by multiply-adds.
     **steps : float
         Stage → steps, of all units together.
     """
     problem, threads = plan.piece.problem, thread_count(plan)
     step, share = step_seconds(problem, machine), share_of(units, threads)
     stages = {name: count * step * share for name, count in steps.items() if count}
-    passes = 1 + tuning.MODEL_STRIP_PASSES * (strips - 1)
+    passes = waited * (1 + tuning.MODEL_STRIP_PASSES * (strips - 1))
     stages["memory"] = passes * of_bytes(problem.bytes, threads, machine) + of_bytes(
         _between(plan.piece), threads, machine
     )
@@ -88,16 +97,19 @@ def predicted(
 
 
 def _between(piece: Piece) -> float:
-    """Return the bytes of what lies between a piece's columns of a result: its lines hold both."""
+    """Return the bytes that a piece moves beside its own columns of a result.
+
+    Its lines hold those of other pieces as well: all of them are read, and written back.
+    """
     if piece.output is None:
         return 0.0
     problem = piece.problem
     own = problem.batch * problem.out_channels * problem.out_height * problem.out_width
-    return float((piece.output.column_step - 1) * own * problem.dtype.itemsize)
+    return float((2 * piece.output.column_step - 1) * own * problem.dtype.itemsize)
 
 
 def of_winograd(
-    plan: Plan, machine: Machine, units: int, *, product: float, weights: float, images: float
+    plan: Plan, machine: Machine, units: int, *, product: float, transform: float
 ) -> Prediction:  # fmt: skip
     """Return the prediction of tiles that are transformed, whose cycles are counted by thread.
 
@@ -105,28 +117,46 @@ def of_winograd(
     ----------
     units : int
         Of the slowest thread.
-    product, weights, images : float
-        Its cycles: two steps each, of those of the machine that the choice was measured on.
+    product, transform : float
+        Its cycles: two steps each.
     """
     problem, threads = plan.piece.problem, thread_count(plan)
     cycle = 2 * step_seconds(problem, machine)
     return Prediction(
         {
-            "transform": cycle * (weights * tuning.MODEL_WINOGRAD_WEIGHTS[plan.operation]
-                                  + images * tuning.MODEL_WINOGRAD_IMAGES[plan.operation]),
-            "product": cycle * product * tuning.MODEL_WINOGRAD_PRODUCT[plan.operation],
+            "transform": cycle * transform,
+            "product": cycle * product,
             "memory": of_bytes(problem.bytes, threads, machine),
             "call": tuning.MODEL_KERNEL_CALLS * machine.call
             + tuning.MODEL_UNIT_STEPS * units * cycle / 2
             + tuning.MODEL_WAKING_CALLS * machine.call * (threads > 1),
         }
-    )  # fmt: skip
+    )
 
 
 def of_bytes(size: float, threads: int, machine: Machine) -> float:
     """Return the seconds of so many bytes through the caches, each thread with its part."""
     part = size / threads
     return tuning.MODEL_MEMORY_SHARE * part / machine.bandwidth(part)
+
+
+def of_streams(plan: Plan, threads: int, machine: Machine) -> float:
+    """Return the seconds of operands that are read in a row as they lie, and of the result.
+
+    The processor fetches ahead what is read so, unless a row of the result sees that of one plane
+    after the other; what is written is read first, and goes back.
+    """
+    problem, share = plan.piece.problem, tuning.MODEL_MEMORY_SHARE
+    if (problem.taps if plan.operation == "forward" else problem.out_channels_per_group) == 1:
+        share = tuning.MODEL_STREAM_SHARE
+    shape = {
+        "forward": problem.output_shape, "input-grad": problem.x_shape,
+        "weight-grad": problem.weight_shape,
+    }[plan.operation]  # fmt: skip
+    written = math.prod(shape) * problem.dtype.itemsize
+    read = problem.bytes - written
+    moved = share * read + tuning.MODEL_MEMORY_SHARE * written
+    return moved / threads / machine.bandwidth(problem.bytes / threads)
 
 
 def copy_steps(problem: ConvProblem, values: float, width: int) -> float:
@@ -138,19 +168,48 @@ def copy_steps(problem: ConvProblem, values: float, width: int) -> float:
     if problem.stride != (1, 1):
         return tuning.MODEL_BAND_APART_STEPS * values + tuning.MODEL_BAND_ROW_STEPS * rows
     padding = max(0, columns.before) + max(0, columns.after)
+    begun = tuning.MODEL_BAND_ROW_STEPS if padding else tuning.MODEL_BAND_BARE_ROW_STEPS
     edge = min(width, padding + columns.size % vector)
-    return (
-        tuning.MODEL_BAND_STEPS * values
-        + (tuning.MODEL_BAND_ROW_STEPS + tuning.MODEL_BAND_EDGE_STEPS * edge) * rows
-    )
+    return tuning.MODEL_BAND_STEPS * values + (begun + tuning.MODEL_BAND_EDGE_STEPS * edge) * rows
 
 
-def lone_vectors(vectors: int, panel: int) -> float:
+def spread_steps(piece: Piece) -> float:
+    """Return the steps of spreading a piece's results over its columns of the whole result."""
+    if piece.output is None:
+        return 0.0
+    problem = piece.problem
+    rows = problem.batch * problem.out_channels * problem.out_height
+    return rows * (tuning.MODEL_SPREAD_STEPS * problem.out_width + tuning.MODEL_SPREAD_ROW_STEPS)
+
+
+def far_weights(plan: Plan, machine: Machine, reads: int) -> Prediction:
+    """Return what it takes to bring weights near whose taps lie apart, if they are far.
+
+    Of a phase of an input gradient: the cache lines of its taps hold those of all others. They are
+    read a plane at a time, which the processor does not expect.
+    """
+    weights, itemsize = plan.piece.weights, plan.piece.problem.dtype.itemsize
+    if plan.prepared or weights is None or abs(weights.column) <= 1:
+        return Prediction()
+    size = weights.end * itemsize
+    if size <= tuning.FAR_WEIGHTS_BYTES:
+        return Prediction()
+    seconds = of_bytes(size, thread_count(plan), machine)
+    return Prediction({"pack": tuning.MODEL_FAR_WEIGHT_READS * reads * seconds})
+
+
+def lone_vectors(vectors: int, panel: int, share: float) -> float:
     """Return so many vectors of filters, where one that is alone in its panel counts for more.
 
     Beside few filters a tile loads about a pixel for every multiply-add.
     """
-    return vectors + (tuning.MODEL_LONE_VECTORS - 1 if vectors % panel == 1 else 0)
+    return vectors + (share - 1 if vectors % panel == 1 else 0)
+
+
+def left_over(axis: Axis, vector: int) -> float:
+    """Return how many outputs of a tap are no whole vector, in the mean over taps."""
+    taps = range(0, axis.kernel, -(-axis.kernel // _MOST_TAPS))
+    return sum(_length(meet(axis, tap)[0]) % vector for tap in taps) / len(taps)
 
 
 def inside(axis: Axis) -> float:

@@ -48,10 +48,14 @@ from .compiled import (
     kernel,
     vector_values,
 )
-from .costs import copy_steps, lone_vectors, of_bytes, predicted, thread_count
+from .costs import copy_steps, far_weights, lone_vectors, predicted, spread_steps
 from .implementation import Accuracy, Plan, Prediction, Request
 
 __all__ = ["GEMM_COLUMNS", "GEMM_FILTERS", "GEMM_PIXELS", "direct_cycles"]
+
+
+# The vectors of a tile with pixels in the lanes: TALL_VECTORS of kernels/gemm_pixels.pxi.
+_TILE_VECTORS = 3
 
 
 class _Product(Kernel):
@@ -190,20 +194,14 @@ class _Product(Kernel):
         filters = ceil_div(problem.out_channels_per_group, blocks.filters)
         bands = problem.batch * rows * filters  # of a group
         weights = 0 if plan.prepared else images * rows * problem.out_channels * problem.taps
-        outputs = problem.batch * problem.out_channels * problem.out_height * problem.out_width
-        spread = 0 if piece.output is None else tuning.MODEL_SPREAD_STEPS * outputs
         product, turn = self._predicted_steps(problem, blocks)
         prediction = predicted(
             plan, machine, images * rows * filters * problem.groups,
             band=problem.groups * bands * _band_steps(problem, blocks.rows),
-            pack=weights * self._packing_steps(piece), product=product, turn=turn + spread,
+            pack=weights * self._packing_steps(piece), product=product,
+            turn=turn + spread_steps(piece),
         )  # fmt: skip
-        far = 0 if plan.prepared else _far_bytes(piece)
-        if far:
-            reads = tuning.MODEL_FAR_WEIGHT_READS * images * rows
-            threads = thread_count(plan)
-            prediction += Prediction({"pack": reads * of_bytes(far, threads, machine)})
-        return prediction
+        return prediction + far_weights(plan, machine, images * rows)
 
     def _packing_steps(self, piece: Piece) -> float:
         """Return the steps of bringing a weight into a panel."""
@@ -227,18 +225,6 @@ class _Product(Kernel):
         panels = at_line(values * problem.dtype.itemsize + LINE_BYTES).view(problem.dtype)[:values]
         kernel("pack_weights")(description, weight, panels)
         return panels
-
-
-def _far_bytes(piece: Piece) -> int:
-    """Return what comes from memory for each panel of weights whose taps lie apart, if any does.
-
-    Of a phase of an input gradient: the cache lines of its taps hold those of all others.
-    """
-    weights = piece.weights
-    if weights is None or abs(weights.column) <= 1:
-        return 0
-    size = weights.end * piece.problem.dtype.itemsize
-    return size if size > tuning.FAR_WEIGHTS_BYTES else 0
 
 
 def channels_at_once(problem: ConvProblem) -> int:
@@ -280,6 +266,9 @@ class _Filters(_Product):
             return copies_too_much(request, self.blocks)
         return f"filters in the lanes would use {by_filters:.0%} of them, pixels {by_pixels:.0%}"
 
+    def out_of_place(self, request: Request) -> str | None:
+        return None
+
     def _product_cycles(self, problem: ConvProblem, images: int, rows: int, filters: int) -> float:
         pixels = images * rows * problem.out_width
         vectors = ceil_div(filters, vector_values(problem))
@@ -291,8 +280,9 @@ class _Filters(_Product):
         units = ceil_div(problem.out_height, blocks.rows) * ceil_div(problem.batch, blocks.images)
         panel = self._panel_filters(problem) // vector_values(problem)
         vectors = problem.groups * lone_vectors(
-            ceil_div(problem.out_channels_per_group, vector_values(problem)), panel
-        )
+            ceil_div(problem.out_channels_per_group, vector_values(problem)), panel,
+            tuning.MODEL_LONE_VECTORS["images"],
+        )  # fmt: skip
         tiles = (pixels + tuning.MODEL_TILE_PIXELS * units) * vectors
         parts = ceil_div(problem.in_channels_per_group, blocks.channels)
         turn = pixels * problem.out_channels * tuning.MODEL_TURN_STEPS
@@ -309,25 +299,34 @@ class _Pixels(_Product):
     def unsuited(self, request: Request) -> str | None:
         return scales_far(request.problem) or copies_too_much(request, self.blocks)
 
+    def out_of_place(self, request: Request) -> str | None:
+        return None
+
     def _product_cycles(self, problem: ConvProblem, images: int, rows: int, filters: int) -> float:
         vectors = ceil_div(rows * _band_width(problem), vector_values(problem)) + 1
         return images * vectors * filters * problem.taps + 0.1 * filters * problem.taps
 
     def _packing_steps(self, piece: Piece) -> float:
-        return tuning.MODEL_PACK_PIXELS_STEPS
+        if piece.weights is None:
+            return tuning.MODEL_PACK_PIXELS_STEPS
+        return tuning.MODEL_PACK_PIXELS_FAR_STEPS
 
     def _predicted_steps(self, problem: ConvProblem, blocks: Blocks) -> tuple[float, float]:
-        vector, width = vector_values(problem), _band_width(problem)
-        rows = ceil_div(problem.out_height, blocks.rows)
-        positions = problem.out_height * width - rows * (width - problem.out_width)
-        vectors = positions / vector + rows * tuning.MODEL_TILE_VECTORS
-        filters, rest = divmod(problem.out_channels_per_group, self._panel_filters(problem))
+        vector, panel = vector_values(problem), self._panel_filters(problem)
+        width, outputs = _band_width(problem), problem.out_width
+        parts = ceil_div(problem.in_channels_per_group, blocks.channels)
+        if _runs_by_rows(problem, blocks, panel):
+            vectors, across = float(problem.out_height * ceil_div(outputs, vector)), 0.0
+        else:
+            rows = ceil_div(problem.out_height, blocks.rows)
+            positions = problem.out_height * width - rows * (width - outputs)
+            vectors = positions / vector + rows * tuning.MODEL_TILE_VECTORS
+            across = 0.0 if width == outputs else min(1.0, _TILE_VECTORS * vector / outputs)
+        filters, rest = divmod(problem.out_channels_per_group, panel)
         rest_steps = tuning.MODEL_FEW_FILTERS_STEPS.get(rest, rest)
-        lanes = filters * self._panel_filters(problem) + rest_steps
+        lanes = filters * panel + rest_steps
         tiles = problem.batch * problem.groups * vectors
         product = tiles * lanes * problem.taps / tuning.MODEL_PIXELS_PRODUCT
-        parts = ceil_div(problem.in_channels_per_group, blocks.channels)
-        across = 1.0 if width == problem.out_width else min(1.0, 3 * vector / problem.out_width)
         moved = tuning.MODEL_STORE_STEPS + across * tuning.MODEL_MOVE_STEPS
         stored = tiles * problem.out_channels_per_group * (parts * moved)
         return product, stored
@@ -381,9 +380,24 @@ class _Columns(_Product):
         vectors = problem.groups * (pixels / vector + units / 2)
         filters = problem.out_channels_per_group
         parts = ceil_div(problem.in_channels_per_group, blocks.channels)
-        product = vectors * filters * problem.taps / tuning.MODEL_FILTERS_PRODUCT
+        product = vectors * filters * problem.taps / tuning.MODEL_COLUMNS_PRODUCT
         packed = vectors * ceil_div(filters, blocks.filters) * problem.taps
         return product + packed, tuning.MODEL_STORE_STEPS * parts * vectors * filters
+
+
+def _runs_by_rows(problem: ConvProblem, blocks: Blocks, panel: int) -> bool:
+    """Whether tiles of pixels cover rows one by one, and none of them goes on in the next row.
+
+    As kernels/gemm_pixels.pxi decides, for most of the filters.
+    """
+    outputs, taps = problem.out_width, problem.rows.kernel * problem.columns.kernel
+    long = 1 if problem.out_channels_per_group >= panel else 2
+    third = long * vector_values(problem)
+    whole = blocks.channels >= problem.in_channels_per_group and (
+        blocks.channels * taps <= blocks.taps
+    )
+    enough = outputs % third == 0 or (whole and outputs >= 3 * third)
+    return _band_width(problem) > outputs >= 2 * third and enough
 
 
 def _band_width(problem: ConvProblem) -> int:

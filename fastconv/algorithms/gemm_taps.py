@@ -32,7 +32,7 @@ from .compiled import (
     not_built,
     vector_values,
 )
-from .costs import predicted
+from .costs import far_weights, predicted, spread_steps
 from .definition import meet
 from .gemm import direct_cycles
 from .implementation import Accuracy, Plan, Prediction, Request
@@ -79,6 +79,9 @@ class _Taps(Kernel):
         if own > tuning.TAPS_GAIN * direct:
             return f"it would take {own / direct:.0%} of the cycles of sums that multiply padding"
         return None
+
+    def out_of_place(self, request: Request) -> str | None:
+        return _out_of_place(request.problem)
 
     def is_ahead_of_pieces(self, request: Request, share: float) -> bool:
         """Whether it takes less than pieces, in which so much of all work is not padding."""
@@ -137,14 +140,15 @@ class _Taps(Kernel):
         weights = ceil_div(problem.batch, blocks.images) * bands
         weights *= 0 if plan.prepared else problem.out_channels * problem.taps
         outputs = problem.batch * problem.out_channels * problem.out_height * problem.out_width
-        spread = 0 if plan.piece.output is None else tuning.MODEL_SPREAD_STEPS * outputs
-        return predicted(
+        prediction = predicted(
             plan, machine, _units(problem, blocks), band=tuning.MODEL_TURN_STEPS * turned,
             pack=tuning.MODEL_ORDER_STEPS * weights,
             product=tiles * problem.in_channels_per_group / tuning.MODEL_TAPS_PRODUCT
             + tuning.MODEL_TAPS_ADD_STEPS * tiles * parts,
-            turn=tuning.MODEL_TURN_STEPS * outputs + spread,
+            turn=tuning.MODEL_TURN_STEPS * outputs + spread_steps(plan.piece),
         )  # fmt: skip
+        reads = ceil_div(problem.batch, blocks.images) * bands
+        return prediction + far_weights(plan, machine, reads)
 
     def make_prepare(self, piece: Piece) -> Callable[[Array], Array] | None:
         return partial(self._pack, piece)

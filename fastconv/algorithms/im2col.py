@@ -34,6 +34,7 @@ from ..problem import ConvProblem
 from ..problem.activation import activate
 from ..problem.operands import Array
 from ..problem.slices import add, assign
+from .costs import of_bytes
 from .implementation import (
     Chooser,
     Implementation,
@@ -371,12 +372,16 @@ class _Im2col(Implementation):
             {
                 "columns": columns,
                 "product": _product_seconds(plan, machine),
-                "memory": tuning.MODEL_MEMORY_SHARE * problem.bytes
-                / machine.bandwidth(problem.bytes),
+                "memory": 0.0 if _is_vector(problem) else of_bytes(problem.bytes, 1, machine),
                 "call": machine.operation
                 * (products * tuning.MODEL_PRODUCT_OPERATIONS + tuning.MODEL_IM2COL_OPERATIONS),
             }
         )  # fmt: skip
+
+
+def _is_vector(problem: ConvProblem) -> bool:
+    """Whether the product is one of a matrix with a vector, which reads or writes it in a row."""
+    return min(problem.out_channels_per_group, problem.taps) == 1
 
 
 def _product_seconds(plan: Plan, machine: Machine) -> float:
@@ -388,12 +393,15 @@ def _product_seconds(plan: Plan, machine: Machine) -> float:
     problem = plan.piece.problem
     filters, taps = problem.out_channels_per_group, problem.taps
     pixels = problem.out_height * problem.out_width
-    if min(filters, taps) == 1:
+    if _is_vector(problem):
         size = max(filters, taps) * pixels * problem.dtype.itemsize
+        products = problem.batch * problem.groups
         summed = {"forward": taps, "input-grad": filters, "weight-grad": pixels}[plan.operation]
-        copies = tuning.MODEL_VECTOR_WRITES if summed == 1 else tuning.MODEL_VECTOR_READS
-        return problem.batch * problem.groups * copies * size / machine.bandwidth(size)
-    few, short, narrow = tuning.MODEL_PRODUCT_HALVES
+        if summed == 1:
+            return products * tuning.MODEL_VECTOR_WRITES * size / machine.bandwidth(size)
+        read = products * size * (2 if filters == taps else 1)
+        return tuning.MODEL_VECTOR_READS[plan.operation] * read / machine.bandwidth(read)
+    few, short, narrow = tuning.MODEL_PRODUCT_HALVES[plan.operation]
     reached = filters / (filters + few) * taps / (taps + short) * pixels / (pixels + narrow)
     return problem.flops / machine.product[problem.dtype.name] / reached
 

@@ -148,6 +148,9 @@ class Request(NamedTuple):
         What the results shall have at the least; see levels.py.
     prepared : bool
         Whether the weights will be given as `Plan.prepare` makes them.
+    contending : bool
+        Whether it is for the model to say who is the fastest (reckoning.py): then only those refuse
+        it of whom the model cannot tell.
     """
 
     operation: Operation
@@ -158,6 +161,7 @@ class Request(NamedTuple):
     siblings: int = 1
     accuracy: Level = "default"
     prepared: bool = False
+    contending: bool = False
 
     @property
     def problem(self) -> ConvProblem:
@@ -250,12 +254,18 @@ class Implementation(ABC):
         Of all that it computes; `accuracy_of` may promise more of a single problem.
     level : {"strict", "default", "fast"}
         Of the calls that it may compute: those that ask for no more than it.
+    contends : bool
+        Whether the model may choose it, or tells how much longer it takes.
+    gain : float
+        The part of another's time that it may be reckoned to take, to be taken in its place.
     """
 
     name: str
     families: tuple[str, ...] = ()
     accuracy = Accuracy()
     level: Level = "strict"
+    contends = True
+    gain = 1.0
 
     @abstractmethod
     def plan(self, request: Request, choose: Chooser) -> Plan | Refusal:

@@ -10,8 +10,6 @@ weights' gradient).
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from .. import tuning
@@ -20,7 +18,7 @@ from ..problem import ConvProblem
 from ..problem.operands import Array
 from ..problem.slices import add
 from .compiled import kernel, not_built, steps, vector_values
-from .costs import inside, of_bytes, share_of, step_seconds
+from .costs import inside, left_over, of_bytes, of_streams, share_of, step_seconds
 from .implementation import (
     Chooser,
     Implementation,
@@ -67,7 +65,8 @@ class _Loops(Implementation):
             return missing
         if not request.piece.is_whole:
             return Refusal("it computes whole results only")
-        reason = None if request.forced else self.unsuited(request.problem)
+        contends = request.forced or (request.contending and self.contends)
+        reason = None if contends else self.unsuited(request.problem)
         if reason is not None:
             return Refusal(reason, able=True)
         threads = request.threads if self._order == "parallel" else 1
@@ -114,24 +113,33 @@ class _Loops(Implementation):
     def predict(self, plan: Plan, machine: Machine) -> Prediction:
         """Return it for runs of rows: beginning one, and its vectors; with a stride its values."""
         problem, threads = plan.piece.problem, plan.threads or 1
+        operation, vector = plan.operation, vector_values(problem)
         length = inside(problem.columns)
         runs = (
             problem.batch * problem.out_channels * problem.taps * inside(problem.rows)
         )  # of all taps
+        waits = tuning.MODEL_RUN_LATENCIES[operation]
         if problem.columns.stride == 1:
-            vectors = math.ceil(length / vector_values(problem))
-            each = tuning.MODEL_RUN_VECTOR_STEPS[plan.operation] * vectors
+            over = left_over(problem.columns, vector)
+            each = tuning.MODEL_RUN_VECTOR_STEPS[operation] * (length - over) / vector
+            waits += tuning.MODEL_RUN_TAIL_LATENCIES[operation] * over
         else:
-            each = tuning.MODEL_RUN_VALUE_STEPS[plan.operation] * length
-        step = step_seconds(problem, machine)
-        share = share_of(_units(plan.operation, problem), threads)
+            each = tuning.MODEL_RUN_VALUE_STEPS[operation] * length
+        step, units = step_seconds(problem, machine), _units(operation, problem)
+        share = share_of(units, threads)
         waking = tuning.MODEL_WAKING_CALLS * (threads > 1)
+        rows = share * (runs * waits * machine.latency + units * tuning.MODEL_RUN_UNIT_STEPS * step)
+        product = share * runs * each * step
+        if operation == "weight-grad":
+            # chains of additions wait for each other, and meanwhile what they read comes near
+            memory = max(0.0, _read_for_weights(problem, threads, machine) - rows - product)
+        else:
+            memory = of_streams(plan, threads, machine) + share * _read_again(plan, machine)
         return Prediction(
             {
-                "rows": share * runs * tuning.MODEL_RUN_LATENCIES * machine.latency,
-                "product": share * runs * each * step,
-                "memory": of_bytes(problem.bytes, threads, machine)
-                + share * _read_again(problem, machine),
+                "rows": rows,
+                "product": product,
+                "memory": memory,
                 "call": (tuning.MODEL_KERNEL_CALLS + waking) * machine.call,
             }
         )
@@ -139,6 +147,8 @@ class _Loops(Implementation):
 
 class _Study(_Loops):
     """A loop order on one thread."""
+
+    contends = False
 
     def unsuited(self, problem: ConvProblem) -> str | None:
         return "it is a rung of the study; 'loops' does the same faster"
@@ -161,19 +171,43 @@ class _Literal(_Study):
             {
                 "rows": starts * tuning.MODEL_LITERAL_ROW_LATENCIES * latency,
                 "product": products * tuning.MODEL_LITERAL_LATENCIES[plan.operation] * latency,
-                "memory": of_bytes(problem.bytes, 1, machine) + _read_again(problem, machine),
+                "memory": of_bytes(problem.bytes, 1, machine) + _read_again(plan, machine),
                 "call": tuning.MODEL_KERNEL_CALLS * machine.call,
             }
         )
 
 
-def _read_again(problem: ConvProblem, machine: Machine) -> float:
-    """Return the seconds of bringing an image into the caches again, for each filter of a group."""
-    image = problem.in_channels_per_group * problem.height * problem.width * problem.dtype.itemsize
+def _read_again(plan: Plan, machine: Machine) -> float:
+    """Return the seconds of bringing an image into the caches again, for each filter of a group.
+
+    For its gradient, of bringing that of the output, for each channel.
+    """
+    problem = plan.piece.problem
+    if plan.operation == "input-grad":
+        planes, others = problem.out_channels_per_group, problem.in_channels_per_group
+        pixels = problem.out_height * problem.out_width
+    else:
+        planes, others = problem.in_channels_per_group, problem.out_channels_per_group
+        pixels = problem.height * problem.width
+    image = planes * pixels * problem.dtype.itemsize
     if image <= tuning.MODEL_CACHE_BYTES:
         return 0.0
-    times = problem.batch * problem.groups * (problem.out_channels_per_group - 1)
+    times = problem.batch * problem.groups * (others - 1)
     return tuning.MODEL_AGAIN_SHARE * times * image / machine.bandwidth(image)
+
+
+def _read_for_weights(problem: ConvProblem, threads: int, machine: Machine) -> float:
+    """Return the seconds of reading planes of both operands for each weight of all.
+
+    Those of the same filter and channel find them near, if all images have room there.
+    """
+    pixels = problem.height * problem.width + problem.out_height * problem.out_width
+    planes = problem.batch * pixels * problem.dtype.itemsize
+    pairs = problem.out_channels * problem.in_channels_per_group
+    if planes > tuning.MODEL_CACHE_BYTES:
+        pairs *= problem.kernel_height * problem.kernel_width
+    size = problem.bytes / threads
+    return tuning.MODEL_STREAM_SHARE * pairs * planes / threads / machine.bandwidth(size)
 
 
 def _units(operation: Operation, problem: ConvProblem) -> int:

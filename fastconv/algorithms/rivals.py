@@ -28,6 +28,7 @@ class Rival(Kernel):
     """
 
     tiles: str
+    gain = 0.95
 
     @property
     @abstractmethod
@@ -49,6 +50,10 @@ class Rival(Kernel):
         if own > most:
             return f"it would take {own / direct:.0%} of the cycles of direct sums"
         return self._ahead(request, own)
+
+    def out_of_place(self, request: Request) -> str | None:
+        """Return who of the others needs fewer cycles: of them the model knows no more."""
+        return self._ahead(request, self.cycles(request))
 
     def plan(self, request: Request, choose: Chooser) -> Plan | Refusal:
         """Return as `Kernel` does; where the family is forced, still its best."""

@@ -98,6 +98,16 @@ class _Scatter(Kernel):
             return f"{overlap:.0f} windows overlap, whose columns would all be added"
         return self._again(request)
 
+    def out_of_place(self, request: Request) -> str | None:
+        """Return what it is unsuited for, unless weights are far, of which phases each read all.
+
+        Of others the model was found wrong, by up to four times where columns are few.
+        """
+        problem = request.problem
+        if math.prod(problem.weight_shape) * problem.dtype.itemsize > tuning.FAR_WEIGHTS_BYTES:
+            return self._again(request)
+        return self.unsuited(request)
+
     def _again(self, request: Request) -> str | None:
         """Return how often units would make the same products, if that is too often, or None."""
         problem, blocks = request.problem, self.blocks(request)
@@ -178,7 +188,7 @@ class _Scatter(Kernel):
             band=pixels * problem.groups * channels * filters * tuning.MODEL_BAND_STEPS,
             pack=units * taps * filters * tuning.MODEL_PACK_FAR_STEPS,
             product=(pixels + tuning.MODEL_TILE_PIXELS * problem.batch * tiles) * vectors
-            * (filters / tuning.MODEL_FILTERS_PRODUCT + tuning.MODEL_PART_STEPS),
+            * (filters / tuning.MODEL_SCATTER_PRODUCT + tuning.MODEL_PART_STEPS),
             turn=runs * along * tuning.MODEL_SCATTER_STEPS,
         )  # fmt: skip
 

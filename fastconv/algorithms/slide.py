@@ -59,6 +59,13 @@ class _Slide(Kernel):
     def unsuited(self, request: Request) -> str | None:
         return many_filters(request.piece, tuning.SLIDE_MOST_FILTERS)
 
+    def out_of_place(self, request: Request) -> str | None:
+        """Refuse rows of a single vector, whose ends take several times what the model says."""
+        vector, width = vector_values(request.problem), request.problem.out_width
+        if width > vector:
+            return None
+        return f"a row of {width} outputs is no more than a vector of {vector}"
+
     def blocks(self, request: Request) -> Blocks:
         problem = request.problem
         filters = problem.out_channels_per_group
@@ -82,6 +89,7 @@ class _Slide(Kernel):
             plan, machine, ceil_div(planes, blocks.images) * rows,
             # far rows are brought near before, once for all strips
             strips=1 if blocks.far else ceil_div(problem.out_width, 2 * vector_values(problem)),
+            waited=tuning.MODEL_SLIDE_MEMORY[stride],
             product=strips * (problem.out_height + over) * taps
             * (1 / tuning.MODEL_SLIDE_PRODUCT[stride] + loaded),
             turn=strips * (problem.out_height * tuning.MODEL_SLIDE_ROW_STEPS[stride]
@@ -112,6 +120,9 @@ class _Spread(Kernel):
         if problem.width > vector:
             return None
         return f"a row of {problem.width} pixels does not fill a vector of {vector}"
+
+    def out_of_place(self, request: Request) -> str | None:
+        return None
 
     def blocks(self, request: Request) -> Blocks:
         problem = request.problem

@@ -20,7 +20,7 @@ from .blocks import (
     scales_far,
 )
 from .compiled import Kernel, beyond_limit, vector_values
-from .costs import predicted
+from .costs import predicted, spread_steps
 from .implementation import Plan, Prediction, Request
 from .slide import cannot_slide
 
@@ -50,6 +50,10 @@ class _Rows(Kernel):
         reason = reason or _many_channels(request.problem)
         return reason or copies_too_much(request, self.blocks)
 
+    def out_of_place(self, request: Request) -> str | None:
+        """Return why weights, which each filter reads as they lie, would take too long, or None."""
+        return many_filters(request.piece, tuning.RECKONED_STENCIL_FILTERS)
+
     def blocks(self, request: Request) -> Blocks:
         problem = request.problem
         rows = cut_rows(problem, request.threads, problem.out_height, _group_bytes)
@@ -65,23 +69,26 @@ class _Rows(Kernel):
         filters = ceil_div(problem.out_channels_per_group, blocks.filters)
         planes = problem.batch * problem.groups
         values = _group_bytes(problem, blocks.rows) / problem.dtype.itemsize
+        seen = (blocks.rows - 1) * problem.rows.stride + problem.rows.span
+        lines = problem.in_channels_per_group * seen
         across = ceil_div(problem.out_width, vector_values(problem))
         vectors = problem.batch * problem.out_channels * problem.out_height * across
         square = _shares_rows(problem)
         reached = tuning.MODEL_SQUARE_PRODUCT if square else tuning.MODEL_ANY_PRODUCT
         apart = problem.stride != (1, 1)
         each = tuning.MODEL_LINED_APART_STEPS if apart else tuning.MODEL_LINED_STEPS
-        spread = (
-            0
-            if piece.output is None
-            else tuning.MODEL_SPREAD_STEPS * (vectors / across * problem.out_width)
-        )
         return predicted(
             plan, machine, planes * rows * filters,
-            band=planes * rows * filters * values * each,
-            product=vectors * problem.taps / reached,
-            turn=vectors * tuning.MODEL_STENCIL_VECTOR_STEPS + spread,
+            band=planes * rows * filters
+            * (values * each + lines * tuning.MODEL_LINED_ROW_STEPS),
+            product=vectors * problem.taps / reached * _slower(values * problem.dtype.itemsize),
+            turn=vectors * tuning.MODEL_STENCIL_VECTOR_STEPS + spread_steps(piece),
         )  # fmt: skip
+
+
+def _slower(band: float) -> float:
+    """Return how many times as long tiles take whose band, of so many bytes, lies further away."""
+    return next(times for most, times in tuning.MODEL_STENCIL_BANDS if band <= most)
 
 
 def _shares_rows(problem: ConvProblem) -> bool:

@@ -17,6 +17,7 @@ small: a relative L2 error of 3.9e-7 where PyTorch, which adds up pixels in a ro
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,7 +45,7 @@ from .compiled import (
     steps,
     vector_values,
 )
-from .costs import copy_steps, lone_vectors, predicted
+from .costs import copy_steps, lone_vectors, of_bytes, predicted, thread_count
 from .implementation import Plan, Prediction, Request, Run
 from .slide import cannot_slide, rows_bytes
 
@@ -111,7 +112,16 @@ class WeightsKernel(Kernel):
 
 
 class _Weights(WeightsKernel):
-    """What the three have in common."""
+    """What the three have in common.
+
+    Attributes
+    ----------
+    streams_gradient : bool
+        Whether rows of the gradient come in time: not where those of a few filters are copied
+        between products, from one plane after the other.
+    """
+
+    streams_gradient = True
 
     def unable(self, piece: Piece) -> str | None:
         """Refuse what would need more than a few MiB of scratch for its smallest blocks.
@@ -203,12 +213,17 @@ class _Weights(WeightsKernel):
         images = problem.batch * problem.groups
         weights = problem.out_channels * problem.taps * blocks.parts
         product, packed = self._predicted_steps(problem, blocks)
-        return predicted(
+        prediction = predicted(
             plan, machine, problem.groups * filters * channels * blocks.parts,
             band=images * filters * rows * problem.in_channels_per_group * copied,
             pack=images * channels * packed, product=images * product,
             turn=weights * self._sum_steps(),
         )  # fmt: skip
+        if not self.streams_gradient:
+            gradient = math.prod(problem.output_shape) * problem.dtype.itemsize
+            waited = of_bytes(gradient, thread_count(plan), machine)
+            prediction += Prediction({"memory": waited})
+        return prediction
 
     def _predicted_steps(self, problem: ConvProblem, blocks: _Blocks) -> tuple[float, float]:
         """Return the steps of an image and a group: of its products, and of packing its gradient.
@@ -254,6 +269,9 @@ class _Filters(_Weights):
             return copies_too_much(request, self.blocks)
         return f"{filters} filters would leave too many of a vector's {vector} lanes idle"
 
+    def out_of_place(self, request: Request) -> str | None:
+        return None
+
     def _panel_filters(self, problem: ConvProblem) -> int:
         count: int = kernel("panel_filters")(self.name, problem.dtype.itemsize)
         return count
@@ -269,7 +287,7 @@ class _Filters(_Weights):
     def _predicted_steps(self, problem: ConvProblem, blocks: _Blocks) -> tuple[float, float]:
         panel = self._panel_filters(problem) // vector_values(problem)
         whole = ceil_div(problem.out_channels_per_group, vector_values(problem))
-        vectors = lone_vectors(whole, panel)
+        vectors = lone_vectors(whole, panel, tuning.MODEL_LONE_VECTORS["weights"])
         pixels = problem.out_height * problem.out_width
         rows = ceil_div(problem.out_height, blocks.rows)
         channels = ceil_div(problem.in_channels_per_group, blocks.channels)
@@ -277,7 +295,7 @@ class _Filters(_Weights):
         tiles = vectors * taps  # for a pixel; for each block of rows they are loaded and stored
         product = tiles * pixels / tuning.MODEL_WEIGHTS_FILTERS_PRODUCT
         product += tiles * rows * tuning.MODEL_WEIGHT_TILE_STEPS
-        return product, pixels * whole * vector_values(problem) * tuning.MODEL_PACK_STEPS
+        return product, pixels * whole * vector_values(problem) * tuning.MODEL_PACK_GRADIENT_STEPS
 
 
 class _Pixels(_Weights):
@@ -285,11 +303,15 @@ class _Pixels(_Weights):
 
     name = "weights_pixels"
     families: tuple[str, ...] = ("gemm_pixels", "depthwise")
+    streams_gradient = False
 
     def unsuited(self, request: Request) -> str | None:
         if only_scales(request.problem):
             return "there is a single sum of products, and plain loops copy none of them"
         return copies_too_much(request, self.blocks)
+
+    def out_of_place(self, request: Request) -> str | None:
+        return None
 
     def _row_values(self, problem: ConvProblem) -> int:
         taps = vector_values(problem) * problem.rows.kernel * problem.columns.kernel
@@ -346,6 +368,9 @@ class _Rows(_Pixels):
         if problem.rows.kernel == 3 and problem.out_width < fewest:
             return f"copying rows of less than {fewest} columns takes longer than their 9 taps"
         return None
+
+    def out_of_place(self, request: Request) -> str | None:
+        return self.unsuited(request)
 
     def _first_rows(self, problem: ConvProblem) -> int:
         stride, rows = problem.rows.stride, problem.out_height

@@ -138,9 +138,9 @@ class _WeightsWinograd(Rival, WeightsKernel):
         cycles = self._stage_cycles(sizes, plan.blocks)
         units = ceil_div(_units(sizes, plan.blocks), threads)
         return of_winograd(
-            plan, machine, units, product=cycles.product * self.values * units,
-            weights=cycles.sums * self.values * units,
-            images=(cycles.pixels + cycles.gradients) * self.values * units,
+            plan, machine, units,
+            product=tuning.MODEL_WEIGHTS_WINOGRAD_PRODUCT * cycles.product * self.values * units,
+            transform=(cycles.pixels + cycles.gradients + cycles.sums) * self.values * units,
         )  # fmt: skip
 
     def _sizes(self, problem: ConvProblem) -> _Sizes:

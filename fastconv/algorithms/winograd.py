@@ -144,14 +144,20 @@ class _Winograd(Rival):
         return tiling.best(problem.batch, request.threads, prepared=request.prepared)[1]
 
     def predict(self, plan: Plan, machine: Machine) -> Prediction:
-        """Return what it was chosen by: the cycles of transforms and product, by tiles."""
+        """Return it for what it was chosen by, transforms and product, each as it was measured."""
         problem, threads = plan.piece.problem, plan.threads or 1
         tiling = tiling_of(problem, self.outputs)
         cycles = tiling.cycles(plan.blocks, problem.batch, threads, prepared=plan.prepared)
+        is_line = min(problem.rows.kernel, problem.columns.kernel) == 1
+        product, weights, pixels, sums = tuning.MODEL_WINOGRAD_LINE if is_line else (
+            tuning.MODEL_WINOGRAD_SQUARE
+        )  # fmt: skip
+        if not is_line and problem.rows.kernel > 3:
+            weights = tuning.MODEL_WINOGRAD_LARGE_WEIGHTS
         return of_winograd(
-            plan, machine, cycles.units, product=cycles.product * cycles.units,
-            weights=cycles.once + cycles.weights * cycles.units,
-            images=(cycles.pixels + cycles.sums) * cycles.units,
+            plan, machine, cycles.units, product=product * cycles.product * cycles.units,
+            transform=weights * (cycles.once + cycles.weights * cycles.units)
+            + (pixels * cycles.pixels + sums * cycles.sums) * cycles.units,
         )  # fmt: skip
 
     def make_prepare(self, piece: Piece) -> Callable[[Array], Array] | None:

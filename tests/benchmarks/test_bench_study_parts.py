@@ -268,7 +268,7 @@ def test_the_model_s_sweep_goes_on_where_it_was_interrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweep, "measure", swept)
-    monkeypatch.setattr(model, "problems", lambda _count: list(SMALL))
+    monkeypatch.setattr(model, "problems", lambda _count, _seed: list(SMALL))
     part = ModelPart(name="model.1", threads=1)
     asked: list[str] = []
 
@@ -300,7 +300,7 @@ def test_the_model_s_sweep_goes_on_where_it_was_interrupted(
     assert all((len(one.times), one.stages) == (1, {}) for one in whole.timings)
     texts = part.texts(tmp_path)
     assert cells(texts["model.1"], "input-grad")[1] == "2"
-    assert cells(texts["model.1"], "all") == ["all", "6", *["100 %"] * 5]
+    assert cells(texts["model.1"], "all") == ["all", "6", "100 %", "100 %", "0 %", *["100 %"] * 3]
     assert texts["model.1.forward.named"] == "100 %"
     # what is whole, or of other threads, is begun anew
     for again in (part, ModelPart(name="model.1", threads=2)):
@@ -311,7 +311,7 @@ def test_the_model_s_sweep_goes_on_where_it_was_interrupted(
 
 
 def test_what_auto_loses_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "problems", lambda _count: list(SMALL))
+    monkeypatch.setattr(model, "problems", lambda _count, _seed: list(SMALL))
     results = SweepResults(
         "2026-01-01T00:00:00", 1, dict(made_up.MACHINE), {}, list(SMALL),
         directions=["forward", "input-grad", "weight-grad"], turns=6,
@@ -325,7 +325,7 @@ def test_what_auto_loses_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     results.save(tmp_path, "model.1.json")
     texts = ModelPart(name="model.1", threads=1).texts(tmp_path)
     row = cells(texts["model.1"], "forward")
-    assert row[1:] == ["2", "50 %", "50 %", "50 %", "50 %", "50 %"]
+    assert row[1:] == ["2", "50 %", "50 %", "0 %", "50 %", "50 %", "50 %"]
     assert cells(texts["model.1.losses"], "plain") == ["plain", "gemm", "2", "im2col", "1", "100 %"]
     assert "depthwise" not in texts["model.1.losses"]
     assert "MemoryError" in texts["model.1"]

@@ -16,7 +16,7 @@ from benchmarks.measuring.files import load
 from benchmarks.measuring.process import Failed
 from benchmarks.problems.layer import Layer
 from benchmarks.sweep import command, summary, table
-from benchmarks.sweep.problems import COUNT, MOST_FLOPS, problems
+from benchmarks.sweep.problems import COUNT, MOST_FLOPS, UNSEEN_SEED, problems
 from benchmarks.sweep.results import AGAIN, Point, SweepResults, SweepTiming
 from benchmarks.sweep.tasks import SIDES, create
 from fastconv import isa
@@ -33,6 +33,10 @@ def test_the_problems_are_of_every_kind_and_always_the_same() -> None:
     layers = problems()
     assert layers == problems()
     assert layers[:12] == problems(12)
+    unseen = problems(60, UNSEEN_SEED)
+    assert unseen == problems(60, UNSEEN_SEED)
+    seen = {layer.name for layer in layers[:60]}
+    assert len(seen & {layer.name for layer in unseen}) < 6  # a few shapes are drawn by both
     assert len({layer.name for layer in layers}) == len(layers) == COUNT
     for layer in layers:
         assert layer.flops <= MOST_FLOPS
@@ -177,6 +181,22 @@ def test_twins_are_one_and_show_the_noise() -> None:
     assert summary.noise(results) == []
     results.timings.pop()
     assert "within 5% of each other on 0% of 1 pair, 10% apart" in " ".join(shown(results).split())
+
+
+@pytest.mark.parametrize(("again", "is_untold"), [(1.04, True), (1.06, False)])
+def test_a_miss_that_the_control_does_not_see_is_told_as_such(
+    again: float, is_untold: bool
+) -> None:
+    results = made_up_run(
+        timing("gemm", 0.9, 1.5), timing("gemm" + AGAIN, 0.9, again), timing("im2col", 1.0, 1.0)
+    )
+    points = results.points()
+    assert len(summary.untold(results, points)) == is_untold
+    assert ("cannot be told from noise" in " ".join(shown(results).split())) is is_untold
+    assert summary.share_close([loss for loss, _ in summary.missed(points)]) == 0
+    # nor is anything untold of who is the fastest
+    results.timings[-1].times = [1.45]
+    assert summary.untold(results, results.points()) == []
 
 
 class Sampled:

@@ -36,7 +36,9 @@ def test_names_are_unique_and_listed_in_order():
 @in_one_test
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
-def test_auto_takes_the_first_that_is_able_and_suited(layer, direction):
+def test_auto_takes_the_first_that_is_able_and_suited(layer, direction, monkeypatch):
+    """By the rules alone; tests/fastconv/test_reckoning.py has what the model makes of it."""
+    monkeypatch.setattr(tuning, "RECKONED_VECTOR_BYTES", ())
     request = planning.Request(direction, Piece(_problem(layer)), 2)
     chosen = planning.choose(request)
     for implementation in planning.IMPLEMENTATIONS[direction]:
@@ -123,7 +125,7 @@ def test_explain_has_attributes_for_programs():
 def test_explain_says_what_conv2d_does():
     """Both ask the same plan: what it says its kernel is, it runs."""
     for shapes, options in ((DEPTHWISE, {"groups": 32}), (((1, 8, 9, 9), (8, 8, 3, 3)), {})):
-        explanation = fastconv.explain(*shapes, **options)
+        explanation = fastconv.explain(*shapes, prepared=True, **options)
         x, weight = (np.ones(shape, np.float32) for shape in shapes)
         plan = fastconv.plan_conv2d(weight, **options)
         plan(x)

@@ -216,6 +216,7 @@ def test_what_is_planned_for_an_empty_batch_holds_nothing():
 
 @pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
 def test_what_only_scales_pixels_is_left_to_loops_where_copies_would_not_pay(monkeypatch):
+    monkeypatch.setattr(tuning, "RECKONED_VECTOR_BYTES", ())  # by the rules alone
     monkeypatch.setattr(tuning, "SLIDE_FAR_BYTES", 200_000)
     near, far = (
         fastconv.ConvProblem.create((1, 16, side, side), (16, 1, 1, 1), groups=16)
@@ -231,6 +232,7 @@ def test_what_only_scales_pixels_is_left_to_loops_where_copies_would_not_pay(mon
 
 @pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
 def test_three_filters_of_threes_go_to_the_stencil_unless_channels_are_many(monkeypatch):
+    monkeypatch.setattr(tuning, "RECKONED_VECTOR_BYTES", ())  # by the rules alone
     monkeypatch.setattr(tuning, "STENCIL_THREES_CHANNELS", 4)
     for channels, filters, side, stencil in (
         (4, 3, 3, True), (5, 3, 3, False), (4, 4, 3, False), (4, 3, 5, False),

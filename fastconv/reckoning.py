@@ -1,0 +1,100 @@
+"""Whom auto takes where the model was measured: who is reckoned to be the fastest.
+
+The rules of planning.py (an order, and what each is unsuited for) were measured one crossover at a
+time. The model of algorithms/costs.py weighs all of a problem at once, so it has the last word: on
+another kernel than that of the rules, if it is ahead by more than what predictions are about.
+
+    rules   gemm_pixels          model   gemm_pixels   0.45 ms
+                                         gemm_filters  0.38 ms   →   gemm_filters
+
+Who computes something decides about bits. So it is asked of one thread, and of an image by itself
+and of several at once, whose times are weighed against each other, however many are there (of a
+gradient of weights, whose sums go over all images, of all); and of one machine, whose rates are
+fixed: nothing that is measured while a program runs has a part in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from statistics import geometric_mean
+from typing import TypeGuard
+
+from . import isa, tuning
+from .algorithms.compiled import vector_values
+from .algorithms.implementation import Implementation, Plan, Request
+from .machine import Machine
+from .problem import ConvProblem
+
+__all__ = ["fastest", "is_reckoned", "seconds", "whatever_is_asked"]
+
+
+def is_reckoned(problem: ConvProblem) -> bool:
+    """Whether the model was measured on vectors of this length, and on problems of this kind."""
+    sides = problem.rows, problem.columns
+    if (
+        isa.kernels is None
+        or problem.dilation != (1, 1)
+        or max(side.kernel for side in sides) > tuning.RECKONED_MOST_TAPS
+        or max(side.size for side in sides) > tuning.RECKONED_MOST_PIXELS
+    ):
+        return False
+    return vector_values(problem) * problem.dtype.itemsize in tuning.RECKONED_VECTOR_BYTES
+
+
+def whatever_is_asked(request: Request) -> Request:
+    """Return the same for any threads, and any number of images that are summed one by one."""
+    return replace(_of_images(request, 1), threads=1)
+
+
+def _of_images(request: Request, images: int) -> Request:
+    if request.operation == "weight-grad":
+        return request
+    problem = replace(request.problem, batch=images)
+    return replace(request, piece=replace(request.piece, problem=problem))
+
+
+def seconds(plan: Plan) -> float:
+    """Return how long a plan is reckoned to take on the machine of the model."""
+    return plan.predict(Machine(**tuning.RECKONED_RATES)).seconds
+
+
+def _contends(answer: object) -> TypeGuard[Plan]:
+    return isinstance(answer, Plan) and answer.threads is not None
+
+
+def fastest(
+    request: Request, by_rules: Implementation, plan: Callable[[Implementation, Request], object],
+    contenders: Iterable[Implementation],
+) -> Implementation:  # fmt: skip
+    """Return who is reckoned to be the fastest, or whom the rules name if it is about as fast.
+
+    Who has larger errors has to be ahead of the others by more.
+
+    Parameters
+    ----------
+    request
+        As `whatever_is_asked` makes it.
+    by_rules
+        Whom the rules name.
+    plan
+        Returns how one of the contenders does it; what is no plan, or one for the BLAS's threads,
+        which sum in an order of their own, takes no part.
+    """
+    numbers = (1,) if request.operation == "weight-grad" else tuning.RECKONED_IMAGES
+    first, *more = [_of_images(replace(request, contending=True), images) for images in numbers]
+    alone = {one: seconds(answer) for one in contenders if _contends(answer := plan(one, first))}
+    if by_rules not in alone:  # of whom the model cannot tell
+        return by_rules
+    times: dict[Implementation, float] = {}
+    for one, single in alone.items():
+        if single > tuning.RECKONED_NEAR * min(alone.values()):
+            continue  # not even of many
+        answers = [plan(one, several) for several in more]
+        taken = [seconds(answer) for answer in answers if _contends(answer)]
+        if len(taken) == len(more):
+            times[one] = geometric_mean([single, *taken]) / one.gain
+    best = min(times, key=lambda one: times[one])
+    if by_rules in times and times[best] > tuning.RECKONED_GAIN * times[by_rules]:
+        return by_rules
+    return best
