@@ -99,6 +99,9 @@ DIRECT_PRODUCT = {16: 1.0, 32: 0.77, 64: 1.0}
 DIRECT_LONE_VECTORS = {16: 1.0, 32: 1.3, 64: 1.0}
 # It has to be so much ahead of direct sums.
 WINOGRAD_GAIN = 0.95
+# Of 3x3 and fewer channels direct sums are ahead, of four by a twentieth to a sixth: transforming
+# sums back takes the same time however few channels there are.
+WINOGRAD_FEWEST_CHANNELS = {16: 1, 32: 5, 64: 1}
 # Up to so many bytes a plan keeps transformed weights. Larger ones would come from memory in each
 # call, and making them anew from a quarter of the bytes is as fast or faster (a Zen 3 whose 32 MiB
 # of third-level cache are shared).
