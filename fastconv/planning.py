@@ -191,7 +191,7 @@ def _reckoned(request: Request, plan: Plan) -> Plan:
     chosen = _fastest(whatever_is_asked(request))
     if chosen is plan.implementation:
         return plan
-    answer = answer_of(chosen, replace(request, contending=True))
+    answer = answer_of(chosen, request._replace(contending=True))
     return answer if isinstance(answer, Plan) else plan
 
 

@@ -44,14 +44,14 @@ def is_reckoned(problem: ConvProblem) -> bool:
 
 def whatever_is_asked(request: Request) -> Request:
     """Return the same for any threads, and any number of images that are summed one by one."""
-    return replace(_of_images(request, 1), threads=1)
+    return _of_images(request, 1)._replace(threads=1)
 
 
 def _of_images(request: Request, images: int) -> Request:
     if request.operation == "weight-grad":
         return request
     problem = replace(request.problem, batch=images)
-    return replace(request, piece=replace(request.piece, problem=problem))
+    return request._replace(piece=replace(request.piece, problem=problem))
 
 
 def seconds(plan: Plan) -> float:
@@ -82,7 +82,7 @@ def fastest(
         which sum in an order of their own, takes no part.
     """
     numbers = (1,) if request.operation == "weight-grad" else tuning.RECKONED_IMAGES
-    first, *more = [_of_images(replace(request, contending=True), images) for images in numbers]
+    first, *more = [_of_images(request._replace(contending=True), images) for images in numbers]
     alone = {one: seconds(answer) for one in contenders if _contends(answer := plan(one, first))}
     if by_rules not in alone:  # of whom the model cannot tell
         return by_rules

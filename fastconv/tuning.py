@@ -72,6 +72,11 @@ MOST_COPIES_OF_A_PRODUCT = 2.0
 COLUMNS_FEWEST_FILTERS: dict[int, int | None] = {16: None, 32: 64, 64: None}
 COLUMNS_FEWEST_PIXELS = 512
 COLUMNS_FEWEST_CHANNELS = 24
+# Where an image is its own band, nobody else reads it in place: up to so many filters columns are
+# then 1.1 to 1.6 times as fast as what there is, from so many pixels and channels on.
+COLUMNS_FEW_FILTERS = 64
+COLUMNS_FEW_PIXELS = 8
+COLUMNS_FEW_CHANNELS = 12
 
 # ── winograd ───────────────────────────────────────────────────────────────────────────────────
 # Tiles of a unit that are tried: with more, weights are read or made for more of them; with fewer,
@@ -97,6 +102,9 @@ DIRECT_PRODUCT = {16: 1.0, 32: 0.77, 64: 1.0}
 DIRECT_LONE_VECTORS = {16: 1.0, 32: 1.3, 64: 1.0}
 # It has to be so much ahead of direct sums.
 WINOGRAD_GAIN = 0.95
+# Of 3x3 and fewer channels direct sums are ahead, of four by a twentieth to a sixth: transforming
+# sums back takes the same time however few channels there are.
+WINOGRAD_FEWEST_CHANNELS = {16: 1, 32: 5, 64: 1}
 # Up to so many bytes a plan keeps transformed weights. Larger ones would come from memory in each
 # call, and making them anew from a quarter of the bytes is as fast or faster (a Zen 3 whose 32 MiB
 # of third-level cache are shared).

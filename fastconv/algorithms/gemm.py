@@ -8,9 +8,9 @@ have to be turned over, and filters short of a whole vector leave lanes idle. Pi
 (kernels/gemm_pixels.pxi) write y as it lies and take filters one by one. `_efficiency` says which
 is better for a problem: part of the peak that is left, from counting the lanes that work.
 
-gemm has a second kernel, for many filters of 1x1 (kernels/gemm_columns.pxi): pixels in the
-lanes, the columns of a tile packed once for all of them. So it neither turns sums over, nor reads
-each channel from a page of its own.
+gemm has a second kernel, for 1x1 (kernels/gemm_columns.pxi): pixels in the lanes, the columns of a
+tile packed once for all filters. So it neither turns sums over, nor reads each channel from a page
+of its own; and without stride and padding it reads the image as it lies, where the others copy it.
 
 All sum in the same blocks, and give the same bits. A sum of n products in a row has, usually, an
 error of the root of n; in parts of `tuning.SUM_TAPS`, in blocks of channels of `tuning.GEMM_TAPS`,
@@ -351,11 +351,14 @@ class _Columns(_Product):
             return "of vectors of this length it was not measured"
         if problem.rows.kernel * problem.columns.kernel != 1:
             return "it packs columns, which pays for kernels of 1x1"
+        fewest_pixels, fewest_channels = _fewest_for_columns(problem)
+        if _is_its_own_band(problem):
+            fewest = 1
         if filters < fewest:
             return f"it packs columns for {filters} filters, which pays from {fewest} on"
-        if pixels < tuning.COLUMNS_FEWEST_PIXELS:
+        if pixels < fewest_pixels:
             return f"{pixels} pixels are too few for the columns to pay"
-        if problem.taps < tuning.COLUMNS_FEWEST_CHANNELS:
+        if problem.taps < fewest_channels:
             return f"{problem.taps} channels are too few for the columns to pay"
         return copies_too_much(request, self.blocks)
 
@@ -398,6 +401,24 @@ def _runs_by_rows(problem: ConvProblem, blocks: Blocks, panel: int) -> bool:
     )
     enough = outputs % third == 0 or (whole and outputs >= 3 * third)
     return _band_width(problem) > outputs >= 2 * third and enough
+
+
+def _fewest_for_columns(problem: ConvProblem) -> tuple[int, int]:
+    """Return from how many pixels and channels on columns of 1x1 are worth being packed."""
+    few_filters = problem.out_channels_per_group <= tuning.COLUMNS_FEW_FILTERS
+    if _is_its_own_band(problem) and few_filters:
+        return tuning.COLUMNS_FEW_PIXELS, tuning.COLUMNS_FEW_CHANNELS
+    by_filters, by_pixels = _efficiency(problem)
+    if _is_its_own_band(problem) and by_pixels > by_filters:
+        # what would be taken is gemm_pixels, which copies the image
+        return tuning.COLUMNS_FEW_PIXELS, tuning.COLUMNS_FEWEST_CHANNELS
+    return tuning.COLUMNS_FEWEST_PIXELS, tuning.COLUMNS_FEWEST_CHANNELS
+
+
+def _is_its_own_band(problem: ConvProblem) -> bool:
+    """Whether a kernel of 1x1 reads the image as it lies: neither stride nor padding."""
+    axes = problem.rows, problem.columns
+    return problem.stride == (1, 1) and all(axis.before == axis.after == 0 for axis in axes)
 
 
 def _band_width(problem: ConvProblem) -> int:

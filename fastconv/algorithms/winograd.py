@@ -35,6 +35,7 @@ from .compiled import (
     beyond_limit,
     kernel,
     scratch_of_threads,
+    vector_values,
 )
 from .costs import of_winograd
 from .gemm_taps import fewest_cycles
@@ -84,6 +85,17 @@ class _Winograd(Rival):
             "all channels of a tile, transformed, and a panel of the weights take",
             tiling.scratch_bytes(tiling.cut(1, 1)),
         )
+
+    def unsuited(self, request: Request) -> str | None:
+        problem = request.problem
+        channels, taps = problem.in_channels_per_group, problem.rows.kernel
+        lanes = vector_values(problem) * problem.dtype.itemsize
+        if (
+            taps == problem.columns.kernel == 3
+            and channels < tuning.WINOGRAD_FEWEST_CHANNELS[lanes]
+        ):
+            return f"of {channels} channels transforms take longer than the sums that they spare"
+        return super().unsuited(request)
 
     @property
     def rivals(self) -> Sequence[Rival]:

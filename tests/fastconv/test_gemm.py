@@ -182,11 +182,16 @@ def test_the_lanes_are_chosen_by_what_fills_them(x_shape, weight_shape, backend)
         ((1, 64, 56, 56), (256, 64, 1, 1), 1, "gemm_columns"),
         ((1, 256, 56, 56), (512, 256, 1, 1), 2, "gemm_columns"),
         ((1, 1024, 14, 14), (256, 1024, 1, 1), 1, "gemm_filters"),  # 196 pixels
+        ((1, 128, 55, 55), (16, 128, 1, 1), 1, "gemm_columns"),  # which nobody else reads in place
+        ((1, 512, 7, 7), (16, 512, 1, 1), 1, "gemm_columns"),
+        ((8, 96, 14, 14), (576, 96, 1, 1), 1, "gemm_columns"),
+        ((1, 128, 55, 55), (16, 128, 1, 1), 2, "gemm_filters"),
+        ((1, 512, 1, 1), (16, 512, 1, 1), 1, "gemm_filters"),
         ((1, 128, 56, 56), (128, 128, 3, 3), 2, "gemm_filters"),  # nine taps of a channel
     ],
 )
 @pytest.mark.skipif(isa.name != "avx2", reason="columns are packed where it was measured")
-def test_columns_are_packed_for_many_filters_of_1x1(x_shape, weight_shape, stride, kernel):
+def test_columns_are_packed_for_1x1_where_they_are_ahead(x_shape, weight_shape, stride, kernel):
     problem = fastconv.ConvProblem.create(
         x_shape, weight_shape, stride=stride, padding=weight_shape[2] // 2
     )
