@@ -3,6 +3,7 @@
 
 cdef enum:
     RECTIFIED_AT_ONCE = 1024    # values that are added up while they are near
+    DESCENDED_AT_ONCE = 65536   # and that are moved before work is counted
 
 
 cdef inline void rectify_row(
@@ -91,27 +92,47 @@ cdef void descend_values(
         target[i] = w[i] - rate * v
 
 
+cdef void descend_slices(
+    const real* w, const real* grad, real* velocity, bint is_moving, real* target, real rate,
+    real momentum, real decay, Py_ssize_t first, Py_ssize_t last, Call* call,
+) noexcept nogil:
+    """Do the same slice by slice: of a large parameter that takes seconds."""
+    cdef Watch watch = watch_of(call)
+    cdef Py_ssize_t end
+    while first < last:
+        end = min(last, first + DESCENDED_AT_ONCE)
+        if not goes_on(&watch, 3 * (end - first)):
+            return
+        descend_values(w, grad, velocity, is_moving, target, rate, momentum, decay, first, end)
+        first = end
+
+
 def descend(
     w, grad, velocity, bint is_moving, target, double rate, double momentum, double decay,
     Py_ssize_t values, Py_ssize_t itemsize, int threads,
 ):
-    """Fill the target with weights a step further, and the velocity, or None, with its next."""
+    """Fill the target with weights a step further, and the velocity, or None, with its next.
+
+    After Ctrl-C some of their values are those of the next step, and others are not.
+    """
     cdef const void* weights = address_of(w)
     cdef const void* gradient = address_of(grad)
     cdef void* moving = NULL if velocity is None else writable_address_of(velocity)
     cdef void* result = writable_address_of(target)
+    cdef Call call = begin_call()
     cdef bint is_double = itemsize == sizeof(double)
     cdef int thread
     for thread in prange(threads, nogil=True, num_threads=threads, schedule="static"):
         if is_double:
-            descend_values(
+            descend_slices(
                 <const double*>weights, <const double*>gradient, <double*>moving, is_moving,
                 <double*>result, rate, momentum, decay, share(0, values, thread, threads),
-                share(0, values, thread + 1, threads),
+                share(0, values, thread + 1, threads), &call,
             )
         else:
-            descend_values(
+            descend_slices(
                 <const float*>weights, <const float*>gradient, <float*>moving, is_moving,
                 <float*>result, <float>rate, <float>momentum, <float>decay,
-                share(0, values, thread, threads), share(0, values, thread + 1, threads),
+                share(0, values, thread, threads), share(0, values, thread + 1, threads), &call,
             )
+    finish(&call)

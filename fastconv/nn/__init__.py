@@ -22,7 +22,7 @@ input.
     loss.py             softmax, SoftmaxCrossEntropy
     optimiser.py        SGD
     initialisation.py   he_normal, glorot_uniform
-    saving.py           the parameters as an .npz file, and back
+    saving.py           parameters, and the state of an optimiser, as an .npz file, and back
 
 Convolutions and fully connected layers are computed by fastconv's kernels, on fastconv's threads:
 for one seed the parameters are the same bits after any number of steps on any number of threads.

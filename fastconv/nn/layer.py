@@ -24,6 +24,11 @@ def _set_all(parameters: Mapping[str, Parameter], arrays: Mapping[str, Array]) -
         parameter.replace(value)
 
 
+def _expected(parameters: Mapping[str, Parameter]) -> saving.Expected:
+    values = {name: parameter.value for name, parameter in parameters.items()}
+    return saving.Expected(values, {}, "parameter")
+
+
 class Layer:
     """A function y = f(x) with a way back, and the parameters that it has, if any.
 
@@ -132,7 +137,7 @@ class Layer:
             is another; all are named, and nothing is changed.
         """
         parameters = self.named_parameters()
-        _set_all(parameters, saving.check_state(state, parameters))
+        _set_all(parameters, saving.check_state(state, _expected(parameters)))
 
     def save(self, path: str | Path) -> None:
         """Write the parameters to an .npz file.
@@ -168,7 +173,7 @@ class Layer:
             of another network; path and entry are named, and nothing is changed.
         """
         parameters = self.named_parameters()
-        _set_all(parameters, saving.read(Path(path), parameters))
+        _set_all(parameters, saving.read(Path(path), _expected(parameters)))
 
     def _recall(self, grad_output: Array) -> tuple[Array, tuple[Array, ...]]:
         """Return ∂E/∂y, checked to be an array, and what `forward` has kept."""

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from ..algorithms.descent import descent
 from ..problem.arguments import shown
 from ..problem.operands import Array
 from ..results import Arena
+from . import saving
 from .layer import Layer
 from .parameter import Parameter
 
 __all__ = ["SGD"]
+
+_NUMBERS = "learning_rate", "momentum", "weight_decay"
 
 
 class SGD:
@@ -94,6 +99,9 @@ class SGD:
             If one has no gradient: `backward` comes before. Then none is moved.
         ValueError
             If a gradient that was put there has not the shape of its parameter. None is moved.
+        KeyboardInterrupt
+            Of Ctrl-C. Then some parameters and velocities may have moved, and others not: to go on,
+            load what was saved.
         """
         grads = [self._checked_grad(place) for place in range(len(self.parameters))]
         for place, (parameter, grad) in enumerate(zip(self.parameters, grads, strict=True)):
@@ -109,6 +117,101 @@ class SGD:
             if self.momentum:
                 self._velocities[place] = velocity
             parameter.replace(moved)
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return what the next step depends on beside the parameters: copies, which are yours.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``"learning_rate"``, ``"momentum"`` and ``"weight_decay"``, () of float64; and from the
+            first step with momentum on ``"velocity.0"``, ``"velocity.1"``, ..., V of each parameter
+            by its place in `parameters`, of its shape and dtype.
+        """
+        numbers = {name: np.array(getattr(self, name), np.float64) for name in _NUMBERS}
+        if all(velocity is None for velocity in self._velocities):
+            return numbers
+        pairs = zip(self._velocities, self.parameters, strict=True)
+        velocities = [
+            np.zeros_like(parameter.value) if velocity is None else velocity.copy()
+            for velocity, parameter in pairs
+        ]
+        return numbers | dict(zip(self._velocity_names(), velocities, strict=True))
+
+    def load_state_dict(self, state: Mapping[str, npt.ArrayLike]) -> None:
+        """Go on from a state: steps are, bit by bit, those that would have followed there.
+
+        Parameters
+        ----------
+        state : mapping of str to array_like
+            As `state_dict` returns it, of an optimiser of the same parameters in the same order.
+            Their values are not in it: those are in `Layer.state_dict` of the network.
+
+        Raises
+        ------
+        TypeError
+            For what is no mapping, or an entry that is no array, or a masked one.
+        ValueError
+            For entries that are missing or surplus, or whose shape or dtype is another, all of
+            which are named; or numbers out of range. Nothing is changed.
+        """
+        self._go_on_from(saving.check_state(state, self._expected()))
+
+    def save(self, path: str | Path) -> None:
+        """Write the state to an .npz file, beside that of `Layer.save`.
+
+        Parameters
+        ----------
+        path : str or Path
+            Written as it is, without an ending added; what was there is replaced.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        saving.write(Path(path), self.state_dict())
+
+    def load(self, path: str | Path) -> None:
+        """Go on from a file of `save`; as with `Layer.load`, no code of it is run.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Raises
+        ------
+        OSError
+            If it cannot be read.
+        ValueError
+            If it is no such file, is damaged, or is one of another optimiser; path and entry are
+            named, and nothing is changed.
+        """
+        self._go_on_from(saving.read(Path(path), self._expected()))
+
+    def _velocity_names(self) -> list[str]:
+        return [f"velocity.{place}" for place in range(len(self.parameters))]
+
+    def _expected(self) -> saving.Expected:
+        velocities = (parameter.value for parameter in self.parameters)
+        return saving.Expected(
+            {name: np.empty((), np.float64) for name in _NUMBERS},
+            dict(zip(self._velocity_names(), velocities, strict=True)),
+            "state variable",
+        )
+
+    def _go_on_from(self, state: Mapping[str, Array]) -> None:
+        """Take over a state that fits."""
+        limits = {"momentum": 1.0}
+        numbers = {
+            name: _number(name, float(state[name]), limits.get(name, math.inf)) for name in _NUMBERS
+        }
+        velocities = [
+            np.array(state[name], parameter.value.dtype, order="C") if name in state else None
+            for name, parameter in zip(self._velocity_names(), self.parameters, strict=True)
+        ]
+        self.learning_rate, self.momentum, self.weight_decay = (numbers[name] for name in _NUMBERS)
+        self._velocities = velocities
 
     def _checked_grad(self, place: int) -> Array:
         parameter = self.parameters[place]

@@ -1,9 +1,9 @@
-"""Parameters as an .npz file, and back: from a stranger's file nothing is run.
+"""Arrays by name as an .npz file, and back: from a stranger's file nothing is run.
 
 An .npz file is a zip archive with an .npy file for each array: a header that says shape and dtype,
-then the numbers. Headers are read first, as literals, and held against what the network has: a
-header that promises a terabyte, Python objects, or to be gigabytes itself, is refused before
-anything is allocated.
+then the numbers. Headers are read first, as literals, and held against what is expected, the
+parameters of a network or the state of an optimiser: a header that promises a terabyte, Python
+objects, or to be gigabytes itself, is refused before anything is allocated.
 
 A file that was there is replaced when the new one is complete: a disk that is full leaves the old.
 """
@@ -17,20 +17,42 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from secrets import token_hex
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
 from ..problem.arguments import shown
 from ..problem.operands import Array, as_array
-from .parameter import Parameter
 
-__all__ = ["check_state", "read", "write"]
+__all__ = ["Expected", "check_state", "read", "write"]
+
+
+class Expected(NamedTuple):
+    """The arrays that there are to be, of which shape and dtype count.
+
+    Attributes
+    ----------
+    arrays : mapping of str to ndarray
+    together : mapping of str to ndarray
+        Others, of which all may be there, or none.
+    kind : str
+        What has these names, for messages.
+    """
+
+    arrays: Mapping[str, Array]
+    together: Mapping[str, Array]
+    kind: str
+
+    def beside(self, given: Collection[str]) -> dict[str, Array]:
+        """Return those that have to be there, where these names are."""
+        together = self.together if any(name in given for name in self.together) else {}
+        return {**self.arrays, **together}
+
 
 # What is said of each entry: its shape and dtype.
 Entries = Mapping[str, tuple[tuple[int, ...], "np.dtype[Any]"]]
@@ -68,25 +90,28 @@ def _write_archive(path: Path, state: Mapping[str, Array]) -> None:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
 
 
-def read(path: Path, parameters: Mapping[str, Parameter]) -> dict[str, Array]:
-    """Return arrays by name, those of the parameters and no others.
+def read(path: Path, expected: Expected) -> dict[str, Array]:
+    """Return arrays by name, those that are expected and no others.
 
     Raises
     ------
     OSError, ValueError
-        If the file cannot be read, is no .npz file, or does not fit the parameters.
+        If the file cannot be read, is no .npz file, or does not fit.
     """
     with path.open("rb") as file:
         if not zipfile.is_zipfile(file):
-            raise ValueError(f"{path} is not an .npz file of parameters, or its end is missing")
+            raise ValueError(
+                f"{path} is not an .npz file of {expected.kind}s, or its end is missing"
+            )
         with _damage_of(path):
             archive = zipfile.ZipFile(file)
         with archive:
-            _check_entries(str(path), _headers(path, archive), parameters)
-            return {name: _array(path, archive, name) for name in parameters}
+            headers = _headers(path, archive, expected.kind)
+            _check_entries(str(path), headers, expected)
+            return {name: _array(path, archive, name) for name in headers}
 
 
-def check_state(state: object, parameters: Mapping[str, Parameter]) -> dict[str, Array]:
+def check_state(state: object, expected: Expected) -> dict[str, Array]:
     """Return the entries of a mapping as arrays, all of them checked.
 
     Raises
@@ -94,7 +119,7 @@ def check_state(state: object, parameters: Mapping[str, Parameter]) -> dict[str,
     TypeError
         For what is no mapping, or entries that are no arrays.
     ValueError
-        If it does not fit the parameters.
+        If it does not fit what is expected.
     """
     if not isinstance(state, Mapping):
         raise TypeError(f"state must be a mapping of names to arrays, not {type(state).__name__}")
@@ -107,23 +132,23 @@ def check_state(state: object, parameters: Mapping[str, Parameter]) -> dict[str,
     if refused:
         raise TypeError("; ".join(refused))
     given = {name: (array.shape, array.dtype) for name, array in arrays.items()}
-    _check_entries("state", given, parameters)
+    _check_entries("state", given, expected)
     return arrays
 
 
-def _check_entries(source: str, given: Entries, parameters: Mapping[str, Parameter]) -> None:
+def _check_entries(source: str, given: Entries, expected: Expected) -> None:
     """Refuse entries that are missing, surplus, or of another shape or dtype, naming them."""
     complaints = []
-    missing = [name for name in parameters if name not in given]
-    surplus = [name for name in given if name not in parameters]
+    arrays = expected.beside(given)
+    missing = [name for name in arrays if name not in given]
+    surplus = [name for name in given if name not in arrays]
     if missing:
         complaints.append(f"has no {_listed(missing)}")
     if surplus:
-        complaints.append(f"has {_listed(surplus)}, which no parameter is called")
-    for name, parameter in parameters.items():
+        complaints.append(f"has {_listed(surplus)}, which no {expected.kind} is called")
+    for name, value in arrays.items():
         if name in given:
             shape, dtype = given[name]
-            value = parameter.value
             if shape != value.shape:
                 complaints.append(f"has {name!r} of shape {shown(shape)}, not {value.shape}")
             elif dtype.newbyteorder("=") != value.dtype:
@@ -138,12 +163,12 @@ def _listed(names: list[str]) -> str:
 
 
 def _headers(
-    path: Path, archive: zipfile.ZipFile
+    path: Path, archive: zipfile.ZipFile, kind: str
 ) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
     entries = archive.namelist()
     foreign = [entry for entry in entries if not entry.endswith(_SUFFIX)]
     if foreign:
-        raise ValueError(f"{path} is not a file of parameters: it has {_listed(foreign)}, no .npy")
+        raise ValueError(f"{path} is not a file of {kind}s: it has {_listed(foreign)}, no .npy")
     twice = [entry for entry, count in Counter(entries).items() if count > 1]
     if twice:  # which of them is meant, readers do not agree on
         raise ValueError(f"{path} has {_listed(twice)} more than once")

@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from functools import partial
 from unittest import mock
 
@@ -349,6 +350,27 @@ def test_ctrl_c_ends_the_packing_of_a_plan():
     panels = np.empty(kernel("packed_values")(description), np.float32)
     panels[-1] = np.nan
 
+    with _interrupted_soon():
+        kernel("pack_weights")(description, weight, panels)
+    assert np.isnan(panels[-1])
+
+
+@compiled
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_ctrl_c_ends_a_step_of_descent(dtype):
+    """The same, of a parameter of a gigabyte: no memory but what is moved until then."""
+    values = 2**30 // np.dtype(dtype).itemsize
+    w, grad, moved = np.zeros(values, dtype), np.zeros(values, dtype), np.empty(values, dtype)
+    moved[-1] = np.nan
+    with _interrupted_soon():
+        kernel("descend")(w, grad, None, False, moved, 0.1, 0.0, 0.0, values, w.itemsize, 1)
+    assert np.isnan(moved[-1])
+
+
+@contextmanager
+def _interrupted_soon():
+    """Have a signal's handler raise what Ctrl-C does, which is to come out again."""
+
     def stop(*_):
         raise KeyboardInterrupt
 
@@ -356,8 +378,7 @@ def test_ctrl_c_ends_the_packing_of_a_plan():
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.001)
         with pytest.raises(KeyboardInterrupt):
-            kernel("pack_weights")(description, weight, panels)
+            yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert np.isnan(panels[-1])
