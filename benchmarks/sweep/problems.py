@@ -3,8 +3,8 @@
 An image, its channels, filters, kernel, stride and batch are drawn independently, so that none of
 the crossovers lies between two points only by habit: few channels meet large images as well as
 small ones. What would take more than a second of plain loops, or more memory than a laptop spares,
-is drawn again. The seed is fixed: everyone sweeps the same problems. Another seed draws problems on
-which no formula was fitted.
+is drawn again. The seed is fixed: everyone sweeps the same problems. Another draws those that the
+model was made without.
 """
 
 from __future__ import annotations

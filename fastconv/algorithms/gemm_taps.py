@@ -32,7 +32,7 @@ from .compiled import (
     not_built,
     vector_values,
 )
-from .costs import far_weights, predicted, spread_steps
+from .costs import far_weights, lone_vectors, predicted, spread_steps
 from .definition import meet
 from .gemm import direct_cycles
 from .implementation import Accuracy, Plan, Prediction, Request
@@ -132,8 +132,11 @@ class _Taps(Kernel):
         vector = vector_values(problem)
         bands = ceil_div(problem.out_height, blocks.rows)
         filters = problem.out_channels_per_group
-        tiles = problem.batch * counted(problem).covered
-        tiles *= ceil_div(filters, vector) * problem.groups
+        panel: int = kernel("panel_filters")(self.name, problem.dtype.itemsize)
+        vectors = lone_vectors(
+            ceil_div(filters, vector), panel // vector, tuning.MODEL_LONE_VECTORS["images"]
+        )
+        tiles = problem.batch * counted(problem).covered * vectors * problem.groups
         parts = ceil_div(problem.in_channels_per_group, blocks.channels)
         turned = bands * _seen_rows(problem, blocks.rows) * problem.width
         turned *= problem.batch * problem.in_channels * ceil_div(filters, blocks.filters)
