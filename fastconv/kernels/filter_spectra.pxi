@@ -9,10 +9,9 @@
 #     │ . └────────────┘ │
 #     └──────────────────┘
 #
-# A square that holds what is not finite would spoil both: they are filtered tap by tap. Squares of
-# very large or small values are scaled by a power of two.
-
-from libc.float cimport DBL_MAX, FLT_MAX
+# A value that is not finite would spoil both squares of a unit: image/fft.py takes all of them out
+# before, and puts in what they make afterwards. Squares of very large or small values are scaled by
+# a power of two.
 
 
 cdef enum:
@@ -22,7 +21,6 @@ cdef enum:
 
 cdef struct Spectral:
     Description given
-    Tiling tiling           # of squares that are not transformed
     Py_ssize_t side         # of a square
     Py_ssize_t pitch        # from row to row of it
     Py_ssize_t plane        # values of real parts; the imaginary ones follow
@@ -31,15 +29,12 @@ cdef struct Spectral:
     Py_ssize_t pairs
     void* turns
     Py_ssize_t image        # where in the scratch the two squares begin,
-    Py_ssize_t product      # the products; in the same place for a single kernel,
-    Py_ssize_t panel        # and packed weights
+    Py_ssize_t product      # and the products; in the same place for a single kernel
 
 
 cdef int lay_out_filter_spectra(const Description* given, Made* made, list memory) except -1:
     cdef Spectral* layout = <Spectral*>allot(memory, sizeof(Spectral))
     cdef const Problem* problem = &given.problem
-    cdef Py_ssize_t rows = tiling_rows(problem.rows.kernel)
-    cdef Py_ssize_t planes
     layout.given = given[0]
     layout.side = given.blocks.side
     layout.pitch = odd_lines(layout.side)
@@ -49,17 +44,10 @@ cdef int lay_out_filter_spectra(const Description* given, Made* made, list memor
     layout.pairs = (layout.squares + 1) // 2
     layout.turns = allot(memory, (turns_values(layout.side) + 1) * problem.itemsize)
     find_turns(layout.side, problem.itemsize, layout.turns)
-    lay_out_tiling(
-        &layout.tiling, &problem.rows, &problem.columns, rows, problem.itemsize, layout.pitch,
-        memory,
-    )
-    # a tile that is larger than what is left of a square reads beyond it
-    planes = 2 * layout.plane + rows * layout.pitch + layout.tiling.lanes
-    layout.image = book(made, planes)
+    layout.image = book(made, 2 * layout.plane)
     layout.product = layout.image
     if problem.filters > 1:
-        layout.product = book(made, planes)
-    layout.panel = book(made, layout.tiling.panel)
+        layout.product = book(made, 2 * layout.plane)
     made.layout = layout
     made.units = problem.batch * layout.pairs
     return 0
@@ -123,28 +111,22 @@ cdef void extend_square(
 
 
 cdef real largest_of(Py_ssize_t values, const real* squares) noexcept nogil:
-    """Return the largest absolute value, or -1 where one is not finite."""
+    """Return the largest absolute value."""
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef real limit = <real>(FLT_MAX if sizeof(real) == sizeof(float) else DBL_MAX)
     cdef real most[FLOATS]
-    cdef real beyond[FLOATS]
     cdef real value
     cdef Py_ssize_t at = 0
     cdef int n
     for n in range(vector):
         most[n] = 0
-    for n in range(vector):
-        beyond[n] = 0
     while at < values:
         for n in range(vector):
             value = squares[at + n] if squares[at + n] > 0 else -squares[at + n]
             most[n] = value if value > most[n] else most[n]
-            beyond[n] = beyond[n] if value <= limit else 1      # as is what is no number
         at = at + vector
     for n in range(vector):
         most[0] = max(most[0], most[n])
-        beyond[0] = max(beyond[0], beyond[n])
-    return -1 if beyond[0] > 0 else most[0]
+    return most[0]
 
 
 cdef int exponent_to_scale(real largest, int most) noexcept nogil:
@@ -180,31 +162,6 @@ cdef void store_square(
         y = y + problem.columns.outputs
 
 
-cdef void filter_squares(
-    const Spectral* layout, const Operands* operands, real* scratch, const FilteredUnit* units,
-    Watch* watch,
-) noexcept nogil:
-    """Compute the outputs of two squares tap by tap, from copies of what they see."""
-    cdef const Problem* problem = &layout.given.problem
-    cdef real* panel = scratch + layout.panel
-    cdef Py_ssize_t k
-    cdef int part
-    for k in range(problem.filters):
-        pack_shifted(
-            <const real*>operands.weights + k * problem.taps, layout.tiling.taps,
-            layout.tiling.across, layout.tiling.rows, panel,
-        )
-        for part in range(2):
-            cover(
-                &layout.tiling, panel, scratch + layout.image + part * layout.plane, <real>0,
-                units[part].rows, units[part].columns,
-                <real*>operands.result + filtered_index(problem, &units[part], k),
-                problem.columns.outputs, watch,
-            )
-            if stopped(watch):
-                return
-
-
 cdef void filter_spectra(
     const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
 ) noexcept nogil:
@@ -229,9 +186,6 @@ cdef void filter_spectra(
             layout, <const real*>operands.image, &units[part], image + part * plane
         )
     largest = largest_of(2 * plane, image)
-    if largest < 0:
-        filter_squares(layout, operands, scratch, units, watch)
-        return
     exponent = exponent_to_scale(largest, 120 if sizeof(real) == sizeof(float) else 1000)
     if exponent != 0:
         scale_values(2 * plane, <real>ldexp(1, -exponent), image)
