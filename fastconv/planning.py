@@ -35,7 +35,7 @@ from .algorithms.large import STENCIL_LARGE
 from .algorithms.loops import LOOPS, LOOPS_LITERAL, LOOPS_ROWS
 from .algorithms.scatter import GEMM_SCATTER
 from .algorithms.slide import SLIDE, SPREAD
-from .algorithms.stencil import STENCIL_CHANNELS, STENCIL_ROWS
+from .algorithms.stencil import STENCIL_CHANNELS, STENCIL_PHASES, STENCIL_ROWS
 from .algorithms.weights import (
     WEIGHTS_FILTERS,
     WEIGHTS_PIXELS,
@@ -73,8 +73,9 @@ __all__ = [
 # By operation, in the order in which they are asked.
 IMPLEMENTATIONS: dict[Operation, tuple[Implementation, ...]] = {
     "forward": (
-        BY_PADDING, STENCIL_CHANNELS, SLIDE, STENCIL_LARGE, STENCIL_ROWS, *WINOGRAD, GEMM_TAPS,
-        GEMM_COLUMNS, GEMM_FILTERS, GEMM_PIXELS, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
+        BY_PADDING, STENCIL_PHASES, STENCIL_CHANNELS, SLIDE, STENCIL_LARGE, STENCIL_ROWS,
+        *WINOGRAD, GEMM_TAPS, GEMM_COLUMNS, GEMM_FILTERS, GEMM_PIXELS, LOOPS, IM2COL, LOOPS_ROWS,
+        LOOPS_LITERAL,
     ),
     "input-grad": (
         SPREAD, GEMM_SCATTER, GEMM_WINDOWS, BY_STRIDE, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,

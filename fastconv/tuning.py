@@ -153,6 +153,11 @@ SLIDE_UNIT_PIXELS = 4096
 # 13 MB it takes half of the time, at 8 MB it costs a tenth (a Zen 3 with AVX2, whose 32 MiB of
 # third-level cache are shared).
 SLIDE_FAR_BYTES = 10 * MIB
+# Rows that lie in two phases (a Zen 3 with AVX2): from so many columns of the result on, and for
+# so many filters; a unit's rows are cut into tiles of so many.
+PHASES_FEWEST_COLUMNS = 9
+PHASES_MOST_FILTERS = 8
+PHASES_TILE_ROWS = 8
 # A plane this narrow, in vectors, is turned over, unless it can be slid down and has more columns
 # than these, or is so large that a vector of planes leaves the caches.
 CHANNELS_NARROW = 1.0
@@ -433,6 +438,7 @@ MODEL_SQUARE_PRODUCT, MODEL_ANY_PRODUCT, MODEL_STENCIL_VECTOR_STEPS = 0.46, 0.23
 # Of a band of no more bytes than these, how many times as long its tiles take: it leaves the first-
 # level cache, and with all channels of a group the second.
 MODEL_STENCIL_BANDS = ((96 * KIB, 1.0), (512 * KIB, 1.2), (math.inf, 1.5))
+MODEL_DEALT_STEPS, MODEL_DEALT_ROW_STEPS, MODEL_PHASES_PRODUCT = 11.0, 14.0, 0.46
 MODEL_PLANE_STEPS, MODEL_CHANNELS_PRODUCT, MODEL_PLANE_BACK_STEPS = 0.26, 0.92, 36.0
 MODEL_STRIP_VALUE_STEPS, MODEL_PACK_SHIFTED_STEPS = 0.069, 2.0
 MODEL_LARGE_PRODUCT, MODEL_LARGE_TILE_STEPS = 0.64, 3.3

@@ -1,6 +1,7 @@
 """Stencils of depthwise layers that do not slide (see slide.py).
 
 kernels/stencil_rows.pxi        pixels in the lanes, four rows of the output at a time, from a band
+kernels/stencil_phases.pxi      the same at stride 2, from rows that lie in two phases
 kernels/stencil_channels.pxi    channels in the lanes, for planes too narrow for that
 """
 
@@ -17,6 +18,7 @@ from .blocks import (
     cut_rows,
     filters_at_once,
     many_filters,
+    planes_of_unit,
     scales_far,
 )
 from .compiled import Kernel, beyond_limit, vector_values
@@ -24,7 +26,7 @@ from .costs import predicted, spread_steps
 from .implementation import Plan, Prediction, Request
 from .slide import cannot_slide
 
-__all__ = ["STENCIL_CHANNELS", "STENCIL_ROWS"]
+__all__ = ["STENCIL_CHANNELS", "STENCIL_PHASES", "STENCIL_ROWS"]
 
 
 class _Rows(Kernel):
@@ -124,6 +126,64 @@ def _group_bytes(problem: ConvProblem, rows: int) -> int:
     return band_bytes(problem, rows, problem.in_channels_per_group, vector_values(problem))
 
 
+class _Phases(Kernel):
+    """One channel a group and a square kernel at stride 2, along rows dealt out to two phases."""
+
+    name = "stencil_phases"
+    families = ("depthwise",)
+
+    def unable(self, piece: Piece) -> str | None:
+        problem = piece.problem
+        size = problem.rows.kernel
+        if piece.output is not None:
+            return "it writes whole rows of the result"
+        if problem.in_channels_per_group != 1:
+            return f"it takes one channel per group, here are {problem.in_channels_per_group}"
+        if problem.columns.kernel != size or size not in (3, 5, 7):
+            return f"it has kernels of 3×3, 5×5 and 7×7, not {size}×{problem.columns.kernel}"
+        if problem.stride != (2, 2) or problem.dilation != (1, 1):
+            return "it has stride 2 in both directions, without dilation"
+        return None
+
+    def unsuited(self, request: Request) -> str | None:
+        fewest, width = tuning.PHASES_FEWEST_COLUMNS, request.problem.out_width
+        if width < fewest:
+            return f"it takes rows of {fewest} columns and more, not of {width}"
+        return many_filters(request.piece, tuning.PHASES_MOST_FILTERS)
+
+    def blocks(self, request: Request) -> Blocks:
+        """Return a unit's rows and planes: what it copies of one lies in the first-level cache."""
+        problem = request.problem
+        filters = problem.out_channels_per_group
+        rows = cut_rows(problem, request.threads, problem.out_height, _copied_bytes)
+        tile = tuning.PHASES_TILE_ROWS
+        rows = min(problem.out_height, ceil_div(rows, tile) * tile)
+        pixels = rows * problem.out_width * filters
+        return Blocks(planes_of_unit(problem, request.threads, pixels), rows, 1, filters)
+
+    def predict(self, plan: Plan, machine: Machine) -> Prediction:
+        """Return it for the rows that are dealt out, and the tiles that take them from there."""
+        problem, blocks = plan.piece.problem, plan.blocks
+        planes, parts = problem.batch * problem.groups, ceil_div(problem.out_height, blocks.rows)
+        seen = planes * (2 * problem.out_height + parts * (problem.rows.kernel - 2))
+        across = ceil_div(problem.out_width, vector_values(problem))
+        vectors = planes * problem.out_channels_per_group * problem.out_height * across
+        taps = problem.rows.kernel * problem.columns.kernel
+        return predicted(
+            plan, machine, ceil_div(planes, blocks.images) * parts,
+            band=seen * (across * tuning.MODEL_DEALT_STEPS + tuning.MODEL_DEALT_ROW_STEPS),
+            product=vectors * taps / tuning.MODEL_PHASES_PRODUCT,
+            turn=vectors * tuning.MODEL_STENCIL_VECTOR_STEPS,
+        )  # fmt: skip
+
+
+def _copied_bytes(problem: ConvProblem, rows: int) -> int:
+    """Return what the rows take that so many output rows see, dealt out."""
+    vector, kernel = vector_values(problem), problem.rows.kernel
+    columns = (ceil_div(problem.out_width, vector) + 1) * vector
+    return (2 * (rows - 1) + kernel) * 2 * columns * problem.dtype.itemsize
+
+
 class _Channels(Kernel):
     """One channel and one filter per group, a vector of planes turned over."""
 
@@ -179,4 +239,5 @@ def _planes_bytes(problem: ConvProblem) -> int:
 
 
 STENCIL_ROWS = _Rows()
+STENCIL_PHASES = _Phases()
 STENCIL_CHANNELS = _Channels()

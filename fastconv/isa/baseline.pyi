@@ -53,8 +53,8 @@ class Problem(Protocol):
     def dtype(self) -> np.dtype[Any]: ...
 
 # Images(description), for kernels "gemm_filters", "gemm_columns", "gemm_pixels", "gemm_taps",
-# "gemm_scatter", "gemm_windows", "winograd", "stencil_rows", "stencil_large", "stencil_channels",
-# "stencil_slide" and "stencil_spread", reads:
+# "gemm_scatter", "gemm_windows", "winograd", "stencil_rows", "stencil_phases", "stencil_large",
+# "stencil_channels", "stencil_slide" and "stencil_spread", reads:
 #
 #     description.kernel, .piece, .blocks
 #     piece.problem       of which the piece is the result; for "stencil_spread" the convolution
