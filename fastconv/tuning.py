@@ -296,12 +296,13 @@ IMAGE_TILE_FEWEST_COLUMNS = 64
 # Nanoseconds of an output, and GFLOP/s beyond that, of a core with vectors of 256 bits (a Zen 3
 # with AVX2, float32): of a kernel tap by tap, and of a pass with a row or a column. With vectors of
 # another length, and float64, in proportion. GFLOP/s of NumPy, where nothing is compiled.
-IMAGE_DIRECT_NS, IMAGE_DIRECT_GFLOPS = 0.5, 85.0
-IMAGE_PASS_NS, IMAGE_PASS_GFLOPS = 0.4, 60.0
+IMAGE_DIRECT_NS, IMAGE_DIRECT_GFLOPS = 0.35, 85.0
+IMAGE_PASS_NS, IMAGE_PASS_GFLOPS = 0.13, 46.0
 IMAGE_PURE_GFLOPS = 4.0
 # In one call (a Zen 3 with AVX2): so much of its tiles has an image to fill; of so many rows is a
-# unit, or of as many as the kernel has; its band stays in the second-level cache; and rows that the
-# first of two passes makes are copies of others only so many times as often.
+# unit, or as many are made by the second of two passes at a time, or of as many as the kernel has;
+# its band stays in the second-level cache; and rows that the first of two passes makes are copies
+# of others only so many times as often.
 FILTER_TILE_USED = 0.5
 FILTER_FEWEST_ROWS = 32
 FILTER_BAND_BYTES = 384 * KIB

@@ -11,7 +11,8 @@
 A filter is several passes over what it has made itself. Of a whole photograph each of these would
 go through memory, and have to be given memory; of a band they are in the cache. An image of no more
 than a band, or of hardly more rows than a filter sees, is a band as it lies, whose rows go on
-beyond the edge as its columns do; small images of a stack are one together.
+beyond the edge as its columns do; small images of a stack are one together. So is an image of any
+size that is smoothed along both axes and has not to be cast: a compiled kernel cuts it by itself.
 
 How an image is cut depends on its own size and on the filter: not on the stack, nor on threads.
 
@@ -41,6 +42,7 @@ import numpy.typing as npt
 from .. import tuning
 from ..algorithms.blocks import even
 from ..call import remembered
+from ..image.banded import columns_and_rows, find_banded
 from ..image.passes import separable
 from ..image.running import direct
 from ..image.separable import Factors
@@ -52,6 +54,10 @@ from ..problem.slices import runs
 __all__ = ["Band", "Cut", "Reach", "Weights", "cuts", "reach_of"]
 
 Weights: TypeAlias = npt.NDArray[np.float64]
+
+# Pixels that may show that a plane has no level, before ever more are looked at: in most
+# photographs something is black.
+_FIRST_LOOK = 2**14
 
 # From a pixel to the next.
 _STEP: Weights = np.array([-1.0, 1.0])
@@ -145,15 +151,17 @@ class Band(NamedTuple):
         """
         return self._along(differences, weights, axis, 0.0, y)
 
-    def smoothed(self, vertical: Weights, horizontal: Weights, y: Array) -> Array:
+    def smoothed(self, vertical: Weights, horizontal: Weights, y: Array) -> None:
         """Fill y with the pixels smoothed with weights that sum to one, along both axes."""
+        if self.smoothed_in_one_call(vertical, horizontal, y):
+            return
         constant = self.kind == "fill"
         if constant and len(self.pixels) != 1:
             # What lies beyond is at another height above the level of each plane.
             for n in range(len(self.pixels)):
                 one = self._replace(pixels=self.pixels[n : n + 1])
                 one.smoothed(vertical, horizontal, y[n : n + 1])
-            return y
+            return
         level = _level(self.pixels, self.cval if constant else None)
         above, beyond = self.pixels, self.cval
         has_level = bool(level.any())
@@ -168,10 +176,22 @@ class Band(NamedTuple):
         elif len(vertical) == 1:
             self._along(above, horizontal, 1, beyond, y)
         else:
-            self._both_ways(above, vertical, horizontal, beyond, y)
+            filtering = self._both_ways(vertical, horizontal, beyond)
+            separable(filtering, above, self._factors(vertical, horizontal), "auto", y[:, None])
         if has_level:
             y += level
-        return y
+
+    def smoothed_in_one_call(self, vertical: Weights, horizontal: Weights, y: Array) -> bool:
+        """Do so by a kernel that cuts the pixels by itself, if there is one; return whether."""
+        if len(vertical) == 1 or len(horizontal) == 1:
+            return False
+        banded = find_banded(self._both_ways(vertical, horizontal, self.cval), two_passes=True)
+        if banded is None:
+            return False
+        level = _level(self.pixels, self.cval if self.kind == "fill" else None)
+        weights = columns_and_rows(self._factors(vertical, horizontal))
+        banded.fill(y[:, None], self.pixels, weights, level if level.any() else None)
+        return True
 
     def _along(
         self, pixels: Array, weights: Weights, axis: int, beyond: float, y: Array | None,
@@ -187,15 +207,16 @@ class Band(NamedTuple):
         y = y.reshape(filtering.output_shape)
         return direct(filtering, pixels, kernel, "auto", y)[:, 0]
 
-    def _both_ways(
-        self, pixels: Array, vertical: Weights, horizontal: Weights, beyond: float, y: Array
-    ) -> None:
-        """Fill y with pixels correlated along both axes, in passes that share what they extend."""
-        column = vertical.astype(pixels.dtype).reshape(1, -1, 1)
-        row = horizontal.astype(pixels.dtype).reshape(1, 1, -1)
+    def _both_ways(self, vertical: Weights, horizontal: Weights, beyond: float) -> Filtering:
+        """Return the correlation along both axes."""
         taps = len(vertical), len(horizontal)
-        filtering = self._filtering(pixels, taps, [reach_of(some) for some in taps], beyond)
-        separable(filtering, pixels, Factors(column, row), "auto", y[:, None])
+        return self._filtering(self.pixels, taps, [reach_of(some) for some in taps], beyond)
+
+    def _factors(self, vertical: Weights, horizontal: Weights) -> Factors:
+        """Return the weights in the pixels' dtype."""
+        dtype = self.pixels.dtype
+        column, row = vertical.astype(dtype), horizontal.astype(dtype)
+        return Factors(column.reshape(1, -1, 1), row.reshape(1, 1, -1))
 
     def _filtering(
         self, pixels: Array, taps: Sequence[int], reaches: Sequence[Reach], beyond: float
@@ -228,9 +249,16 @@ def _level(pixels: Array, also: float | None) -> Array:
     NaN and infinities are no levels; `also` is counted among the values.
     """
     flat = pixels.reshape(len(pixels), math.prod(pixels.shape[1:]))
-    low = _extreme(np.minimum, np.fmin, flat, also)
-    if (low <= 0).all() and not (low < 0).any():  # as in most photographs: something is black
-        level = np.zeros_like(low)
+    lows, first, count = [], 0, _FIRST_LOOK
+    while first < flat.shape[1]:
+        part = flat[:, first : first + count]
+        lows.append(_extreme(np.minimum, np.fmin, part, also))
+        if (lows[-1] <= 0).all() and (_extreme(np.maximum, np.fmax, part, also) >= 0).all():
+            return np.zeros((len(flat), 1, 1), flat.dtype)
+        first, count = first + count, 2 * count
+    low = lows[0] if len(lows) == 1 else np.fmin.reduce(lows)
+    if (low > 0).all():
+        level = low
     else:
         high = _extreme(np.maximum, np.fmax, flat, also)
         level = np.where(low > 0, low, np.where(high < 0, high, 0))

@@ -47,7 +47,10 @@ class Photograph(NamedTuple):
     channel_axis: int | None
     out: Array | None
 
-    def filtered(self, fill: Callable[[Band, Array], object], reach: Reach, columns: int) -> Array:
+    def filtered(
+        self, fill: Callable[[Band, Array], object], reach: Reach, columns: int,
+        at_once: Callable[[Band, Array], bool] | None = None,
+    ) -> Array:  # fmt: skip
         """Return the photograph filtered.
 
         Parameters
@@ -58,6 +61,8 @@ class Photograph(NamedTuple):
             The rows that it sees.
         columns
             And how many columns beside a pixel's own.
+        at_once
+            Given all pixels as one band, and y, it fills y if it cuts them by itself, and says so.
         """
         *stack, height, width = self.planes.shape
         extended = *stack, height + sum(reach), width + columns
@@ -70,12 +75,26 @@ class Photograph(NamedTuple):
         result = np.empty(shape, self.dtype) if out is None or apart else out
         target = result if axis is None else np.moveaxis(result, axis, -3)
         with np.errstate(all="ignore"):  # infinities and NaN flow through
-            for cut in cuts(self.planes.shape, self.dtype.itemsize, reach):
-                self._fill_band(fill, cut, reach, target[cut.place])
+            if at_once is None or not self._fill_at_once(at_once, target):
+                for cut in cuts(self.planes.shape, self.dtype.itemsize, reach):
+                    self._fill_band(fill, cut, reach, target[cut.place])
         if out is None or result is out:
             return result
         assign(out, result)
         return out
+
+    def _fill_at_once(self, at_once: Callable[[Band, Array], bool], target: Array) -> bool:
+        """Fill the result from the planes as they lie, where nothing is to be copied or cast."""
+        planes = self.planes
+        if (
+            planes.dtype != self.dtype
+            or not planes.size
+            or not (is_prepared(planes) and is_prepared(target))
+        ):
+            return False
+        shape = math.prod(planes.shape[:-2]), *planes.shape[-2:]
+        band = Band(planes.reshape(shape), Reach(0, 0), self.kind, self.cval)
+        return at_once(band, target.reshape(shape))
 
     def _fill_band(
         self, fill: Callable[[Band, Array], object], cut: Cut, reach: Reach, target: Array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple, SupportsIndex
 
 import numpy as np
@@ -177,8 +178,9 @@ class Window(NamedTuple):
 
 def _mean_under(photograph: Photograph, window: Window) -> Array:
     return photograph.filtered(
-        lambda band, y: band.smoothed(*window, y), window.reach, window.columns
-    )
+        lambda band, y: band.smoothed(*window, y), window.reach, window.columns,
+        lambda band, y: band.smoothed_in_one_call(*window, y),
+    )  # fmt: skip
 
 
 def bell(sigma: object, truncate: object) -> Window:
@@ -198,8 +200,11 @@ def _mean_of(taps: int) -> Weights:
     return np.full(taps, 1 / taps)
 
 
+@lru_cache(maxsize=16)
 def _bell(sigma: float, radius: int) -> Weights:
     with np.errstate(over="ignore", under="ignore"):  # of a tiny sigma: weights of 0 beside the 1
         places = np.arange(-radius, radius + 1) / (sigma or 1.0)
         weights = np.exp(-0.5 * places**2)
-    return np.asarray(weights / weights.sum())
+    bell = np.asarray(weights / weights.sum())
+    bell.setflags(write=False)
+    return bell

@@ -36,11 +36,15 @@ __all__ = ["Banded", "columns_and_rows", "find_banded", "is_suited"]
 
 
 class Blocks(NamedTuple):
-    """How many rows and columns of the output are a unit; or a square of so large a side."""
+    """How many rows and columns of the output are a unit; or a square of so large a side.
+
+    Of two passes a unit is computed some rows at a time: `step`.
+    """
 
     rows: int
     columns: int
     side: int = 0
+    step: int = 0
 
 
 class _Description(NamedTuple):
@@ -86,10 +90,12 @@ class Banded:
         self._spectra_values = kernel("spectra_values")(made) if blocks.side else 0
         self._scratch_bytes = scratch_of_threads(made, threads)
 
-    def fill(self, y: Array, x: Array, weights: Array) -> None:
+    def fill(self, y: Array, x: Array, weights: Array, levels: Array | None = None) -> None:
         """Fill y (N, K, OH, OW) from x (N, H, W), in order and of the dtype that is computed.
 
-        `weights` are kernels (K, R, S), or for two passes what `columns_and_rows` returns.
+        `weights` are kernels (K, R, S), or for two passes what `columns_and_rows` returns. Then
+        images may have levels (N,), which are taken from their pixels, and what lies beyond, before
+        the sums, and added to these.
         """
         target = y if is_prepared(y) else np.empty(y.shape, y.dtype)
         spectra = None
@@ -97,7 +103,7 @@ class Banded:
             spectra = np.empty(self._spectra_values, y.dtype)
             kernel("transform_filters")(self._made, weights, spectra)
         scratch = take(self._scratch_bytes)
-        self._made.run(x, weights, spectra, target, scratch, 0, self._units, self._threads)
+        self._made.run(x, weights, spectra, levels, target, scratch, 0, self._units, self._threads)
         give_back(scratch)
         if target is not y:
             assign(y, target)
@@ -157,14 +163,13 @@ def _blocks(filtering: Filtering, two_passes: bool, threads: int) -> Blocks | No
         panel = (taps + tile_rows) * tile_rows * (1 if two_passes else across)
         return (band + panel) * itemsize
 
-    # of the rows that a unit's first pass makes, few are made for the next one again
-    rows = min(height, max(tuning.FILTER_FEWEST_ROWS, (4 if two_passes else 1) * taps))
+    fewest = max(tile_rows, tuning.STENCIL_FEWEST_ROWS, taps * two_passes)
+    rows = min(height, max(tuning.FILTER_FEWEST_ROWS, taps))
     while rows > tile_rows and seen_bytes(rows, lanes) > tuning.MOST_SCRATCH_BYTES:
         rows = ceil_div(rows, 2)
     if seen_bytes(rows, lanes) > tuning.MOST_SCRATCH_BYTES:
         return None
     # rows as long as the image's are read and written fastest: rather fewer of them
-    fewest = min(rows, max(tile_rows, tuning.STENCIL_FEWEST_ROWS, (1 + two_passes) * taps))
     columns = width
     while rows > fewest and seen_bytes(rows, columns) > tuning.FILTER_BAND_BYTES:
         rows = max(fewest, ceil_div(rows, 2))
@@ -172,10 +177,16 @@ def _blocks(filtering: Filtering, two_passes: bool, threads: int) -> Blocks | No
         columns = ceil_div(columns, 2)
     columns = min(width, ceil_div(columns, lanes) * lanes)
     others = filtering.images * ceil_div(width, columns)
-    while rows > tuning.STENCIL_FEWEST_ROWS and others * ceil_div(height, rows) < wanted_units(
-        threads
-    ):
+    step = rows
+    if two_passes:  # the fewer units, the fewer rows does the first pass make for two of them
+        rows = height
+        fewest = max(tuning.STENCIL_FEWEST_ROWS, 2 * taps)
+    else:
+        fewest = tuning.STENCIL_FEWEST_ROWS
+    while rows > fewest and others * ceil_div(height, rows) < wanted_units(threads):
         rows = ceil_div(rows, 2)
     # whole tiles: the last rows of a unit would be computed twice
-    rows = ceil_div(even(height, rows), tile_rows) * tile_rows
-    return Blocks(min(height, rows), columns)
+    rows = min(height, ceil_div(even(height, rows), tile_rows) * tile_rows)
+    if not two_passes:
+        return Blocks(rows, columns)
+    return Blocks(rows, columns, step=min(rows, ceil_div(step, tile_rows) * tile_rows))

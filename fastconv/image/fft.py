@@ -163,8 +163,8 @@ def blocks_of(filtering: Filtering, *, integers: bool) -> Blocks:
     """Return how the work is cut, whatever the threads."""
     squares = _squares(filtering, integers)
     if squares is not None:
-        rows, columns, side = squares.blocks
-        return Blocks(side, side, rows, columns, 1)
+        cut = squares.blocks
+        return Blocks(cut.side, cut.side, cut.rows, cut.columns, 1)
     return _blocks_in_numpy(filtering)
 
 

@@ -91,15 +91,17 @@ class Filters(Compiled):
     """Images under filters, laid out for "filter_direct", "filter_separable" or "filter_spectra".
 
     `description` has .kernel, .problem (a convolution of one channel), .blocks (.rows, .columns,
-    .side), .row_sources, .column_sources (of all that is seen, as `problem.extension.sources` gives
-    them) and .fillvalue. `w` are kernels (K, R, S), or for "filter_separable" a column and a row of
-    each filter, (K, R + S); `spectra` are what `transform_filters` makes of the kernels.
+    .side, .step), .row_sources, .column_sources (of all that is seen, as
+    `problem.extension.sources` gives them) and .fillvalue. `w` are kernels (K, R, S), or for
+    "filter_separable" a column and a row of each filter, (K, R + S), and `levels` perhaps what is
+    taken from the pixels of each image and added to its results; `spectra` are what
+    `transform_filters` makes of the kernels.
     """
 
     def __init__(self, description: Any) -> None: ...
     def run(
-        self, x: Array, w: Array, spectra: Array | None, y: Array, scratch: Array, first: int,
-        last: int, threads: int,
+        self, x: Array, w: Array, spectra: Array | None, levels: Array | None, y: Array,
+        scratch: Array, first: int, last: int, threads: int,
     ) -> None: ...  # fmt: skip
 
 class Weights(Compiled):

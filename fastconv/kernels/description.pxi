@@ -68,6 +68,7 @@ cdef struct Blocks:
     Py_ssize_t parts        # of a weight gradient: what the pixels are cut into
     Py_ssize_t tile         # of winograd: its outputs in a row, else 0
     Py_ssize_t side         # of a square that is transformed, else 0
+    Py_ssize_t step         # rows of the second of two passes at a time, else 0
     bint far                # whether rows are brought near before strips are read of them
 
 
@@ -149,7 +150,7 @@ cdef Description read_images(description) except *:
     read.blocks = Blocks(
         images=blocks.images, rows=blocks.rows, columns=getattr(blocks, "columns", 0),
         channels=blocks.channels, filters=blocks.filters, taps=getattr(blocks, "taps", 0), parts=1,
-        tile=getattr(blocks, "tile", 0), side=0, far=getattr(blocks, "far", False),
+        tile=getattr(blocks, "tile", 0), side=0, step=0, far=getattr(blocks, "far", False),
     )
     return read
 
@@ -164,7 +165,7 @@ cdef Description read_weights(description) except *:
     read.blocks = Blocks(
         images=getattr(blocks, "images", 1), rows=blocks.rows,
         columns=getattr(blocks, "columns", 0), channels=blocks.channels, filters=blocks.filters,
-        taps=0, parts=blocks.parts, tile=0, side=0, far=getattr(blocks, "far", False),
+        taps=0, parts=blocks.parts, tile=0, side=0, step=0, far=getattr(blocks, "far", False),
     )
     return read
 
@@ -183,7 +184,7 @@ cdef Description read_pooling(description) except *:
     read.output = read_output(None)
     read.blocks = Blocks(
         images=blocks.planes, rows=blocks.rows, columns=0, channels=1, filters=1, taps=0,
-        parts=1, tile=0, side=0, far=False,
+        parts=1, tile=0, side=0, step=0, far=False,
     )
     (
         (read.counted.first_row, read.counted.end_row),
@@ -201,7 +202,8 @@ cdef Description read_filtering(description) except *:
     read.output = read_output(None)
     read.blocks = Blocks(
         images=1, rows=blocks.rows, columns=blocks.columns, channels=1,
-        filters=read.problem.filters, taps=0, parts=1, tile=0, side=blocks.side, far=False,
+        filters=read.problem.filters, taps=0, parts=1, tile=0, side=blocks.side, step=blocks.step,
+        far=False,
     )
     read.beyond.rows = <const Py_ssize_t*>address_of(description.row_sources)
     read.beyond.columns = <const Py_ssize_t*>address_of(description.column_sources)

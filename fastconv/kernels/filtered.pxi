@@ -9,11 +9,13 @@ cdef class Filters(Compiled):
         self.lay_out(description.kernel, &given)
         self.memory.append(description)     # its tables
 
-    def run(self, x, w, spectra, y, scratch, Py_ssize_t first, Py_ssize_t last, int threads):
+    def run(
+        self, x, w, spectra, levels, y, scratch, Py_ssize_t first, Py_ssize_t last, int threads
+    ):
         """Compute the units [first, last) of y, with the scratch of so many threads."""
         cdef Operands operands = Operands(
-            image=address_of(x), weights=address_of(w), panels=address_of(spectra), bias=NULL,
-            gradient=NULL, result=writable_address_of(y),
+            image=address_of(x), weights=address_of(w), panels=address_of(spectra),
+            bias=address_of(levels), gradient=NULL, taps=NULL, result=writable_address_of(y),
         )
         self.run_units(&operands, scratch, first, last, threads)
 

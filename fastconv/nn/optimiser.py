@@ -189,6 +189,11 @@ class SGD:
         """
         self._go_on_from(saving.read(Path(path), self._expected()))
 
+    def __repr__(self) -> str:
+        """Return how many parameters it moves, and the numbers that it does so with."""
+        numbers = ", ".join(f"{name}={getattr(self, name):g}" for name in _NUMBERS)
+        return f"SGD({len(self.parameters)} parameters, {numbers})"
+
     def _velocity_names(self) -> list[str]:
         return [f"velocity.{place}" for place in range(len(self.parameters))]
 

@@ -573,6 +573,25 @@ class TestBands:
             for name in KEEPING:
                 assert (getattr(filters, name)(image) == image).all()
 
+    @in_one_test
+    @each(SMOOTHING)
+    @pytest.mark.parametrize("boundary", ["reflect", "constant"])
+    @pytest.mark.parametrize("dtype", DTYPES)
+    def test_what_is_smoothed_in_one_call_is_what_bands_are(self, name, options, boundary, dtype):
+        """Levels of both signs and none, each image's its own; seen at once, and late."""
+        image = np.abs(noise(4, 150, 131)).astype(dtype) + 1
+        image[1] *= -1
+        image[2, -1, -1] = 0  # black, in the last place that is looked at
+        smooth = partial(getattr(filters, name), **options, boundary=boundary, cval=0.25)
+        with tuned(FILTER_TILE_USED=2.0, IMAGE_BAND_BYTES=20_000):
+            expected = smooth(image)
+        results = []
+        for threads in (1, 3):
+            with fastconv.num_threads(threads), tuned(FLOPS_WORTH_A_THREAD=1):
+                results += [smooth(image), np.stack([smooth(one) for one in image])]
+        assert_close(results[0], expected, 60)
+        assert len({y.tobytes() for y in results}) == 1
+
     @pytest.mark.skipif(isa.kernels is None, reason="im2col has a buffer of its own")
     def test_no_more_than_they_is_held_beside_the_result(self):
         photograph = np.random.default_rng(0).integers(1, 256, (500, 300, 3), np.uint8)

@@ -130,6 +130,12 @@ def test_a_state_that_does_not_fit_is_refused_and_nothing_is_changed(tmp_path, n
         assert_equal(after[key], value)
 
 
+def test_an_optimiser_shows_what_it_moves_by():
+    _, optimiser = trainee(momentum=0.5)
+    expected = "SGD(4 parameters, learning_rate=0.05, momentum=0.5, weight_decay=0.001)"
+    assert repr(optimiser) == expected
+
+
 def test_what_is_no_state_is_a_type_error():
     optimiser = trainee()[1]
     with pytest.raises(TypeError, match="state must be a mapping of names to arrays, not list"):
