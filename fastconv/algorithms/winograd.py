@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 from .. import tuning
 from ..levels import Level
 from ..machine import Machine
-from ..problem import Piece
+from ..problem import ConvProblem, Piece
 from ..problem.operands import Array
 from .compiled import (
     LINE_BYTES,
@@ -87,15 +87,10 @@ class _Winograd(Rival):
         )
 
     def unsuited(self, request: Request) -> str | None:
-        problem = request.problem
-        channels, taps = problem.in_channels_per_group, problem.rows.kernel
-        lanes = vector_values(problem) * problem.dtype.itemsize
-        if (
-            taps == problem.columns.kernel == 3
-            and channels < tuning.WINOGRAD_FEWEST_CHANNELS[lanes]
-        ):
-            return f"of {channels} channels transforms take longer than the sums that they spare"
-        return super().unsuited(request)
+        return _few_channels(request.problem) or super().unsuited(request)
+
+    def out_of_place(self, request: Request) -> str | None:
+        return _few_channels(request.problem) or super().out_of_place(request)
 
     @property
     def rivals(self) -> Sequence[Rival]:
@@ -195,6 +190,17 @@ class _Winograd(Rival):
             return panels
 
         return transform, values * dtype.itemsize
+
+
+def _few_channels(problem: ConvProblem) -> str | None:
+    """Return why sums of so few channels are made directly, or None."""
+    channels, taps = problem.in_channels_per_group, problem.rows.kernel
+    lanes = vector_values(problem) * problem.dtype.itemsize
+    if taps != problem.columns.kernel or taps != 3:
+        return None
+    if channels >= tuning.WINOGRAD_FEWEST_CHANNELS[lanes]:
+        return None
+    return f"of {channels} channels transforms take longer than the sums that they spare"
 
 
 # In the order in which they are asked.
