@@ -385,9 +385,10 @@ def test_the_stencils_are_unrolled_into_vectors(dtype, name):
         if function in ("slide_any_plane", "spread_any_plane", "stencil_phases"):
             (body,) = bodies
             scalars = len(re.findall(rf"(vfmadd\d+|mul)s{suffix[1]}\s", body))
-            # of vectors with only two lanes the compiler takes a few apart
+            # of vectors with only two lanes the compiler takes a few apart, in phases some more
             two_lanes = (name, dtype) == ("baseline", "float64")
-            assert scalars <= (multiplies // 12 if two_lanes else 0)
+            few = multiplies // (12 if function == "stencil_phases" else 50)
+            assert scalars <= (few if two_lanes else 0)
 
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
