@@ -60,11 +60,16 @@ class _Slide(Kernel):
         return many_filters(request.piece, tuning.SLIDE_MOST_FILTERS)
 
     def out_of_place(self, request: Request) -> str | None:
-        """Refuse rows of a single vector, whose ends take several times what the model says."""
+        """Refuse rows of a single vector, whose ends take several times what the model says.
+
+        At stride 2 others too: those that are dealt out once (stencil_phases) are ahead.
+        """
         vector, width = vector_values(request.problem), request.problem.out_width
-        if width > vector:
-            return None
-        return f"a row of {width} outputs is no more than a vector of {vector}"
+        if width <= vector:
+            return f"a row of {width} outputs is no more than a vector of {vector}"
+        if request.problem.stride == (2, 2) and width >= tuning.PHASES_FEWEST_COLUMNS:
+            return "at stride 2 rows are dealt out once for all taps"
+        return None
 
     def blocks(self, request: Request) -> Blocks:
         problem = request.problem
