@@ -81,6 +81,7 @@ DEPTHWISE = (
 KERNELS_OF_DEPTHWISE = (
     Column("auto", "ours", ("auto",)),
     Column("slide", "strips in place", ("stencil_slide",)),
+    Column("phases", "in phases", ("stencil_phases",)),
     Column("band", "from a band", ("stencil_rows",)),
     Column("channels", "channels in lanes", ("stencil_channels",)),
     Column("product", "product", ("gemm", "gemm_pixels")),

@@ -184,7 +184,10 @@ def test_the_study_in_the_repository_is_what_its_results_say() -> None:
         results: Any = load(path, *KINDS)
         assert path.stat().st_size < 300_000
         if isinstance(results, Results):
-            assert all(one.correct for one in results.measurements if one.timed)
+            # of a library that is not, the time does not count
+            libraries = {info.name for info in results.contestants if info.kind == "library"}
+            ours = [one for one in results.measurements if one.contestant not in libraries]
+            assert all(one.correct for one in ours if one.timed)
         elif isinstance(results, SweepResults):
             assert not results.failures
         elif isinstance(results, ImageResults):
