@@ -147,9 +147,11 @@ def test_it_says_what_it_cannot(channels, weight_shape, options, reason):
 
 
 def test_it_is_chosen_where_rows_are_longer_than_a_vector():
+    # of 7 columns, with vectors of 8 or of 4
+    narrow = "stencil_slide" if isa.name == "baseline" else "stencil_channels"
     for size, filters, name in (
         (112, 64, "stencil_phases"), (17, 64, "stencil_phases"), (112, 128, "stencil_phases"),
-        (14, 64, "stencil_channels"),
+        (14, 64, narrow),
     ):  # fmt: skip
         problem = ConvProblem.create(
             (1, 64, size, size), (filters, 1, 3, 3), groups=64, padding=1, stride=2
