@@ -16,7 +16,19 @@ from .compiled import Kernel, vector_values
 from .costs import predicted
 from .implementation import Plan, Prediction, Request
 
-__all__ = ["SLIDE", "SPREAD", "cannot_slide", "rows_bytes"]
+__all__ = ["SLIDE", "SPREAD", "cannot_slide", "no_small_square", "rows_bytes"]
+
+
+def no_small_square(problem: ConvProblem) -> str | None:
+    """Return why it is no stencil of one channel whose square of taps is unrolled, or None."""
+    size = problem.rows.kernel
+    if problem.in_channels_per_group != 1:
+        return f"it takes one channel per group, here are {problem.in_channels_per_group}"
+    if problem.columns.kernel != size or size not in (3, 5, 7):
+        return f"it has kernels of 3×3, 5×5 and 7×7, not {size}×{problem.columns.kernel}"
+    if problem.stride not in ((1, 1), (2, 2)) or problem.dilation != (1, 1):
+        return "it has strides 1 and 2 in both directions, without dilation"
+    return None
 
 
 def cannot_slide(problem: ConvProblem) -> str | None:
@@ -25,13 +37,9 @@ def cannot_slide(problem: ConvProblem) -> str | None:
     Rows may be padded by any number. Columns by less than the kernel: so far a strip reaches into
     the neighbouring rows at the most.
     """
-    size = problem.rows.kernel
-    if problem.in_channels_per_group != 1:
-        return f"it takes one channel per group, here are {problem.in_channels_per_group}"
-    if problem.columns.kernel != size or size not in (3, 5, 7):
-        return f"it has kernels of 3×3, 5×5 and 7×7, not {size}×{problem.columns.kernel}"
-    if problem.stride not in ((1, 1), (2, 2)) or problem.dilation != (1, 1):
-        return "it has strides 1 and 2 in both directions, without dilation"
+    size, reason = problem.rows.kernel, no_small_square(problem)
+    if reason is not None:
+        return reason
     if max(problem.columns.before, problem.columns.after) >= size:
         return f"columns are padded by as much as the kernel, {size}"
     if rows_bytes(problem, 1) > tuning.MOST_SCRATCH_BYTES:

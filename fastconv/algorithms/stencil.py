@@ -24,7 +24,7 @@ from .blocks import (
 from .compiled import Kernel, beyond_limit, vector_values
 from .costs import predicted, spread_steps
 from .implementation import Plan, Prediction, Request
-from .slide import cannot_slide
+from .slide import cannot_slide, no_small_square
 
 __all__ = ["STENCIL_CHANNELS", "STENCIL_PHASES", "STENCIL_ROWS"]
 
@@ -134,16 +134,11 @@ class _Phases(Kernel):
 
     def unable(self, piece: Piece) -> str | None:
         problem = piece.problem
-        size = problem.rows.kernel
         if piece.output is not None:
             return "it writes whole rows of the result"
-        if problem.in_channels_per_group != 1:
-            return f"it takes one channel per group, here are {problem.in_channels_per_group}"
-        if problem.columns.kernel != size or size not in (3, 5, 7):
-            return f"it has kernels of 3×3, 5×5 and 7×7, not {size}×{problem.columns.kernel}"
         if problem.stride != (2, 2) or problem.dilation != (1, 1):
             return "it has stride 2 in both directions, without dilation"
-        return None
+        return no_small_square(problem)
 
     def unsuited(self, request: Request) -> str | None:
         fewest, width = tuning.PHASES_FEWEST_COLUMNS, request.problem.out_width

@@ -47,7 +47,7 @@ from .compiled import (
 )
 from .costs import copy_steps, lone_vectors, of_bytes, predicted, thread_count
 from .implementation import Plan, Prediction, Request, Run
-from .slide import cannot_slide, rows_bytes
+from .slide import cannot_slide, no_small_square, rows_bytes
 
 __all__ = [
     "WEIGHTS_FILTERS",
@@ -345,17 +345,10 @@ class _Rows(_Pixels):
 
     def unable(self, piece: Piece) -> str | None:
         """Refuse all but square kernels over one channel and filter; its scratch is bounded."""
-        problem = piece.problem
-        size = problem.rows.kernel
-        if problem.in_channels_per_group != 1:
-            return f"it takes one channel per group, here are {problem.in_channels_per_group}"
-        if problem.out_channels_per_group != 1:
-            return f"it takes one filter per group, here are {problem.out_channels_per_group}"
-        if problem.columns.kernel != size or size not in (3, 5, 7):
-            return f"it has kernels of 3×3, 5×5 and 7×7, not {size}×{problem.columns.kernel}"
-        if problem.stride not in ((1, 1), (2, 2)) or problem.dilation != (1, 1):
-            return "it has strides 1 and 2 in both directions, without dilation"
-        return None
+        filters = piece.problem.out_channels_per_group
+        if filters != 1:
+            return f"it takes one filter per group, here are {filters}"
+        return no_small_square(piece.problem)
 
     def unsuited(self, request: Request) -> str | None:
         problem = request.problem
