@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
@@ -13,23 +12,12 @@ from ..problem.operands import Array, check_array
 from ..results import Arena
 from . import saving
 from .parameter import Parameter, frozen_copy
+from .saved import Saved
 
 __all__ = ["Layer", "checked_batch", "in_short"]
 
 
-def _set_all(parameters: Mapping[str, Parameter], arrays: Mapping[str, Array]) -> None:
-    """Give all parameters their new values, or none of them where there is no memory for all."""
-    values = [frozen_copy(arrays[name]) for name in parameters]
-    for parameter, value in zip(parameters.values(), values, strict=True):
-        parameter.replace(value)
-
-
-def _expected(parameters: Mapping[str, Parameter]) -> saving.Expected:
-    values = {name: parameter.value for name, parameter in parameters.items()}
-    return saving.Expected(values, {}, "parameter")
-
-
-class Layer:
+class Layer(Saved):
     """A function y = f(x) with a way back, and the parameters that it has, if any.
 
     What `forward` and `backward` return is the caller's. Of large arrays a layer keeps the last two
@@ -120,60 +108,16 @@ class Layer:
         """Return the value of every parameter, by name: copies, which are yours."""
         return {name: one.value.copy() for name, one in self.named_parameters().items()}
 
-    def load_state_dict(self, state: Mapping[str, npt.ArrayLike]) -> None:
-        """Set every parameter to its value in `state`.
+    def _expected(self) -> saving.Expected:
+        values = {name: one.value for name, one in self.named_parameters().items()}
+        return saving.Expected(values, {}, "parameter")
 
-        Parameters
-        ----------
-        state : mapping of str to array_like
-            As `state_dict` returns it.
-
-        Raises
-        ------
-        TypeError
-            For what is no mapping, or an entry that is no array, or a masked one.
-        ValueError
-            For entries that are missing, that no parameter has the name of, or whose shape or dtype
-            is another; all are named, and nothing is changed.
-        """
+    def _take_over(self, state: Mapping[str, Array]) -> None:
+        """Give all parameters new values, or none of them where there is no memory for all."""
         parameters = self.named_parameters()
-        _set_all(parameters, saving.check_state(state, _expected(parameters)))
-
-    def save(self, path: str | Path) -> None:
-        """Write the parameters to an .npz file.
-
-        Parameters
-        ----------
-        path : str or Path
-            Written as it is, without an ending added; what was there is replaced.
-
-        Raises
-        ------
-        OSError
-            If it cannot be written.
-        """
-        saving.write(Path(path), self.state_dict())
-
-    def load(self, path: str | Path) -> None:
-        """Read the parameters from a file of `save`.
-
-        No code of the file is run, whoever it is from: names, shapes and dtypes are compared with
-        those of the parameters before any number is read, and objects are refused.
-
-        Parameters
-        ----------
-        path : str or Path
-
-        Raises
-        ------
-        OSError
-            If it cannot be read.
-        ValueError
-            If it is no such file, is damaged, has an entry twice or one that is no array, or is one
-            of another network; path and entry are named, and nothing is changed.
-        """
-        parameters = self.named_parameters()
-        _set_all(parameters, saving.read(Path(path), _expected(parameters)))
+        values = [frozen_copy(state[name]) for name in parameters]
+        for parameter, value in zip(parameters.values(), values, strict=True):
+            parameter.replace(value)
 
     def _recall(self, grad_output: Array) -> tuple[Array, tuple[Array, ...]]:
         """Return ∂E/∂y, checked to be an array, and what `forward` has kept."""

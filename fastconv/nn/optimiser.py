@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from ..algorithms.descent import descent
 from ..problem.arguments import shown
@@ -16,13 +14,14 @@ from ..results import Arena
 from . import saving
 from .layer import Layer
 from .parameter import Parameter
+from .saved import Saved
 
 __all__ = ["SGD"]
 
 _NUMBERS = "learning_rate", "momentum", "weight_decay"
 
 
-class SGD:
+class SGD(Saved):
     r"""Stochastic gradient descent with momentum μ and weight decay λ.
 
     .. math::
@@ -121,6 +120,9 @@ class SGD:
     def state_dict(self) -> dict[str, Array]:
         """Return what the next step depends on beside the parameters: copies, which are yours.
 
+        With it, and with the parameters of `Layer.state_dict`, an optimiser of the same parameters
+        in the same order goes on: its steps are, bit by bit, those that would have followed here.
+
         Returns
         -------
         dict of str to ndarray
@@ -138,57 +140,6 @@ class SGD:
         ]
         return numbers | dict(zip(self._velocity_names(), velocities, strict=True))
 
-    def load_state_dict(self, state: Mapping[str, npt.ArrayLike]) -> None:
-        """Go on from a state: steps are, bit by bit, those that would have followed there.
-
-        Parameters
-        ----------
-        state : mapping of str to array_like
-            As `state_dict` returns it, of an optimiser of the same parameters in the same order.
-            Their values are not in it: those are in `Layer.state_dict` of the network.
-
-        Raises
-        ------
-        TypeError
-            For what is no mapping, or an entry that is no array, or a masked one.
-        ValueError
-            For entries that are missing or surplus, or whose shape or dtype is another, all of
-            which are named; or numbers out of range. Nothing is changed.
-        """
-        self._go_on_from(saving.check_state(state, self._expected()))
-
-    def save(self, path: str | Path) -> None:
-        """Write the state to an .npz file, beside that of `Layer.save`.
-
-        Parameters
-        ----------
-        path : str or Path
-            Written as it is, without an ending added; what was there is replaced.
-
-        Raises
-        ------
-        OSError
-            If it cannot be written.
-        """
-        saving.write(Path(path), self.state_dict())
-
-    def load(self, path: str | Path) -> None:
-        """Go on from a file of `save`; as with `Layer.load`, no code of it is run.
-
-        Parameters
-        ----------
-        path : str or Path
-
-        Raises
-        ------
-        OSError
-            If it cannot be read.
-        ValueError
-            If it is no such file, is damaged, or is one of another optimiser; path and entry are
-            named, and nothing is changed.
-        """
-        self._go_on_from(saving.read(Path(path), self._expected()))
-
     def __repr__(self) -> str:
         """Return how many parameters it moves, and the numbers that it does so with."""
         numbers = ", ".join(f"{name}={getattr(self, name):g}" for name in _NUMBERS)
@@ -205,8 +156,7 @@ class SGD:
             "state variable",
         )
 
-    def _go_on_from(self, state: Mapping[str, Array]) -> None:
-        """Take over a state that fits."""
+    def _take_over(self, state: Mapping[str, Array]) -> None:
         limits = {"momentum": 1.0}
         numbers = {
             name: _number(name, float(state[name]), limits.get(name, math.inf)) for name in _NUMBERS
