@@ -22,6 +22,7 @@ input.
     loss.py             softmax, SoftmaxCrossEntropy
     optimiser.py        SGD
     initialisation.py   he_normal, glorot_uniform
+    saved.py            what networks and optimisers share that can be saved
     saving.py           parameters, and the state of an optimiser, as an .npz file, and back
 
 Convolutions and fully connected layers are computed by fastconv's kernels, on fastconv's threads:
