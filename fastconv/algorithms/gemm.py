@@ -352,7 +352,7 @@ class _Columns(_Product):
         if problem.rows.kernel * problem.columns.kernel != 1:
             return "it packs columns, which pays for kernels of 1x1"
         fewest_pixels, fewest_channels = _fewest_for_columns(problem)
-        if _is_its_own_band(problem):
+        if problem.is_pointwise:
             fewest = 1
         if filters < fewest:
             return f"it packs columns for {filters} filters, which pays from {fewest} on"
@@ -406,19 +406,13 @@ def _runs_by_rows(problem: ConvProblem, blocks: Blocks, panel: int) -> bool:
 def _fewest_for_columns(problem: ConvProblem) -> tuple[int, int]:
     """Return from how many pixels and channels on columns of 1x1 are worth being packed."""
     few_filters = problem.out_channels_per_group <= tuning.COLUMNS_FEW_FILTERS
-    if _is_its_own_band(problem) and few_filters:
+    if problem.is_pointwise and few_filters:
         return tuning.COLUMNS_FEW_PIXELS, tuning.COLUMNS_FEW_CHANNELS
     by_filters, by_pixels = _efficiency(problem)
-    if _is_its_own_band(problem) and by_pixels > by_filters:
+    if problem.is_pointwise and by_pixels > by_filters:
         # what would be taken is gemm_pixels, which copies the image
         return tuning.COLUMNS_FEW_PIXELS, tuning.COLUMNS_FEWEST_CHANNELS
     return tuning.COLUMNS_FEWEST_PIXELS, tuning.COLUMNS_FEWEST_CHANNELS
-
-
-def _is_its_own_band(problem: ConvProblem) -> bool:
-    """Whether a kernel of 1x1 reads the image as it lies: neither stride nor padding."""
-    axes = problem.rows, problem.columns
-    return problem.stride == (1, 1) and all(axis.before == axis.after == 0 for axis in axes)
 
 
 def _band_width(problem: ConvProblem) -> int:
