@@ -17,11 +17,22 @@
 # idle, as in gemm_filters.pxi, whose panels these are: a tile takes TALL_ROWS of their filters at a
 # time.
 #
-# Where taps are 1x1 and the image has neither padding nor stride, it is its own band.
+# Where taps are 1x1 and the image has neither padding nor stride, it is its own band. Each of its
+# channels is then visited for VISITED_TILES tiles at a time:
+#
+#     image   c0  a a a a b b b b c c c c d d d d . .           tile a   c0  a a a a
+#             c1  e e e e f f f f g g g g h h h h . .    →               c1  e e e e     tile b ...
+#
+# whole lines of it are read, and a page is found once for all of them.
+
+cdef enum:
+    # For tiles of three vectors of 32 bytes six lines of a channel.
+    VISITED_TILES = 4
+
 
 cdef struct GemmColumns:
     Banded banded
-    Py_ssize_t columns      # where in the scratch the columns of a tile are packed,
+    Py_ssize_t columns      # where in the scratch the columns of tiles are packed,
     Py_ssize_t panels       # and the panels of a unit;
     Py_ssize_t held         # where a tile waits between its parts,
     Py_ssize_t spare        # and where one is brought that hangs over
@@ -65,15 +76,17 @@ cdef int lay_out_gemm_columns(const Description* given, Made* made, list memory)
     cdef Py_ssize_t vector = VECTOR_BYTES // given.problem.itemsize
     cdef Py_ssize_t taps = given.blocks.channels * given.problem.taps
     lay_out_band(&layout.banded, given, made, memory, 1)
+    layout.in_place = is_its_own_band(&given.problem)
     # and what the last run of a row is too long by
-    layout.columns = book(made, (taps * TALL_VECTORS + 1) * vector)
+    layout.columns = book(
+        made, (taps * TALL_VECTORS * (VISITED_TILES if layout.in_place else 1) + 1) * vector
+    )
     layout.held = book(made, MOST_TILE_VALUES)
     layout.spare = book(made, MOST_TILE_VALUES)
     layout.panels = book(
         made, packed_filters(given.blocks.filters, vector, FILTERS_IN_LANES) * taps
         + panel_values(given, FILTERS_IN_LANES)
     )
-    layout.in_place = is_its_own_band(&given.problem)
     made.layout = layout
     made.units = count_units(given)
     return 0
@@ -139,14 +152,31 @@ cdef inline void pack_columns(
 
 
 cdef void pack_image_columns(
-    const real* image, Py_ssize_t plane, Py_ssize_t channels, Py_ssize_t count, real* columns,
-    int lanes,
+    const real* image, Py_ssize_t plane, Py_ssize_t channels, Py_ssize_t pixels, real* columns,
 ) noexcept nogil:
-    """Do columns[c][n] = image[c·plane + n] for n < count; zeros behind."""
-    cdef Py_ssize_t c
+    """Do columns[tile][c][n] = image[c·plane + first of the tile + n]; zeros behind the last pixel.
+
+    The last tile has no more vectors than it needs.
+    """
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef int lanes = TALL_VECTORS * vector
+    cdef Py_ssize_t tiles = pixels // lanes
+    cdef Py_ssize_t rest = pixels % lanes
+    cdef Py_ssize_t rest_lanes = (rest + vector - 1) // vector * vector
+    cdef real* rests = columns + tiles * channels * lanes
+    cdef Py_ssize_t c, tile
+    cdef int v
     for c in range(channels):
-        copy_run(columns, image, count)
-        fill_row(columns + count, <real>0, lanes - count)
+        for tile in range(tiles):
+            for v in range(TALL_VECTORS):
+                copy_values(
+                    vector, columns + tile * channels * lanes + v * vector,
+                    image + tile * lanes + v * vector,
+                )
+        if rest:
+            copy_run(rests, image + tiles * lanes, rest)
+            fill_row(rests + rest, <real>0, rest_lanes - rest)
+            rests = rests + rest_lanes
         image = image + plane
         columns = columns + lanes
 
@@ -262,13 +292,12 @@ cdef void pack_panels(
 
 cdef inline void add_all_filters(
     const int vectors, const GemmColumns* layout, const Operands* operands, const Unit* unit,
-    Planes* planes, real* scratch, real* y,
+    Planes* planes, real* scratch, const real* columns, real* y,
 ) noexcept nogil:
     """Multiply the columns of a tile with the panels of the unit; `y` is its first filter's."""
     cdef Py_ssize_t vector = VECTOR_BYTES // <int>sizeof(real)
     cdef const Problem* problem = &layout.banded.given.problem
     cdef const real* bias = <const real*>operands.bias
-    cdef const real* columns = scratch + layout.columns
     cdef const real* panel
     cdef real row_bias[TALL_ROWS]
     cdef Py_ssize_t k = unit.first_filter
@@ -298,27 +327,29 @@ cdef inline void multiply_tile_columns(
     const int vectors, const GemmColumns* layout, const Operands* operands, const Unit* unit,
     Planes* planes, real* scratch, const real* image, Py_ssize_t first, Py_ssize_t pixels, real* y,
 ) noexcept nogil:
-    """Pack the columns of a tile from pixel `first` on, and multiply them with all filters.
+    """Multiply the columns of a tile from pixel `first` on with all filters, packed if need be.
 
     `image` is the band of the image, or the image from the unit's first row and channel on.
     """
     cdef int lanes = vectors * (VECTOR_BYTES // <int>sizeof(real))
+    cdef int visited = VISITED_TILES * TALL_VECTORS * (VECTOR_BYTES // <int>sizeof(real))
     cdef const Banded* banded = &layout.banded
+    cdef real* columns = scratch + layout.columns
     cdef Runs runs
     planes.pixels = min(<Py_ssize_t>lanes, pixels - first)
     if layout.in_place:
-        pack_image_columns(
-            image + first, banded.given.problem.rows.size * banded.given.problem.columns.size,
-            unit.channels, planes.pixels, scratch + layout.columns, lanes,
-        )
+        if first % visited == 0:
+            pack_image_columns(
+                image + first, banded.given.problem.rows.size * banded.given.problem.columns.size,
+                unit.channels, min(<Py_ssize_t>visited, pixels - first), columns,
+            )
+        columns = columns + first % visited * unit.channels
     else:
         runs = find_runs(
             first, lanes, pixels, banded.given.problem.columns.outputs, banded.band.width
         )
-        pack_columns(
-            vectors, &runs, banded.offsets, unit.taps, image, scratch + layout.columns
-        )
-    add_all_filters(vectors, layout, operands, unit, planes, scratch, y + first)
+        pack_columns(vectors, &runs, banded.offsets, unit.taps, image, columns)
+    add_all_filters(vectors, layout, operands, unit, planes, scratch, columns, y + first)
 
 
 cdef void multiply_packed_columns(
