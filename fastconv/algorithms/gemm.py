@@ -197,11 +197,16 @@ class _Product(Kernel):
         product, turn = self._predicted_steps(problem, blocks)
         prediction = predicted(
             plan, machine, images * rows * filters * problem.groups,
-            band=problem.groups * bands * _band_steps(problem, blocks.rows),
+            band=problem.groups * bands * self._band_steps(problem, blocks.rows),
             pack=weights * self._packing_steps(piece), product=product,
             turn=turn + spread_steps(piece),
         )  # fmt: skip
         return prediction + far_weights(plan, machine, images * rows)
+
+    def _band_steps(self, problem: ConvProblem, rows: int) -> float:
+        """Return the steps of copying the band of so many rows of the output, of all channels."""
+        values = band_bytes(problem, rows, 1) / problem.dtype.itemsize
+        return problem.in_channels_per_group * copy_steps(problem, values, _band_width(problem))
 
     def _packing_steps(self, piece: Piece) -> float:
         """Return the steps of bringing a weight into a panel."""
@@ -376,6 +381,9 @@ class _Columns(_Product):
         packing = tuning.PACKING_CYCLES * filters * problem.taps
         return vectors * (filters / 2 + 2) * problem.taps + packing
 
+    def _band_steps(self, problem: ConvProblem, rows: int) -> float:
+        return 0 if problem.is_pointwise else super()._band_steps(problem, rows)
+
     def _predicted_steps(self, problem: ConvProblem, blocks: Blocks) -> tuple[float, float]:
         vector = vector_values(problem)
         units = ceil_div(problem.out_height, blocks.rows) * problem.batch
@@ -383,7 +391,10 @@ class _Columns(_Product):
         vectors = problem.groups * (pixels / vector + units / 2)
         filters = problem.out_channels_per_group
         parts = ceil_div(problem.in_channels_per_group, blocks.channels)
-        product = vectors * filters * problem.taps / tuning.MODEL_COLUMNS_PRODUCT
+        # a tile's rows, with those that hang over
+        rows = kernel("panel_filters")(GEMM_PIXELS.name, problem.dtype.itemsize)
+        lanes = ceil_div(filters, rows) * rows
+        product = vectors * lanes * problem.taps / tuning.MODEL_COLUMNS_PRODUCT
         packed = vectors * ceil_div(filters, blocks.filters) * problem.taps
         return product + packed, tuning.MODEL_STORE_STEPS * parts * vectors * filters
 
@@ -419,12 +430,6 @@ def _band_width(problem: ConvProblem) -> int:
     """Return the columns of a row of the band."""
     columns = problem.columns
     return columns.outputs + (columns.kernel - 1) * columns.dilation // columns.stride
-
-
-def _band_steps(problem: ConvProblem, rows: int) -> float:
-    """Return the steps of copying the band of so many rows of the output, of all channels."""
-    values = band_bytes(problem, rows, 1) / problem.dtype.itemsize
-    return problem.in_channels_per_group * copy_steps(problem, values, _band_width(problem))
 
 
 def _efficiency(problem: ConvProblem) -> tuple[float, float]:
