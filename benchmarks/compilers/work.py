@@ -83,7 +83,7 @@ WORK: tuple[Work, ...] = (
     *_layers("Winograd, m = 2", "winograd_2x5", "forward", ("googlenet.5x5_35",)),
     *_layers("strips in place", "stencil_slide", "forward",
              ("mobilenetv2.dw192_28", "convnext.dw96_56")),
-    *_layers("the same, stride 2", "stencil_slide", "forward", ("mobilenetv2.dw96_112_s2",)),
+    *_layers("rows dealt out, stride 2", "stencil_phases", "forward", ("mobilenetv2.dw96_112_s2",)),
     Work("channels in lanes", "stencil_channels",
          Layer("mobilenetv2.dw960_7", "MobileNetV2", 1, 960, 7, 7, 960, 3, padding=1, groups=960)),
     *_layers("weights, filters in lanes", "weights_filters", "weight-grad",
