@@ -23,9 +23,14 @@ cdef extern from *:
     /* Beside nine weights, of a row. */
     #define NINE_VECTORS (REGISTERS == 32 ? 4 : 2)
     #define NINE_VALUES (NINE_VECTORS * FLOATS)
+    /* Beside the weights of a short pass. */
+    #define SHORT_VECTORS (REGISTERS == 32 ? 8 : 4)
+    #define SHORT_VALUES (SHORT_VECTORS * FLOATS)
     """
     enum: NINE_VECTORS
     enum: NINE_VALUES
+    enum: SHORT_VECTORS
+    enum: SHORT_VALUES
 
 cdef enum:
     NEAR_BYTES = 32768          # of the first-level cache
@@ -233,6 +238,50 @@ cdef bint filter_nine(
     return True
 
 
+cdef inline void add_runs(
+    const int taps, const real* w, const real* first, Py_ssize_t step, real bias,
+    Py_ssize_t count, real* y,
+) noexcept nogil:
+    """Do y[j] = bias + sum of w[t] · first[t·step + j]; j at least SHORT_VECTORS vectors."""
+    cdef int lanes = SHORT_VECTORS * (VECTOR_BYTES // <int>sizeof(real))
+    cdef real sums[SHORT_VALUES]
+    cdef real held[9]
+    cdef Py_ssize_t j = 0
+    cdef int t, n
+    for t in range(taps):
+        held[t] = w[t]
+    while j < count:
+        j = min(j, count - lanes)
+        for n in range(lanes):
+            sums[n] = bias
+        for t in range(taps):
+            for n in range(lanes):
+                sums[n] += held[t] * first[t * step + j + n]
+        for n in range(lanes):
+            y[j + n] = sums[n]
+        j = j + lanes
+
+
+cdef inline bint is_short(Py_ssize_t taps, Py_ssize_t count, Py_ssize_t itemsize) noexcept nogil:
+    """Whether `short_pass` does so many outputs of so many taps, whose weights fit registers."""
+    return (taps == 5 or taps == 7 or taps == 9) and count >= SHORT_VECTORS * (
+        VECTOR_BYTES // itemsize
+    )
+
+
+cdef void short_pass(
+    Py_ssize_t taps, const real* w, const real* first, Py_ssize_t step, real bias,
+    Py_ssize_t count, real* y,
+) noexcept nogil:
+    """Do `add_runs` along a row, where `step` is 1, or down the columns, where it is a row."""
+    if taps == 5:
+        add_runs(5, w, first, step, bias, count, y)
+    elif taps == 7:
+        add_runs(7, w, first, step, bias, count, y)
+    else:
+        add_runs(9, w, first, step, bias, count, y)
+
+
 cdef inline bint is_near(
     const Tiling* tiling, Py_ssize_t width, Py_ssize_t itemsize
 ) noexcept nogil:
@@ -296,6 +345,17 @@ cdef void filter_direct(
         i = i + rows
 
 
+cdef inline void cover_row(
+    const Tiling* across, const real* w, const real* row, Py_ssize_t count, real* target,
+    Py_ssize_t pitch, Watch* watch,
+) noexcept nogil:
+    """Do the first pass of so many columns; a single row's panel is its weights."""
+    if is_short(across.across, count, sizeof(real)):
+        short_pass(across.across, w, row, 1, <real>0, count, target)
+    else:
+        cover(across, w, row, <real>0, 1, count, target, pitch, watch)
+
+
 cdef void pass_along(
     const Filtered* layout, const real* plane, const real* panel, const FilteredUnit* unit,
     Py_ssize_t i, real level, real* row, real* target, Watch* watch,
@@ -323,26 +383,25 @@ cdef void pass_along(
         if level != 0:
             for j in range(unit.columns + seen):
                 row[j] = row[j] - level
-        cover(across, panel, row, <real>0, 1, unit.columns, target, layout.tiling.pitch, watch)
+        cover_row(across, panel, row, unit.columns, target, layout.tiling.pitch, watch)
         return
     if begin > 0:
         extend_row(
             problem, beyond, plane, unit.first_row + i, unit.first_column, begin + seen, row
         )
-        cover(across, panel, row, <real>0, 1, begin, target, layout.tiling.pitch, watch)
-    cover(
+        cover_row(across, panel, row, begin, target, layout.tiling.pitch, watch)
+    cover_row(
         across, panel,
         plane + source * problem.columns.size + unit.first_column + begin - problem.columns.before,
-        <real>0, 1, end - begin, target + begin, layout.tiling.pitch, watch,
+        end - begin, target + begin, layout.tiling.pitch, watch,
     )
     if end < unit.columns:
         extend_row(
             problem, beyond, plane, unit.first_row + i, unit.first_column + end,
             unit.columns - end + seen, row,
         )
-        cover(
-            across, panel, row, <real>0, 1, unit.columns - end, target + end, layout.tiling.pitch,
-            watch,
+        cover_row(
+            across, panel, row, unit.columns - end, target + end, layout.tiling.pitch, watch
         )
 
 
@@ -370,9 +429,12 @@ cdef void filter_separable(
     cdef Py_ssize_t first, rows, part, i, k, n
     cdef Py_ssize_t held        # rows of the band that are there
     cdef const real* column
+    cdef real* y
+    cdef bint short = is_short(tiling.taps, unit.columns, sizeof(real))
+    cdef Py_ssize_t tile_rows = 1 if short else tiling.rows
     # a row is passed along when a tile first sees it, and read while it is near
     cdef Py_ssize_t most = (
-        tiling.rows if is_near(tiling, pitch, sizeof(real)) else layout.given.blocks.step
+        tile_rows if short or is_near(tiling, pitch, sizeof(real)) else layout.given.blocks.step
     )
     fill_row(row, <real>0, layout.across.pitch)
     for k in range(problem.filters):
@@ -388,7 +450,7 @@ cdef void filter_separable(
             i = 0
             while i < rows:
                 i = min(i, rows - part)
-                for n in range(held, i + max(part, tiling.rows) + tiling.taps - 1):
+                for n in range(held, i + max(part, tile_rows) + tiling.taps - 1):
                     if n >= rows + tiling.taps - 1:  # of a tile with more rows than there are
                         fill_row(band + n * pitch, <real>0, pitch)
                         continue
@@ -400,12 +462,16 @@ cdef void filter_separable(
                     )
                     fill_row(band + n * pitch + unit.columns, <real>0, pitch - unit.columns)
                 held = i + part + tiling.taps - 1
-                cover_stretches(
-                    tiling, panel, band + i * pitch, level, part, unit.columns,
-                    <real*>operands.result + filtered_index(problem, &unit, k)
-                    + (first + i) * problem.columns.outputs,
-                    problem.columns.outputs, watch,
-                )
+                y = <real*>operands.result + filtered_index(problem, &unit, k) + (
+                    first + i
+                ) * problem.columns.outputs
+                if short:
+                    short_pass(tiling.taps, column, band + i * pitch, pitch, level, unit.columns, y)
+                else:
+                    cover_stretches(
+                        tiling, panel, band + i * pitch, level, part, unit.columns, y,
+                        problem.columns.outputs, watch,
+                    )
                 if stopped(watch):
                     return
                 i = i + part

@@ -805,6 +805,22 @@ def test_one_call_is_what_copies_of_tiles_are(boundary):
                 assert_equal(y, expected, f"{size} {taps} {way} {numbers} {threads}")
 
 
+@in_one_test
+@pytest.mark.parametrize("taps", [(5, 5), (7, 9), (9, 4), (3, 7)])
+@pytest.mark.parametrize("boundary", ["fill", "symm"])
+def test_passes_of_few_taps_are_those_of_any_number(boundary, taps):
+    """Short rows and columns have loops of their own: at every width around their vectors."""
+    rng = np.random.default_rng(0)
+    column, row = (rng.integers(1, 5, some) for some in taps)
+    for dtype in DTYPES:
+        kernel = np.outer(column, row).astype(dtype)
+        for width in (7, 15, 16, 17, 31, 32, 33, 40, 65, 130):
+            x = rng.integers(-9, 10, (2, 23, width)).astype(dtype)
+            y = fastconv.correlate2d(x, kernel, "same", boundary, backend="separable")
+            expected = fastconv.correlate2d(x, kernel, "same", boundary, backend="direct")
+            assert_equal(y, expected, f"{dtype}, {width} columns")
+
+
 @pytest.mark.skipif(isa.kernels is None, reason="there is nothing compiled")
 def test_images_in_order_are_filtered_in_one_call():
     shapes = [(1000, 1000), (512, 512), (64, 64)]

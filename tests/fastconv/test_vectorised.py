@@ -130,7 +130,7 @@ FILTER_TILES = {  # PIXELS_4 .. PIXELS_1, and with SMALL_PIXELS
     "baseline": [(3, 4), (4, 3), (6, 2), (8, 1), (2, 4), (2, 3), (2, 2), (2, 1)],
 }
 FOUR_KINDS = ("multiply_filter_lanes", "multiply_packed_columns")
-ONE_KIND = ("multiply_windows", "multiply_dense")
+ONE_KIND = ("multiply_windows", "multiply_dense", "short_pass")
 # The tiles of each shell, rows x vectors, each there twice: from the bias and from earlier sums, or
 # in a row and in parts; those of filters again for pixels next to each other. Of the weight
 # gradient ("add_"), of windows and of fully connected layers there is one kind.
@@ -158,6 +158,12 @@ TILES = {
         "avx512": [(4, 6), (2, 8), (1, 9)],
         "avx2": [(4, 3), (2, 5), (1, 9)],
         "baseline": [(4, 3), (2, 5), (1, 9)],
+    },
+    # of an image: five, seven and nine taps x SHORT_VECTORS
+    "short_pass": {
+        "avx512": [(5 + 7 + 9, 8)],
+        "avx2": [(5 + 7 + 9, 4)],
+        "baseline": [(5 + 7 + 9, 4)],
     },
     # sliding, 3x3 and 5x5: two strides, inside the image and at its edge
     "add_slides": {name: [(2 * 2, 9 + 25)] for name in REGISTERS},
