@@ -10,7 +10,8 @@ is better for a problem: part of the peak that is left, from counting the lanes 
 
 gemm has a second kernel, for 1x1 (kernels/gemm_columns.pxi): pixels in the lanes, the columns of a
 tile packed once for all filters. So it neither turns sums over, nor reads each channel from a page
-of its own; and without stride and padding it reads the image as it lies, where the others copy it.
+of its own for every tile. Without stride and padding both read the image as it lies, where
+gemm_pixels copies it.
 
 All sum in the same blocks, and give the same bits. A sum of n products in a row has, usually, an
 error of the root of n; in parts of `tuning.SUM_TAPS`, in blocks of channels of `tuning.GEMM_TAPS`,
@@ -59,7 +60,15 @@ _TILE_VECTORS = 3
 
 
 class _Product(Kernel):
-    """What the three kernels have in common."""
+    """What the three kernels have in common.
+
+    Attributes
+    ----------
+    in_place : bool
+        Whether an image that is its own band is read where it lies.
+    """
+
+    in_place = True
 
     def unable(self, piece: Piece) -> str | None:
         """Refuse what would need more than a few MiB of scratch for its smallest blocks.
@@ -205,6 +214,8 @@ class _Product(Kernel):
 
     def _band_steps(self, problem: ConvProblem, rows: int) -> float:
         """Return the steps of copying the band of so many rows of the output, of all channels."""
+        if self.in_place and problem.is_pointwise:
+            return 0
         values = band_bytes(problem, rows, 1) / problem.dtype.itemsize
         return problem.in_channels_per_group * copy_steps(problem, values, _band_width(problem))
 
@@ -300,6 +311,7 @@ class _Pixels(_Product):
 
     name = "gemm_pixels"
     families = ("gemm_pixels",)
+    in_place = False
 
     def unsuited(self, request: Request) -> str | None:
         return scales_far(request.problem) or copies_too_much(request, self.blocks)
@@ -380,9 +392,6 @@ class _Columns(_Product):
         vectors = images * (ceil_div(rows * problem.out_width, vector_values(problem)) + 1)
         packing = tuning.PACKING_CYCLES * filters * problem.taps
         return vectors * (filters / 2 + 2) * problem.taps + packing
-
-    def _band_steps(self, problem: ConvProblem, rows: int) -> float:
-        return 0 if problem.is_pointwise else super()._band_steps(problem, rows)
 
     def _predicted_steps(self, problem: ConvProblem, blocks: Blocks) -> tuple[float, float]:
         vector = vector_values(problem)

@@ -181,7 +181,7 @@ class Tiling:
         """Whether a call transforms the weights first, since many units would do so each."""
         shares = self.problem.groups * self.shares(blocks)
         return (
-            self.keeps_weights
+            self._weights_bytes <= tuning.WINOGRAD_SHARED_BYTES
             and self.units(blocks, batch) >= tuning.WINOGRAD_UNITS_SHARING * threads * shares
         )
 
@@ -201,8 +201,12 @@ class Tiling:
 
         Making them of what are a fraction of the bytes is faster then.
         """
-        weights = self.values * self.channels * self.problem.out_channels
-        return weights * self.itemsize <= tuning.WINOGRAD_WEIGHTS_BYTES
+        return self._weights_bytes <= tuning.WINOGRAD_WEIGHTS_BYTES
+
+    @cached_property
+    def _weights_bytes(self) -> int:
+        """Return how many bytes the weights of all groups take, transformed."""
+        return self.values * self.channels * self.problem.out_channels * self.itemsize
 
     @cached_property
     def reads_far_weights(self) -> bool:

@@ -27,9 +27,41 @@ cdef enum:
 cdef struct Banded:
     Description given
     Band band
+    bint in_place               # whether the band is the image itself, where that is possible
     Py_ssize_t image_values     # of the scratch, which begins with them: the band of one image
     Py_ssize_t results          # where in the scratch the results of a unit that is not dense are
     Py_ssize_t* offsets         # of the taps of a block of channels
+
+
+cdef bint is_its_own_band(const Problem* problem) noexcept nogil:
+    """Whether an image is what its band would be: kernels of 1x1, neither padding nor stride."""
+    cdef const Axis* down = &problem.rows
+    cdef const Axis* across = &problem.columns
+    return (
+        problem.taps == 1 and down.stride == 1 and across.stride == 1
+        and down.before == 0 and across.before == 0
+        and down.outputs == down.size and across.outputs == across.size
+    )
+
+
+cdef int lay_out_image(
+    Banded* banded, const Description* given, Made* made, list memory
+) except -1:
+    """Lay out an image that is its own band: nothing is copied, and channels lie as in it."""
+    cdef const Problem* problem = &given.problem
+    banded.given = given[0]
+    banded.band = plan_band(problem, problem.rows.outputs, 1)
+    banded.in_place = True
+    banded.image_values = problem.groups * problem.channels * banded.band.channel
+    banded.results = made.scratch
+    if not given.output.dense:
+        book(made, (
+            given.blocks.images * given.blocks.rows * problem.columns.outputs
+            * given.blocks.filters
+        ))
+    banded.offsets = allot_table(memory, given.blocks.channels + HANGING_TAPS)
+    find_offsets(banded.offsets, &banded.band, problem, given.blocks.channels)
+    return 0
 
 
 cdef int lay_out_band(
@@ -39,6 +71,7 @@ cdef int lay_out_band(
     cdef Py_ssize_t lanes = VECTOR_BYTES // given.problem.itemsize
     banded.given = given[0]
     banded.band = plan_band(&given.problem, given.blocks.rows, vector)
+    banded.in_place = False
     # behind it, what a tile reads that hangs over
     banded.image_values = (
         given.blocks.channels * banded.band.channel + HANGING_VECTORS * lanes
@@ -76,6 +109,19 @@ cdef void copy_bands(
             )
             target = target + banded.band.channel
         fill_row(target, <real>0, scratch + (n + 1) * banded.image_values - target)
+
+
+cdef inline const real* band_of(
+    const Operands* operands, real* scratch, const Banded* banded, const Unit* unit
+) noexcept nogil:
+    """Return the band of a unit's block of channels: copied into the scratch, if not in place."""
+    cdef const Problem* problem = &banded.given.problem
+    if not banded.in_place:
+        copy_bands(<const real*>operands.image, scratch, banded, unit)
+        return scratch
+    return <const real*>operands.image + (
+        (unit.image * problem.groups + unit.group) * problem.channels + unit.channel
+    ) * banded.band.channel + unit.first_row * banded.band.width
 
 
 cdef inline real* results_of(

@@ -36,7 +36,6 @@ cdef struct GemmColumns:
     Py_ssize_t panels       # and the panels of a unit;
     Py_ssize_t held         # where a tile waits between its parts,
     Py_ssize_t spare        # and where one is brought that hangs over
-    bint in_place           # whether the columns are those of the image itself
 
 
 # What the tile of a few filters is told: of its taps, as in gemm_filters.pxi, and where sums go.
@@ -61,25 +60,17 @@ cdef struct Runs:
     int target[TALL_VECTORS * FLOATS]
 
 
-cdef bint is_its_own_band(const Problem* problem) noexcept nogil:
-    cdef const Axis* down = &problem.rows
-    cdef const Axis* across = &problem.columns
-    return (
-        problem.taps == 1 and down.stride == 1 and across.stride == 1
-        and down.before == 0 and across.before == 0
-        and down.outputs == down.size and across.outputs == across.size
-    )
-
-
 cdef int lay_out_gemm_columns(const Description* given, Made* made, list memory) except -1:
     cdef GemmColumns* layout = <GemmColumns*>allot(memory, sizeof(GemmColumns))
     cdef Py_ssize_t vector = VECTOR_BYTES // given.problem.itemsize
     cdef Py_ssize_t taps = given.blocks.channels * given.problem.taps
-    lay_out_band(&layout.banded, given, made, memory, 1)
-    layout.in_place = is_its_own_band(&given.problem)
+    if is_its_own_band(&given.problem):
+        lay_out_image(&layout.banded, given, made, memory)
+    else:
+        lay_out_band(&layout.banded, given, made, memory, 1)
     # and what the last run of a row is too long by
     layout.columns = book(
-        made, (taps * TALL_VECTORS * (VISITED_TILES if layout.in_place else 1) + 1) * vector
+        made, (taps * TALL_VECTORS * (VISITED_TILES if layout.banded.in_place else 1) + 1) * vector
     )
     layout.held = book(made, MOST_TILE_VALUES)
     layout.spare = book(made, MOST_TILE_VALUES)
@@ -327,21 +318,18 @@ cdef inline void multiply_tile_columns(
     const int vectors, const GemmColumns* layout, const Operands* operands, const Unit* unit,
     Planes* planes, real* scratch, const real* image, Py_ssize_t first, Py_ssize_t pixels, real* y,
 ) noexcept nogil:
-    """Multiply the columns of a tile from pixel `first` on with all filters, packed if need be.
-
-    `image` is the band of the image, or the image from the unit's first row and channel on.
-    """
+    """Multiply the columns of a tile from pixel `first` on with all filters, packed if need be."""
     cdef int lanes = vectors * (VECTOR_BYTES // <int>sizeof(real))
     cdef int visited = VISITED_TILES * TALL_VECTORS * (VECTOR_BYTES // <int>sizeof(real))
     cdef const Banded* banded = &layout.banded
     cdef real* columns = scratch + layout.columns
     cdef Runs runs
     planes.pixels = min(<Py_ssize_t>lanes, pixels - first)
-    if layout.in_place:
+    if banded.in_place:
         if first % visited == 0:
             pack_image_columns(
-                image + first, banded.given.problem.rows.size * banded.given.problem.columns.size,
-                unit.channels, min(<Py_ssize_t>visited, pixels - first), columns,
+                image + first, banded.band.channel, unit.channels,
+                min(<Py_ssize_t>visited, pixels - first), columns,
             )
         columns = columns + first % visited * unit.channels
     else:
@@ -353,8 +341,8 @@ cdef inline void multiply_tile_columns(
 
 
 cdef void multiply_packed_columns(
-    const GemmColumns* layout, const Operands* operands, const Unit* unit, real* scratch, real* y,
-    Watch* watch,
+    const GemmColumns* layout, const Operands* operands, const Unit* unit, const real* band,
+    real* scratch, real* y, Watch* watch,
 ) noexcept nogil:
     """Add a block of channels to a unit of the result."""
     cdef Py_ssize_t vector = VECTOR_BYTES // <int>sizeof(real)
@@ -362,7 +350,6 @@ cdef void multiply_packed_columns(
     cdef const Problem* problem = &banded.given.problem
     cdef Py_ssize_t width = problem.columns.outputs
     cdef Py_ssize_t pixels = unit.rows * width
-    cdef Py_ssize_t area = problem.rows.size * problem.columns.size
     cdef Py_ssize_t work = (unit.last_filter - unit.first_filter) * unit.taps * vector
     cdef Py_ssize_t n, first
     cdef const real* image
@@ -376,11 +363,7 @@ cdef void multiply_packed_columns(
     if operands.panels == NULL:
         pack_panels(layout, operands, unit, scratch, watch)
     for n in range(unit.images):
-        image = scratch + n * banded.image_values
-        if layout.in_place:
-            image = <const real*>operands.image + (
-                ((unit.image + n) * problem.groups + unit.group) * problem.channels + unit.channel
-            ) * area + unit.first_row * width
+        image = band + n * banded.image_values
         results = y + output_index(unit, n, unit.first_filter)
         first = 0
         while first < pixels and goes_on(watch, TALL_VECTORS * work):
@@ -409,10 +392,10 @@ cdef void gemm_columns_unit(
     cdef const Banded* banded = &layout.banded
     cdef Unit unit = find_unit(&banded.given, number)
     cdef real* y = results_of(operands, scratch, banded)
+    cdef const real* band
     while next_channels(&banded.given, &unit) and not stopped(watch):
-        if not layout.in_place:
-            copy_bands(<const real*>operands.image, scratch, banded, &unit)
-        multiply_packed_columns(layout, operands, &unit, scratch, y, watch)
+        band = band_of(operands, scratch, banded, &unit)
+        multiply_packed_columns(layout, operands, &unit, band, scratch, y, watch)
     if not stopped(watch):
         bring_results(operands, scratch, banded, &unit)
 

@@ -6,6 +6,8 @@
 # ends nor image sizes leave lanes idle. The columns are never written: a number is found in the
 # band, at the position of its pixel + the offset of its tap.
 #
+# Of a 1x1 kernel without stride and padding the band is the image itself, read where it lies.
+#
 # Between two blocks of channels, and until the last one turns them over into the planes of y, the
 # sums wait in the scratch, per panel as [vectors][pixels][vector].
 #
@@ -53,7 +55,7 @@ cdef struct GemmFilters:
 # taps change places.)
 cdef struct Columns:
     Py_ssize_t pixels           # of a unit
-    Py_ssize_t row              # of one of its rows
+    Py_ssize_t row              # of one of its rows, or of all that follow each other
     Py_ssize_t taps
     Py_ssize_t part             # where sums are in parts: taps summed from zero at a time,
     void* held                  # and where in the scratch those are that are over
@@ -80,7 +82,10 @@ cdef int lay_out_gemm_filters(const Description* given, Made* made, list memory)
     cdef Py_ssize_t width = given.problem.columns.outputs
     cdef Py_ssize_t pixels = given.blocks.images * given.blocks.rows * width
     cdef Py_ssize_t n, i, j, pixel = 0
-    lay_out_band(&layout.banded, given, made, memory, 1)
+    if is_its_own_band(&given.problem):
+        lay_out_image(&layout.banded, given, made, memory)
+    else:
+        lay_out_band(&layout.banded, given, made, memory, 1)
     layout.sums = book(made, padded_pixels(pixels) * packed_filters(
         given.blocks.filters, vector, FILTERS_IN_LANES
     ))
@@ -242,8 +247,8 @@ cdef void finish_panel(
 
 
 cdef void multiply_filter_lanes(
-    const GemmFilters* layout, const Operands* operands, const Unit* unit, real* scratch, real* y,
-    Watch* watch,
+    const GemmFilters* layout, const Operands* operands, const Unit* unit, const real* band,
+    real* scratch, real* y, Watch* watch,
 ) noexcept nogil:
     """Add a block of channels to a unit of the result."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
@@ -258,6 +263,8 @@ cdef void multiply_filter_lanes(
     cdef Columns columns
     columns.row = problem.columns.outputs
     columns.pixels = unit.images * unit.rows * columns.row
+    if layout.banded.band.width == columns.row:  # one row ends where the next one begins
+        columns.row = unit.rows * columns.row
     columns.taps = unit.taps
     columns.part = even_part(unit.taps, given.blocks.taps)
     columns.held = scratch + layout.held
@@ -277,11 +284,11 @@ cdef void multiply_filter_lanes(
         )
         if begins(unit):
             multiply_panel(
-                BEGUN_IN_PARTS, width // vector, &columns, panel, scratch, sums, lane_bias
+                BEGUN_IN_PARTS, width // vector, &columns, panel, band, sums, lane_bias
             )
         else:
             multiply_panel(
-                ADDED_IN_PARTS, width // vector, &columns, panel, scratch, sums, lane_bias
+                ADDED_IN_PARTS, width // vector, &columns, panel, band, sums, lane_bias
             )
         if ends(unit, problem):
             finish_panel(sums, y, problem, unit, k, filters)
@@ -296,9 +303,10 @@ cdef void gemm_filters_unit(
     cdef const Banded* banded = &layout.banded
     cdef Unit unit = find_unit(&banded.given, number)
     cdef real* y = results_of(operands, scratch, banded)
+    cdef const real* band
     while next_channels(&banded.given, &unit) and not stopped(watch):
-        copy_bands(<const real*>operands.image, scratch, banded, &unit)
-        multiply_filter_lanes(layout, operands, &unit, scratch, y, watch)
+        band = band_of(operands, scratch, banded, &unit)
+        multiply_filter_lanes(layout, operands, &unit, band, scratch, y, watch)
     if not stopped(watch):
         bring_results(operands, scratch, banded, &unit)
 

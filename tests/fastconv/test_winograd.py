@@ -541,7 +541,7 @@ def test_every_size_is_planned_at_once_and_within_the_limits():
                 plan = planned_at_once(ask, problem)
                 if plan.family == "winograd":
                     # and the weights, where they are transformed once
-                    most = threads * 4.5 * 2**20 + tuning.WINOGRAD_WEIGHTS_BYTES * 1.1
+                    most = threads * 4.5 * 2**20 + tuning.WINOGRAD_SHARED_BYTES * 1.1
                     assert plan.scratch_bytes <= most, problem
                     chosen.add(plan.leaf.implementation.name)
     rare = {"winograd_2x3"} if isa.name == "baseline" else set()  # short vectors fill larger tiles
