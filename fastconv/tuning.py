@@ -109,7 +109,7 @@ WINOGRAD_FEWEST_CHANNELS = {16: 1, 32: 5, 64: 1}
 # call, and making them anew from a quarter of the bytes is as fast or faster (a Zen 3 whose 32 MiB
 # of third-level cache are shared): of 10 MiB and fewer a call that finds them there takes 0.6 to
 # 0.9 of the time; one that finds nothing, as much of 14x14 pixels and 1.1 to 1.4 of 7x7.
-WINOGRAD_WEIGHTS_BYTES = 12 * MIB
+WINOGRAD_WEIGHTS_BYTES = 11 * MIB
 # A call transforms weights of up to so many bytes, which its scratch then holds, once before all
 # units, where each thread has so many of them that would do it again.
 WINOGRAD_SHARED_BYTES = 3 * MIB

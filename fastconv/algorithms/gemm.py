@@ -104,7 +104,7 @@ class _Product(Kernel):
         height, width = problem.out_height, problem.out_width
         block_filters = min(filters, max(panel, tuning.GEMM_MOST_FILTERS // panel * panel))
         most_sums = tuning.GEMM_SUMS_BYTES // itemsize
-        pixels = min(tuning.GEMM_MOST_PIXELS, most_sums // block_filters)
+        pixels = min(self._most_pixels(), most_sums // block_filters)
         rows = min(height, max(1, pixels // width))
         images = min(problem.batch, max(1, pixels // (rows * width))) if rows == height else 1
         while block_filters > panel and rows * width * block_filters > most_sums:
@@ -133,6 +133,10 @@ class _Product(Kernel):
             even(problem.batch, images), even(height, rows), channels,
             min(filters, block_filters), tuning.SUM_TAPS,
         )  # fmt: skip
+
+    def _most_pixels(self) -> int:
+        """Return of how many pixels a unit is at the most, if its rows are not longer."""
+        return tuning.GEMM_MOST_PIXELS
 
     def accuracy_of(self, plan: Plan) -> Accuracy:
         problem, blocks = plan.piece.problem, plan.blocks
@@ -312,6 +316,11 @@ class _Pixels(_Product):
     name = "gemm_pixels"
     families = ("gemm_pixels",)
     in_place = False
+
+    def _most_pixels(self) -> int:
+        # whose sums do not wait in the scratch: so that long rows of few channels, of which it
+        # makes much, are copied less often for the rows above and below
+        return 2 * super()._most_pixels()
 
     def unsuited(self, request: Request) -> str | None:
         return scales_far(request.problem) or copies_too_much(request, self.blocks)

@@ -220,6 +220,26 @@ def test_columns_of_every_number_of_pixels_are_covered_by_tiles(pixels):
             assert_equal(y, expected, "called")
 
 
+@in_one_test
+@pytest.mark.parametrize("pixels", [(1, 1), (3, 5), (7, 7), (1, 23), (14, 14)])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_an_image_that_is_its_own_band_is_read_in_place(groups, pixels):
+    """Units of several images and of some rows, blocks of channels: the bits of a copied band."""
+    rng = np.random.default_rng(0)
+    for dtype in DTYPES:
+        x = rng.standard_normal((5, 210 * groups, *pixels)).astype(dtype)
+        weight = rng.standard_normal((21 * groups, 210, 1, 1)).astype(dtype)
+        bias = rng.standard_normal(21 * groups).astype(dtype)
+        options = {"groups": groups, "activation": "relu"}
+        for most in (1, 2 * pixels[1], 3 * pixels[0] * pixels[1]):
+            with tuned(GEMM_MOST_PIXELS=most):
+                expected = fastconv.conv2d(x, weight, bias, backend="gemm_pixels", **options)
+                y = fastconv.conv2d(x, weight, bias, backend="gemm_filters", **options)
+                assert_equal(y, expected, "called")
+                plan = fastconv.plan_conv2d(weight, bias, backend="gemm_filters", **options)
+                assert_equal(plan(x), expected, "planned")
+
+
 @on_all
 def test_a_plan_packs_the_turned_weights_of_a_gradient(name):
     """Of one group and of several, filters and channels short of a vector, and taps apart."""
