@@ -177,13 +177,16 @@ def choose(request: Request) -> Plan | Refusal:
             if isinstance(answer, Plan):
                 return answer
     named = None
+    unable: dict[Implementation, Refusal] = {}  # forced or not
     for forced in (False, True) if request.forced else (False,):
         refusal = Refusal(f"it computes no {request.operation}")
         asked = request if forced == request.forced else request._replace(forced=forced)
         for implementation in _in_turn(request.operation, request.backend, forced):
-            answer = answer_of(implementation, asked)
+            answer = unable.get(implementation) or answer_of(implementation, asked)
             if isinstance(answer, Plan):
                 return answer
+            if not answer.able:
+                unable[implementation] = answer
             if answer.able or not refusal.able:
                 refusal = answer
             if implementation.name == request.backend:
