@@ -43,12 +43,21 @@ def is_reckoned(problem: ConvProblem) -> bool:
 
 
 def whatever_is_asked(request: Request) -> Request:
-    """Return the same for any threads, and any number of images that are summed one by one."""
-    return _of_images(request, 1)._replace(threads=1)
+    """Return the same for any threads, and any number of images that are summed one by one.
+
+    And for any phase of a gradient with as many taps: where it lies in the result, and its taps
+    among the weights, makes no difference.
+    """
+    piece = request.piece
+    if piece.weights is not None:
+        piece = replace(piece, weights=replace(piece.weights, first=0))
+    if piece.output is not None:
+        piece = replace(piece, output=replace(piece.output, first_row=0, first_column=0))
+    return _of_images(request._replace(piece=piece, threads=1), 1)
 
 
 def _of_images(request: Request, images: int) -> Request:
-    if request.operation == "weight-grad":
+    if request.operation == "weight-grad" or request.problem.batch == images:
         return request
     problem = replace(request.problem, batch=images)
     return request._replace(piece=replace(request.piece, problem=problem))
