@@ -201,13 +201,19 @@ def _fastest(request: Request) -> Implementation | None:
     contending = request._replace(contending=True)
     alone = {one: answer_of(one, contending) for one in IMPLEMENTATIONS[request.operation]}
     for one, answer in alone.items():
-        if _is_able(answer) and isinstance(answer_of(one, request), Plan):
+        if _is_suited(one, request, answer):
             return fastest(request, one, answer_of, alone)
     return None
 
 
-def _is_able(answer: Plan | Refusal) -> bool:
-    return isinstance(answer, Plan) or answer.able
+def _is_suited(one: Implementation, request: Request, contending: Plan | Refusal) -> bool:
+    """Whether the rules would take it, of which is known how it contends."""
+    if isinstance(contending, Plan):
+        if contending.pieces:  # cut up alike in any case
+            return True
+    elif not contending.able:
+        return False
+    return isinstance(answer_of(one, request), Plan)
 
 
 def answer_of(implementation: Implementation, request: Request) -> Plan | Refusal:
