@@ -163,21 +163,30 @@ def backends() -> list[str]:
 
 
 def choose(request: Request) -> Plan | Refusal:
-    """Return the plan of the first implementation that is able and suited.
+    """Return the plan of who is reckoned to be the fastest, of all backends: see reckoning.py.
 
-    Of all backends, that of who is reckoned to be ahead of it, if anybody is: see reckoning.py.
-    Where it is `forced`, of the first that is able if none is suited. The refusal is that of the
-    one which was asked for by its own name, else of the last, the most general of its family: the
-    last that is able, if any is.
+    Where nobody reckons, of the first implementation that is able and suited; where it is `forced`,
+    of the first that is able if none is suited. The refusal is that of the one which was asked for
+    by its own name, else of the last, the most general of its family: the last that is able, if any
+    is.
     """
+    if request.backend == "auto" and is_reckoned(request.problem):
+        best = _fastest(whatever_is_asked(request))
+        if best is not None:
+            answer = answer_of(best, request._replace(contending=True))
+            if isinstance(answer, Plan):
+                return answer
     named = None
+    unable: dict[Implementation, Refusal] = {}  # forced or not
     for forced in (False, True) if request.forced else (False,):
         refusal = Refusal(f"it computes no {request.operation}")
         asked = request if forced == request.forced else request._replace(forced=forced)
         for implementation in _in_turn(request.operation, request.backend, forced):
-            answer = answer_of(implementation, asked)
+            answer = unable.get(implementation) or answer_of(implementation, asked)
             if isinstance(answer, Plan):
-                return _reckoned(request, answer) if request.backend == "auto" else answer
+                return answer
+            if not answer.able:
+                unable[implementation] = answer
             if answer.able or not refusal.able:
                 refusal = answer
             if implementation.name == request.backend:
@@ -185,24 +194,26 @@ def choose(request: Request) -> Plan | Refusal:
     return named or refusal
 
 
-def _reckoned(request: Request, plan: Plan) -> Plan:
-    """Return the plan of who is reckoned to be ahead of that of the rules, or the latter."""
-    if plan.threads is None or not is_reckoned(request.problem):
-        return plan
-    chosen = _fastest(whatever_is_asked(request))
-    if chosen is plan.implementation:
-        return plan
-    answer = answer_of(chosen, request._replace(contending=True))
-    return answer if isinstance(answer, Plan) else plan
-
-
 # A piece of several problems, and what is asked in several ways, for plans and explanations.
 @remembered
-def _fastest(request: Request) -> Implementation:
-    """Return who is reckoned to be the fastest, of all that contend."""
-    implementations = IMPLEMENTATIONS[request.operation]
-    by_rules = next(one for one in implementations if isinstance(answer_of(one, request), Plan))
-    return fastest(request, by_rules, answer_of, implementations)
+def _fastest(request: Request) -> Implementation | None:
+    """Return who is reckoned to be the fastest, of all that contend; None if no rule names one."""
+    contending = request._replace(contending=True)
+    alone = {one: answer_of(one, contending) for one in IMPLEMENTATIONS[request.operation]}
+    for one, answer in alone.items():
+        if _is_suited(one, request, answer):
+            return fastest(request, one, answer_of, alone)
+    return None
+
+
+def _is_suited(one: Implementation, request: Request, contending: Plan | Refusal) -> bool:
+    """Whether the rules would take it, of which is known how it contends."""
+    if isinstance(contending, Plan):
+        if contending.pieces:  # cut up alike in any case
+            return True
+    elif not contending.able:
+        return False
+    return isinstance(answer_of(one, request), Plan)
 
 
 def answer_of(implementation: Implementation, request: Request) -> Plan | Refusal:

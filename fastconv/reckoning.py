@@ -15,7 +15,7 @@ fixed: nothing that is measured while a program runs has a part in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from statistics import geometric_mean
 from typing import TypeGuard
@@ -43,12 +43,21 @@ def is_reckoned(problem: ConvProblem) -> bool:
 
 
 def whatever_is_asked(request: Request) -> Request:
-    """Return the same for any threads, and any number of images that are summed one by one."""
-    return _of_images(request, 1)._replace(threads=1)
+    """Return the same for any threads, and any number of images that are summed one by one.
+
+    And for any phase of a gradient with as many taps: where it lies in the result, and its taps
+    among the weights, makes no difference.
+    """
+    piece = request.piece
+    if piece.weights is not None:
+        piece = replace(piece, weights=replace(piece.weights, first=0))
+    if piece.output is not None:
+        piece = replace(piece, output=replace(piece.output, first_row=0, first_column=0))
+    return _of_images(request._replace(piece=piece, threads=1), 1)
 
 
 def _of_images(request: Request, images: int) -> Request:
-    if request.operation == "weight-grad":
+    if request.operation == "weight-grad" or request.problem.batch == images:
         return request
     problem = replace(request.problem, batch=images)
     return request._replace(piece=replace(request.piece, problem=problem))
@@ -65,7 +74,7 @@ def _contends(answer: object) -> TypeGuard[Plan]:
 
 def fastest(
     request: Request, by_rules: Implementation, plan: Callable[[Implementation, Request], object],
-    contenders: Iterable[Implementation],
+    alone: Mapping[Implementation, object],
 ) -> Implementation:  # fmt: skip
     """Return who is reckoned to be the fastest, or whom the rules name if it is about as fast.
 
@@ -80,21 +89,30 @@ def fastest(
     plan
         Returns how one of the contenders does it; what is no plan, or one for the BLAS's threads,
         which sum in an order of their own, takes no part.
+    alone
+        How each of them does what is asked.
     """
-    numbers = (1,) if request.operation == "weight-grad" else tuning.RECKONED_IMAGES
-    first, *more = [_of_images(request._replace(contending=True), images) for images in numbers]
-    alone = {one: seconds(answer) for one in contenders if _contends(answer := plan(one, first))}
-    if by_rules not in alone:  # of whom the model cannot tell
+    singles = {one: seconds(answer) for one, answer in alone.items() if _contends(answer)}
+    if by_rules not in singles:  # of whom the model cannot tell
         return by_rules
-    times: dict[Implementation, float] = {}
-    for one, single in alone.items():
-        if single > tuning.RECKONED_NEAR * min(alone.values()):
-            continue  # not even of many
-        answers = [plan(one, several) for several in more]
-        taken = [seconds(answer) for answer in answers if _contends(answer)]
-        if len(taken) == len(more):
-            times[one] = geometric_mean([single, *taken]) / one.gain
+    most = tuning.RECKONED_NEAR * min(singles.values())
+    near = {one: single for one, single in singles.items() if single <= most}
+    times = near if request.operation == "weight-grad" else _with_several(request, plan, near)
+    times = {one: seconds / one.gain for one, seconds in times.items()}
     best = min(times, key=lambda one: times[one])
     if by_rules in times and times[best] > tuning.RECKONED_GAIN * times[by_rules]:
         return by_rules
     return best
+
+
+def _with_several(
+    request: Request, plan: Callable[[Implementation, Request], object],
+    singles: Mapping[Implementation, float],
+) -> dict[Implementation, float]:  # fmt: skip
+    """Return the mean of what each takes for one image and for several."""
+    several = _of_images(request._replace(contending=True), tuning.RECKONED_IMAGES)
+    return {
+        one: geometric_mean([single, seconds(answer)])
+        for one, single in singles.items()
+        if _contends(answer := plan(one, several))
+    }

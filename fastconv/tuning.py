@@ -361,8 +361,8 @@ RECKONED_RATES: dict[str, Any] = {
     "operation": 8e-7,
 }
 RECKONED_GAIN = 0.96
-# Of one image weights may take most of the time, of many none: the mean of both decides.
-RECKONED_IMAGES = (1, 8)
+# Of one image weights may take most of the time, of so many little: the mean of both decides.
+RECKONED_IMAGES = 8
 # Who takes so many times as long as the fastest of a single image is not asked about more.
 RECKONED_NEAR = 3.0
 # What the model does not know of: a stencil from bands that picks the weights of more filters.

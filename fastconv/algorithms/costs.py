@@ -20,6 +20,10 @@ stages have the same names everywhere:
 from __future__ import annotations
 
 import math
+from functools import cache
+from typing import Any
+
+import numpy as np
 
 from .. import tuning
 from ..machine import Machine
@@ -50,7 +54,12 @@ _MOST_TAPS = 32
 
 def step_seconds(problem: ConvProblem, machine: Machine) -> float:
     """Return the seconds of a multiply-add of whole vectors."""
-    return 2 * vector_values(problem) / machine.multiply_adds[problem.dtype.name]
+    return 2 * vector_values(problem) / machine.multiply_adds[_name(problem.dtype)]
+
+
+@cache  # NumPy makes it anew each time, which takes longer than all of a stage's arithmetic
+def _name(dtype: np.dtype[Any]) -> str:
+    return dtype.name
 
 
 def thread_count(plan: Plan) -> int:

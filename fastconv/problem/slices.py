@@ -54,11 +54,17 @@ def in_slices(do: Callable[..., object], *arrays: npt.NDArray[Any]) -> None:
 
 def assign(target: npt.NDArray[Any], source: npt.NDArray[Any] | float) -> None:
     """Do target[...] = source."""
+    if target.nbytes <= tuning.NUMPY_BYTES_PER_STEP:  # NumPy broadcasts by itself, at once
+        np.copyto(target, source)
+        return
     in_slices(np.copyto, target, np.broadcast_to(source, target.shape))
 
 
 def add(target: npt.NDArray[Any], source: npt.NDArray[Any]) -> None:
     """Do target += source."""
+    if target.nbytes <= tuning.NUMPY_BYTES_PER_STEP:
+        _add(target, source)
+        return
     in_slices(_add, target, np.broadcast_to(source, target.shape))
 
 

@@ -37,7 +37,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run") / "results"
     with pytest.MonkeyPatch.context() as patch:
         # no more calls than it takes to have a time, and of pictures as little as fills tiles
-        patch.setattr(cli, "QUICK", replace(QUICK, seconds=0.5))
+        patch.setattr(cli, "QUICK", replace(QUICK, seconds=0.2))
         patch.setattr(filtering, "LONGEST_CALL", 0.02)
         status = cli.main(
             ["--quick", "--layers", "lenet5.6_16_b64", "--backends", WHO]

@@ -162,8 +162,8 @@ import faulthandler, json, os, signal, sys, threading, time
 import numpy as np, fastconv
 
 def interrupt(started):
-    while time.process_time() - started < 0.1:
-        time.sleep(0.005)
+    while time.process_time() - started < 0.05:
+        time.sleep(0.002)
     os.kill(os.getpid(), signal.SIGINT)
 
 for name, code in json.load(sys.stdin).items():

@@ -7,6 +7,7 @@ problem crosses.
 
 from dataclasses import replace
 from functools import partial
+from itertools import product
 
 import numpy as np
 import pytest
@@ -85,9 +86,9 @@ def _limit(problem, plan, threads):
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("block", range(4))
 def test_every_size_is_planned_at_once_and_within_the_limits(block, direction, threads):
-    """Each thread count and direction sees its own problems: 15,000 in all."""
-    first = ((DIRECTIONS.index(direction) * 3 + [1, 2, 64].index(threads)) * 4 + block) * 425
-    for seed in range(first, first + 425):
+    """Each thread count and direction sees its own problems: 9,000 in all."""
+    first = ((DIRECTIONS.index(direction) * 3 + [1, 2, 64].index(threads)) * 4 + block) * 250
+    for seed in range(first, first + 250):
         problem = random_problem(seed)
         ask = partial(planning.plan, direction, problem, "auto", threads)
         plan = planned_at_once(ask, (problem, direction, seed))
@@ -192,8 +193,6 @@ def test_the_random_problems_are_of_every_size():
     assert count(lambda p: p.kernel_width > 500) > 30
     assert count(lambda p: max(p.stride) > 100) > 100
     assert count(lambda p: max(p.dilation) > 30) > 100
-    chosen = {planning.plan(d, p, "auto", 2).leaf.implementation.name
-              for p in problems[:1000] for d in DIRECTIONS}  # fmt: skip
     every = {
         implementation.name
         for implementations in planning.IMPLEMENTATIONS.values()
@@ -204,7 +203,12 @@ def test_the_random_problems_are_of_every_size():
     rare |= {name for name in every if "winograd" in name}  # they have files of their own
     if isa.name != "avx2":
         rare |= {"gemm_columns"}  # it was measured there alone
-    assert chosen >= every - rare, every - chosen
+    left = every - rare
+    for problem, direction in product(problems[:1000], DIRECTIONS):
+        if not left:
+            break
+        left.discard(planning.plan(direction, problem, "auto", 2).leaf.implementation.name)
+    assert not left
 
 
 def test_what_is_planned_for_an_empty_batch_holds_nothing():
