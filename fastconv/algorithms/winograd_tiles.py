@@ -120,7 +120,8 @@ class Tiling:
         seen = (height + self.down.values) * width * self.vector
         data = self.values * (self.channel_vectors * self.vector * tiles + 32)
         at_once = self.panel * min(PANELS_AT_ONCE, -(-blocks.filters // self.panel))
-        weights = blocks.channels * (self.values * at_once + self.taps * self.panel)
+        made = min(self.values, 2 * self.across.values)  # rows of two points, or all of a line
+        weights = blocks.channels * at_once * (made + self.taps)
         sums = self.values * at_once * (tiles + 8)
         rows = self.down.outputs * blocks.columns * self.vector
         return (seen + data + weights + sums + rows) * self.itemsize

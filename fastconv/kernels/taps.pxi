@@ -111,40 +111,91 @@ cdef void keep_taps(
                 target = target + width
 
 
+cdef inline void turn_nine(const real* w, real* panel, Py_ssize_t width) noexcept nogil:
+    """Turn nine taps each of a vector of filters over, which follow each other, the last first.
+
+    What a square has beside the ninth tap is never made.
+    """
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    transpose_square(w, 9, vector, panel + 8 * width, -width, min(vector, 9), IDENTITY)
+    if vector < 9:
+        transpose_square(
+            w + vector, 9, vector, panel + (8 - vector) * width, -width, min(vector, 9 - vector),
+            IDENTITY,
+        )
+    if vector < 5:
+        transpose_square(
+            w + 2 * vector, 9, vector, panel + (8 - 2 * vector) * width, -width,
+            min(vector, 9 - 2 * vector), IDENTITY,
+        )
+
+
+cdef inline void pack_turned_channel(
+    const real* w, Py_ssize_t room, const Taps* view, Py_ssize_t filters, real* panel,
+    Py_ssize_t width,
+) noexcept nogil:
+    """Pack a channel; `w` is where its first filter's plane begins, and of it so much can be read.
+
+    A plane is a filter's R·S taps of one channel; vectors of filters are turned over as
+    `pack_panel` does. That reads whole vectors of taps, so where there is no room for them they are
+    gathered one by one.
+    """
+    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    cdef Py_ssize_t reach = (
+        (vector - 1) * view.filter + (view.plane + vector - 1) // vector * vector
+    )
+    cdef bint of_nine = view.rows == 3 and view.columns == 3 and view.plane == 9
+    cdef Py_ssize_t k = 0
+    while k < width:
+        if k + vector > filters or k * view.filter + reach > room:
+            gather_piece(
+                w + k * view.filter + view.first, view, view.filter,
+                max(0, min(vector, filters - k)), min(vector, width - k), panel + k, width,
+            )
+        elif of_nine and view.filter == 9 and view.column < 0 and vector > 2:
+            turn_nine(w + k * 9, panel + k, width)
+        else:
+            gather_square(w + k * view.filter, view, panel + k, width)
+        k = k + vector
+
+
+# Planes of a channel follow each other, but channels are far apart; and turning a square over takes
+# so many instructions that the processor sees only a few lines ahead. So all planes of some
+# channels are brought near first, by copies, which wait for many lines at once.
+cdef enum:
+    NEAR_VALUES = 2304          # 8 channels of 32 filters of 3x3
+
+
 cdef void pack_turned_panel(
     const real* w, Py_ssize_t start, const Taps* view, Py_ssize_t filters,
     Py_ssize_t channels, real* panel, Py_ssize_t width,
 ) noexcept nogil:
-    """Pack a panel in an order of its own: `start` is its first filter's first plane.
-
-    A plane is a filter's R·S taps of one channel; vectors of filters are turned over as
-    `pack_panel` does. That reads whole vectors of taps, so the last planes of w are gathered one by
-    one.
-    """
-    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    """Pack a panel in an order of its own: `start` is its first filter's first plane."""
     cdef Py_ssize_t taps = view.rows * view.columns
-    cdef Py_ssize_t reach = (
-        (vector - 1) * view.filter + (view.plane + vector - 1) // vector * vector
-    )
-    cdef Py_ssize_t c, k, here
-    for c in range(channels):
+    cdef Py_ssize_t run = filters * view.plane
+    cdef bint is_run = view.filter == view.plane and 2 * run <= NEAR_VALUES
+    cdef real near[NEAR_VALUES + FLOATS]    # and what squares read beyond the last plane
+    cdef Py_ssize_t c = 0
+    cdef Py_ssize_t count, i, here
+    while c < channels:
         here = start + c * view.channel
         if view.plane == 1 and view.filter == 1 and filters == width:
             copy_run(panel, w + here, width)
-            panel = panel + width
-            continue
-        k = 0
-        while k < width:
-            if k + vector <= filters and here + reach <= view.end:
-                gather_square(w + here, view, panel + k, width)
-            else:
-                gather_piece(
-                    w + here + view.first, view, view.filter,
-                    max(0, min(vector, filters - k)), min(vector, width - k), panel + k, width,
+            count = 1
+        elif not is_run:
+            pack_turned_channel(w + here, view.end - here, view, filters, panel, width)
+            count = 1
+        else:
+            count = min(NEAR_VALUES // run, channels - c)
+            for i in range(count):
+                copy_run(<real*>near + i * run, w + here + i * view.channel, run)
+            for i in range(count):
+                pack_turned_channel(
+                    <const real*>near + i * run, NEAR_VALUES + FLOATS - i * run, view, filters,
+                    panel + i * taps * width, width,
                 )
-            here = here + vector * view.filter
-            k = k + vector
-        panel = panel + taps * width
+        panel = panel + count * taps * width
+        c = c + count
 
 
 cdef const real* find_panel(

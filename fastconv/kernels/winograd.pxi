@@ -10,7 +10,7 @@
 #                                │
 #                                ├──────→ sums [ξ][vectors][tiles][vector]  ─ lanes: filters ─→  y
 #                                │                            a panel of filters at a time
-#     w  ─ lanes: filters ──→  panel [ξ][channels][filters]
+#     w  ─ lanes: filters ──→  panel [ξ][channels][filters]                winograd_taps.pxi
 #
 # With channels (or filters) in the lanes, a transform is additions of whole vectors, however narrow
 # the image is. What brings pixels into lanes and back are the squares of transpose.pxi. The product
@@ -27,8 +27,6 @@
 cdef enum:
     # Tiles of a row that are transformed back together, in the first-level cache.
     TILES_AT_ONCE = 4
-    # Channels whose taps are transformed together, likewise.
-    TAP_CHANNELS = 8
 
 
 # ── pixels into data ────────────────────────────────────────────────────────────────────────────
@@ -121,52 +119,7 @@ cdef void transform_images(
         c = c + vector
 
 
-# ── taps into panels ────────────────────────────────────────────────────────────────────────────
-
-
-cdef void transform_panel(
-    const Winograd* layout, const real* packed, Py_ssize_t channels, Py_ssize_t width, real* panel,
-    Py_ssize_t plane,
-) noexcept nogil:
-    """Transform so many channels' taps, packed [channel][r·r][width], into panel [ξ][channel].
-
-    In between they lie in half [channel][vector of filters][r][a].
-    """
-    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
-    cdef Py_ssize_t vectors = width // vector
-    cdef const Line* down = &layout.down
-    cdef const Line* across = &layout.across
-    cdef real half[TAP_CHANNELS * MOST_POINTS * MOST_SIDE * PANEL_VECTORS * FLOATS]
-    cdef const real* taps
-    cdef Py_ssize_t row = across.taps * width
-    cdef Walk columns = Walk(
-        outer=across.taps, middle=vectors, inner=0, source_outer=width, source_middle=vector,
-        source_inner=down.taps * row, step=row, target_outer=down.values * vector,
-        target_middle=across.taps * down.values * vector, target_inner=down.values * row,
-        apart=vector,
-    )
-    cdef Walk rows = Walk(
-        outer=down.values, middle=vectors, inner=0, source_outer=vector,
-        source_middle=across.taps * down.values * vector, source_inner=down.values * row,
-        step=down.values * vector, target_outer=across.values * plane, target_middle=vector,
-        target_inner=width, apart=plane,
-    )
-    cdef Py_ssize_t c = 0
-    if across.pairs == 0:
-        columns.target_middle, columns.target_inner, columns.apart = vector, width, plane
-    if down.pairs == 0:
-        rows.source_middle, rows.step = vector, width
-    while c < channels:
-        columns.inner = rows.inner = min(<Py_ssize_t>TAP_CHANNELS, channels - c)
-        taps = packed + c * down.taps * row
-        if across.pairs == 0:
-            transform_tap_lines(BOTH, down, &columns, taps, panel + c * width)
-        elif down.pairs == 0:
-            transform_tap_lines(BOTH, across, &rows, taps, panel + c * width)
-        else:
-            transform_tap_lines(COLUMNS, down, &columns, taps, <real*>half)
-            transform_tap_lines(ROWS, across, &rows, <const real*>half, panel + c * width)
-        c = c + columns.inner
+# ── the product, and the panels for it ──────────────────────────────────────────────────────────
 
 
 cdef inline Py_ssize_t panel_begin(
@@ -184,43 +137,91 @@ cdef inline Py_ssize_t panel_begin(
     return group * group_values + filter // lanes * full
 
 
-cdef void make_panel(
-    const Winograd* layout, const Operands* operands, const Unit* unit, Py_ssize_t filter,
-    Py_ssize_t width, real* packed, real* panel, Py_ssize_t plane,
-) noexcept nogil:
-    """Make the panel of the unit's channels from a filter on, [ξ][channels][width]."""
-    cdef Operands raw = operands[0]
-    cdef const real* taps
-    raw.panels = NULL
-    taps = find_panel(&raw, packed, &layout.given, unit, FILTERS_IN_LANES, filter, width)
-    transform_panel(layout, taps, unit.channels, width, panel, plane)
-
-
-# ── the product ─────────────────────────────────────────────────────────────────────────────────
-
-
 # The panels that are multiplied together, of a block of channels.
 cdef struct Panels:
     int count
     Py_ssize_t width[PANELS_AT_ONCE]
     Py_ssize_t begin[PANELS_AT_ONCE]    # in values, from where all panels begin
     Py_ssize_t plane[PANELS_AT_ONCE]    # from one ξ to the next
+    # of what they are made of, unless a plan has made them:
+    Py_ssize_t taps[PANELS_AT_ONCE]     # where that begins
+    Py_ssize_t lanes[PANELS_AT_ONCE]    # from tap to tap
+
+
+cdef Panels find_panels(
+    const Winograd* layout, const Unit* unit, Py_ssize_t first, Py_ssize_t last, bint prepared
+) noexcept nogil:
+    """Return the panels of some filters: among prepared ones, or in the scratch."""
+    cdef Py_ssize_t vector = VECTOR_BYTES // layout.given.problem.itemsize
+    cdef const Problem* problem = &layout.given.problem
+    cdef Py_ssize_t k = first
+    cdef Py_ssize_t width
+    cdef Panels found
+    cdef int q = 0
+    while k < last:
+        width = panel_width(unit.last_filter - k, vector, FILTERS_IN_LANES)
+        found.width[q] = width
+        if prepared:
+            found.plane[q] = odd_lines(problem.channels * width)
+            found.begin[q] = unit.channel * width + (
+                layout.values * panel_begin(problem, vector, unit.group, k)
+            )
+        else:
+            found.plane[q] = odd_lines(unit.channels * width)
+            found.begin[q] = q * layout.panel_values
+        q = q + 1
+        k = k + width
+    found.count = q
+    return found
+
+
+cdef void pack_taps(
+    const Winograd* layout, const Operands* operands, const Unit* unit, Py_ssize_t first,
+    real* packed, Panels* panels,
+) noexcept nogil:
+    """Pack the taps of the unit's channels for all panels, [channels][r·r][lanes].
+
+    Each by itself, so that what is written follows each other. But turned kernels together: those
+    of a channel are read in one go, and the next channel's are far.
+    """
+    cdef const Taps* view = &layout.given.taps
+    cdef Py_ssize_t k = first
+    cdef int q
+    if not view.in_order and view.column < 0:
+        for q in range(panels.count):
+            panels.taps[q] = k - first
+            k = k + panels.width[q]
+        for q in range(panels.count):
+            panels.lanes[q] = k - first
+        find_panel(operands, packed, &layout.given, unit, FILTERS_IN_LANES, first, k - first)
+        return
+    for q in range(panels.count):
+        panels.taps[q], panels.lanes[q] = q * layout.packed_values, panels.width[q]
+        find_panel(
+            operands, packed + panels.taps[q], &layout.given, unit, FILTERS_IN_LANES, k,
+            panels.width[q],
+        )
+        k = k + panels.width[q]
 
 
 cdef inline void multiply_values(
-    const bint added, const Winograd* layout, const Panels* panels, const real* data,
-    const real* weights, Py_ssize_t channels, Py_ssize_t tiles, real* sums,
+    const bint added, const Winograd* layout, const Panels* panels, Py_ssize_t first,
+    Py_ssize_t last, const real* weights, const real* data, Py_ssize_t channels,
+    Py_ssize_t tiles, real* sums,
 ) noexcept nogil:
-    """Do sums[ξ] = panel[ξ]ᵀ data[ξ] for all panels, or add it to them."""
+    """Do sums[ξ] = panel[ξ]ᵀ data[ξ] for all panels, or add it to them.
+
+    Of the ξ from `first` to before `last`; the panels begin with the first of these.
+    """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef Steps steps = Steps(count=channels, apart=layout.data_channels, rows=tiles)
     cdef Py_ssize_t value
     cdef int q
-    for value in range(layout.values):
+    for value in range(first, last):
         for q in range(panels.count):
             multiply_plane(
                 added, vector, vector, &steps, panels.width[q] // vector,
-                weights + panels.begin[q] + value * panels.plane[q],
+                weights + panels.begin[q] + (value - first) * panels.plane[q],
                 data + value * layout.data_plane,
                 sums + (q * layout.values + value) * layout.sums_plane,
             )
@@ -230,49 +231,52 @@ cdef void multiply_data(
     const Winograd* layout, const Operands* operands, const Tiles* tiles, Py_ssize_t first,
     Py_ssize_t last, real* scratch, Watch* watch,
 ) noexcept nogil:
-    """Multiply the panels of some filters with the data of all tiles, channels in blocks."""
+    """Multiply the panels of some filters with the data of all tiles, channels in blocks.
+
+    Panels that no plan has prepared are made of one point after the other.
+    """
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
-    cdef const Problem* problem = &layout.given.problem
-    cdef const real* weights
+    cdef const real* weights = <const real*>operands.panels
     cdef const real* data
+    cdef real* packed = scratch + layout.packed
     cdef real* sums = scratch + layout.sums
     cdef Unit unit = tiles.unit     # its channels: a block of them
     cdef Panels panels
-    cdef Py_ssize_t k, width
+    cdef Py_ssize_t begin, end
+    cdef int point, q
+    if weights == NULL:
+        weights = scratch + layout.panel
     while next_channels(&layout.given, &unit):
         if not goes_on(watch, layout.values * unit.channels * (last - first) * tiles.count):
             return
-        panels.count = 0
-        k = first
-        while k < last:
-            width = panel_width(unit.last_filter - k, vector, FILTERS_IN_LANES)
-            panels.width[panels.count] = width
-            if operands.panels != NULL:
-                panels.plane[panels.count] = odd_lines(problem.channels * width)
-                panels.begin[panels.count] = unit.channel * width + (
-                    layout.values * panel_begin(problem, vector, unit.group, k)
+        panels = find_panels(layout, &unit, first, last, operands.panels != NULL)
+        data = scratch + layout.data + unit.channel // vector * layout.data_channels
+        if operands.panels == NULL:
+            pack_taps(layout, operands, &unit, first, packed, &panels)
+        begin = point = 0
+        while begin < layout.values:
+            end = layout.values
+            if operands.panels == NULL:
+                end = begin + values_of_point(&layout.down, &layout.across, point)
+                for q in range(panels.count):
+                    transform_taps_of_point(
+                        &layout.down, &layout.across, point,
+                        <const real*>packed + panels.taps[q], panels.lanes[q], unit.channels,
+                        panels.width[q], scratch + layout.panel + panels.begin[q],
+                        panels.plane[q],
+                    )
+            if begins(&unit):
+                multiply_values(
+                    False, layout, &panels, begin, end, weights, data, unit.channels,
+                    tiles.count, sums,
                 )
             else:
-                panels.plane[panels.count] = odd_lines(unit.channels * width)
-                panels.begin[panels.count] = layout.panel + panels.count * layout.panel_values
-                make_panel(
-                    layout, operands, &unit, k, width, scratch + layout.packed,
-                    scratch + panels.begin[panels.count], panels.plane[panels.count],
+                multiply_values(
+                    True, layout, &panels, begin, end, weights, data, unit.channels,
+                    tiles.count, sums,
                 )
-            panels.count = panels.count + 1
-            k = k + width
-        weights = <const real*>operands.panels
-        if weights == NULL:
-            weights = scratch
-        data = scratch + layout.data + unit.channel // vector * layout.data_channels
-        if begins(&unit):
-            multiply_values(
-                False, layout, &panels, data, weights, unit.channels, tiles.count, sums
-            )
-        else:
-            multiply_values(
-                True, layout, &panels, data, weights, unit.channels, tiles.count, sums
-            )
+            begin = end
+            point = point + 1
 
 
 # ── sums into outputs ───────────────────────────────────────────────────────────────────────────
@@ -499,19 +503,29 @@ cdef void make_panels(
     cdef const Problem* problem = &layout.given.problem
     cdef Unit unit
     cdef Py_ssize_t width, plane, k
+    cdef const real* taps
     cdef real* panel
+    cdef int point
     unit.last_filter = problem.filters
     for unit.group in range(problem.groups):
         k = 0
         while k < problem.filters:
             width = panel_width(problem.filters - k, vector, FILTERS_IN_LANES)
             plane = odd_lines(problem.channels * width)
-            panel = panels + layout.values * panel_begin(problem, vector, unit.group, k)
             unit.channel = unit.channels = 0
             while next_channels(&layout.given, &unit):
-                make_panel(
-                    layout, operands, &unit, k, width, packed, panel + unit.channel * width, plane
+                taps = find_panel(
+                    operands, packed, &layout.given, &unit, FILTERS_IN_LANES, k, width
                 )
+                panel = panels + unit.channel * width + (
+                    layout.values * panel_begin(problem, vector, unit.group, k)
+                )
+                for point in range(points_of(&layout.down, &layout.across)):
+                    transform_taps_of_point(
+                        &layout.down, &layout.across, point, taps, width, unit.channels, width,
+                        panel, plane,
+                    )
+                    panel = panel + plane * values_of_point(&layout.down, &layout.across, point)
             k = k + width
 
 

@@ -17,12 +17,13 @@ cdef struct Winograd:
     Py_ssize_t pixels           # of an image and a vector of channels: [rows][columns][vector]
     Py_ssize_t half             # a row of tiles, its columns transformed: [a][columns][vector]
     Py_ssize_t data
-    Py_ssize_t packed           # taps of a panel's filters, [channels][r·r][filters]
-    Py_ssize_t panel
+    Py_ssize_t packed           # taps of all panels' filters, [channels][r·r][filters]
+    Py_ssize_t panel            # of a point of the columns, one panel after the other
     Py_ssize_t sums
     Py_ssize_t rows             # of tiles, transformed back: [m][columns][vector]
     Py_ssize_t doubts           # of each tile and filter: 0, or NaN where a sum is not finite
-    Py_ssize_t panel_values     # of a panel that is made in the scratch
+    Py_ssize_t packed_values    # of the taps of a panel,
+    Py_ssize_t panel_values     # and of a panel that is made in the scratch
     Py_ssize_t data_plane       # values from one ξ to the next
     Py_ssize_t data_channels    # and from one vector of channels to the next
     Py_ssize_t sums_plane
@@ -79,10 +80,13 @@ cdef int lay_out_winograd(const Description* given, Made* made, list memory) exc
     layout.data_plane = odd_lines(ceil_div(problem.channels, vector) * layout.data_channels)
     # behind them, what the product's last tile reads that hangs over
     layout.data = book(made, layout.values * layout.data_plane + PIXELS_1 * vector)
-    layout.packed = book(
-        made, lanes * (blocks.channels * problem.taps + spare_taps(&given.taps, blocks.channels))
+    layout.packed_values = lanes * (
+        blocks.channels * problem.taps + spare_taps(&given.taps, blocks.channels)
     )
-    layout.panel_values = layout.values * odd_lines(blocks.channels * lanes)
+    layout.packed = book(made, at_once * layout.packed_values)
+    layout.panel_values = odd_lines(blocks.channels * lanes) * values_of_point(
+        &layout.down, &layout.across, 1
+    )
     layout.panel = book(made, at_once * layout.panel_values)
     layout.sums_plane = odd_lines(lanes * padded_pixels(tiles))
     layout.sums = book(made, at_once * layout.values * layout.sums_plane)

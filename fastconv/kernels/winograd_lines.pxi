@@ -87,61 +87,12 @@ cdef void transform_pixel_lines(
         walk_pixels(3, &line.constants, walk, source, target)
 
 
-# Taps and sums are transformed in a small array: columns into it, rows out of it. There values
-# follow each other, at distances that the compiler knows.
+# Sums are transformed in a small array: columns into it, rows out of it. There values follow each
+# other, at distances that the compiler knows.
 cdef enum Pass:
     BOTH = 0                # only one axis is transformed
     COLUMNS = 1
     ROWS = 2                # of as many values as the columns have
-
-
-cdef inline void walk_taps(
-    const Pass kind, const int pairs, const int taps, const Constants* constants,
-    const Walk* walk, const real* source, real* target,
-) noexcept nogil:
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef Py_ssize_t step = (2 * pairs + 2) * vector if kind == ROWS else walk.step
-    cdef Py_ssize_t apart = vector if kind == COLUMNS else walk.apart
-    cdef Py_ssize_t h, i, j
-    for h in range(walk.outer):
-        for i in range(walk.middle):
-            for j in range(walk.inner):
-                transform_taps(
-                    pairs, taps, constants,
-                    source + i * walk.source_middle + j * walk.source_inner, step,
-                    target + i * walk.target_middle + j * walk.target_inner, apart,
-                )
-        source, target = source + walk.source_outer, target + walk.target_outer
-
-
-cdef inline void walk_any_taps(
-    const Pass kind, const Line* line, const Walk* walk, const real* source, real* target
-) noexcept nogil:
-    if line.pairs == 1:
-        walk_taps(kind, 1, 3, &line.constants, walk, source, target)
-    elif line.pairs == 2:
-        if line.taps == 3:
-            walk_taps(kind, 2, 3, &line.constants, walk, source, target)
-        else:
-            walk_taps(kind, 2, 5, &line.constants, walk, source, target)
-    elif line.taps == 3:
-        walk_taps(kind, 3, 3, &line.constants, walk, source, target)
-    elif line.taps == 5:
-        walk_taps(kind, 3, 5, &line.constants, walk, source, target)
-    else:
-        walk_taps(kind, 3, 7, &line.constants, walk, source, target)
-
-
-cdef void transform_tap_lines(
-    Pass kind, const Line* line, const Walk* walk, const real* source, real* target
-) noexcept nogil:
-    """Do G for every line."""
-    if kind == COLUMNS:
-        walk_any_taps(COLUMNS, line, walk, source, target)
-    elif kind == ROWS:
-        walk_any_taps(ROWS, line, walk, source, target)
-    else:
-        walk_any_taps(BOTH, line, walk, source, target)
 
 
 cdef inline void walk_sums(

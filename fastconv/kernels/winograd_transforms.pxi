@@ -137,6 +137,32 @@ cdef inline void transform_pixels(
             target[(2 * i + 2) * apart + n] = v[FLOATS + n]
 
 
+cdef inline void sum_pair_of_taps(
+    const int taps, const Constants* constants, int pair, const real* g, real* plus, real* minus
+) noexcept nogil:
+    """Make the two rows of G g of a pair of points; `g` is local, so that nothing overlaps."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef real v[2 * FLOATS]
+    cdef real even, odd, p
+    cdef int k, n
+    for n in range(vector):
+        v[n] = 0
+        v[FLOATS + n] = 0
+    for k in range(taps):
+        p = <real>constants.taps[pair][k]
+        for n in range(vector):
+            v[k % 2 * FLOATS + n] += p * g[k * FLOATS + n]
+    for n in range(vector):
+        even = v[n]
+        odd = v[FLOATS + n]
+        v[n] = even + odd
+        v[FLOATS + n] = even - odd
+    for n in range(vector):
+        plus[n] = v[n]
+    for n in range(vector):
+        minus[n] = v[FLOATS + n]
+
+
 cdef inline void transform_taps(
     const int pairs, const int taps, const Constants* constants, const real* source,
     Py_ssize_t step, real* target, Py_ssize_t apart,
@@ -144,8 +170,7 @@ cdef inline void transform_taps(
     """Do target = G source for a vector of lanes."""
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef real g[MOST_SIDE * FLOATS]
-    cdef real v[2 * FLOATS]
-    cdef real even, odd, p
+    cdef real p
     cdef int i, k, n
     for k in range(taps):
         for n in range(vector):
@@ -156,22 +181,10 @@ cdef inline void transform_taps(
     for n in range(vector):
         target[(2 * pairs + 1) * apart + n] = g[(taps - 1) * FLOATS + n]
     for i in range(pairs):
-        for n in range(vector):
-            v[n] = 0
-            v[FLOATS + n] = 0
-        for k in range(taps):
-            p = <real>constants.taps[i][k]
-            for n in range(vector):
-                v[k % 2 * FLOATS + n] += p * g[k * FLOATS + n]
-        for n in range(vector):
-            even = v[n]
-            odd = v[FLOATS + n]
-            v[n] = even + odd
-            v[FLOATS + n] = even - odd
-        for n in range(vector):
-            target[(2 * i + 1) * apart + n] = v[n]
-        for n in range(vector):
-            target[(2 * i + 2) * apart + n] = v[FLOATS + n]
+        sum_pair_of_taps(
+            taps, constants, i, <const real*>g, target + (2 * i + 1) * apart,
+            target + (2 * i + 2) * apart,
+        )
 
 
 cdef inline void transform_sums(

@@ -330,15 +330,16 @@ TAPS_OF_PAIRS = ((1, 3), (2, 3), (2, 5), (3, 3), (3, 5), (3, 7))
 def test_the_transforms_of_fewer_multiplications_are_vectors(dtype, name):
     """Every coefficient of every point, for all tiles and kernels.
 
-    Pixels: of p pairs, p in two rows, p - 1 in two for each pair, and the point. Taps: all of them
-    for each pair, and the scale of 0. Sums: every output for each pair. (The passes of which there
-    are several may share code.)
+    Pixels: of p pairs, p in two rows, p - 1 in two for each pair, and the point. Taps: of a pair
+    all r but the first of two sums, for all pairs of a line and of the rows of 0, of a pair and of
+    infinity, and for the one pair of each of r columns. Sums: every output for each pair. (The
+    passes of which there are several may share code.)
     The weight gradient has taps and sums once more, tiles of the output's gradient for kernels.
     """
     _, suffix = SPECIALISATIONS[dtype]
     least = {
         "transform_pixel_lines": sum(2 * p * p + p for p in (1, 2, 3)),
-        "transform_tap_lines": sum(p * r + 1 for p, r in TAPS_OF_PAIRS),
+        "transform_taps_of_point": sum((5 * p + r) * (r - 2) for p, r in TAPS_OF_PAIRS),
         "transform_sum_lines": sum(p * (2 * p + 3 - r) for p, r in TAPS_OF_PAIRS),
         "weights_winograd_unit|transform_gradient|finish_share": 340,
     }
