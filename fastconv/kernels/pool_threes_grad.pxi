@@ -3,6 +3,10 @@
 # Work, of a vector of windows at stride 1: 3 loads and 6 instructions to rank a row, 3 to choose
 # one, 6 to hand the gradient down, 9 to deal a row's out by its tap; 3 loads, 2 additions and a
 # store for a vector of pixels, and 4 instructions to bring it to the scratch.
+#
+# At stride 2, of a vector of windows: 22 instructions to deal two rows out, 68 to rank them, choose
+# and share, of them six for the state, and 22 for two rows of dx; with the beginnings and ends of
+# rows 156 for 112 columns, where strips took 163.
 
 
 cdef struct ThreesGrad:
@@ -51,21 +55,18 @@ cdef inline void share_by_tap(
         shares[2 * line + k] = share[k]
 
 
-cdef inline void share_down_strip(
-    const int stride, const Threes* layout, const StripWalk* walk, Py_ssize_t window,
-    Py_ssize_t end_window, const real* rows, const real* grads, Py_ssize_t pitch,
-    const real* nothing, const real* before, real* state, real* shares,
+cdef inline void share_windows(
+    const int stride, const Threes* layout, const real* rows, const real* source, real* first,
+    real* first_tap, real* to_first, real* second, real* second_tap, real* to_second, real* shares,
 ) noexcept nogil:
-    """Take a vector of windows down some rows, from what those before left to what these leave."""
+    """Take a vector of windows one row down: from what those above left to what these leave.
+
+    That is of the first row that windows below see its maxima, their taps and what it has got; at
+    stride 1 of the second as well.
+    """
     cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
-    cdef real first[MOST_LANES]
-    cdef real second[MOST_LANES]
     cdef real third[MOST_LANES]
-    cdef real first_tap[MOST_LANES]
-    cdef real second_tap[MOST_LANES]
     cdef real third_tap[MOST_LANES]
-    cdef real to_first[MOST_LANES]
-    cdef real to_second[MOST_LANES]
     cdef real grad[MOST_LANES]
     cdef real best[MOST_LANES]
     cdef real upper[MOST_LANES]
@@ -73,82 +74,135 @@ cdef inline void share_down_strip(
     cdef real lower[MOST_LANES]
     cdef Py_ssize_t phase = layout.pool.phase
     cdef Py_ssize_t line = layout.pool.line
+    cdef int k
+    if stride == 2:
+        rank_three(stride, 0, rows, phase, second, second_tap)
+        rows = rows + layout.step
+    rank_three(stride, 0, rows, phase, third, third_tap)
+    for k in range(lanes):
+        grad[k] = source[k]
+    for k in range(lanes):
+        best[k] = second[k] if second[k] > first[k] else first[k]
+    for k in range(lanes):
+        lower[k] = grad[k] if third[k] > best[k] else 0
+    for k in range(lanes):
+        upper[k] = 0 if third[k] > best[k] else grad[k]
+    for k in range(lanes):
+        middle[k] = upper[k] if second[k] > first[k] else 0
+    for k in range(lanes):
+        upper[k] = 0 if second[k] > first[k] else upper[k]
+    for k in range(lanes):
+        upper[k] = to_first[k] + upper[k]
+    share_by_tap(upper, first_tap, line, shares)
+    if stride == 2:
+        share_by_tap(middle, second_tap, line, shares + 3 * line)
+        for k in range(lanes):
+            first[k] = third[k]
+        for k in range(lanes):
+            first_tap[k] = third_tap[k]
+        for k in range(lanes):
+            to_first[k] = lower[k]
+    else:
+        for k in range(lanes):
+            first[k] = second[k]
+        for k in range(lanes):
+            first_tap[k] = second_tap[k]
+        for k in range(lanes):
+            to_first[k] = to_second[k] + middle[k]
+        for k in range(lanes):
+            second[k] = third[k]
+        for k in range(lanes):
+            second_tap[k] = third_tap[k]
+        for k in range(lanes):
+            to_second[k] = lower[k]
+
+
+cdef inline void share_down_strip(
+    const Threes* layout, const StripWalk* walk, Py_ssize_t window, Py_ssize_t end_window,
+    const real* rows, const real* grads, Py_ssize_t pitch, const real* nothing, real* state,
+    real* shares,
+) noexcept nogil:
+    """Take a vector of windows at stride 1 down some rows."""
+    cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
+    cdef real first[MOST_LANES]
+    cdef real second[MOST_LANES]
+    cdef real first_tap[MOST_LANES]
+    cdef real second_tap[MOST_LANES]
+    cdef real to_first[MOST_LANES]
+    cdef real to_second[MOST_LANES]
     cdef Py_ssize_t i
     cdef const real* source
     cdef int k
     for k in range(lanes):
-        first[k] = before[k]
+        first[k] = state[k]
     for k in range(lanes):
-        first_tap[k] = before[lanes + k]
+        first_tap[k] = state[lanes + k]
     for k in range(lanes):
-        to_first[k] = before[2 * lanes + k]
-    if stride == 1:
-        for k in range(lanes):
-            second[k] = before[3 * lanes + k]
-        for k in range(lanes):
-            second_tap[k] = before[4 * lanes + k]
-        for k in range(lanes):
-            to_second[k] = before[5 * lanes + k]
+        to_first[k] = state[2 * lanes + k]
+    for k in range(lanes):
+        second[k] = state[3 * lanes + k]
+    for k in range(lanes):
+        second_tap[k] = state[4 * lanes + k]
+    for k in range(lanes):
+        to_second[k] = state[5 * lanes + k]
     for i in range(window, end_window):
         source = nothing
         if walk.seen <= i < walk.end_seen:
             source = grads + i * pitch
-        if stride == 2:
-            rank_three(stride, 0, rows, phase, second, second_tap)
-            rows = rows + layout.step
-        rank_three(stride, 0, rows, phase, third, third_tap)
-        rows = rows + layout.step
-        for k in range(lanes):
-            grad[k] = source[k]
-        for k in range(lanes):
-            best[k] = second[k] if second[k] > first[k] else first[k]
-        for k in range(lanes):
-            lower[k] = grad[k] if third[k] > best[k] else 0
-        for k in range(lanes):
-            upper[k] = 0 if third[k] > best[k] else grad[k]
-        for k in range(lanes):
-            middle[k] = upper[k] if second[k] > first[k] else 0
-        for k in range(lanes):
-            upper[k] = 0 if second[k] > first[k] else upper[k]
-        for k in range(lanes):
-            upper[k] = to_first[k] + upper[k]
-        share_by_tap(upper, first_tap, line, shares)
-        shares = shares + 3 * line
-        if stride == 2:
-            share_by_tap(middle, second_tap, line, shares)
-            shares = shares + 3 * line
-            for k in range(lanes):
-                first[k] = third[k]
-            for k in range(lanes):
-                first_tap[k] = third_tap[k]
-            for k in range(lanes):
-                to_first[k] = lower[k]
-        else:
-            for k in range(lanes):
-                first[k] = second[k]
-            for k in range(lanes):
-                first_tap[k] = second_tap[k]
-            for k in range(lanes):
-                to_first[k] = to_second[k] + middle[k]
-            for k in range(lanes):
-                second[k] = third[k]
-            for k in range(lanes):
-                second_tap[k] = third_tap[k]
-            for k in range(lanes):
-                to_second[k] = lower[k]
+        share_windows(
+            1, layout, rows, source, first, first_tap, to_first, second, second_tap, to_second,
+            shares,
+        )
+        rows, shares = rows + layout.step, shares + 3 * layout.pool.line
     for k in range(lanes):
         state[k] = first[k]
     for k in range(lanes):
         state[lanes + k] = first_tap[k]
     for k in range(lanes):
         state[2 * lanes + k] = to_first[k]
-    if stride == 1:
+    for k in range(lanes):
+        state[3 * lanes + k] = second[k]
+    for k in range(lanes):
+        state[4 * lanes + k] = second_tap[k]
+    for k in range(lanes):
+        state[5 * lanes + k] = to_second[k]
+
+
+cdef inline void share_along_row(
+    const Threes* layout, const real* rows, const real* source, Py_ssize_t outputs, real* state,
+    real* shares,
+) noexcept nogil:
+    """Take a row of windows at stride 2 one down; the last vector overlaps the one before."""
+    cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
+    cdef real first[MOST_LANES]
+    cdef real second[MOST_LANES]
+    cdef real first_tap[MOST_LANES]
+    cdef real second_tap[MOST_LANES]
+    cdef real to_first[MOST_LANES]
+    cdef Py_ssize_t last = max(0, outputs - lanes)
+    cdef Py_ssize_t begin = 0
+    cdef Py_ssize_t j
+    cdef int k
+    while begin < outputs:
+        j = min(begin, last)
         for k in range(lanes):
-            state[3 * lanes + k] = second[k]
+            first[k] = state[k]
         for k in range(lanes):
-            state[4 * lanes + k] = second_tap[k]
+            first_tap[k] = state[lanes + k]
         for k in range(lanes):
-            state[5 * lanes + k] = to_second[k]
+            to_first[k] = state[2 * lanes + k]
+        share_windows(
+            2, layout, rows + j, source + j, first, first_tap, to_first, second, second_tap,
+            second, shares + j,
+        )
+        for k in range(lanes):
+            state[k] = first[k]
+        for k in range(lanes):
+            state[lanes + k] = first_tap[k]
+        for k in range(lanes):
+            state[2 * lanes + k] = to_first[k]
+        begin = begin + lanes
+        state = state + 6 * lanes
 
 
 cdef inline void add_shares(
@@ -254,12 +308,12 @@ cdef bint grad_of_threes(
     cdef real* rows = scratch + threes.image
     cdef real* few = scratch + threes.grads
     cdef const real* nothing = scratch + threes.nothing
-    cdef const real* unseen = scratch + threes.unseen
     cdef real* state
     cdef real* shares = scratch + layout.shares + pool.reach
     cdef const real* grads = grad
     cdef StripWalk walk = walk_down(down, row, last_row)
-    cdef Py_ssize_t window, end, i, j, first, last
+    cdef Py_ssize_t window, end, i, j, at, first, last
+    begin_state(threes, scratch + threes.state)
     window = walk.window
     while window < walk.end_window:
         end = min(window + threes.band, walk.end_window)
@@ -277,26 +331,28 @@ cdef bint grad_of_threes(
             for i in range(max(window, walk.seen), min(end, walk.end_seen)):
                 copy_run(few + (i - window) * lanes, grad + i * n, n)
             grads, pitch = few - window * lanes, lanes
-        state = scratch + threes.state
-        j = 0
-        while True:
-            j = max(0, min(j, n - lanes))
-            if not goes_on(watch, 9 * (end - window) * stride * lanes):
-                return False
-            if stride == 1:
+        if stride == 1:
+            j, state = 0, scratch + threes.state
+            while j < n:
+                if not goes_on(watch, 9 * (end - window) * lanes):
+                    return False
+                at = max(0, min(j, n - lanes))
                 share_down_strip(
-                    1, threes, &walk, window, end, rows + j, grads + j, pitch, nothing,
-                    unseen if window == walk.window else state, state, shares + j,
+                    threes, &walk, window, end, rows + at, grads + at, pitch, nothing, state,
+                    shares + at,
                 )
-            else:
-                share_down_strip(
-                    2, threes, &walk, window, end, rows + j, grads + j, pitch, nothing,
-                    unseen if window == walk.window else state, state, shares + j,
+                j = j + lanes
+                state = state + 6 * lanes
+        else:
+            for i in range(window, end):
+                if not goes_on(watch, 18 * n):
+                    return False
+                at = (i - window) * stride
+                share_along_row(
+                    threes, rows + at * threes.step,
+                    grads + i * pitch if walk.seen <= i < walk.end_seen else nothing, n,
+                    scratch + threes.state, shares + 3 * at * pool.line,
                 )
-            j = j + lanes
-            state = state + 6 * lanes
-            if j >= n:
-                break
         first = max(row + down.before, window * stride)
         last = min(last_row + down.before, end * stride)
         if first < last:
