@@ -23,7 +23,7 @@ import fastconv
 from fastconv import planning
 from tests.large_problems import computable_problem
 
-PROBLEMS = 160
+PROBLEMS = 200
 OPERATIONS = ("forward", "input-grad", "weight-grad")
 SECONDS = 60  # hundreds of times what the largest takes
 
