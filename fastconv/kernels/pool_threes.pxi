@@ -60,7 +60,9 @@ cdef int lay_out_threes(
     stride = pool.rows.stride
     layout.step = stride * pool.phase
     values = stride * layout.step + lines * pool.line
-    layout.band = max(1, THREES_VALUES * <Py_ssize_t>sizeof(float) // given.problem.itemsize // values)
+    layout.band = max(
+        1, THREES_VALUES * <Py_ssize_t>sizeof(float) // given.problem.itemsize // values
+    )
     layout.rows = stride * layout.band
     layout.image = book(made, layout.rows * layout.step)
     layout.state = book(made, ceil_div(pool.columns.outputs, lanes) * 6 * lanes)
