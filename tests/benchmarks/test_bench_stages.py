@@ -59,7 +59,7 @@ def test_functions_of_kernels_have_a_stage() -> None:
     functions = {
         "copy_band": "band",
         "pack_panel": "pack",
-        "transform_tap_lines": "transform",
+        "transform_taps_of_point": "transform",
         "transform_pixel_lines": "transform",
         "multiply_data": "product",
         "multiply_filter_lanes": "product",

@@ -231,8 +231,8 @@ def _loops(body: str) -> list[str]:
 def test_the_product_between_the_transforms_reads_no_tables(dtype, name):
     """Of the largest tile the channels of a vector are written out.
 
-    For a channel, rows and vectors are loaded, and multiplied with each other; a fifth as many more
-    are for the loop, and for what does not fit the registers.
+    For a channel, rows and vectors are loaded, and multiplied with each other; a quarter as many
+    more are for the loop, and for what does not fit the registers.
     """
     _, suffix = SPECIALISATIONS[dtype]
     rows, vectors = TILES["multiply_data"][name][0]
@@ -245,7 +245,7 @@ def test_the_product_between_the_transforms_reads_no_tables(dtype, name):
     ]
     assert len(tiles) == 2  # from zero, and to be added
     for tile in tiles:
-        assert tile.count("\n") <= 1.2 * channels * (rows * vectors + rows + vectors), tile
+        assert tile.count("\n") <= 1.25 * channels * (rows * vectors + rows + vectors), tile
 
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
