@@ -60,15 +60,7 @@ _TILE_VECTORS = 3
 
 
 class _Product(Kernel):
-    """What the three kernels have in common.
-
-    Attributes
-    ----------
-    in_place : bool
-        Whether an image that is its own band is read where it lies.
-    """
-
-    in_place = True
+    """What the three kernels have in common."""
 
     def unable(self, piece: Piece) -> str | None:
         """Refuse what would need more than a few MiB of scratch for its smallest blocks.
@@ -210,17 +202,21 @@ class _Product(Kernel):
         product, turn = self._predicted_steps(problem, blocks)
         prediction = predicted(
             plan, machine, images * rows * filters * problem.groups,
-            band=problem.groups * bands * self._band_steps(problem, blocks.rows),
+            band=problem.groups * bands * self._band_steps(problem, blocks),
             pack=weights * self._packing_steps(piece), product=product,
             turn=turn + spread_steps(piece),
         )  # fmt: skip
         return prediction + far_weights(plan, machine, images * rows)
 
-    def _band_steps(self, problem: ConvProblem, rows: int) -> float:
-        """Return the steps of copying the band of so many rows of the output, of all channels."""
-        if self.in_place and problem.is_pointwise:
+    def _is_in_place(self, problem: ConvProblem, blocks: Blocks) -> bool:
+        """Whether an image that is its own band is read where it lies, as the kernel decides."""
+        return False
+
+    def _band_steps(self, problem: ConvProblem, blocks: Blocks) -> float:
+        """Return the steps of copying the band of a unit's rows of the output, of all channels."""
+        if problem.is_pointwise and self._is_in_place(problem, blocks):
             return 0
-        values = band_bytes(problem, rows, 1) / problem.dtype.itemsize
+        values = band_bytes(problem, blocks.rows, 1) / problem.dtype.itemsize
         return problem.in_channels_per_group * copy_steps(problem, values, _band_width(problem))
 
     def _packing_steps(self, piece: Piece) -> float:
@@ -289,6 +285,9 @@ class _Filters(_Product):
     def out_of_place(self, request: Request) -> str | None:
         return None
 
+    def _is_in_place(self, problem: ConvProblem, blocks: Blocks) -> bool:
+        return problem.batch % blocks.images == 0 and problem.out_height % blocks.rows == 0
+
     def _product_cycles(self, problem: ConvProblem, images: int, rows: int, filters: int) -> float:
         pixels = images * rows * problem.out_width
         vectors = ceil_div(filters, vector_values(problem))
@@ -315,7 +314,6 @@ class _Pixels(_Product):
 
     name = "gemm_pixels"
     families = ("gemm_pixels",)
-    in_place = False
 
     def _most_pixels(self) -> int:
         # whose sums do not wait in the scratch: so that long rows of few channels, of which it
@@ -401,6 +399,9 @@ class _Columns(_Product):
         vectors = images * (ceil_div(rows * problem.out_width, vector_values(problem)) + 1)
         packing = tuning.PACKING_CYCLES * filters * problem.taps
         return vectors * (filters / 2 + 2) * problem.taps + packing
+
+    def _is_in_place(self, problem: ConvProblem, blocks: Blocks) -> bool:
+        return True
 
     def _predicted_steps(self, problem: ConvProblem, blocks: Blocks) -> tuple[float, float]:
         vector = vector_values(problem)

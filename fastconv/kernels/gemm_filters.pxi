@@ -6,7 +6,8 @@
 # ends nor image sizes leave lanes idle. The columns are never written: a number is found in the
 # band, at the position of its pixel + the offset of its tap.
 #
-# Of a 1x1 kernel without stride and padding the band is the image itself, read where it lies.
+# Of a 1x1 kernel without stride and padding the band is the image itself, read where it lies, if
+# all units are of one size.
 #
 # Between two blocks of channels, and until the last one turns them over into the planes of y, the
 # sums wait in the scratch, per panel as [vectors][pixels][vector].
@@ -76,13 +77,24 @@ cdef inline Py_ssize_t padded_pixels(Py_ssize_t pixels) noexcept nogil:
     return pixels + PIXELS_1
 
 
+cdef inline bint has_whole_units(const Description* given) noexcept nogil:
+    """Whether all units have as many images and rows as the first one.
+
+    Of a smaller one the last tile hangs over into pixels that a band has, and an image has not.
+    """
+    return (
+        given.problem.batch % given.blocks.images == 0
+        and given.problem.rows.outputs % given.blocks.rows == 0
+    )
+
+
 cdef int lay_out_gemm_filters(const Description* given, Made* made, list memory) except -1:
     cdef GemmFilters* layout = <GemmFilters*>allot(memory, sizeof(GemmFilters))
     cdef Py_ssize_t vector = VECTOR_BYTES // given.problem.itemsize
     cdef Py_ssize_t width = given.problem.columns.outputs
     cdef Py_ssize_t pixels = given.blocks.images * given.blocks.rows * width
     cdef Py_ssize_t n, i, j, pixel = 0
-    if is_its_own_band(&given.problem):
+    if is_its_own_band(&given.problem) and has_whole_units(given):
         lay_out_image(&layout.banded, given, made, memory)
     else:
         lay_out_band(&layout.banded, given, made, memory, 1)
