@@ -287,8 +287,10 @@ def test_bits_depend_on_the_problem_alone(tile):
     for tiles in ((1,), (5,), (400,)):
         with tuned(WINOGRAD_TILES=tiles):
             assert_equal(fastconv.conv2d(x, w, b, backend=backend, **PADDED), y)
-            for most in (0, 2**30):  # transformed in each call, or once
-                with tuned(WINOGRAD_WEIGHTS_BYTES=most, WINOGRAD_TILES=tiles):
+            # transformed by each unit, once in each call, or once
+            for shared, kept in ((0, 0), (2**30, 0), (2**30, 2**30)):
+                limits = {"WINOGRAD_SHARED_BYTES": shared, "WINOGRAD_WEIGHTS_BYTES": kept}
+                with tuned(**limits, WINOGRAD_TILES=tiles):
                     plan = fastconv.plan_conv2d(w, b, backend=backend, **PADDED)
                     assert_equal(plan(x), y)
 
