@@ -316,9 +316,7 @@ class _Pixels(_Product):
     families = ("gemm_pixels",)
 
     def _most_pixels(self) -> int:
-        # whose sums do not wait in the scratch: so that long rows of few channels, of which it
-        # makes much, are copied less often for the rows above and below
-        return 2 * super()._most_pixels()
+        return tuning.GEMM_PIXELS_UNIT_TIMES * super()._most_pixels()
 
     def unsuited(self, request: Request) -> str | None:
         return scales_far(request.problem) or copies_too_much(request, self.blocks)
