@@ -44,23 +44,20 @@ cdef bint is_its_own_band(const Problem* problem) noexcept nogil:
     )
 
 
-cdef int lay_out_image(
+cdef int lay_out_places(
     Banded* banded, const Description* given, Made* made, list memory
 ) except -1:
-    """Lay out an image that is its own band: nothing is copied, and channels lie as in it."""
-    cdef const Problem* problem = &given.problem
-    banded.given = given[0]
-    banded.band = plan_band(problem, problem.rows.outputs, 1)
-    banded.in_place = True
-    banded.image_values = problem.groups * problem.channels * banded.band.channel
+    """Lay out where results are, and where taps are found in the band."""
     banded.results = made.scratch
     if not given.output.dense:
         book(made, (
-            given.blocks.images * given.blocks.rows * problem.columns.outputs
+            given.blocks.images * given.blocks.rows * given.problem.columns.outputs
             * given.blocks.filters
         ))
-    banded.offsets = allot_table(memory, given.blocks.channels + HANGING_TAPS)
-    find_offsets(banded.offsets, &banded.band, problem, given.blocks.channels)
+    banded.offsets = allot_table(
+        memory, given.blocks.channels * given.problem.taps + HANGING_TAPS
+    )
+    find_offsets(banded.offsets, &banded.band, &given.problem, given.blocks.channels)
     return 0
 
 
@@ -77,17 +74,24 @@ cdef int lay_out_band(
         given.blocks.channels * banded.band.channel + HANGING_VECTORS * lanes
     ) // lanes * lanes
     book(made, given.blocks.images * banded.image_values)
-    banded.results = made.scratch
-    if not given.output.dense:
-        book(made, (
-            given.blocks.images * given.blocks.rows * given.problem.columns.outputs
-            * given.blocks.filters
-        ))
-    banded.offsets = allot_table(
-        memory, given.blocks.channels * given.problem.taps + HANGING_TAPS
-    )
-    find_offsets(banded.offsets, &banded.band, &given.problem, given.blocks.channels)
-    return 0
+    return lay_out_places(banded, given, made, memory)
+
+
+cdef int lay_out_image(
+    Banded* banded, const Description* given, Made* made, list memory, bint in_place
+) except -1:
+    """Lay out an image that is its own band, if it may be read in place; else the band of a unit.
+
+    Nothing is copied then, and channels lie as in the image.
+    """
+    cdef const Problem* problem = &given.problem
+    if not (in_place and is_its_own_band(problem)):
+        return lay_out_band(banded, given, made, memory, 1)
+    banded.given = given[0]
+    banded.band = plan_band(problem, problem.rows.outputs, 1)
+    banded.in_place = True
+    banded.image_values = problem.groups * problem.channels * banded.band.channel
+    return lay_out_places(banded, given, made, memory)
 
 
 cdef void copy_bands(

@@ -64,10 +64,7 @@ cdef int lay_out_gemm_columns(const Description* given, Made* made, list memory)
     cdef GemmColumns* layout = <GemmColumns*>allot(memory, sizeof(GemmColumns))
     cdef Py_ssize_t vector = VECTOR_BYTES // given.problem.itemsize
     cdef Py_ssize_t taps = given.blocks.channels * given.problem.taps
-    if is_its_own_band(&given.problem):
-        lay_out_image(&layout.banded, given, made, memory)
-    else:
-        lay_out_band(&layout.banded, given, made, memory, 1)
+    lay_out_image(&layout.banded, given, made, memory, True)
     # and what the last run of a row is too long by
     layout.columns = book(
         made, (taps * TALL_VECTORS * (VISITED_TILES if layout.banded.in_place else 1) + 1) * vector

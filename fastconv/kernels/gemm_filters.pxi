@@ -94,10 +94,7 @@ cdef int lay_out_gemm_filters(const Description* given, Made* made, list memory)
     cdef Py_ssize_t width = given.problem.columns.outputs
     cdef Py_ssize_t pixels = given.blocks.images * given.blocks.rows * width
     cdef Py_ssize_t n, i, j, pixel = 0
-    if is_its_own_band(&given.problem) and has_whole_units(given):
-        lay_out_image(&layout.banded, given, made, memory)
-    else:
-        lay_out_band(&layout.banded, given, made, memory, 1)
+    lay_out_image(&layout.banded, given, made, memory, has_whole_units(given))
     layout.sums = book(made, padded_pixels(pixels) * packed_filters(
         given.blocks.filters, vector, FILTERS_IN_LANES
     ))
