@@ -18,6 +18,7 @@ include "loops_parallel.pxi"
 
 # what the kernels are made of
 include "kernel.pxi"
+include "ahead.pxi"
 include "transpose.pxi"
 include "panels.pxi"
 include "units.pxi"

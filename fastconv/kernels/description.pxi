@@ -70,6 +70,7 @@ cdef struct Blocks:
     Py_ssize_t side         # of a square that is transformed, else 0
     Py_ssize_t step         # rows of the second of two passes at a time, else 0
     bint far                # whether rows are brought near before strips are read of them
+    bint prepared           # of winograd: whether weights come transformed
 
 
 # Of the averages of a pooling: the positions that a divisor counts, from the first of these to
@@ -151,6 +152,7 @@ cdef Description read_images(description) except *:
         images=blocks.images, rows=blocks.rows, columns=getattr(blocks, "columns", 0),
         channels=blocks.channels, filters=blocks.filters, taps=getattr(blocks, "taps", 0), parts=1,
         tile=getattr(blocks, "tile", 0), side=0, step=0, far=getattr(blocks, "far", False),
+        prepared=getattr(blocks, "prepared", False),
     )
     return read
 
@@ -166,6 +168,7 @@ cdef Description read_weights(description) except *:
         images=getattr(blocks, "images", 1), rows=blocks.rows,
         columns=getattr(blocks, "columns", 0), channels=blocks.channels, filters=blocks.filters,
         taps=0, parts=blocks.parts, tile=0, side=0, step=0, far=getattr(blocks, "far", False),
+        prepared=False,
     )
     return read
 
@@ -184,7 +187,7 @@ cdef Description read_pooling(description) except *:
     read.output = read_output(None)
     read.blocks = Blocks(
         images=blocks.planes, rows=blocks.rows, columns=0, channels=1, filters=1, taps=0,
-        parts=1, tile=0, side=0, step=0, far=False,
+        parts=1, tile=0, side=0, step=0, far=False, prepared=False,
     )
     (
         (read.counted.first_row, read.counted.end_row),
@@ -203,7 +206,7 @@ cdef Description read_filtering(description) except *:
     read.blocks = Blocks(
         images=1, rows=blocks.rows, columns=blocks.columns, channels=1,
         filters=read.problem.filters, taps=0, parts=1, tile=0, side=blocks.side, step=blocks.step,
-        far=False,
+        far=False, prepared=False,
     )
     read.beyond.rows = <const Py_ssize_t*>address_of(description.row_sources)
     read.beyond.columns = <const Py_ssize_t*>address_of(description.column_sources)

@@ -144,7 +144,9 @@ cdef inline void sum_tile(
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef Py_ssize_t p
     cdef int v, n
-    multiply_rows(False, whole, vector, vector, pixels, vectors, steps, 0, panel, data, tile)
+    multiply_rows(
+        False, whole, False, vector, vector, pixels, vectors, steps, 0, panel, panel, data, tile
+    )
     for v in range(vectors):
         for p in range(kept):
             for n in range(vector):

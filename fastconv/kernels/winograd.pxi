@@ -215,13 +215,21 @@ cdef inline void multiply_values(
     """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef Steps steps = Steps(count=channels, apart=layout.data_channels, rows=tiles)
+    cdef const real* panel
+    cdef const real* ahead
     cdef Py_ssize_t value
-    cdef int q
+    cdef int q, after
     for value in range(first, last):
         for q in range(panels.count):
+            panel = weights + panels.begin[q] + (value - first) * panels.plane[q]
+            ahead = panel
+            after = q + 1 if q + 1 < panels.count else 0
+            if after > 0 or value + 1 < last:
+                ahead = weights + panels.begin[after] + (
+                    value - first + (after == 0)
+                ) * panels.plane[after]
             multiply_plane(
-                added, vector, vector, &steps, panels.width[q] // vector,
-                weights + panels.begin[q] + (value - first) * panels.plane[q],
+                added, True, vector, vector, &steps, panels.width[q] // vector, panel, ahead,
                 data + value * layout.data_plane,
                 sums + (q * layout.values + value) * layout.sums_plane,
             )

@@ -61,7 +61,7 @@ cdef int lay_out_winograd(const Description* given, Made* made, list memory) exc
     cdef Py_ssize_t vector = VECTOR_BYTES // problem.itemsize
     cdef Py_ssize_t lanes = panel_width(blocks.filters, vector, FILTERS_IN_LANES)
     cdef Py_ssize_t at_once = min(PANELS_AT_ONCE, ceil_div(blocks.filters, lanes))
-    cdef Py_ssize_t down, across, tiles
+    cdef Py_ssize_t down, across, tiles, making
     layout.given = given[0]
     layout.down = find_line(&problem.rows, blocks.tile)
     layout.across = find_line(&problem.columns, blocks.tile)
@@ -83,11 +83,12 @@ cdef int lay_out_winograd(const Description* given, Made* made, list memory) exc
     layout.packed_values = lanes * (
         blocks.channels * problem.taps + spare_taps(&given.taps, blocks.channels)
     )
-    layout.packed = book(made, at_once * layout.packed_values)
     layout.panel_values = odd_lines(blocks.channels * lanes) * values_of_point(
         &layout.down, &layout.across, 1
     )
-    layout.panel = book(made, at_once * layout.panel_values)
+    making = 0 if blocks.prepared else at_once
+    layout.packed = book(made, making * layout.packed_values)
+    layout.panel = book(made, making * layout.panel_values)
     layout.sums_plane = odd_lines(lanes * padded_pixels(tiles))
     layout.sums = book(made, at_once * layout.values * layout.sums_plane)
     layout.rows = book(made, layout.down.outputs * blocks.columns * vector)

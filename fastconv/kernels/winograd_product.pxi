@@ -11,6 +11,14 @@
 # written out, and no table of offsets is read: 20 instructions for 12 multiply-adds with 16
 # registers, and a few for the run, where a loop step by step has 26.
 
+cdef extern from *:
+    """
+    /* Rows of the smallest tile: 16 of a tile of 7, as images of 14 x 14 have, are 7 + 7 + 2. */
+    #define FEWEST_ROWS (REGISTERS == 32 ? 2 : SMALL_PIXELS)
+    """
+    enum: FEWEST_ROWS
+
+
 # The steps of a product: how many, from run to run, and rows of the data.
 cdef struct Steps:
     Py_ssize_t count
@@ -19,11 +27,14 @@ cdef struct Steps:
 
 
 cdef inline void multiply_rows(
-    const bint added, const bint whole, const int step, const int run, const int rows,
-    const int vectors, const Steps* steps, Py_ssize_t here, const real* panel, const real* data,
-    real* sums,
+    const bint added, const bint whole, const bint asks, const int step, const int run,
+    const int rows, const int vectors, const Steps* steps, Py_ssize_t here, const real* panel,
+    const real* ahead, const real* data, real* sums,
 ) noexcept nogil:
-    """Do sums[v][p][n] = Σ data[run][p·step + t] · panel[run][t][v][n], or add it to them."""
+    """Do sums[v][p][n] = Σ data[run][p·step + t] · panel[run][t][v][n], or add it to them.
+
+    If it `asks`, the panel `ahead` is asked for meanwhile.
+    """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef int lanes = vectors * vector
     cdef Py_ssize_t vector_stride = padded_pixels(steps.rows) * vector
@@ -40,6 +51,8 @@ cdef inline void multiply_rows(
         last = run if whole else min(<Py_ssize_t>run, left)
         t = 0
         while True:
+            if asks:
+                expect_values(lanes, ahead + t * lanes)
             for p in range(rows):
                 taken = data[p * step + t]
                 for n in range(lanes):
@@ -49,6 +62,8 @@ cdef inline void multiply_rows(
                 break
         data = data + steps.apart
         panel = panel + run * lanes
+        if asks:
+            ahead = ahead + run * lanes
         left = left - run
         if left <= 0:
             break
@@ -62,49 +77,72 @@ cdef inline void multiply_rows(
 
 
 cdef inline void multiply_all_rows(
-    const bint added, const bint whole, const int step, const int run, const int large,
-    const int small, const int vectors, const Steps* steps, const real* panel, const real* data,
-    real* sums,
+    const bint added, const bint whole, const bint asks, const int step, const int run,
+    const int large, const int vectors, const Steps* steps, const real* panel,
+    const real* ahead, const real* data, real* sums,
 ) noexcept nogil:
-    """Cover the rows with large tiles and a small one; the last may hang over."""
+    """Cover the rows with large tiles and a smaller one; the last may hang over.
+
+    The first of them meet a panel that may be on its way still: they ask for nothing else.
+    """
     cdef Py_ssize_t here = 0
+    cdef Py_ssize_t left
+    cdef const real* asked = panel
     while here < steps.rows:
-        if steps.rows - here > small:
-            multiply_rows(added, whole, step, run, large, vectors, steps, here, panel, data, sums)
+        left = steps.rows - here
+        if left > SMALL_PIXELS:
+            multiply_rows(
+                added, whole, asks, step, run, large, vectors, steps, here, panel, asked, data,
+                sums,
+            )
             here = here + large
+        elif FEWEST_ROWS < SMALL_PIXELS and left <= FEWEST_ROWS:
+            multiply_rows(
+                added, whole, asks, step, run, FEWEST_ROWS, vectors, steps, here, panel, asked,
+                data, sums,
+            )
+            here = here + FEWEST_ROWS
         else:
-            multiply_rows(added, whole, step, run, small, vectors, steps, here, panel, data, sums)
-            here = here + small
+            multiply_rows(
+                added, whole, asks, step, run, SMALL_PIXELS, vectors, steps, here, panel, asked,
+                data, sums,
+            )
+            here = here + SMALL_PIXELS
+        asked = ahead
 
 
 cdef inline void multiply_any_rows(
-    const bint added, const bint whole, const int step, const int run, const Steps* steps,
-    Py_ssize_t vectors, const real* panel, const real* data, real* sums,
+    const bint added, const bint whole, const bint asks, const int step, const int run,
+    const Steps* steps, Py_ssize_t vectors, const real* panel, const real* ahead, const real* data,
+    real* sums,
 ) noexcept nogil:
     if PANEL_VECTORS >= 4 and vectors == 4:
         multiply_all_rows(
-            added, whole, step, run, PIXELS_4, SMALL_PIXELS, 4, steps, panel, data, sums
+            added, whole, asks, step, run, PIXELS_4, 4, steps, panel, ahead, data, sums
         )
     elif PANEL_VECTORS >= 4 and vectors == 3:
         multiply_all_rows(
-            added, whole, step, run, PIXELS_3, SMALL_PIXELS, 3, steps, panel, data, sums
+            added, whole, asks, step, run, PIXELS_3, 3, steps, panel, ahead, data, sums
         )
     elif vectors == 2:
         multiply_all_rows(
-            added, whole, step, run, PIXELS_2, SMALL_PIXELS, 2, steps, panel, data, sums
+            added, whole, asks, step, run, PIXELS_2, 2, steps, panel, ahead, data, sums
         )
     else:
         multiply_all_rows(
-            added, whole, step, run, PIXELS_1, SMALL_PIXELS, 1, steps, panel, data, sums
+            added, whole, asks, step, run, PIXELS_1, 1, steps, panel, ahead, data, sums
         )
 
 
 cdef inline void multiply_plane(
-    const bint added, const int step, const int run, const Steps* steps, Py_ssize_t vectors,
-    const real* panel, const real* data, real* sums,
+    const bint added, const bint asks, const int step, const int run, const Steps* steps,
+    Py_ssize_t vectors, const real* panel, const real* ahead, const real* data, real* sums,
 ) noexcept nogil:
-    """Multiply a panel, as wide as it is, with all rows of a place ξ."""
+    """Multiply a panel, as wide as it is, with all rows of a place ξ.
+
+    If it `asks`, `ahead` is the panel that comes next.
+    """
     if steps.count % run == 0:
-        multiply_any_rows(added, True, step, run, steps, vectors, panel, data, sums)
+        multiply_any_rows(added, True, asks, step, run, steps, vectors, panel, ahead, data, sums)
     else:
-        multiply_any_rows(added, False, step, run, steps, vectors, panel, data, sums)
+        multiply_any_rows(added, False, asks, step, run, steps, vectors, panel, ahead, data, sums)
