@@ -128,7 +128,7 @@ class Explanation:
         sizes = [
             _count(n, name.removesuffix("s")) if name.endswith("s") else f"{n} {name}"
             for name, n in self.blocks.items()
-            if name != "far"
+            if not isinstance(n, bool)
         ]
         told = ", a unit is " + ", ".join(sizes) if sizes else ""
         return told + (", its rows brought near first" if self.blocks.get("far") else "")

@@ -21,7 +21,7 @@ from statistics import geometric_mean
 from typing import TypeGuard
 
 from . import isa, tuning
-from .algorithms.compiled import vector_values
+from .algorithms.compiled import vector_bytes
 from .algorithms.implementation import Implementation, Plan, Request
 from .machine import Machine
 from .problem import ConvProblem
@@ -39,7 +39,7 @@ def is_reckoned(problem: ConvProblem) -> bool:
         or max(side.size for side in sides) > tuning.RECKONED_MOST_PIXELS
     ):
         return False
-    return vector_values(problem) * problem.dtype.itemsize in tuning.RECKONED_VECTOR_BYTES
+    return vector_bytes(problem) in tuning.RECKONED_VECTOR_BYTES
 
 
 def whatever_is_asked(request: Request) -> Request:
@@ -65,7 +65,8 @@ def _of_images(request: Request, images: int) -> Request:
 
 def seconds(plan: Plan) -> float:
     """Return how long a plan is reckoned to take on the machine of the model."""
-    return plan.predict(Machine(**tuning.RECKONED_RATES)).seconds
+    rates = tuning.RECKONED_RATES[vector_bytes(plan.piece.problem)]
+    return plan.predict(Machine(**rates)).seconds
 
 
 def _contends(answer: object) -> TypeGuard[Plan]:

@@ -88,32 +88,40 @@ COLUMNS_FEW_CHANNELS = 12
 WINOGRAD_TILES = (16, 24, 32, 48, 64)
 # Channels summed from zero: by which sums are ordered, and so their bits.
 WINOGRAD_CHANNELS = 128
-# What is reached of the peak in the product; and cycles, of a vector, per value of a tile that is
-# transformed: weights into a panel, pixels, and sums back. Here and below by the bytes of a vector:
-# those of 32 on a Zen 3 with AVX2; of 16 nothing was measured.
-WINOGRAD_PRODUCT = {16: 0.85, 32: 0.7, 64: 0.85}
-WINOGRAD_WEIGHT_CYCLES = {16: 5.0, 32: 3.0, 64: 5.0}
-WINOGRAD_PIXEL_CYCLES = {16: 9.0, 32: 5.4, 64: 9.0}
-WINOGRAD_SUM_CYCLES = {16: 10.0, 32: 9.0, 64: 10.0}
+# What is reached of the peak in the product, tiles that a unit has beside its own there, since
+# tiles of the product hang over; and cycles, of a vector, per value of a tile that is transformed:
+# weights into a panel (and per tap, where these are packed first), pixels, and sums back. A cycle
+# here has two multiply-adds of vectors; those of 64 bytes take two clock cycles of a Zen 4, which
+# does one in each. Here and below by the bytes of a vector: those of 32 on a Zen 3 with AVX2, of 64
+# on a Zen 4; of 16 nothing was measured.
+WINOGRAD_PRODUCT = {16: 0.85, 32: 0.7, 64: 0.95}
+WINOGRAD_TILES_BESIDE = {16: 2.0, 32: 2.0, 64: 4.5}
+WINOGRAD_WEIGHT_CYCLES = {16: 5.0, 32: 3.0, 64: 1.0}
+WINOGRAD_TAP_CYCLES = {16: 0.0, 32: 0.0, 64: 8.0}
+WINOGRAD_PIXEL_CYCLES = {16: 9.0, 32: 5.4, 64: 4.3}
+WINOGRAD_SUM_CYCLES = {16: 10.0, 32: 9.0, 64: 7.6}
 # Of these cycles for what is transformed, and for the product, tiles of two outputs under five taps
 # or seven were measured to take so much: on both axes, along a single one.
-WINOGRAD_TWO_TRANSFORM = {16: 1.0, 32: 0.6, 64: 1.0}
+WINOGRAD_TWO_TRANSFORM = {16: 1.0, 32: 0.6, 64: 0.65}
 WINOGRAD_LINE_TRANSFORM = {16: 1.0, 32: 0.8, 64: 1.0}
 WINOGRAD_LINE_PRODUCT = {16: 1.0, 32: 0.82, 64: 1.0}
 # What direct sums reach of what their lanes would leave them; and how many vectors of filters one
 # counts for that is alone in its panel, and loads about a pixel for every multiply-add.
-DIRECT_PRODUCT = {16: 1.0, 32: 0.77, 64: 1.0}
+DIRECT_PRODUCT = {16: 1.0, 32: 0.77, 64: 0.88}
 DIRECT_LONE_VECTORS = {16: 1.0, 32: 1.3, 64: 1.0}
 # It has to be so much ahead of direct sums.
 WINOGRAD_GAIN = 0.95
 # Of 3x3 and fewer channels direct sums are ahead, of four by a twentieth to a sixth: transforming
 # sums back takes the same time however few channels there are.
 WINOGRAD_FEWEST_CHANNELS = {16: 1, 32: 5, 64: 1}
-# Up to so many bytes a plan keeps transformed weights. Larger ones would come from memory in each
-# call, and making them anew from a quarter of the bytes is as fast or faster (a Zen 3 whose 32 MiB
-# of third-level cache are shared): of 10 MiB and fewer a call that finds them there takes 0.6 to
-# 0.9 of the time; one that finds nothing, as much of 14x14 pixels and 1.1 to 1.4 of 7x7.
-WINOGRAD_WEIGHTS_BYTES = 11 * MIB
+# Up to so many bytes a plan keeps transformed weights. They come from memory in each call, while
+# others are multiplied (kernels/ahead.pxi); making them anew from a quarter of the bytes takes
+# longer: 512 → 512 at 14x14 and 28x28 take 0.75 of the time with kept ones, at 7x7 0.7, 1024 → 1024
+# at 13x13 0.45 (a Zen 4; with vectors of 32 bytes 0.75, 0.9 and 0.7).
+WINOGRAD_WEIGHTS_BYTES = 160 * MIB
+# If there are more than so many, so many bytes of them come in a cycle.
+WINOGRAD_FAR_BYTES = 16 * MIB
+WINOGRAD_FAR_BYTES_PER_CYCLE = {16: 7.0, 32: 7.0, 64: 12.0}
 # A call transforms weights of up to so many bytes, which its scratch then holds, once before all
 # units, where each thread has so many of them that would do it again.
 WINOGRAD_SHARED_BYTES = 3 * MIB
@@ -121,10 +129,10 @@ WINOGRAD_UNITS_SHARING = 4
 # From so many bytes on raw weights come from memory in each call, which takes direct sums so many
 # cycles a weight, packed or not.
 FAR_WEIGHTS_BYTES = 4 * MIB
-FAR_WEIGHT_CYCLES = 2.0
+FAR_WEIGHT_CYCLES = {16: 2.0, 32: 2.0, 64: 0.3}
 # The same of kernels that go through them once for all pixels, or transform them (512 → 512 at 7x7
-# and 14x14, a Zen 3 with AVX2).
-FAR_TAP_CYCLES = 1.3
+# and 14x14, a Zen 3 with AVX2; a Zen 4).
+FAR_TAP_CYCLES = {16: 1.3, 32: 1.3, 64: 0.3}
 
 # ── gemm_taps (a Zen 3 with AVX2) ──────────────────────────────────────────────────────────────
 # Channels summed from zero: by which sums are ordered, and so their bits.
@@ -350,12 +358,12 @@ POOL_NUMPY_VALUES = 65536
 
 # ── who is reckoned to be the fastest (reckoning.py) ──────────────────────────────────────────
 # The model has the last word where it was measured: on vectors of so many bytes, on kernels and
-# images of no more taps and pixels a side; on a machine of these rates (a Zen 3 with AVX2, one
-# core), so that the choice is the same everywhere; if another is reckoned to take no more than this
-# part of the time.
-RECKONED_VECTOR_BYTES: tuple[int, ...] = (32,)
+# images of no more taps and pixels a side; on a machine of these rates (a Zen 3 with AVX2, a Zen 4
+# with AVX-512, one core), so that the choice is the same everywhere; if another is reckoned to take
+# no more than this part of the time.
+RECKONED_VECTOR_BYTES: tuple[int, ...] = (32, 64)
 RECKONED_MOST_TAPS, RECKONED_MOST_PIXELS = 7, 256
-RECKONED_RATES: dict[str, Any] = {
+_ZEN_3 = {
     "multiply_adds": {"float32": 9.4e10, "float64": 4.7e10},
     "latency": 1.33e-9,
     "cache": 9.9e10,
@@ -364,6 +372,16 @@ RECKONED_RATES: dict[str, Any] = {
     "call": 6e-6,
     "operation": 8e-7,
 }
+_ZEN_4 = {
+    "multiply_adds": {"float32": 1.17e11, "float64": 5.85e10},
+    "latency": 1.42e-9,
+    "cache": 1.13e11,
+    "memory": 3.0e10,
+    "product": {"float32": 1.04e11, "float64": 5.0e10},
+    "call": 4.5e-6,
+    "operation": 6e-7,
+}
+RECKONED_RATES: dict[int, dict[str, Any]] = {16: _ZEN_3, 32: _ZEN_3, 64: _ZEN_4}
 RECKONED_GAIN = 0.96
 # Of one image weights may take most of the time, of so many little: the mean of both decides.
 RECKONED_IMAGES = 8
@@ -411,10 +429,14 @@ MODEL_FAR_WEIGHT_READS = 4.0
 # gemm: pixels that tiles hang over, what is reached of the peak with filters in the lanes and with
 # columns packed, steps of adding a tile's part of the taps to the others, vectors that one counts
 # for which is alone in its panel, and steps of turning a sum over.
-MODEL_TILE_PIXELS = 7.5
+MODEL_TILE_PIXELS = {16: 7.5, 32: 7.5, 64: 2.4}
 MODEL_FILTERS_PRODUCT, MODEL_COLUMNS_PRODUCT = 1.0, 0.9
 MODEL_PART_STEPS = 9.0
-MODEL_LONE_VECTORS = {"images": 1.45, "weights": 1.3}
+MODEL_LONE_VECTORS = {
+    16: {"images": 1.45, "weights": 1.3},
+    32: {"images": 1.45, "weights": 1.3},
+    64: {"images": 1.0, "weights": 1.3},
+}
 MODEL_TURN_STEPS = 0.077
 # gemm_taps: what is reached of the peak, steps of adding a tile to the sums of the taps before it,
 # and of a weight that is brought into a panel tap by tap.
@@ -423,7 +445,11 @@ MODEL_ORDER_STEPS = 1.5
 # gemm_pixels: vectors that tiles hang over, steps of what is left of a tile's filters, and of a
 # vector that is stored, or moved value by value where rows end.
 MODEL_TILE_VECTORS = 1.5
-MODEL_FEW_FILTERS_STEPS = {1: 1.5, 2: 3.6, 3: 5.3}
+MODEL_FEW_FILTERS_STEPS = {
+    16: {1: 1.5, 2: 3.6, 3: 5.3},
+    32: {1: 1.5, 2: 3.6, 3: 5.3},
+    64: {1: 2.6, 2: 2.3, 3: 4.7},
+}
 MODEL_PIXELS_PRODUCT = 0.85
 MODEL_STORE_STEPS, MODEL_MOVE_STEPS = 2.0, 4.4
 
@@ -453,15 +479,19 @@ MODEL_LARGE_PRODUCT, MODEL_LARGE_TILE_STEPS = 0.64, 3.3
 # Times the cycles by which winograd is chosen, which are those of the slower kernels that it was
 # chosen by first: of the product, of transforming weights, pixels, and sums back; of a square, and
 # of a line. The weights of 5x5 and 7x7 have more taps for each value that is made of them.
-MODEL_WINOGRAD_SQUARE = (0.8, 1.15, 1.2, 0.75)
-MODEL_WINOGRAD_LINE = (0.94, 1.3, 0.75, 0.85)
-MODEL_WINOGRAD_LARGE_WEIGHTS = 4.0
+MODEL_WINOGRAD_SQUARE = {16: (0.8, 1.15, 1.2, 0.75), 32: (0.8, 1.15, 1.2, 0.75), 64: (1, 1, 1, 1)}
+MODEL_WINOGRAD_LINE = {16: (0.94, 1.3, 0.75, 0.85), 32: (0.94, 1.3, 0.75, 0.85), 64: (1, 1, 1, 1)}
+MODEL_WINOGRAD_LARGE_WEIGHTS = {16: 4.0, 32: 4.0, 64: 1.0}
 MODEL_WEIGHTS_WINOGRAD_PRODUCT = 0.73
 
 # Gradients of weights: parts of the peak; steps of a tile's sums loaded and stored, of a run of
 # pixels begun, of a sum turned over, and of one whose lanes are added up.
 MODEL_WEIGHTS_FILTERS_PRODUCT, MODEL_WEIGHTS_PIXELS_PRODUCT = 0.94, 0.88
-MODEL_FEW_WEIGHTS_STEPS = {1: 1.7, 2: 2.9, 3: 3.5}
+MODEL_FEW_WEIGHTS_STEPS = {
+    16: {1: 1.7, 2: 2.9, 3: 3.5},
+    32: {1: 1.7, 2: 2.9, 3: 3.5},
+    64: {1: 1.8, 2: 3.2, 3: 3.5},
+}
 MODEL_WEIGHT_TILE_STEPS, MODEL_WEIGHT_RUN_STEPS = 1.9, 2.2
 MODEL_WEIGHT_STEPS, MODEL_WEIGHT_LANES_STEPS = 1.8, 20.0
 MODEL_SLIDE_WEIGHTS_PRODUCT = {1: 0.47, 2: 0.26}
@@ -505,3 +535,43 @@ MODEL_PRODUCT_HALVES = {
 }
 MODEL_VECTOR_READS = {"forward": 0.5, "input-grad": 1.2, "weight-grad": 1.15}
 MODEL_VECTOR_WRITES = 21.0
+
+# What a Zen 4 with AVX-512 takes of the seconds above, by stage, of all kernels and of each: it
+# multiplies a vector of 64 bytes in each clock cycle, a Zen 3 two of 32, so that a step is twice as
+# many cycles, and what is no product takes half as many of them. Fitted to sweeps of all three
+# directions, one thread, float32: predictions are off by 14 % in the median, by 27 % without.
+MODEL_STAGES: dict[str, dict[str, dict[str, dict[str, float]]]] = {
+    "avx512": {
+        "images": {
+            "": {"band": 0.5, "pack": 0.5, "turn": 0.45, "call": 0.2, "memory": 0.7},
+            "gemm_filters": {"band": 0.55, "pack": 0.2, "product": 1.01, "memory": 1.2},
+            "gemm_pixels": {"pack": 0.26, "product": 0.92, "turn": 0.65, "memory": 0.54},
+            "gemm_taps": {"product": 1.18},
+            "gemm_windows": {"product": 1.2},
+            "stencil_channels": {"product": 1.2},
+            "stencil_large": {"product": 0.83},
+            "stencil_phases": {"product": 0.66},
+            "stencil_rows": {"band": 0.31, "product": 0.77, "turn": 0.21},
+            "stencil_slide": {"product": 1.02, "turn": 0.3, "memory": 0.29},
+            "stencil_spread": {"product": 0.7},
+            "loops": {"product": 0.59, "rows": 0.87, "call": 0.7, "memory": 2.4},
+            "loops_rows": {"product": 0.59, "rows": 0.87, "call": 0.7, "memory": 2.4},
+            "loops_literal": {"product": 0.93, "rows": 0.57, "call": 1.0, "memory": 4.0},
+            "im2col": {"columns": 1.45, "product": 1.04, "memory": 1.4},
+        },
+        "weights": {
+            "": {"band": 0.45, "pack": 1.2, "turn": 0.6, "call": 0.25},
+            "weights_filters": {"product": 0.83, "pack": 3.0, "turn": 0.48, "memory": 1.5},
+            "weights_pixels": {"product": 0.95},
+            "weights_rows": {"product": 1.76},
+            "weights_slide": {"product": 0.6},
+            "weights_winograd_2": {"product": 0.75, "transform": 0.7, "call": 2.2, "memory": 1.6},
+            "weights_winograd_4": {"product": 0.75, "transform": 0.7, "call": 2.2, "memory": 1.6},
+            "weights_winograd_6": {"product": 0.75, "transform": 0.7, "call": 2.2, "memory": 1.6},
+            "loops": {"product": 0.63, "rows": 0.76, "call": 1.0},
+            "loops_rows": {"product": 0.63, "rows": 0.76, "call": 1.0},
+            "loops_literal": {"product": 0.82, "rows": 0.7, "call": 1.0},
+            "im2col": {"columns": 1.63, "product": 1.0, "memory": 3.0},
+        },
+    },
+}

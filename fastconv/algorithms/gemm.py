@@ -47,6 +47,7 @@ from .compiled import (
     at_line,
     beyond_limit,
     kernel,
+    vector_bytes,
     vector_values,
 )
 from .costs import copy_steps, far_weights, lone_vectors, predicted, spread_steps
@@ -300,9 +301,9 @@ class _Filters(_Product):
         panel = self._panel_filters(problem) // vector_values(problem)
         vectors = problem.groups * lone_vectors(
             ceil_div(problem.out_channels_per_group, vector_values(problem)), panel,
-            tuning.MODEL_LONE_VECTORS["images"],
+            tuning.MODEL_LONE_VECTORS[vector_bytes(problem)]["images"],
         )  # fmt: skip
-        tiles = (pixels + tuning.MODEL_TILE_PIXELS * units) * vectors
+        tiles = (pixels + tuning.MODEL_TILE_PIXELS[vector_bytes(problem)] * units) * vectors
         parts = ceil_div(problem.in_channels_per_group, blocks.channels)
         turn = pixels * problem.out_channels * tuning.MODEL_TURN_STEPS
         begun = tuning.MODEL_PART_STEPS * parts * tiles
@@ -345,7 +346,7 @@ class _Pixels(_Product):
             vectors = positions / vector + rows * tuning.MODEL_TILE_VECTORS
             across = 0.0 if width == outputs else min(1.0, _TILE_VECTORS * vector / outputs)
         filters, rest = divmod(problem.out_channels_per_group, panel)
-        rest_steps = tuning.MODEL_FEW_FILTERS_STEPS.get(rest, rest)
+        rest_steps = tuning.MODEL_FEW_FILTERS_STEPS[vector_bytes(problem)].get(rest, rest)
         lanes = filters * panel + rest_steps
         tiles = problem.batch * problem.groups * vectors
         product = tiles * lanes * problem.taps / tuning.MODEL_PIXELS_PRODUCT
@@ -368,7 +369,7 @@ class _Columns(_Product):
     def unsuited(self, request: Request) -> str | None:
         problem = request.problem
         filters, pixels = problem.out_channels_per_group, problem.out_height * problem.out_width
-        fewest = tuning.COLUMNS_FEWEST_FILTERS[vector_values(problem) * problem.dtype.itemsize]
+        fewest = tuning.COLUMNS_FEWEST_FILTERS[vector_bytes(problem)]
         if fewest is None:
             return "of vectors of this length it was not measured"
         if problem.rows.kernel * problem.columns.kernel != 1:
@@ -476,12 +477,13 @@ def direct_cycles(problem: ConvProblem, *, images: int, prepared: bool) -> float
     """Return about how many cycles the better of the two takes for some images, by one thread."""
     products = problem.flops / 2 / problem.batch * images
     weights = problem.out_channels * problem.taps
+    vector = vector_values(problem)
+    lanes = vector * problem.dtype.itemsize
     if weights * problem.dtype.itemsize > tuning.FAR_WEIGHTS_BYTES:
-        packing = tuning.FAR_WEIGHT_CYCLES * weights
+        packing = tuning.FAR_WEIGHT_CYCLES[lanes] * weights
     else:
         packing = 0 if prepared else tuning.PACKING_CYCLES * weights
-    vector = vector_values(problem)
-    reached = tuning.DIRECT_PRODUCT[vector * problem.dtype.itemsize] * max(_efficiency(problem))
+    reached = tuning.DIRECT_PRODUCT[lanes] * max(_efficiency(problem))
     return products / (2 * vector) / reached + packing
 
 

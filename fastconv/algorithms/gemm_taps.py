@@ -30,6 +30,7 @@ from .compiled import (
     beyond_limit,
     kernel,
     not_built,
+    vector_bytes,
     vector_values,
 )
 from .costs import far_weights, lone_vectors, predicted, spread_steps
@@ -134,7 +135,9 @@ class _Taps(Kernel):
         filters = problem.out_channels_per_group
         panel: int = kernel("panel_filters")(self.name, problem.dtype.itemsize)
         vectors = lone_vectors(
-            ceil_div(filters, vector), panel // vector, tuning.MODEL_LONE_VECTORS["images"]
+            ceil_div(filters, vector),
+            panel // vector,
+            tuning.MODEL_LONE_VECTORS[vector_bytes(problem)]["images"],
         )
         tiles = problem.batch * counted(problem).covered * vectors * problem.groups
         parts = ceil_div(problem.in_channels_per_group, blocks.channels)
@@ -294,7 +297,7 @@ def cycles(problem: ConvProblem, *, prepared: bool) -> float:
     weights = problem.out_channels * problem.taps
     packing = 0 if prepared else tuning.TAPS_PACKING_CYCLES * weights
     if weights * problem.dtype.itemsize > tuning.FAR_WEIGHTS_BYTES:
-        packing = max(packing, tuning.FAR_TAP_CYCLES * weights)
+        packing = max(packing, tuning.FAR_TAP_CYCLES[lanes] * weights)
     return product + added + turned + packing
 
 

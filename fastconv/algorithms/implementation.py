@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from .. import isa, tuning
 from ..levels import Level
 from ..machine import Machine
 from ..problem import ConvProblem, Piece
@@ -119,6 +120,12 @@ class Prediction:
         """Of all stages, which come one after the other."""
         return sum(self.stages.values())
 
+    def shared(self, shares: Mapping[str, float]) -> Prediction:
+        """Return it with stages that take so many times as long."""
+        return Prediction(
+            {name: shares.get(name, 1.0) * seconds for name, seconds in self.stages.items()}
+        )
+
     def __add__(self, other: Prediction) -> Prediction:
         """Return what both take, one after the other, by stage."""
         stages = dict(self.stages)
@@ -217,7 +224,14 @@ class Plan:
 
     def predict(self, machine: Machine) -> Prediction:
         """Return how long it is reckoned to take on a machine, without what every call takes."""
-        return self.implementation.predict(self, machine)
+        prediction = self.implementation.predict(self, machine)
+        return prediction if self.pieces else prediction.shared(self._measured_shares())
+
+    def _measured_shares(self) -> Mapping[str, float]:
+        """Return what the stages take here of what the model's own instruction set takes."""
+        made = "weights" if self.operation == "weight-grad" else "images"
+        shares = tuning.MODEL_STAGES.get(isa.name or "", {}).get(made, {})
+        return {**shares.get("", {}), **shares.get(self.implementation.name, {})}
 
     @property
     def leaf(self) -> Plan:

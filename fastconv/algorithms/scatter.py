@@ -17,7 +17,7 @@ from .. import tuning
 from ..machine import Machine
 from ..problem import Axis, ConvProblem, Piece
 from .blocks import ceil_div, even, wanted_units
-from .compiled import Kernel, beyond_limit, kernel, vector_values
+from .compiled import Kernel, beyond_limit, kernel, vector_bytes, vector_values
 from .costs import predicted
 from .implementation import Accuracy, Plan, Prediction, Request
 
@@ -183,11 +183,12 @@ class _Scatter(Kernel):
         along = ceil_div(problem.columns.kernel, vector_values(problem))
         if problem.dilation[1] > 1:
             along = problem.columns.kernel
+        beside = tuning.MODEL_TILE_PIXELS[vector_bytes(problem)]
         return predicted(
             plan, machine, units,
             band=pixels * problem.groups * channels * filters * tuning.MODEL_BAND_STEPS,
             pack=units * taps * filters * tuning.MODEL_PACK_FAR_STEPS,
-            product=(pixels + tuning.MODEL_TILE_PIXELS * problem.batch * tiles) * vectors
+            product=(pixels + beside * problem.batch * tiles) * vectors
             * (filters / tuning.MODEL_SCATTER_PRODUCT + tuning.MODEL_PART_STEPS),
             turn=runs * along * tuning.MODEL_SCATTER_STEPS,
         )  # fmt: skip

@@ -43,6 +43,7 @@ from .compiled import (
     kernel,
     scratch_of_threads,
     steps,
+    vector_bytes,
     vector_values,
 )
 from .costs import copy_steps, lone_vectors, of_bytes, predicted, thread_count
@@ -285,13 +286,14 @@ class _Filters(_Weights):
         return ceil_div(filters, vector) * vector
 
     def _predicted_steps(self, problem: ConvProblem, blocks: _Blocks) -> tuple[float, float]:
+        lanes = vector_bytes(problem)
         panel = self._panel_filters(problem) // vector_values(problem)
         whole = ceil_div(problem.out_channels_per_group, vector_values(problem))
-        vectors = lone_vectors(whole, panel, tuning.MODEL_LONE_VECTORS["weights"])
+        vectors = lone_vectors(whole, panel, tuning.MODEL_LONE_VECTORS[lanes]["weights"])
         pixels = problem.out_height * problem.out_width
         rows = ceil_div(problem.out_height, blocks.rows)
         channels = ceil_div(problem.in_channels_per_group, blocks.channels)
-        taps = problem.taps + tuning.MODEL_TILE_PIXELS * channels
+        taps = problem.taps + tuning.MODEL_TILE_PIXELS[lanes] * channels
         tiles = vectors * taps  # for a pixel; for each block of rows they are loaded and stored
         product = tiles * pixels / tuning.MODEL_WEIGHTS_FILTERS_PRODUCT
         product += tiles * rows * tuning.MODEL_WEIGHT_TILE_STEPS
@@ -320,7 +322,9 @@ class _Pixels(_Weights):
 
     def _predicted_steps(self, problem: ConvProblem, blocks: _Blocks) -> tuple[float, float]:
         filters, rest = divmod(problem.out_channels_per_group, _PIXEL_FILTERS)
-        lanes = filters * _PIXEL_FILTERS + tuning.MODEL_FEW_WEIGHTS_STEPS.get(rest, rest)
+        lanes = filters * _PIXEL_FILTERS + tuning.MODEL_FEW_WEIGHTS_STEPS[
+            vector_bytes(problem)
+        ].get(rest, rest)
         columns = problem.columns
         width = columns.outputs + (columns.kernel - 1) * columns.dilation // columns.stride
         rows = ceil_div(problem.out_height, blocks.rows)
@@ -352,8 +356,8 @@ class _Rows(_Pixels):
 
     def unsuited(self, request: Request) -> str | None:
         problem = request.problem
-        vector_bytes = vector_values(problem) * problem.dtype.itemsize
-        if problem.rows.kernel == 5 and vector_bytes >= tuning.WEIGHTS_SLIDE_VECTOR_BYTES:
+        lanes = vector_bytes(problem)
+        if problem.rows.kernel == 5 and lanes >= tuning.WEIGHTS_SLIDE_VECTOR_BYTES:
             return "25 sums stay in registers beside rows that are not copied"
         if problem.rows.kernel == 3 and problem.rows.stride == 1:
             return "9 taps of strips in place take less than copying rows for them"
@@ -416,8 +420,8 @@ class _Slide(_Pixels):
 
     def unsuited(self, request: Request) -> str | None:
         problem = request.problem
-        vector_bytes = vector_values(problem) * problem.dtype.itemsize
-        if problem.rows.kernel == 5 and vector_bytes < tuning.WEIGHTS_SLIDE_VECTOR_BYTES:
+        lanes = vector_bytes(problem)
+        if problem.rows.kernel == 5 and lanes < tuning.WEIGHTS_SLIDE_VECTOR_BYTES:
             return "25 sums do not stay in registers: rows that are copied are ahead"
         return super().unsuited(request)
 

@@ -35,7 +35,7 @@ from .compiled import (
     beyond_limit,
     kernel,
     scratch_of_threads,
-    vector_values,
+    vector_bytes,
 )
 from .costs import of_winograd
 from .gemm_taps import fewest_cycles
@@ -154,13 +154,14 @@ class _Winograd(Rival):
         """Return it for what it was chosen by, transforms and product, each as it was measured."""
         problem, threads = plan.piece.problem, plan.threads or 1
         tiling = tiling_of(problem, self.outputs)
-        cycles = tiling.cycles(plan.blocks, problem.batch, threads, prepared=plan.prepared)
+        cycles = tiling.cycles(plan.blocks, problem.batch, threads)
         is_line = min(problem.rows.kernel, problem.columns.kernel) == 1
-        product, weights, pixels, sums = tuning.MODEL_WINOGRAD_LINE if is_line else (
-            tuning.MODEL_WINOGRAD_SQUARE
-        )  # fmt: skip
+        lanes = vector_bytes(problem)
+        product, weights, pixels, sums = (
+            tuning.MODEL_WINOGRAD_LINE if is_line else tuning.MODEL_WINOGRAD_SQUARE
+        )[lanes]
         if not is_line and problem.rows.kernel > 3:
-            weights = tuning.MODEL_WINOGRAD_LARGE_WEIGHTS
+            weights = tuning.MODEL_WINOGRAD_LARGE_WEIGHTS[lanes]
         return of_winograd(
             plan, machine, cycles.units, product=product * cycles.product * cycles.units,
             transform=weights * (cycles.once + cycles.weights * cycles.units)
@@ -195,7 +196,7 @@ class _Winograd(Rival):
 def _few_channels(problem: ConvProblem) -> str | None:
     """Return why sums of so few channels are made directly, or None."""
     channels, taps = problem.in_channels_per_group, problem.rows.kernel
-    lanes = vector_values(problem) * problem.dtype.itemsize
+    lanes = vector_bytes(problem)
     if taps != problem.columns.kernel or taps != 3:
         return None
     if channels >= tuning.WINOGRAD_FEWEST_CHANNELS[lanes]:

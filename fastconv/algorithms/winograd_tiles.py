@@ -28,7 +28,10 @@ _UNIT_CYCLES = 3000
 
 
 class WinogradBlocks(NamedTuple):
-    """What a unit computes, how many channels are summed at a time, and a tile's outputs."""
+    """What a unit computes, how many channels are summed at a time, and a tile's outputs.
+
+    And whether weights come transformed, so that a thread holds none that it makes.
+    """
 
     images: int
     rows: int
@@ -36,6 +39,7 @@ class WinogradBlocks(NamedTuple):
     channels: int
     filters: int
     tile: int
+    prepared: bool = False
 
 
 class WinogradCycles(NamedTuple):
@@ -89,7 +93,7 @@ class Tiling:
         self.taps = problem.rows.kernel * problem.columns.kernel
         self._best: dict[tuple[int, int, bool], tuple[float, WinogradBlocks]] = {}
 
-    def cut(self, tiles: int, batch: int) -> WinogradBlocks:
+    def cut(self, tiles: int, batch: int, *, prepared: bool = False) -> WinogradBlocks:
         """Return blocks of about so many tiles: part of a row, rows, or images."""
         down, across = self.down, self.across
         # Of tiles that are interleaved, all or none.
@@ -109,6 +113,7 @@ class Tiling:
             min(channels, self.channels),
             self.filters,
             self.tile,
+            prepared,
         )
 
     def scratch_bytes(self, blocks: WinogradBlocks) -> int:
@@ -121,13 +126,13 @@ class Tiling:
         data = self.values * (self.channel_vectors * self.vector * tiles + 32)
         at_once = self.panel * min(PANELS_AT_ONCE, -(-blocks.filters // self.panel))
         made = min(self.values, 2 * self.across.values)  # rows of two points, or all of a line
-        weights = blocks.channels * at_once * (made + self.taps)
+        weights = 0 if blocks.prepared else blocks.channels * at_once * (made + self.taps)
         sums = self.values * at_once * (tiles + 8)
         rows = self.down.outputs * blocks.columns * self.vector
         return (seen + data + weights + sums + rows) * self.itemsize
 
     def cycles(
-        self, blocks: WinogradBlocks, batch: int, threads: int, *, prepared: bool
+        self, blocks: WinogradBlocks, batch: int, threads: int
     ) -> WinogradCycles:  # fmt: skip
         """Return about how many cycles the slowest thread takes."""
         problem, values, channels = self.problem, self.values, self.channels
@@ -138,22 +143,34 @@ class Tiling:
         units = self.units(blocks, batch)
         if 1 < threads == self.shares(blocks):  # each has all tiles, and few units are smaller
             tiles = batch * self.down.tiles * self.across.tiles * problem.groups * threads / units
-        product = values * channels * vectors * (tiles + 2) / 2 / tuning.WINOGRAD_PRODUCT[lanes]
-        weights = values * channels * vectors * tuning.WINOGRAD_WEIGHT_CYCLES[lanes]
+        multiplied_tiles = tiles + tuning.WINOGRAD_TILES_BESIDE[lanes]
+        product = (
+            values * channels * vectors * multiplied_tiles / 2 / tuning.WINOGRAD_PRODUCT[lanes]
+        )
+        weights = (
+            channels
+            * vectors
+            * (
+                values * tuning.WINOGRAD_WEIGHT_CYCLES[lanes]
+                + self.taps * tuning.WINOGRAD_TAP_CYCLES[lanes]
+            )
+        )
         if self.reads_far_weights:
-            weights += tuning.FAR_TAP_CYCLES * channels * blocks.filters * self.taps
+            weights += tuning.FAR_TAP_CYCLES[lanes] * channels * blocks.filters * self.taps
         once = 0.0
         moved, multiplied = self._measured_shares(lanes)
         weights *= moved
-        if prepared:
+        product *= multiplied
+        if blocks.prepared:
             weights = 0
+            product = max(product, self._far_cycles(blocks))
         elif self.shares_weights(blocks, batch, threads):
             once = weights * self.shares(blocks) * problem.groups
             weights = 0
         pixels = values * self.channel_vectors * tiles * tuning.WINOGRAD_PIXEL_CYCLES[lanes]
         sums = values * vectors * tiles * tuning.WINOGRAD_SUM_CYCLES[lanes]
         return WinogradCycles(
-            once, -(-units // threads), multiplied * product, weights, moved * pixels, moved * sums
+            once, -(-units // threads), product, weights, moved * pixels, moved * sums
         )
 
     def _measured_shares(self, lanes: int) -> tuple[float, float]:
@@ -164,6 +181,13 @@ class Tiling:
         if min(self.problem.rows.kernel, self.problem.columns.kernel) > 1:
             return tuning.WINOGRAD_TWO_TRANSFORM[lanes], 1.0
         return tuning.WINOGRAD_LINE_TRANSFORM[lanes], tuning.WINOGRAD_LINE_PRODUCT[lanes]
+
+    def _far_cycles(self, blocks: WinogradBlocks) -> float:
+        """Return in how many the kept weights of a unit come from memory, if they do."""
+        if self._weights_bytes <= tuning.WINOGRAD_FAR_BYTES:
+            return 0.0
+        weights = self.values * self.channels * blocks.filters * self.itemsize
+        return weights / tuning.WINOGRAD_FAR_BYTES_PER_CYCLE[self.vector * self.itemsize]
 
     def units(self, blocks: WinogradBlocks, batch: int) -> int:
         """Return how many units of such blocks there are."""
@@ -191,17 +215,14 @@ class Tiling:
         asked = batch, threads, prepared and self.keeps_weights
         if asked not in self._best:  # by one's rivals too
             self._best[asked] = min(
-                (self.cycles(blocks, batch, threads, prepared=asked[2]).total, blocks)
-                for blocks in self._choices(batch, threads)
+                (self.cycles(blocks, batch, threads).total, blocks)
+                for blocks in self._choices(*asked)
             )
         return self._best[asked]
 
     @cached_property
     def keeps_weights(self) -> bool:
-        """Whether a plan keeps transformed weights: not if they would come from memory each time.
-
-        Making them of what are a fraction of the bytes is faster then.
-        """
+        """Whether a plan keeps transformed weights, which may then come from memory each time."""
         return self._weights_bytes <= tuning.WINOGRAD_WEIGHTS_BYTES
 
     @cached_property
@@ -220,14 +241,14 @@ class Tiling:
         (m, _, d, *_), (n, _, e, *_) = self.down, self.across
         return -(-blocks.rows // (m * d)) * d, -(-blocks.columns // (n * e)) * e
 
-    def _choices(self, batch: int, threads: int) -> Iterator[WinogradBlocks]:
+    def _choices(self, batch: int, threads: int, prepared: bool) -> Iterator[WinogradBlocks]:
         """Yield blocks that fit the scratch, of all filters and of a thread's share of them."""
         panels = ceil_div(self.filters, self.panel)
         shares = {1, min(panels, threads)}
         sizes: tuple[int, ...] = tuning.WINOGRAD_TILES
         fitting: list[WinogradBlocks] = []
         while not fitting:
-            cuts = (self.cut(tiles, batch) for tiles in sizes)
+            cuts = (self.cut(tiles, batch, prepared=prepared) for tiles in sizes)
             fitting = [one for one in cuts if sizes == (1,) or self._fits(one)]
             sizes = (ceil_div(min(sizes), 2),)
         for blocks in fitting:
