@@ -80,6 +80,11 @@ def vector_values(problem: ConvProblem) -> int:
     return values
 
 
+def vector_bytes(problem: ConvProblem) -> int:
+    """Return the bytes of a vector, by which what was measured may differ."""
+    return vector_values(problem) * problem.dtype.itemsize
+
+
 def beyond_limit(what: str, needed: int) -> str | None:
     """Return the refusal of what needs more scratch than a thread may take, or None."""
     most = tuning.MOST_SCRATCH_BYTES

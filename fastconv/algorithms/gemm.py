@@ -21,6 +21,7 @@ a row: benchmarks/STUDY.md.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -47,6 +48,7 @@ from .compiled import (
     at_line,
     beyond_limit,
     kernel,
+    vector_bytes,
     vector_values,
 )
 from .costs import copy_steps, far_weights, lone_vectors, predicted, spread_steps
@@ -368,7 +370,7 @@ class _Columns(_Product):
     def unsuited(self, request: Request) -> str | None:
         problem = request.problem
         filters, pixels = problem.out_channels_per_group, problem.out_height * problem.out_width
-        fewest = tuning.COLUMNS_FEWEST_FILTERS[vector_values(problem) * problem.dtype.itemsize]
+        fewest = tuning.COLUMNS_FEWEST_FILTERS[vector_bytes(problem)]
         if fewest is None:
             return "of vectors of this length it was not measured"
         if problem.rows.kernel * problem.columns.kernel != 1:
@@ -382,6 +384,8 @@ class _Columns(_Product):
             return f"{pixels} pixels are too few for the columns to pay"
         if problem.taps < fewest_channels:
             return f"{problem.taps} channels are too few for the columns to pay"
+        if problem.taps > _most_for_columns(problem):
+            return f"{problem.taps} channels leave filters in the lanes little to lose"
         return copies_too_much(request, self.blocks)
 
     def blocks(self, request: Request) -> Blocks:
@@ -433,7 +437,8 @@ def _runs_by_rows(problem: ConvProblem, blocks: Blocks, panel: int) -> bool:
 
 def _fewest_for_columns(problem: ConvProblem) -> tuple[int, int]:
     """Return from how many pixels and channels on columns of 1x1 are worth being packed."""
-    few_filters = problem.out_channels_per_group <= tuning.COLUMNS_FEW_FILTERS
+    few = tuning.COLUMNS_FEW_FILTERS[vector_bytes(problem)]
+    few_filters = problem.out_channels_per_group <= few
     if problem.is_pointwise and few_filters:
         return tuning.COLUMNS_FEW_PIXELS, tuning.COLUMNS_FEW_CHANNELS
     by_filters, by_pixels = _efficiency(problem)
@@ -441,6 +446,16 @@ def _fewest_for_columns(problem: ConvProblem) -> tuple[int, int]:
         # what would be taken is gemm_pixels, which copies the image
         return tuning.COLUMNS_FEW_PIXELS, tuning.COLUMNS_FEWEST_CHANNELS
     return tuning.COLUMNS_FEWEST_PIXELS, tuning.COLUMNS_FEWEST_CHANNELS
+
+
+def _most_for_columns(problem: ConvProblem) -> float:
+    """Return up to how many channels columns of 1x1 are ahead of filters in the lanes."""
+    by_filters, by_pixels = _efficiency(problem)
+    if by_pixels > by_filters:
+        return math.inf
+    lanes = vector_bytes(problem)
+    of_filters = tuning.COLUMNS_CHANNELS_OF_A_FILTER[lanes] * problem.out_channels_per_group
+    return min(tuning.COLUMNS_MOST_CHANNELS[lanes], of_filters)
 
 
 def _band_width(problem: ConvProblem) -> int:
@@ -459,10 +474,9 @@ def _efficiency(problem: ConvProblem) -> tuple[float, float]:
     vector = vector_values(problem)
     filters, taps = problem.out_channels_per_group, problem.taps
     pixels = problem.out_height * problem.out_width
-    lanes = vector * problem.dtype.itemsize
     vectors: float = ceil_div(filters, vector)
     if vectors % (kernel("panel_filters")("gemm_filters", problem.dtype.itemsize) // vector) == 1:
-        vectors += tuning.DIRECT_LONE_VECTORS[lanes] - 1
+        vectors += tuning.DIRECT_LONE_VECTORS[vector_bytes(problem)] - 1
     by_filters = filters / (vectors * vector) * taps / (taps + 24)
     values = (problem.out_height - 1) * _band_width(problem) + problem.out_width
     positions = ceil_div(values, vector) * vector
@@ -481,7 +495,7 @@ def direct_cycles(problem: ConvProblem, *, images: int, prepared: bool) -> float
     else:
         packing = 0 if prepared else tuning.PACKING_CYCLES * weights
     vector = vector_values(problem)
-    reached = tuning.DIRECT_PRODUCT[vector * problem.dtype.itemsize] * max(_efficiency(problem))
+    reached = tuning.DIRECT_PRODUCT[vector_bytes(problem)] * max(_efficiency(problem))
     return products / (2 * vector) / reached + packing
 
 
