@@ -72,13 +72,17 @@ MOST_COPIES_OF_A_PRODUCT = 2.0
 
 # Columns of 1x1 are packed from so many filters on, by the bytes of a vector (None: not measured),
 # of so many pixels of the result and channels: of 784 pixels they are 1.05 to 1.25 times as fast as
-# filters in the lanes, of 196 no faster (a Zen 3 with AVX2).
-COLUMNS_FEWEST_FILTERS: dict[int, int | None] = {16: None, 32: 64, 64: None}
+# filters in the lanes, of 196 no faster (a Zen 3 with AVX2). Of vectors of 64 bytes they take 0.7
+# to 0.95 of the time of 784 pixels and up to 64 channels, of 128 to 256 0.92 to 1.0, and of more
+# 1.0 to 1.05: for so many channels at the most, and so many for each filter (a Zen 4 with AVX-512).
+COLUMNS_FEWEST_FILTERS: dict[int, int | None] = {16: None, 32: 64, 64: 64}
+COLUMNS_MOST_CHANNELS = {16: math.inf, 32: math.inf, 64: 256}
+COLUMNS_CHANNELS_OF_A_FILTER = {16: math.inf, 32: math.inf, 64: 4}
 COLUMNS_FEWEST_PIXELS = 512
 COLUMNS_FEWEST_CHANNELS = 24
 # Where an image is its own band, nobody else reads it in place: up to so many filters columns are
 # then 1.1 to 1.6 times as fast as what there is, from so many pixels and channels on.
-COLUMNS_FEW_FILTERS = 64
+COLUMNS_FEW_FILTERS = {16: 64, 32: 64, 64: 0}
 COLUMNS_FEW_PIXELS = 8
 COLUMNS_FEW_CHANNELS = 12
 
@@ -168,8 +172,11 @@ SLIDE_UNIT_PIXELS = 4096
 # third-level cache are shared).
 SLIDE_FAR_BYTES = 10 * MIB
 # Rows that lie in two phases (a Zen 3 with AVX2): from so many columns of the result on, and for
-# so many filters; a unit's rows are cut into tiles of so many.
+# so many filters; a unit's rows are cut into tiles of so many. Of vectors of 64 bytes a strip deals
+# out with two permutations, and takes 0.56 to 0.96 of the time down to four filters that share what
+# is dealt out, of which phases are ahead by up to a third (a Zen 4 with AVX-512).
 PHASES_FEWEST_COLUMNS = 9
+PHASES_FEWEST_FILTERS = {16: 1, 32: 1, 64: 4}
 PHASES_MOST_FILTERS = 8
 PHASES_TILE_ROWS = 8
 # A plane this narrow, in vectors, is turned over, unless it can be slid down and has more columns
@@ -218,8 +225,9 @@ WEIGHTS_FEW_FILTERS = 6
 # lies in the first-level cache.
 WEIGHTS_ROWS_BYTES = 24 * KIB
 # Of 3x3 at stride 2, rows are copied that have so many columns of the result: at 28 they take 0.88
-# of the time, at 56 0.65; shorter ones are slid down (a Zen 3 with AVX2).
-WEIGHTS_ROWS_FEWEST_COLUMNS = 24
+# of the time, at 56 0.65; shorter ones are slid down (a Zen 3 with AVX2). None are, by the bytes of
+# a vector, where strips take 0.55 to 0.94 of the time from 7 columns to 112 (a Zen 4 with AVX-512).
+WEIGHTS_ROWS_FEWEST_COLUMNS: dict[int, int | None] = {16: 24, 32: 24, 64: None}
 # The 25 sums of a kernel of 5x5 stay in registers beside a strip where vectors have so many bytes,
 # since there are 32 of them then. In 16 they do not, and rows are ahead by a third to one half.
 WEIGHTS_SLIDE_VECTOR_BYTES = 64

@@ -21,6 +21,7 @@ a row: benchmarks/STUDY.md.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -383,6 +384,8 @@ class _Columns(_Product):
             return f"{pixels} pixels are too few for the columns to pay"
         if problem.taps < fewest_channels:
             return f"{problem.taps} channels are too few for the columns to pay"
+        if problem.taps > _most_for_columns(problem):
+            return f"{problem.taps} channels leave filters in the lanes little to lose"
         return copies_too_much(request, self.blocks)
 
     def blocks(self, request: Request) -> Blocks:
@@ -434,7 +437,8 @@ def _runs_by_rows(problem: ConvProblem, blocks: Blocks, panel: int) -> bool:
 
 def _fewest_for_columns(problem: ConvProblem) -> tuple[int, int]:
     """Return from how many pixels and channels on columns of 1x1 are worth being packed."""
-    few_filters = problem.out_channels_per_group <= tuning.COLUMNS_FEW_FILTERS
+    few = tuning.COLUMNS_FEW_FILTERS[vector_bytes(problem)]
+    few_filters = problem.out_channels_per_group <= few
     if problem.is_pointwise and few_filters:
         return tuning.COLUMNS_FEW_PIXELS, tuning.COLUMNS_FEW_CHANNELS
     by_filters, by_pixels = _efficiency(problem)
@@ -442,6 +446,16 @@ def _fewest_for_columns(problem: ConvProblem) -> tuple[int, int]:
         # what would be taken is gemm_pixels, which copies the image
         return tuning.COLUMNS_FEW_PIXELS, tuning.COLUMNS_FEWEST_CHANNELS
     return tuning.COLUMNS_FEWEST_PIXELS, tuning.COLUMNS_FEWEST_CHANNELS
+
+
+def _most_for_columns(problem: ConvProblem) -> float:
+    """Return up to how many channels columns of 1x1 are ahead of filters in the lanes."""
+    by_filters, by_pixels = _efficiency(problem)
+    if by_pixels > by_filters:
+        return math.inf
+    lanes = vector_bytes(problem)
+    of_filters = tuning.COLUMNS_CHANNELS_OF_A_FILTER[lanes] * problem.out_channels_per_group
+    return min(tuning.COLUMNS_MOST_CHANNELS[lanes], of_filters)
 
 
 def _band_width(problem: ConvProblem) -> int:
@@ -460,10 +474,9 @@ def _efficiency(problem: ConvProblem) -> tuple[float, float]:
     vector = vector_values(problem)
     filters, taps = problem.out_channels_per_group, problem.taps
     pixels = problem.out_height * problem.out_width
-    lanes = vector * problem.dtype.itemsize
     vectors: float = ceil_div(filters, vector)
     if vectors % (kernel("panel_filters")("gemm_filters", problem.dtype.itemsize) // vector) == 1:
-        vectors += tuning.DIRECT_LONE_VECTORS[lanes] - 1
+        vectors += tuning.DIRECT_LONE_VECTORS[vector_bytes(problem)] - 1
     by_filters = filters / (vectors * vector) * taps / (taps + 24)
     values = (problem.out_height - 1) * _band_width(problem) + problem.out_width
     positions = ceil_div(values, vector) * vector
@@ -477,8 +490,7 @@ def direct_cycles(problem: ConvProblem, *, images: int, prepared: bool) -> float
     """Return about how many cycles the better of the two takes for some images, by one thread."""
     products = problem.flops / 2 / problem.batch * images
     weights = problem.out_channels * problem.taps
-    vector = vector_values(problem)
-    lanes = vector * problem.dtype.itemsize
+    vector, lanes = vector_values(problem), vector_bytes(problem)
     if weights * problem.dtype.itemsize > tuning.FAR_WEIGHTS_BYTES:
         packing = tuning.FAR_WEIGHT_CYCLES[lanes] * weights
     else:

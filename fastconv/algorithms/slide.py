@@ -12,7 +12,7 @@ from .. import tuning
 from ..machine import Machine
 from ..problem import ConvProblem, Piece
 from .blocks import Blocks, ceil_div, cut_rows, lies_far, many_filters, planes_of_unit
-from .compiled import Kernel, vector_values
+from .compiled import Kernel, vector_bytes, vector_values
 from .costs import predicted
 from .implementation import Plan, Prediction, Request
 
@@ -72,10 +72,12 @@ class _Slide(Kernel):
 
         At stride 2 others too: those that are dealt out once (stencil_phases) are ahead.
         """
-        vector, width = vector_values(request.problem), request.problem.out_width
+        problem = request.problem
+        vector, width = vector_values(problem), problem.out_width
         if width <= vector:
             return f"a row of {width} outputs is no more than a vector of {vector}"
-        if request.problem.stride == (2, 2) and width >= tuning.PHASES_FEWEST_COLUMNS:
+        few = problem.out_channels_per_group < tuning.PHASES_FEWEST_FILTERS[vector_bytes(problem)]
+        if problem.stride == (2, 2) and width >= tuning.PHASES_FEWEST_COLUMNS and not few:
             return "at stride 2 rows are dealt out once for all taps"
         return None
 

@@ -21,7 +21,7 @@ from .blocks import (
     planes_of_unit,
     scales_far,
 )
-from .compiled import Kernel, beyond_limit, vector_values
+from .compiled import Kernel, beyond_limit, vector_bytes, vector_values
 from .costs import predicted, spread_steps
 from .implementation import Plan, Prediction, Request
 from .slide import cannot_slide, no_small_square
@@ -144,6 +144,10 @@ class _Phases(Kernel):
         fewest, width = tuning.PHASES_FEWEST_COLUMNS, request.problem.out_width
         if width < fewest:
             return f"it takes rows of {fewest} columns and more, not of {width}"
+        problem = request.problem
+        filters = tuning.PHASES_FEWEST_FILTERS[vector_bytes(problem)]
+        if problem.out_channels_per_group < filters and cannot_slide(problem) is None:
+            return f"less than {filters} filters share what is dealt out: strips in place are ahead"
         return many_filters(request.piece, tuning.PHASES_MOST_FILTERS)
 
     def blocks(self, request: Request) -> Blocks:

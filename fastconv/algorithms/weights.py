@@ -356,13 +356,16 @@ class _Rows(_Pixels):
 
     def unsuited(self, request: Request) -> str | None:
         problem = request.problem
-        lanes = vector_bytes(problem)
-        if problem.rows.kernel == 5 and lanes >= tuning.WEIGHTS_SLIDE_VECTOR_BYTES:
+        if problem.rows.kernel == 5 and vector_bytes(problem) >= tuning.WEIGHTS_SLIDE_VECTOR_BYTES:
             return "25 sums stay in registers beside rows that are not copied"
         if problem.rows.kernel == 3 and problem.rows.stride == 1:
             return "9 taps of strips in place take less than copying rows for them"
-        fewest = tuning.WEIGHTS_ROWS_FEWEST_COLUMNS
-        if problem.rows.kernel == 3 and problem.out_width < fewest:
+        fewest = tuning.WEIGHTS_ROWS_FEWEST_COLUMNS[vector_bytes(problem)]
+        if problem.rows.kernel != 3:
+            return None
+        if fewest is None:
+            return "strips in place deal rows out faster than they are copied"
+        if problem.out_width < fewest:
             return f"copying rows of less than {fewest} columns takes longer than their 9 taps"
         return None
 
@@ -420,8 +423,7 @@ class _Slide(_Pixels):
 
     def unsuited(self, request: Request) -> str | None:
         problem = request.problem
-        lanes = vector_bytes(problem)
-        if problem.rows.kernel == 5 and lanes < tuning.WEIGHTS_SLIDE_VECTOR_BYTES:
+        if problem.rows.kernel == 5 and vector_bytes(problem) < tuning.WEIGHTS_SLIDE_VECTOR_BYTES:
             return "25 sums do not stay in registers: rows that are copied are ahead"
         return super().unsuited(request)
 

@@ -253,7 +253,7 @@ def test_show_config_as_dictionary_and_as_page(capsys):
 @pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
 def test_explain_of_the_gradients():
     """Few channels and many filters, and the other way round: each direction has its own lanes."""
-    shapes = (1, 3, 112, 112), (64, 3, 7, 7)
+    shapes = (1, 3, 224, 224), (64, 3, 7, 7)
     chosen = {
         direction: fastconv.explain(*shapes, stride=2, padding=3, direction=direction)
         for direction in ("input-grad", "weight-grad")
