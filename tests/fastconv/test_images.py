@@ -824,10 +824,26 @@ def test_passes_of_few_taps_are_those_of_any_number(boundary, taps):
     for dtype in DTYPES:
         kernel = np.outer(column, row).astype(dtype)
         for width in (7, 15, 16, 17, 31, 32, 33, 40, 65, 130):
-            x = rng.integers(-9, 10, (2, 23, width)).astype(dtype)
-            y = fastconv.correlate2d(x, kernel, "same", boundary, backend="separable")
-            expected = fastconv.correlate2d(x, kernel, "same", boundary, backend="direct")
-            assert_equal(y, expected, f"{dtype}, {width} columns")
+            for height in (3, 23):
+                x = rng.integers(-9, 10, (2, height, width)).astype(dtype)
+                y = fastconv.correlate2d(x, kernel, "same", boundary, backend="separable")
+                expected = fastconv.correlate2d(x, kernel, "same", boundary, backend="direct")
+                assert_equal(y, expected, f"{dtype}, {height} rows, {width} columns")
+
+
+@in_one_test
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("taps", [(5, 5), (7, 9), (9, 4), (17, 5)])
+def test_where_a_pixel_lies_changes_no_bit_of_two_passes(taps, dtype):
+    """Whole tiles, several rows at once, and single vectors at the ends sum alike."""
+    rng = np.random.default_rng(27)
+    kernel = np.outer(*(rng.random(some) + 0.1 for some in taps)).astype(dtype)
+    x = rng.standard_normal((40, 300)).astype(dtype)
+    whole_result = fastconv.correlate2d(x, kernel, "valid", backend="separable")
+    for rows, columns in ((0, 1), (1, 3), (2, 17), (15, 130), (20, 250)):
+        part = np.ascontiguousarray(x[rows:, columns:])
+        y = fastconv.correlate2d(part, kernel, "valid", backend="separable")
+        assert_equal(y, whole_result[rows:, columns:], f"from {rows}, {columns} on")
 
 
 @pytest.mark.skipif(isa.kernels is None, reason="there is nothing compiled")
