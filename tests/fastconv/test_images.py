@@ -403,6 +403,18 @@ def test_a_product_up_to_rounding_is_found_and_nothing_else():
         assert separable.factor(pair) is None
 
 
+def test_small_kernels_are_known_again_by_their_values():
+    kernel = np.outer([1.0, 2, 1], [1.0, 0, -1])[None]
+    found = separable.factor(kernel)
+    assert separable.factor(kernel.copy()) is found
+    assert not found.rows.flags.writeable
+    assert separable.factor(kernel.astype(np.float32)).rows.dtype == np.float32
+    kernel[0, 0, 0] += 1  # the same array, with other values
+    assert separable.factor(kernel) is None
+    with tuned(FACTORS_REMEMBERED_BYTES=0):
+        assert separable.factor(kernel) is None
+
+
 def test_two_passes_of_the_largest_numbers_do_not_overflow():
     kernel = np.full((6, 6), 1e-3, np.float32)
     x = np.full((20, 20), 3e38, np.float32)
