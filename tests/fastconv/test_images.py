@@ -34,6 +34,15 @@ KERNELS = ((1, 1), (1, 2), (2, 1), (3, 3), (2, 4), (5, 4), (9, 11), (20, 3), (1,
 WAYS = ("auto", "direct", "fft")
 
 
+# Of tuning.FFT_FEWEST_TAPS.
+NO_FEWEST = dict.fromkeys((16, 32, 64), 0)
+
+
+def only(side):
+    """Return prices by which squares of one side are the only ones."""
+    return {side: dict.fromkeys((16, 32, 64), 1e-9)}
+
+
 def whole(rng, *shape, dtype="float64", most=9):
     return rng.integers(-most, most + 1, shape).astype(dtype)
 
@@ -511,7 +520,7 @@ def test_squares_of_any_side_make_the_same(side, boundary, dtype):
     for shape, taps, filters in cases:
         x, bank = whole(rng, *shape, dtype=dtype), whole(rng, filters, *taps, dtype=dtype)
         expected = fastconv.convolve2d(x, bank, "full", boundary, 3, backend="direct")
-        with tuned(SPECTRA_VALUE_NS={side: 1e-9}, FLOPS_WORTH_A_THREAD=1000):
+        with tuned(SPECTRA_VALUE_NS=only(side), FLOPS_WORTH_A_THREAD=1000):
             found = fastconv.explain_convolve2d(x.shape, bank.shape, "full", backend="fft")
             assert found.blocks["height"] == side
             for image in (x, x.astype(np.int8), x[..., ::-1].copy()[..., ::-1]):
@@ -522,7 +531,7 @@ def test_squares_of_any_side_make_the_same(side, boundary, dtype):
 
 @in_one_test
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("sides", [{}, {64: 1e-9}, {128: 1e-9}, {256: 1e-9}])
+@pytest.mark.parametrize("sides", [{}, only(64), only(128), only(256)])
 @pytest.mark.parametrize("side", [40, 300])
 def test_the_error_of_transforms_is_that_of_their_norms(side, sides, dtype):
     rng = np.random.default_rng(13)
@@ -578,7 +587,7 @@ def test_fast_lengths_are_even_and_have_no_large_factor():
 
 
 @in_one_test
-@pytest.mark.parametrize("sides", [{}, {64: 1e-9}])
+@pytest.mark.parametrize("sides", [{}, only(64)])
 @pytest.mark.parametrize("scale", [1e-42, 1e-30, 1e30, 3e37])
 @pytest.mark.parametrize("kernel_scale", [1e-38, 1.0, 1e8, 1e25])
 def test_very_large_and_very_small_images_are_transformed_as_others(scale, kernel_scale, sides):
@@ -607,7 +616,7 @@ def test_what_is_not_finite_spoils_those_who_see_it_and_nobody_else(way, value, 
     if way == "numpy":
         way, numbers["SPECTRA_VALUE_NS"] = "fft", {}
     elif way == "fft":
-        numbers["SPECTRA_VALUE_NS"] = {32: 1e-9}
+        numbers["SPECTRA_VALUE_NS"] = only(32)
     x = rng.standard_normal((2, 60, 50)).astype(np.float32)
     kernel = np.outer(rng.random(7) + 0.1, rng.random(5) + 0.1).astype(np.float32)
     clean = fastconv.convolve2d(x, kernel, "same", boundary, backend=way)
@@ -623,7 +632,7 @@ def test_what_is_not_finite_spoils_those_who_see_it_and_nobody_else(way, value, 
 
 
 @in_one_test
-@pytest.mark.parametrize("sides", [{}, {32: 1e-9}])
+@pytest.mark.parametrize("sides", [{}, only(32)])
 @pytest.mark.parametrize("weights", ["positive", "negative", "mixed", "with zeros"])
 @pytest.mark.parametrize("boundary", ["fill", "wrap", "mirror"])
 def test_windows_with_much_that_is_not_finite_are_as_direct_sums_make_them(
@@ -651,7 +660,7 @@ def test_a_kernel_that_is_not_finite_is_not_transformed():
     kernel[3, 4] = np.nan
     with pytest.raises(ValueError, match=r"backend 'fft' cannot filter .* in2 holds what is not"):
         fastconv.convolve2d(x, kernel, backend="fft")
-    with tuned(FFT_FEWEST_TAPS=0, IMAGE_DIRECT_GFLOPS=1e-9):
+    with tuned(FFT_FEWEST_TAPS=NO_FEWEST, IMAGE_DIRECT_GFLOPS=1e-9):
         y = fastconv.convolve2d(x, kernel, "valid", "symm")
     assert np.isnan(y).all()
 
@@ -715,7 +724,7 @@ def test_auto_takes_what_costs_least():
         times = explanation.milliseconds
         assert times[way] == min(times.values())
         assert set(times) | set(explanation.refusals) == set(cost.WAYS)
-    with tuned(IMAGE_DIRECT_GFLOPS=1e-6, FFT_FEWEST_TAPS=0):
+    with tuned(IMAGE_DIRECT_GFLOPS=1e-6, FFT_FEWEST_TAPS=NO_FEWEST):
         assert fastconv.explain_convolve2d((50, 50), (3, 3)).way == "fft"
     assert fastconv.explain_convolve2d((50, 50), (3, 3)).way == "direct"
 
