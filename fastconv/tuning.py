@@ -317,9 +317,11 @@ IMAGE_TILE_BYTES = 32 * MIB
 IMAGE_TILE_FEWEST_COLUMNS = 64
 # Nanoseconds of an output, and GFLOP/s beyond that, of a core with vectors of 256 bits (a Zen 3
 # with AVX2, float32): of a kernel tap by tap, and of a pass with a row or a column. With vectors of
-# another length, and float64, in proportion. GFLOP/s of NumPy, where nothing is compiled.
+# so many bytes, so many times as long (64: a Zen 4 with AVX-512, 5x5 to 31x31 of 1024x1024), and of
+# float64 twice. GFLOP/s of NumPy, where nothing is compiled.
 IMAGE_DIRECT_NS, IMAGE_DIRECT_GFLOPS = 0.35, 85.0
 IMAGE_PASS_NS, IMAGE_PASS_GFLOPS = 0.13, 46.0
+IMAGE_VECTOR_TIMES = {16: 2.0, 32: 1.0, 64: 0.8}
 IMAGE_PURE_GFLOPS = 4.0
 # In one call (a Zen 3 with AVX2): so much of its tiles has an image to fill; of so many rows is a
 # unit, or as many are made by the second of two passes at a time, or of as many as the kernel has;
@@ -333,6 +335,9 @@ FILTER_MOST_COPIES = 2
 # positions beyond an edge, which pixels they copy is found again faster than computed.
 IMAGE_SMALL_PIXELS = 2**20
 REMEMBERED_POSITIONS = 64
+# Kernels of so many bytes, 31x31 of float32, are looked up by their values: 5x5 of 1024x1024, whose
+# caches the image has emptied, then take 0.94 of the time.
+FACTORS_REMEMBERED_BYTES = 4 * KIB
 # Rows that are copied at a time, so that a copy of many holds none of their size.
 IMAGE_ROWS_COPIED = 64
 # A call of a convolution, in nanoseconds.
@@ -344,11 +349,18 @@ FFT_STEP_NS = 0.55
 FFT_PRODUCT_NS = 1.5
 FFT_BLOCK_NS = 40_000
 FFT_WIDE = 1.25
-# Of a compiled transform, by the side of a square: of a value of a pair of squares, there and back
-# under one filter, of a core with vectors of 256 bits (float32).
-SPECTRA_VALUE_NS = {32: 4.2, 64: 3.2, 128: 4.2, 256: 8.5}
-# Below so many taps none is thought of.
-FFT_FEWEST_TAPS = 200
+# Of a compiled transform, by the side of a square and the bytes of a vector: of a value of a pair
+# of squares, there and back under one filter (float32; 32: a Zen 3 with AVX2, and 16 in
+# proportion; 64: a Zen 4 with AVX-512, 11x11 to 51x51 of 500x500 and 1024x1024).
+SPECTRA_VALUE_NS = {
+    32: {16: 8.4, 32: 4.2, 64: 3.0},
+    64: {16: 6.4, 32: 3.2, 64: 2.9},
+    128: {16: 8.4, 32: 4.2, 64: 3.4},
+    256: {16: 17.0, 32: 8.5, 64: 4.2},
+}
+# Below so many taps none is thought of. With AVX-512 transforms are ahead from 12x12 on: of 13x13
+# they take 0.7 of the time; of 11x11 0.85 to 1, at larger errors.
+FFT_FEWEST_TAPS = {16: 200, 32: 200, 64: 140}
 # Values of a block, unless the kernel wants more; and spectra of filters held at a time.
 FFT_BLOCK_VALUES = 2**20
 FFT_SPECTRA_BYTES = 64 * MIB

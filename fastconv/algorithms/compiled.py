@@ -32,6 +32,7 @@ __all__ = [
     "not_built",
     "scratch_of_threads",
     "steps",
+    "vector_bytes",
     "vector_values",
 ]
 
@@ -72,6 +73,11 @@ def not_built() -> Refusal | None:
 # kernel(name) returns a function of the compiled module for this processor; isa/baseline.pyi lists
 # them. Not a function of its own, since planning asks it for a vector's length again and again.
 kernel: Callable[[str], Callable[..., Any]] = partial(getattr, isa.kernels)
+
+
+def vector_bytes() -> int:
+    """Return how many bytes a vector has, by which numbers in tuning.py differ."""
+    return int(kernel("vector_values")(1))
 
 
 def vector_values(problem: ConvProblem) -> int:

@@ -57,7 +57,7 @@ Weights: TypeAlias = npt.NDArray[np.float64]
 
 # Pixels that may show that a plane has no level, before ever more are looked at: in most
 # photographs something is black.
-_FIRST_LOOK = 2**14
+_FIRST_LOOK = 2**12
 
 # From a pixel to the next.
 _STEP: Weights = np.array([-1.0, 1.0])
@@ -188,9 +188,12 @@ class Band(NamedTuple):
         banded = find_banded(self._both_ways(vertical, horizontal, self.cval), two_passes=True)
         if banded is None:
             return False
-        level = _level(self.pixels, self.cval if self.kind == "fill" else None)
         weights = columns_and_rows(self._factors(vertical, horizontal))
-        banded.fill(y[:, None], self.pixels, weights, level if level.any() else None)
+        level = None
+        if not _has_no_level(self.pixels):
+            found = _level(self.pixels, self.cval if self.kind == "fill" else None)
+            level = found if found.any() else None
+        banded.fill(y[:, None], self.pixels, weights, level)
         return True
 
     def _along(
@@ -243,6 +246,12 @@ def _correlation(
     return Filtering(images, 1, vertical, horizontal, kind, 0.0, dtype)
 
 
+def _has_no_level(pixels: Array) -> bool:
+    """Whether the first pixels of a single plane show that it has none, as usual."""
+    first = pixels.reshape(-1)[:_FIRST_LOOK] if len(pixels) == 1 else pixels[:0]
+    return bool(first.size and first.min() <= 0 <= first.max())
+
+
 def _level(pixels: Array, also: float | None) -> Array:
     """Return, per plane (N, 1, 1), the value nearest to zero if all have one sign, or zero.
 
@@ -255,7 +264,7 @@ def _level(pixels: Array, also: float | None) -> Array:
         lows.append(_extreme(np.minimum, np.fmin, part, also))
         if (lows[-1] <= 0).all() and (_extreme(np.maximum, np.fmax, part, also) >= 0).all():
             return np.zeros((len(flat), 1, 1), flat.dtype)
-        first, count = first + count, 2 * count
+        first, count = first + count, 4 * count
     low = lows[0] if len(lows) == 1 else np.fmin.reduce(lows)
     if (low > 0).all():
         level = low

@@ -20,7 +20,9 @@ def parse_real(
     name: str, value: object, minimum: float = -inf, form: str = "a finite number"
 ) -> float:
     """Return `value` as a finite float of at least `minimum`, or say what `name` may be."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+    if type(value) is not float and (
+        isinstance(value, (bool, np.bool_)) or not isinstance(value, Real)
+    ):
         raise TypeError(f"{name} must be {form}, not {shown(value)}")
     try:
         number = float(value)
@@ -36,7 +38,7 @@ def parse_real(
 def parse_real_of(dtype: np.dtype[Any], name: str, value: object) -> float:
     """Return `value` as a float that is finite in `dtype` too, the image's."""
     number = parse_real(name, value)
-    if abs(number) > float(np.finfo(dtype).max):
+    if number and abs(number) > float(np.finfo(dtype).max):
         raise ValueError(f"{name} must be a number of the image's {dtype}, not {shown(value)}")
     return number
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import isa, tuning
-from ..algorithms.compiled import kernel
+from ..algorithms.compiled import vector_bytes
 from ..call import remembered
 from ..levels import allows, get_accuracy
 from ..planning import FAMILIES, IMPLEMENTATIONS, check_name, check_usable
@@ -145,7 +145,7 @@ def choose(
             refusals["separable"] = reason
     if backend in ("auto", "fft"):
         reason = None
-        if backend == "auto" and filtering.taps < tuning.FFT_FEWEST_TAPS:
+        if backend == "auto" and filtering.taps < _fewest_taps():
             reason = f"a kernel of {filtering.taps} taps is too small"
         elif backend == "auto" and estimates.fft > estimates.direct:
             costs["fft"] = estimates.fft  # whether it could does not matter
@@ -203,14 +203,19 @@ def _unable_to_transform(filtering: Filtering, kernels: Array | None) -> str | N
     return None
 
 
+def _fewest_taps() -> int:
+    """Return from how many taps on a transform is thought of."""
+    return tuning.FFT_FEWEST_TAPS[32 if isa.kernels is None else vector_bytes()]
+
+
 def _nanoseconds(
     filtering: Filtering, outputs: int, taps: int, of_output: float, gflops: float
 ) -> float:
     """Return the time of so many sums here, from that of float32 in vectors of 256 bits."""
     if isa.kernels is None:
         return outputs * 2 * taps / tuning.IMAGE_PURE_GFLOPS * filtering.dtype.itemsize / 4
-    share = 8 / kernel("vector_values")(filtering.dtype.itemsize)
-    return outputs * (of_output + 2 * taps / gflops) * share + tuning.IMAGE_CALL_NS
+    times = tuning.IMAGE_VECTOR_TIMES[vector_bytes()] * filtering.dtype.itemsize / 4
+    return outputs * (of_output + 2 * taps / gflops) * times + tuning.IMAGE_CALL_NS
 
 
 def _direct_cost(filtering: Filtering) -> float:

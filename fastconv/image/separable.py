@@ -25,11 +25,13 @@ factors, rounded, differ from k. From `is_within_bound` on that is no more than 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import tuning
 from ..problem.operands import Array
+from ..remembering import remembered
 
 __all__ = ["ROUNDINGS", "Factors", "factor", "is_within_bound"]
 
@@ -50,7 +52,24 @@ def is_within_bound(rows: int, columns: int) -> bool:
 
 
 def factor(kernels: Array) -> Factors | None:
-    """Return the factors of kernels (K, R, S) in their dtype, or None if one has none."""
+    """Return the factors of kernels (K, R, S) in their dtype, or None if one has none.
+
+    Small kernels are known again by their values: finding it out takes some thirty calls of NumPy.
+    """
+    if kernels.nbytes > tuning.FACTORS_REMEMBERED_BYTES:
+        return _factored(kernels)
+    return _remembered(kernels.tobytes(), kernels.shape, kernels.dtype)
+
+
+@remembered
+def _remembered(values: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Factors | None:
+    found = _factored(np.frombuffer(values, dtype).reshape(shape))
+    for parts in found or ():
+        parts.setflags(write=False)
+    return found
+
+
+def _factored(kernels: Array) -> Factors | None:
     dtype = kernels.dtype
     columns = np.empty((len(kernels), kernels.shape[1], 1), dtype)
     rows = np.empty((len(kernels), 1, kernels.shape[2]), dtype)

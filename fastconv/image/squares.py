@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from .. import isa, tuning
 from ..algorithms.blocks import even
-from ..algorithms.compiled import kernel
+from ..algorithms.compiled import kernel, vector_bytes
 from ..call import remembered
 from ..problem.axis import ceil_div
 from ..threads import threads_for
@@ -41,11 +41,11 @@ def squares_of(filtering: Filtering) -> Squares | None:
     """Return the squares that take least, or None where the kernel or its spectra are too large."""
     if isa.kernels is None:
         return None
-    found = (_cut(filtering, side, price) for side, price in tuning.SPECTRA_VALUE_NS.items())
+    found = (_cut(filtering, side, prices) for side, prices in tuning.SPECTRA_VALUE_NS.items())
     return min((squares for squares in found if squares is not None), default=None)
 
 
-def _cut(filtering: Filtering, side: int, price: float) -> Squares | None:
+def _cut(filtering: Filtering, side: int, prices: dict[int, float]) -> Squares | None:
     filters, taps, across = filtering.kernel_shape
     itemsize = filtering.dtype.itemsize
     if max(taps, across) > side // 2 or side < kernel("vector_values")(itemsize):
@@ -59,8 +59,8 @@ def _cut(filtering: Filtering, side: int, price: float) -> Squares | None:
     pairs = ceil_div(ceil_div(height, rows) * ceil_div(width, columns), 2)
     # a transform is half of what a pair under one filter takes
     transforms = pairs * (1 + filters) + filters
-    share = 8 / kernel("vector_values")(itemsize)
-    cost = transforms / 2 * values * price * share + tuning.IMAGE_CALL_NS
+    price = prices[vector_bytes()] * itemsize / 4
+    cost = transforms / 2 * values * price + tuning.IMAGE_CALL_NS
     return Squares(cost, Blocks(rows, columns, side))
 
 

@@ -54,6 +54,7 @@ include "stencil_channels.pxi"
 include "images.pxi"
 
 # images under filters
+include "short_passes.pxi"
 include "filters.pxi"
 include "spectra.pxi"
 include "filter_spectra.pxi"

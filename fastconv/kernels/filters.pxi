@@ -23,14 +23,9 @@ cdef extern from *:
     /* Beside nine weights, of a row. */
     #define NINE_VECTORS (REGISTERS == 32 ? 4 : 2)
     #define NINE_VALUES (NINE_VECTORS * FLOATS)
-    /* Beside the weights of a short pass. */
-    #define SHORT_VECTORS (REGISTERS == 32 ? 8 : 4)
-    #define SHORT_VALUES (SHORT_VECTORS * FLOATS)
     """
     enum: NINE_VECTORS
     enum: NINE_VALUES
-    enum: SHORT_VECTORS
-    enum: SHORT_VALUES
 
 cdef enum:
     NEAR_BYTES = 32768          # of the first-level cache
@@ -238,50 +233,6 @@ cdef bint filter_nine(
     return True
 
 
-cdef inline void add_runs(
-    const int taps, const real* w, const real* first, Py_ssize_t step, real bias,
-    Py_ssize_t count, real* y,
-) noexcept nogil:
-    """Do y[j] = bias + sum of w[t] · first[t·step + j]; j at least SHORT_VECTORS vectors."""
-    cdef int lanes = SHORT_VECTORS * (VECTOR_BYTES // <int>sizeof(real))
-    cdef real sums[SHORT_VALUES]
-    cdef real held[9]
-    cdef Py_ssize_t j = 0
-    cdef int t, n
-    for t in range(taps):
-        held[t] = w[t]
-    while j < count:
-        j = min(j, count - lanes)
-        for n in range(lanes):
-            sums[n] = bias
-        for t in range(taps):
-            for n in range(lanes):
-                sums[n] += held[t] * first[t * step + j + n]
-        for n in range(lanes):
-            y[j + n] = sums[n]
-        j = j + lanes
-
-
-cdef inline bint is_short(Py_ssize_t taps, Py_ssize_t count, Py_ssize_t itemsize) noexcept nogil:
-    """Whether `short_pass` does so many outputs of so many taps, whose weights fit registers."""
-    return (taps == 5 or taps == 7 or taps == 9) and count >= SHORT_VECTORS * (
-        VECTOR_BYTES // itemsize
-    )
-
-
-cdef void short_pass(
-    Py_ssize_t taps, const real* w, const real* first, Py_ssize_t step, real bias,
-    Py_ssize_t count, real* y,
-) noexcept nogil:
-    """Do `add_runs` along a row, where `step` is 1, or down the columns, where it is a row."""
-    if taps == 5:
-        add_runs(5, w, first, step, bias, count, y)
-    elif taps == 7:
-        add_runs(7, w, first, step, bias, count, y)
-    else:
-        add_runs(9, w, first, step, bias, count, y)
-
-
 cdef inline bint is_near(
     const Tiling* tiling, Py_ssize_t width, Py_ssize_t itemsize
 ) noexcept nogil:
@@ -351,7 +302,7 @@ cdef inline void cover_row(
 ) noexcept nogil:
     """Do the first pass of so many columns; a single row's panel is its weights."""
     if is_short(across.across, count, sizeof(real)):
-        short_pass(across.across, w, row, 1, <real>0, count, target)
+        short_pass(across.across, w, row, 1, <real>0, 1, count, target, 0)
     else:
         cover(across, w, row, <real>0, 1, count, target, pitch, watch)
 
@@ -365,18 +316,22 @@ cdef void pass_along(
     cdef const Beyond* beyond = &layout.given.beyond
     cdef const Tiling* across = &layout.across
     cdef Py_ssize_t seen = across.across - 1
+    cdef Py_ssize_t vector = VECTOR_BYTES // <Py_ssize_t>sizeof(real)
+    cdef bint short = is_short(across.across, vector, sizeof(real))
+    cdef Py_ssize_t lanes = vector if short else across.lanes
     cdef Py_ssize_t source = beyond.rows[unit.first_row + i]
     cdef Py_ssize_t begin = max(0, problem.columns.before - unit.first_column)
     cdef Py_ssize_t end = min(
         unit.columns, problem.columns.before + problem.columns.size - seen - unit.first_column
     )
     cdef Py_ssize_t j
-    # from `begin` to `end` outputs see the row as it lies; those beside them are whole tiles
+    # from `begin` to `end` outputs see the row as it lies; those beside them are whole tiles,
+    # or vectors
     if begin > 0:
-        begin = max(begin, across.lanes)
+        begin = max(begin, lanes)
     if end < unit.columns:
-        end = min(end, unit.columns - across.lanes)
-    if level != 0 or source == OUTSIDE or end - begin < across.lanes:
+        end = min(end, unit.columns - lanes)
+    if level != 0 or source == OUTSIDE or end - begin < lanes:
         extend_row(
             problem, beyond, plane, unit.first_row + i, unit.first_column, unit.columns + seen, row
         )
@@ -434,7 +389,8 @@ cdef void filter_separable(
     cdef Py_ssize_t tile_rows = 1 if short else tiling.rows
     # a row is passed along when a tile first sees it, and read while it is near
     cdef Py_ssize_t most = (
-        tile_rows if short or is_near(tiling, pitch, sizeof(real)) else layout.given.blocks.step
+        SHORT_ROWS if short else
+        tile_rows if is_near(tiling, pitch, sizeof(real)) else layout.given.blocks.step
     )
     fill_row(row, <real>0, layout.across.pitch)
     for k in range(problem.filters):
@@ -466,7 +422,10 @@ cdef void filter_separable(
                     first + i
                 ) * problem.columns.outputs
                 if short:
-                    short_pass(tiling.taps, column, band + i * pitch, pitch, level, unit.columns, y)
+                    short_pass(
+                        tiling.taps, column, band + i * pitch, pitch, level, part, unit.columns, y,
+                        problem.columns.outputs,
+                    )
                 else:
                     cover_stretches(
                         tiling, panel, band + i * pitch, level, part, unit.columns, y,

@@ -150,7 +150,7 @@ def _share_memory(first: Array, second: Array) -> bool:
 
 def _overlaps_itself(array: Array) -> bool:
     """Whether two indices may reach the same byte (broadcast or sliding-window views)."""
-    if array.size == 0:
+    if array.size == 0 or array.flags.c_contiguous:
         return False
     span = array.itemsize
     axes = sorted((abs(step), n) for step, n in zip(array.strides, array.shape, strict=True))

@@ -34,6 +34,15 @@ KERNELS = ((1, 1), (1, 2), (2, 1), (3, 3), (2, 4), (5, 4), (9, 11), (20, 3), (1,
 WAYS = ("auto", "direct", "fft")
 
 
+# Of tuning.FFT_FEWEST_TAPS.
+NO_FEWEST = dict.fromkeys((16, 32, 64), 0)
+
+
+def only(side):
+    """Return prices by which squares of one side are the only ones."""
+    return {side: dict.fromkeys((16, 32, 64), 1e-9)}
+
+
 def whole(rng, *shape, dtype="float64", most=9):
     return rng.integers(-most, most + 1, shape).astype(dtype)
 
@@ -403,6 +412,18 @@ def test_a_product_up_to_rounding_is_found_and_nothing_else():
         assert separable.factor(pair) is None
 
 
+def test_small_kernels_are_known_again_by_their_values():
+    kernel = np.outer([1.0, 2, 1], [1.0, 0, -1])[None]
+    found = separable.factor(kernel)
+    assert separable.factor(kernel.copy()) is found
+    assert not found.rows.flags.writeable
+    assert separable.factor(kernel.astype(np.float32)).rows.dtype == np.float32
+    kernel[0, 0, 0] += 1  # the same array, with other values
+    assert separable.factor(kernel) is None
+    with tuned(FACTORS_REMEMBERED_BYTES=0):
+        assert separable.factor(kernel) is None
+
+
 def test_two_passes_of_the_largest_numbers_do_not_overflow():
     kernel = np.full((6, 6), 1e-3, np.float32)
     x = np.full((20, 20), 3e38, np.float32)
@@ -499,7 +520,7 @@ def test_squares_of_any_side_make_the_same(side, boundary, dtype):
     for shape, taps, filters in cases:
         x, bank = whole(rng, *shape, dtype=dtype), whole(rng, filters, *taps, dtype=dtype)
         expected = fastconv.convolve2d(x, bank, "full", boundary, 3, backend="direct")
-        with tuned(SPECTRA_VALUE_NS={side: 1e-9}, FLOPS_WORTH_A_THREAD=1000):
+        with tuned(SPECTRA_VALUE_NS=only(side), FLOPS_WORTH_A_THREAD=1000):
             found = fastconv.explain_convolve2d(x.shape, bank.shape, "full", backend="fft")
             assert found.blocks["height"] == side
             for image in (x, x.astype(np.int8), x[..., ::-1].copy()[..., ::-1]):
@@ -510,7 +531,7 @@ def test_squares_of_any_side_make_the_same(side, boundary, dtype):
 
 @in_one_test
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("sides", [{}, {64: 1e-9}, {128: 1e-9}, {256: 1e-9}])
+@pytest.mark.parametrize("sides", [{}, only(64), only(128), only(256)])
 @pytest.mark.parametrize("side", [40, 300])
 def test_the_error_of_transforms_is_that_of_their_norms(side, sides, dtype):
     rng = np.random.default_rng(13)
@@ -566,7 +587,7 @@ def test_fast_lengths_are_even_and_have_no_large_factor():
 
 
 @in_one_test
-@pytest.mark.parametrize("sides", [{}, {64: 1e-9}])
+@pytest.mark.parametrize("sides", [{}, only(64)])
 @pytest.mark.parametrize("scale", [1e-42, 1e-30, 1e30, 3e37])
 @pytest.mark.parametrize("kernel_scale", [1e-38, 1.0, 1e8, 1e25])
 def test_very_large_and_very_small_images_are_transformed_as_others(scale, kernel_scale, sides):
@@ -595,7 +616,7 @@ def test_what_is_not_finite_spoils_those_who_see_it_and_nobody_else(way, value, 
     if way == "numpy":
         way, numbers["SPECTRA_VALUE_NS"] = "fft", {}
     elif way == "fft":
-        numbers["SPECTRA_VALUE_NS"] = {32: 1e-9}
+        numbers["SPECTRA_VALUE_NS"] = only(32)
     x = rng.standard_normal((2, 60, 50)).astype(np.float32)
     kernel = np.outer(rng.random(7) + 0.1, rng.random(5) + 0.1).astype(np.float32)
     clean = fastconv.convolve2d(x, kernel, "same", boundary, backend=way)
@@ -611,7 +632,7 @@ def test_what_is_not_finite_spoils_those_who_see_it_and_nobody_else(way, value, 
 
 
 @in_one_test
-@pytest.mark.parametrize("sides", [{}, {32: 1e-9}])
+@pytest.mark.parametrize("sides", [{}, only(32)])
 @pytest.mark.parametrize("weights", ["positive", "negative", "mixed", "with zeros"])
 @pytest.mark.parametrize("boundary", ["fill", "wrap", "mirror"])
 def test_windows_with_much_that_is_not_finite_are_as_direct_sums_make_them(
@@ -639,7 +660,7 @@ def test_a_kernel_that_is_not_finite_is_not_transformed():
     kernel[3, 4] = np.nan
     with pytest.raises(ValueError, match=r"backend 'fft' cannot filter .* in2 holds what is not"):
         fastconv.convolve2d(x, kernel, backend="fft")
-    with tuned(FFT_FEWEST_TAPS=0, IMAGE_DIRECT_GFLOPS=1e-9):
+    with tuned(FFT_FEWEST_TAPS=NO_FEWEST, IMAGE_DIRECT_GFLOPS=1e-9):
         y = fastconv.convolve2d(x, kernel, "valid", "symm")
     assert np.isnan(y).all()
 
@@ -703,7 +724,7 @@ def test_auto_takes_what_costs_least():
         times = explanation.milliseconds
         assert times[way] == min(times.values())
         assert set(times) | set(explanation.refusals) == set(cost.WAYS)
-    with tuned(IMAGE_DIRECT_GFLOPS=1e-6, FFT_FEWEST_TAPS=0):
+    with tuned(IMAGE_DIRECT_GFLOPS=1e-6, FFT_FEWEST_TAPS=NO_FEWEST):
         assert fastconv.explain_convolve2d((50, 50), (3, 3)).way == "fft"
     assert fastconv.explain_convolve2d((50, 50), (3, 3)).way == "direct"
 
@@ -824,10 +845,26 @@ def test_passes_of_few_taps_are_those_of_any_number(boundary, taps):
     for dtype in DTYPES:
         kernel = np.outer(column, row).astype(dtype)
         for width in (7, 15, 16, 17, 31, 32, 33, 40, 65, 130):
-            x = rng.integers(-9, 10, (2, 23, width)).astype(dtype)
-            y = fastconv.correlate2d(x, kernel, "same", boundary, backend="separable")
-            expected = fastconv.correlate2d(x, kernel, "same", boundary, backend="direct")
-            assert_equal(y, expected, f"{dtype}, {width} columns")
+            for height in (3, 23):
+                x = rng.integers(-9, 10, (2, height, width)).astype(dtype)
+                y = fastconv.correlate2d(x, kernel, "same", boundary, backend="separable")
+                expected = fastconv.correlate2d(x, kernel, "same", boundary, backend="direct")
+                assert_equal(y, expected, f"{dtype}, {height} rows, {width} columns")
+
+
+@in_one_test
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("taps", [(5, 5), (7, 9), (9, 4), (17, 5)])
+def test_where_a_pixel_lies_changes_no_bit_of_two_passes(taps, dtype):
+    """Whole tiles, several rows at once, and single vectors at the ends sum alike."""
+    rng = np.random.default_rng(27)
+    kernel = np.outer(*(rng.random(some) + 0.1 for some in taps)).astype(dtype)
+    x = rng.standard_normal((40, 300)).astype(dtype)
+    whole_result = fastconv.correlate2d(x, kernel, "valid", backend="separable")
+    for rows, columns in ((0, 1), (1, 3), (2, 17), (15, 130), (20, 250)):
+        part = np.ascontiguousarray(x[rows:, columns:])
+        y = fastconv.correlate2d(part, kernel, "valid", backend="separable")
+        assert_equal(y, whole_result[rows:, columns:], f"from {rows}, {columns} on")
 
 
 @pytest.mark.skipif(isa.kernels is None, reason="there is nothing compiled")

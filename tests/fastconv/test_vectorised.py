@@ -159,11 +159,11 @@ TILES = {
         "avx2": [(4, 3), (2, 5), (1, 9)],
         "baseline": [(4, 3), (2, 5), (1, 9)],
     },
-    # of an image: five, seven and nine taps x SHORT_VECTORS
+    # of an image: five, seven and nine taps x SHORT_ROWS x SHORT_WIDTH, SHORT_VECTORS and one
     "short_pass": {
-        "avx512": [(5 + 7 + 9, 8)],
-        "avx2": [(5 + 7 + 9, 4)],
-        "baseline": [(5 + 7 + 9, 4)],
+        "avx512": [(5 + 7 + 9, vectors) for vectors in (4 * 4, 8, 1)],
+        "avx2": [(5 + 7 + 9, vectors) for vectors in (4, 1)],
+        "baseline": [(5 + 7 + 9, vectors) for vectors in (4, 1)],
     },
     # sliding, 3x3 and 5x5: two strides, inside the image and at its edge
     "add_slides": {name: [(2 * 2, 9 + 25)] for name in REGISTERS},
