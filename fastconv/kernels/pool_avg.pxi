@@ -404,20 +404,34 @@ cdef enum:
 cdef inline real sum_run(const real* values, Py_ssize_t n) noexcept nogil:
     """Return a sum kept in two vectors, which need not wait for each other."""
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef real lanes[2 * FLOATS]
+    cdef real first[FLOATS]
+    cdef real second[FLOATS]
+    cdef real lanes[FLOATS]     # apart, or the others would be stored at every step
     cdef Py_ssize_t j = 0
     cdef real total = 0
     cdef int k
-    if n >= 2 * vector:
-        for k in range(2 * vector):
-            lanes[k] = values[k]
-        j = 2 * vector
-        while j + 2 * vector <= n:
-            for k in range(2 * vector):
-                lanes[k] += values[j + k]
-            j = j + 2 * vector
+    if n >= vector:
+        j = 2 * vector if n >= 2 * vector else vector
         for k in range(vector):
-            lanes[k] += lanes[vector + k]
+            first[k] = values[k]
+        if n >= 2 * vector:
+            for k in range(vector):
+                second[k] = values[vector + k]
+        else:
+            for k in range(vector):
+                second[k] = 0
+        while j + 2 * vector <= n:
+            for k in range(vector):
+                first[k] += values[j + k]
+            for k in range(vector):
+                second[k] += values[j + vector + k]
+            j = j + 2 * vector
+        if j + vector <= n:
+            for k in range(vector):
+                first[k] += values[j + k]
+            j = j + vector
+        for k in range(vector):
+            lanes[k] = first[k] + second[k]
         total = fold_lanes(lanes)
     while j < n:
         total += values[j]

@@ -106,8 +106,11 @@ cdef inline void join_windows(
         for n in range(8):
             pixels[8 + n] = right[n]
         return
-    for n in range(2 * count):
+    # by as many as were mixed at once: what is stored in parts is slow to load as a whole
+    for n in range(count):
         pixels[n] = mixed[n]
+    for n in range(count):
+        pixels[count + n] = mixed[count + n]
 
 
 cdef inline void largest_of_pairs(
@@ -215,20 +218,35 @@ cdef inline void place_pair(int tap, real grad, real* dx_upper, real* dx_lower) 
     dx_upper[(tap >> 1 & 1) * (dx_lower - dx_upper) + (tap & 1)] = grad
 
 
+# Rows are done by so many windows, the last of which overlap those before. Of long vectors it is
+# half of one where a row has less than one, as of the 14 windows of a row of 28 pixels.
+
+
+cdef inline void largest_by(
+    const int count, const real* upper, const real* lower, Py_ssize_t n, real* y
+) noexcept nogil:
+    """Compute a row of at least so many windows."""
+    cdef Py_ssize_t j = 0
+    while j + count < n:
+        largest_of_pairs(count, upper + 2 * j, lower + 2 * j, y + j)
+        j = j + count
+    j = n - count
+    largest_of_pairs(count, upper + 2 * j, lower + 2 * j, y + j)
+
+
 cdef inline void largest_of_row(
     const real* upper, const real* lower, Py_ssize_t n, real* y
 ) noexcept nogil:
-    """Compute a row of n windows; the last vector overlaps the one before."""
+    """Compute a row of n windows."""
     cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
     cdef Py_ssize_t j = 0
     if n >= lanes:
-        while j + lanes < n:
-            largest_of_pairs(lanes, upper + 2 * j, lower + 2 * j, y + j)
-            j = j + lanes
-        j = n - lanes
-        largest_of_pairs(lanes, upper + 2 * j, lower + 2 * j, y + j)
+        largest_by(lanes, upper, lower, n, y)
         return
-    if lanes >= 4 and n >= lanes // 2:
+    if lanes >= 16 and n >= lanes // 2:
+        largest_by(lanes // 2, upper, lower, n, y)
+        return
+    if n >= lanes // 2:
         largest_of_pairs(lanes // 2, upper, lower, y)
         j = lanes // 2
     while j < n:
@@ -236,31 +254,43 @@ cdef inline void largest_of_row(
         j = j + 1
 
 
+cdef inline void grad_by(
+    const int count, const bint careful, const real* upper, const real* lower, const real* grad,
+    Py_ssize_t n, real* dx_upper, real* dx_lower, real* sums,
+) noexcept nogil:
+    """Fill in two rows of dx from at least so many windows."""
+    cdef real kept[MOST_LANES]
+    cdef Py_ssize_t j = 0
+    cdef int k
+    for k in range(count):
+        kept[k] = sums[k]
+    while j + count < n:
+        grad_of_pairs(
+            count, careful, upper + 2 * j, lower + 2 * j, grad + j, dx_upper + 2 * j,
+            dx_lower + 2 * j, kept,
+        )
+        j = j + count
+    j = n - count
+    grad_of_pairs(
+        count, careful, upper + 2 * j, lower + 2 * j, grad + j, dx_upper + 2 * j,
+        dx_lower + 2 * j, kept,
+    )
+    for k in range(count):
+        sums[k] = kept[k]
+
+
 cdef inline void grad_of_row(
     const bint careful, const real* upper, const real* lower, const real* grad, Py_ssize_t n,
     real* dx_upper, real* dx_lower, real* sums,
 ) noexcept nogil:
-    """Fill in two rows of dx from n windows, in the same way."""
+    """Fill in two rows of dx from n windows."""
     cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
-    cdef real kept[MOST_LANES]
     cdef Py_ssize_t j = 0
-    cdef int k
     if n >= lanes:
-        for k in range(lanes):
-            kept[k] = sums[k]
-        while j + lanes < n:
-            grad_of_pairs(
-                lanes, careful, upper + 2 * j, lower + 2 * j, grad + j, dx_upper + 2 * j,
-                dx_lower + 2 * j, kept,
-            )
-            j = j + lanes
-        j = n - lanes
-        grad_of_pairs(
-            lanes, careful, upper + 2 * j, lower + 2 * j, grad + j, dx_upper + 2 * j,
-            dx_lower + 2 * j, kept,
-        )
-        for k in range(lanes):
-            sums[k] = kept[k]
+        grad_by(lanes, careful, upper, lower, grad, n, dx_upper, dx_lower, sums)
+        return
+    if lanes >= 16 and n >= lanes // 2:
+        grad_by(lanes // 2, careful, upper, lower, grad, n, dx_upper, dx_lower, sums)
         return
     if not careful:
         while j < n:

@@ -102,30 +102,40 @@ cdef inline void share_pairs(
     join_windows(count, e, f, dx_lower)
 
 
+cdef inline void find_by(
+    const int count, const bint careful, const real* upper, const real* lower, Py_ssize_t n,
+    real* y, real* numbers, real* sums,
+) noexcept nogil:
+    """Compute a row of at least so many windows."""
+    cdef real kept[MOST_LANES]
+    cdef Py_ssize_t j = 0
+    cdef int k
+    for k in range(count):
+        kept[k] = sums[k]
+    while j + count < n:
+        find_pairs(count, careful, upper + 2 * j, lower + 2 * j, y + j, numbers + j, kept)
+        j = j + count
+    j = n - count
+    find_pairs(count, careful, upper + 2 * j, lower + 2 * j, y + j, numbers + j, kept)
+    for k in range(count):
+        sums[k] = kept[k]
+
+
 cdef inline void find_row_of_pairs(
     const bint careful, const real* upper, const real* lower, Py_ssize_t n, real* y,
     real* numbers, real* sums,
 ) noexcept nogil:
-    """Compute a row of n windows; the last vector overlaps the one before.
+    """Compute a row of n windows, by as many at once as in pool_pairs.pxi.
 
     Where no NaN is looked for, add up what is read: the sums keep one.
     """
     cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
-    cdef real kept[MOST_LANES]
     cdef Py_ssize_t j = 0
-    cdef int tap, k
     if n >= lanes:
-        for k in range(lanes):
-            kept[k] = sums[k]
-        while j + lanes < n:
-            find_pairs(
-                lanes, careful, upper + 2 * j, lower + 2 * j, y + j, numbers + j, kept
-            )
-            j = j + lanes
-        j = n - lanes
-        find_pairs(lanes, careful, upper + 2 * j, lower + 2 * j, y + j, numbers + j, kept)
-        for k in range(lanes):
-            sums[k] = kept[k]
+        find_by(lanes, careful, upper, lower, n, y, numbers, sums)
+        return
+    if lanes >= 16 and n >= lanes // 2:
+        find_by(lanes // 2, careful, upper, lower, n, y, numbers, sums)
         return
     if not careful:
         largest_of_row(upper, lower, n, y)
@@ -173,22 +183,34 @@ cdef inline bint find_band_of_pairs(
     return True
 
 
+cdef inline void share_by(
+    const int count, const real* numbers, const real* grad, Py_ssize_t n, real* dx_upper,
+    real* dx_lower,
+) noexcept nogil:
+    """Fill in two rows of dx from at least so many windows."""
+    cdef Py_ssize_t j = 0
+    while j + count < n:
+        share_pairs(count, numbers + j, grad + j, dx_upper + 2 * j, dx_lower + 2 * j)
+        j = j + count
+    j = n - count
+    share_pairs(count, numbers + j, grad + j, dx_upper + 2 * j, dx_lower + 2 * j)
+
+
 cdef inline void share_row_of_pairs(
     const real* numbers, const real* grad, Py_ssize_t n, real* dx_upper, real* dx_lower
 ) noexcept nogil:
     """Fill in two rows of dx from n windows, in the same way."""
     cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
     cdef Py_ssize_t j = 0
-    if n < lanes:
-        while j < n:
-            place_pair(<int>numbers[j], grad[j], dx_upper + 2 * j, dx_lower + 2 * j)
-            j = j + 1
+    if n >= lanes:
+        share_by(lanes, numbers, grad, n, dx_upper, dx_lower)
         return
-    while j + lanes < n:
-        share_pairs(lanes, numbers + j, grad + j, dx_upper + 2 * j, dx_lower + 2 * j)
-        j = j + lanes
-    j = n - lanes
-    share_pairs(lanes, numbers + j, grad + j, dx_upper + 2 * j, dx_lower + 2 * j)
+    if lanes >= 16 and n >= lanes // 2:
+        share_by(lanes // 2, numbers, grad, n, dx_upper, dx_lower)
+        return
+    while j < n:
+        place_pair(<int>numbers[j], grad[j], dx_upper + 2 * j, dx_lower + 2 * j)
+        j = j + 1
 
 
 cdef void max_pool_taps_pairs(
