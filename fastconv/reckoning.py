@@ -39,7 +39,7 @@ def is_reckoned(problem: ConvProblem) -> bool:
         or max(side.size for side in sides) > tuning.RECKONED_MOST_PIXELS
     ):
         return False
-    return vector_bytes(problem) in tuning.RECKONED_VECTOR_BYTES
+    return vector_bytes() in tuning.RECKONED_VECTOR_BYTES
 
 
 def whatever_is_asked(request: Request) -> Request:
@@ -65,7 +65,7 @@ def _of_images(request: Request, images: int) -> Request:
 
 def seconds(plan: Plan) -> float:
     """Return how long a plan is reckoned to take on the machine of the model."""
-    rates = tuning.RECKONED_RATES[vector_bytes(plan.piece.problem)]
+    rates = tuning.RECKONED_RATES[vector_bytes()]
     return plan.predict(Machine(**rates)).seconds
 
 

@@ -86,11 +86,6 @@ def vector_values(problem: ConvProblem) -> int:
     return values
 
 
-def vector_bytes(problem: ConvProblem) -> int:
-    """Return the bytes of a vector, by which tuning.py has what differs between them."""
-    return vector_values(problem) * problem.dtype.itemsize
-
-
 def beyond_limit(what: str, needed: int) -> str | None:
     """Return the refusal of what needs more scratch than a thread may take, or None."""
     most = tuning.MOST_SCRATCH_BYTES

@@ -302,9 +302,9 @@ class _Filters(_Product):
         panel = self._panel_filters(problem) // vector_values(problem)
         vectors = problem.groups * lone_vectors(
             ceil_div(problem.out_channels_per_group, vector_values(problem)), panel,
-            tuning.MODEL_LONE_VECTORS[vector_bytes(problem)]["images"],
+            tuning.MODEL_LONE_VECTORS[vector_bytes()]["images"],
         )  # fmt: skip
-        tiles = (pixels + tuning.MODEL_TILE_PIXELS[vector_bytes(problem)] * units) * vectors
+        tiles = (pixels + tuning.MODEL_TILE_PIXELS[vector_bytes()] * units) * vectors
         parts = ceil_div(problem.in_channels_per_group, blocks.channels)
         turn = pixels * problem.out_channels * tuning.MODEL_TURN_STEPS
         begun = tuning.MODEL_PART_STEPS * parts * tiles
@@ -347,7 +347,7 @@ class _Pixels(_Product):
             vectors = positions / vector + rows * tuning.MODEL_TILE_VECTORS
             across = 0.0 if width == outputs else min(1.0, _TILE_VECTORS * vector / outputs)
         filters, rest = divmod(problem.out_channels_per_group, panel)
-        rest_steps = tuning.MODEL_FEW_FILTERS_STEPS[vector_bytes(problem)].get(rest, rest)
+        rest_steps = tuning.MODEL_FEW_FILTERS_STEPS[vector_bytes()].get(rest, rest)
         lanes = filters * panel + rest_steps
         tiles = problem.batch * problem.groups * vectors
         product = tiles * lanes * problem.taps / tuning.MODEL_PIXELS_PRODUCT
@@ -370,7 +370,7 @@ class _Columns(_Product):
     def unsuited(self, request: Request) -> str | None:
         problem = request.problem
         filters, pixels = problem.out_channels_per_group, problem.out_height * problem.out_width
-        fewest = tuning.COLUMNS_FEWEST_FILTERS[vector_bytes(problem)]
+        fewest = tuning.COLUMNS_FEWEST_FILTERS[vector_bytes()]
         if fewest is None:
             return "of vectors of this length it was not measured"
         if problem.rows.kernel * problem.columns.kernel != 1:
@@ -437,7 +437,7 @@ def _runs_by_rows(problem: ConvProblem, blocks: Blocks, panel: int) -> bool:
 
 def _fewest_for_columns(problem: ConvProblem) -> tuple[int, int]:
     """Return from how many pixels and channels on columns of 1x1 are worth being packed."""
-    few = tuning.COLUMNS_FEW_FILTERS[vector_bytes(problem)]
+    few = tuning.COLUMNS_FEW_FILTERS[vector_bytes()]
     few_filters = problem.out_channels_per_group <= few
     if problem.is_pointwise and few_filters:
         return tuning.COLUMNS_FEW_PIXELS, tuning.COLUMNS_FEW_CHANNELS
@@ -453,7 +453,7 @@ def _most_for_columns(problem: ConvProblem) -> float:
     by_filters, by_pixels = _efficiency(problem)
     if by_pixels > by_filters:
         return math.inf
-    lanes = vector_bytes(problem)
+    lanes = vector_bytes()
     of_filters = tuning.COLUMNS_CHANNELS_OF_A_FILTER[lanes] * problem.out_channels_per_group
     return min(tuning.COLUMNS_MOST_CHANNELS[lanes], of_filters)
 
@@ -476,7 +476,7 @@ def _efficiency(problem: ConvProblem) -> tuple[float, float]:
     pixels = problem.out_height * problem.out_width
     vectors: float = ceil_div(filters, vector)
     if vectors % (kernel("panel_filters")("gemm_filters", problem.dtype.itemsize) // vector) == 1:
-        vectors += tuning.DIRECT_LONE_VECTORS[vector_bytes(problem)] - 1
+        vectors += tuning.DIRECT_LONE_VECTORS[vector_bytes()] - 1
     by_filters = filters / (vectors * vector) * taps / (taps + 24)
     values = (problem.out_height - 1) * _band_width(problem) + problem.out_width
     positions = ceil_div(values, vector) * vector
@@ -490,7 +490,7 @@ def direct_cycles(problem: ConvProblem, *, images: int, prepared: bool) -> float
     """Return about how many cycles the better of the two takes for some images, by one thread."""
     products = problem.flops / 2 / problem.batch * images
     weights = problem.out_channels * problem.taps
-    vector, lanes = vector_values(problem), vector_bytes(problem)
+    vector, lanes = vector_values(problem), vector_bytes()
     if weights * problem.dtype.itemsize > tuning.FAR_WEIGHTS_BYTES:
         packing = tuning.FAR_WEIGHT_CYCLES[lanes] * weights
     else:

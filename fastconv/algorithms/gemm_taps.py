@@ -137,7 +137,7 @@ class _Taps(Kernel):
         vectors = lone_vectors(
             ceil_div(filters, vector),
             panel // vector,
-            tuning.MODEL_LONE_VECTORS[vector_bytes(problem)]["images"],
+            tuning.MODEL_LONE_VECTORS[vector_bytes()]["images"],
         )
         tiles = problem.batch * counted(problem).covered * vectors * problem.groups
         parts = ceil_div(problem.in_channels_per_group, blocks.channels)

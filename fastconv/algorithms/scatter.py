@@ -183,7 +183,7 @@ class _Scatter(Kernel):
         along = ceil_div(problem.columns.kernel, vector_values(problem))
         if problem.dilation[1] > 1:
             along = problem.columns.kernel
-        beside = tuning.MODEL_TILE_PIXELS[vector_bytes(problem)]
+        beside = tuning.MODEL_TILE_PIXELS[vector_bytes()]
         return predicted(
             plan, machine, units,
             band=pixels * problem.groups * channels * filters * tuning.MODEL_BAND_STEPS,

@@ -76,7 +76,7 @@ class _Slide(Kernel):
         vector, width = vector_values(problem), problem.out_width
         if width <= vector:
             return f"a row of {width} outputs is no more than a vector of {vector}"
-        few = problem.out_channels_per_group < tuning.PHASES_FEWEST_FILTERS[vector_bytes(problem)]
+        few = problem.out_channels_per_group < tuning.PHASES_FEWEST_FILTERS[vector_bytes()]
         if problem.stride == (2, 2) and width >= tuning.PHASES_FEWEST_COLUMNS and not few:
             return "at stride 2 rows are dealt out once for all taps"
         return None

@@ -145,7 +145,7 @@ class _Phases(Kernel):
         if width < fewest:
             return f"it takes rows of {fewest} columns and more, not of {width}"
         problem = request.problem
-        filters = tuning.PHASES_FEWEST_FILTERS[vector_bytes(problem)]
+        filters = tuning.PHASES_FEWEST_FILTERS[vector_bytes()]
         if problem.out_channels_per_group < filters and cannot_slide(problem) is None:
             return f"less than {filters} filters share what is dealt out: strips in place are ahead"
         return many_filters(request.piece, tuning.PHASES_MOST_FILTERS)

@@ -286,7 +286,7 @@ class _Filters(_Weights):
         return ceil_div(filters, vector) * vector
 
     def _predicted_steps(self, problem: ConvProblem, blocks: _Blocks) -> tuple[float, float]:
-        lanes = vector_bytes(problem)
+        lanes = vector_bytes()
         panel = self._panel_filters(problem) // vector_values(problem)
         whole = ceil_div(problem.out_channels_per_group, vector_values(problem))
         vectors = lone_vectors(whole, panel, tuning.MODEL_LONE_VECTORS[lanes]["weights"])
@@ -322,9 +322,9 @@ class _Pixels(_Weights):
 
     def _predicted_steps(self, problem: ConvProblem, blocks: _Blocks) -> tuple[float, float]:
         filters, rest = divmod(problem.out_channels_per_group, _PIXEL_FILTERS)
-        lanes = filters * _PIXEL_FILTERS + tuning.MODEL_FEW_WEIGHTS_STEPS[
-            vector_bytes(problem)
-        ].get(rest, rest)
+        lanes = filters * _PIXEL_FILTERS + tuning.MODEL_FEW_WEIGHTS_STEPS[vector_bytes()].get(
+            rest, rest
+        )
         columns = problem.columns
         width = columns.outputs + (columns.kernel - 1) * columns.dilation // columns.stride
         rows = ceil_div(problem.out_height, blocks.rows)
@@ -356,11 +356,11 @@ class _Rows(_Pixels):
 
     def unsuited(self, request: Request) -> str | None:
         problem = request.problem
-        if problem.rows.kernel == 5 and vector_bytes(problem) >= tuning.WEIGHTS_SLIDE_VECTOR_BYTES:
+        if problem.rows.kernel == 5 and vector_bytes() >= tuning.WEIGHTS_SLIDE_VECTOR_BYTES:
             return "25 sums stay in registers beside rows that are not copied"
         if problem.rows.kernel == 3 and problem.rows.stride == 1:
             return "9 taps of strips in place take less than copying rows for them"
-        fewest = tuning.WEIGHTS_ROWS_FEWEST_COLUMNS[vector_bytes(problem)]
+        fewest = tuning.WEIGHTS_ROWS_FEWEST_COLUMNS[vector_bytes()]
         if problem.rows.kernel != 3:
             return None
         if fewest is None:
@@ -423,7 +423,7 @@ class _Slide(_Pixels):
 
     def unsuited(self, request: Request) -> str | None:
         problem = request.problem
-        if problem.rows.kernel == 5 and vector_bytes(problem) < tuning.WEIGHTS_SLIDE_VECTOR_BYTES:
+        if problem.rows.kernel == 5 and vector_bytes() < tuning.WEIGHTS_SLIDE_VECTOR_BYTES:
             return "25 sums do not stay in registers: rows that are copied are ahead"
         return super().unsuited(request)
 

@@ -174,7 +174,7 @@ def _gathered_steps(problem: ConvProblem) -> float:
     taps = problem.rows.kernel * problem.columns.kernel / math.prod(problem.stride)
     pixels = problem.batch * problem.height * problem.width
     fours, rest = divmod(channels, 4)
-    by_pixels = 4 * fours + tuning.MODEL_FEW_FILTERS_STEPS[vector_bytes(problem)].get(rest, 0)
+    by_pixels = 4 * fours + tuning.MODEL_FEW_FILTERS_STEPS[vector_bytes()].get(rest, 0)
     lanes = min(ceil_div(channels, vector) * vector, by_pixels / tuning.WINDOWS_PIXEL_LANES)
     phases = 1.0 if problem.stride == (1, 1) else tuning.WINDOWS_PHASES
     return pixels * problem.out_channels * taps * lanes / vector * phases

@@ -156,7 +156,7 @@ class _Winograd(Rival):
         tiling = tiling_of(problem, self.outputs)
         cycles = tiling.cycles(plan.blocks, problem.batch, threads)
         is_line = min(problem.rows.kernel, problem.columns.kernel) == 1
-        lanes = vector_bytes(problem)
+        lanes = vector_bytes()
         product, weights, pixels, sums = (
             tuning.MODEL_WINOGRAD_LINE if is_line else tuning.MODEL_WINOGRAD_SQUARE
         )[lanes]
@@ -196,7 +196,7 @@ class _Winograd(Rival):
 def _few_channels(problem: ConvProblem) -> str | None:
     """Return why sums of so few channels are made directly, or None."""
     channels, taps = problem.in_channels_per_group, problem.rows.kernel
-    lanes = vector_bytes(problem)
+    lanes = vector_bytes()
     if taps != problem.columns.kernel or taps != 3:
         return None
     if channels >= tuning.WINOGRAD_FEWEST_CHANNELS[lanes]:

@@ -16,7 +16,7 @@ from .. import tuning
 from ..problem import Axis, ConvProblem
 from ..remembering import remembered
 from .blocks import ceil_div, even
-from .compiled import kernel, vector_values
+from .compiled import kernel, vector_bytes, vector_values
 
 __all__ = ["PANELS_AT_ONCE", "Tiling", "WinogradBlocks", "tiling_of"]
 
@@ -136,7 +136,7 @@ class Tiling:
     ) -> WinogradCycles:  # fmt: skip
         """Return about how many cycles the slowest thread takes."""
         problem, values, channels = self.problem, self.values, self.channels
-        lanes = self.vector * self.itemsize  # in bytes
+        lanes = vector_bytes()
         high, wide = self._tiles(blocks)
         tiles: float = blocks.images * high * wide
         vectors = -(-blocks.filters // self.vector)
@@ -187,7 +187,7 @@ class Tiling:
         if self._weights_bytes <= tuning.WINOGRAD_FAR_BYTES:
             return 0.0
         weights = self.values * self.channels * blocks.filters * self.itemsize
-        return weights / tuning.WINOGRAD_FAR_BYTES_PER_CYCLE[self.vector * self.itemsize]
+        return weights / tuning.WINOGRAD_FAR_BYTES_PER_CYCLE[vector_bytes()]
 
     def units(self, blocks: WinogradBlocks, batch: int) -> int:
         """Return how many units of such blocks there are."""
