@@ -41,6 +41,7 @@ from .algorithms.weights import (
     WEIGHTS_PIXELS,
     WEIGHTS_ROWS,
     WEIGHTS_SLIDE,
+    WEIGHTS_TAPS,
 )
 from .algorithms.weights_winograd import (
     WEIGHTS_WINOGRAD_2,
@@ -82,7 +83,7 @@ IMPLEMENTATIONS: dict[Operation, tuple[Implementation, ...]] = {
     ),
     "weight-grad": (
         WEIGHTS_ROWS, WEIGHTS_SLIDE, WEIGHTS_WINOGRAD_6, WEIGHTS_WINOGRAD_4, WEIGHTS_WINOGRAD_2,
-        WEIGHTS_FILTERS, WEIGHTS_PIXELS, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
+        WEIGHTS_TAPS, WEIGHTS_FILTERS, WEIGHTS_PIXELS, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,
     ),
 }  # fmt: skip
 

@@ -218,6 +218,16 @@ WEIGHTS_SUMS_BYTES = 256 * KIB
 WEIGHTS_MOST_PIXELS = 448
 WEIGHTS_MOST_TAPS = 576
 WEIGHTS_MOST_FILTERS = 128
+# Going through the taps pays where so much of the work is multiplying padding, by the bytes of a
+# vector, a tap finds so many outputs of an image, and a block has the channels of a tile: 3x3 of
+# dilation 12 at 28x28, half of it padding, takes 0.5 of the time, of dilation 4, a fifth, 0.85, and
+# 7x7 pixels, a sixth, 0.9 to 0.98 (a Zen 4 with AVX-512). With AVX2 there 0.57, 0.9 and 0.8 to
+# 1.05, but of 65x65 with a sixth of padding 1.18. The image of a block of channels lies in the
+# second-level cache, beside its sums.
+WEIGHTS_TAPS_PADDING_SHARE = {16: 0.3, 32: 0.3, 64: 0.15}
+WEIGHTS_TAPS_FEWEST_OUTPUTS = 20
+WEIGHTS_TAPS_FEWEST_CHANNELS = 7
+WEIGHTS_TAPS_IMAGE_BYTES = 256 * KIB
 # Up to so many filters in a vector of eight lanes: with pixels in the lanes 1→6 5x5 at 28x28
 # takes two thirds of the time, 3→6 at 32x32 three quarters (a Zen 3 with AVX2).
 WEIGHTS_FEW_FILTERS = 6

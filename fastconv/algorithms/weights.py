@@ -3,6 +3,7 @@
     dw [K/groups x T]  =  sum over images of  grad [K/groups x pixels]  @  columns' [pixels x T]
 
     weights_filters    filters in the lanes                            kernels/weights_filters.pxi
+    weights_taps       the same tap by tap, without any padding        kernels/weights_taps.pxi
     weights_pixels     pixels in the lanes, for few filters            kernels/weights_pixels.pxi
     weights_slide      one channel and filter per group, in place      kernels/weights_slide.pxi
     weights_rows       the same along rows that are copied             kernels/weights_rows.pxi
@@ -47,6 +48,7 @@ from .compiled import (
     vector_values,
 )
 from .costs import copy_steps, lone_vectors, of_bytes, predicted, thread_count
+from .gemm_taps import counted, padding_share
 from .implementation import Plan, Prediction, Request, Run
 from .slide import cannot_slide, no_small_square, rows_bytes
 
@@ -55,6 +57,7 @@ __all__ = [
     "WEIGHTS_PIXELS",
     "WEIGHTS_ROWS",
     "WEIGHTS_SLIDE",
+    "WEIGHTS_TAPS",
     "WeightsKernel",
     "direct_weight_cycles",
 ]
@@ -184,16 +187,20 @@ class _Weights(WeightsKernel):
                 lambda more: band_bytes(problem, more, 1) + more * across,
             )  # fmt: skip
 
+        return self._enough(problem, rows, channels, filters)
+
+    def _enough(self, problem: ConvProblem, rows: int, channels: int, filters: int) -> _Blocks:
+        """Return blocks of so much or less, and parts, of which there are enough for threads."""
+        kernel_taps = problem.rows.kernel * problem.columns.kernel
+        panel = self._panel_filters(problem)
+
         def missing() -> bool:
-            units = (
-                problem.groups * ceil_div(problem.out_channels_per_group, filters)
-                * ceil_div(problem.in_channels_per_group, channels)
-            )  # fmt: skip
-            return units < tuning.WEIGHTS_FEWEST_UNITS
+            return _units(problem, channels, filters) < tuning.WEIGHTS_FEWEST_UNITS
 
         is_work = problem.flops > tuning.WEIGHTS_FEWEST_FLOPS
         while is_work and filters > panel and missing():
             filters = ceil_div(ceil_div(filters, 2), panel) * panel
+        most_taps = tuning.WEIGHTS_MOST_TAPS
         while is_work and channels > 1 and channels * kernel_taps > most_taps // 4 and missing():
             channels = ceil_div(channels, 2)
         rows = even(problem.out_height, rows)
@@ -239,10 +246,7 @@ class _Weights(WeightsKernel):
 
     def _parts(self, problem: ConvProblem, rows: int, channels: int, filters: int) -> int:
         """Return in how many parts pixels are cut where there are too few units."""
-        units = (
-            problem.groups * ceil_div(problem.out_channels_per_group, filters)
-            * ceil_div(problem.in_channels_per_group, channels)
-        )  # fmt: skip
+        units = _units(problem, channels, filters)
         copy = problem.out_channels * problem.taps * problem.dtype.itemsize
         return max(
             1,
@@ -298,6 +302,88 @@ class _Filters(_Weights):
         product = tiles * pixels / tuning.MODEL_WEIGHTS_FILTERS_PRODUCT
         product += tiles * rows * tuning.MODEL_WEIGHT_TILE_STEPS
         return product, pixels * whole * vector_values(problem) * tuning.MODEL_PACK_GRADIENT_STEPS
+
+
+class _Taps(_Filters):
+    """The same tap by tap, each with the outputs that it finds in the image."""
+
+    name = "weights_taps"
+    general = False
+
+    def unable(self, piece: Piece) -> str | None:
+        problem = piece.problem
+        if problem.stride != (1, 1):
+            return "it has stride 1"
+        plane = problem.height * problem.width
+        return beyond_limit(
+            "a channel of the image, and a row of the gradient with its sums, need a scratch of",
+            (plane + self._row_values(problem)) * problem.dtype.itemsize,
+        )
+
+    def unsuited(self, request: Request) -> str | None:
+        problem = request.problem
+        share = padding_share(problem)
+        if share < tuning.WEIGHTS_TAPS_PADDING_SHARE[vector_bytes(problem)]:
+            return f"only {share:.0%} of the work is multiplying padding"
+        taps = problem.rows.kernel * problem.columns.kernel
+        found, fewest = counted(problem).needed // taps, tuning.WEIGHTS_TAPS_FEWEST_OUTPUTS
+        if found < fewest:
+            return f"a tap finds {found} outputs, which pays from {fewest} on"
+        fewest = tuning.WEIGHTS_TAPS_FEWEST_CHANNELS
+        if self.blocks(request).channels < fewest:
+            return f"a tile has {fewest} channels, and a block fewer"
+        return super().unsuited(request)
+
+    def out_of_place(self, request: Request) -> str | None:
+        return self.unsuited(request)
+
+    def _row_values(self, problem: ConvProblem) -> int:
+        taps = problem.rows.kernel * problem.columns.kernel
+        return self._panel_filters(problem) * 2 * (problem.out_width + taps)
+
+    def blocks(self, request: Request) -> _Blocks:
+        problem = request.problem
+        itemsize, panel = problem.dtype.itemsize, self._panel_filters(problem)
+        plane = problem.height * problem.width * itemsize
+        sums = problem.rows.kernel * problem.columns.kernel * panel * itemsize
+        most = tuning.WEIGHTS_MOST_FILTERS
+        channels = min(
+            problem.in_channels_per_group,
+            max(1, tuning.WEIGHTS_TAPS_IMAGE_BYTES // plane),
+            max(1, tuning.WEIGHTS_SUMS_BYTES // sums),
+        )
+        panels = max(1, min(tuning.WEIGHTS_SUMS_BYTES // (sums * channels), most // panel))
+        filters = min(problem.out_channels_per_group, panels * panel)
+        return self._enough(problem, self._first_rows(problem), channels, filters)
+
+    def predict(self, plan: Plan, machine: Machine) -> Prediction:
+        """Return it for the outputs that taps find, and for what is copied of both images."""
+        problem, blocks = plan.piece.problem, plan.blocks
+        vector = vector_values(problem)
+        filters = ceil_div(problem.out_channels_per_group, blocks.filters)
+        channels = ceil_div(problem.in_channels_per_group, blocks.channels)
+        vectors = lone_vectors(
+            ceil_div(problem.out_channels_per_group, vector),
+            self._panel_filters(problem) // vector, tuning.MODEL_LONE_VECTORS["weights"],
+        )  # fmt: skip
+        rows = ceil_div(problem.out_height, blocks.rows)
+        taps = problem.rows.kernel * problem.columns.kernel
+        images = problem.batch * problem.groups
+        tiles = vectors * (problem.in_channels_per_group + tuning.MODEL_TILE_PIXELS / 2 * channels)
+        lanes = ceil_div(problem.out_channels_per_group, vector) * vector
+        packed: float = channels * problem.out_height * problem.out_width * lanes
+        packed *= 1 + (problem.columns.kernel - 1) / vector
+        return predicted(
+            plan, machine, problem.groups * filters * channels * blocks.parts,
+            band=images * filters * problem.in_channels_per_group * problem.height
+            * problem.width / vector,
+            pack=images * packed * tuning.MODEL_PACK_GRADIENT_STEPS,
+            product=images * tiles * (
+                counted(problem).needed / tuning.MODEL_WEIGHTS_FILTERS_PRODUCT
+                + taps * rows * tuning.MODEL_WEIGHT_TILE_STEPS
+            ),
+            turn=problem.out_channels * problem.taps * blocks.parts * self._sum_steps(),
+        )  # fmt: skip
 
 
 class _Pixels(_Weights):
@@ -449,6 +535,14 @@ class _Slide(_Pixels):
         )  # fmt: skip
 
 
+def _units(problem: ConvProblem, channels: int, filters: int) -> int:
+    """Return how many there are of blocks of so many channels and filters."""
+    return (
+        problem.groups * ceil_div(problem.out_channels_per_group, filters)
+        * ceil_div(problem.in_channels_per_group, channels)
+    )  # fmt: skip
+
+
 def direct_weight_cycles(problem: ConvProblem) -> float:
     """Return about how many cycles the better of filters and pixels in the lanes takes.
 
@@ -463,6 +557,7 @@ def direct_weight_cycles(problem: ConvProblem) -> float:
 
 
 WEIGHTS_FILTERS = _Filters()
+WEIGHTS_TAPS = _Taps()
 WEIGHTS_PIXELS = _Pixels()
 WEIGHTS_SLIDE = _Slide()
 WEIGHTS_ROWS = _Rows()

@@ -62,6 +62,7 @@ include "filtered.pxi"
 
 # weights of two images
 include "weights_filters.pxi"
+include "weights_taps.pxi"
 include "weights_pixels.pxi"
 include "weights_slide.pxi"
 include "weights_rows.pxi"

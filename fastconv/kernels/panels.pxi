@@ -68,6 +68,7 @@ cdef void pack_panel(
 cdef Lanes lanes_of(str kernel) except *:
     return {
         "gemm_filters": FILTERS_IN_LANES, "weights_filters": FILTERS_IN_LANES,
+        "weights_taps": FILTERS_IN_LANES,
         "gemm_taps": FILTERS_IN_LANES,
         "gemm_scatter": FILTERS_IN_LANES, "gemm_pixels": PIXELS_IN_LANES,
         "gemm_columns": FILTERS_IN_LANES,

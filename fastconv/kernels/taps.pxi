@@ -130,6 +130,47 @@ cdef inline void turn_nine(const real* w, real* panel, Py_ssize_t width) noexcep
         )
 
 
+cdef inline void turn_phase(
+    const int rows, const int columns, const int first, const real* w, real* panel,
+    Py_ssize_t width,
+) noexcept nogil:
+    """Turn so many rows and columns of nine taps over, of a vector of filters, every second one.
+
+    From the `first` one back; vectors hold all nine. What is constant is not made if not taken.
+    """
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef real square[FLOATS * FLOATS]
+    cdef int i, j
+    transpose_square(w, 9, vector, square, vector, vector, IDENTITY)
+    for i in range(rows):
+        for j in range(columns):
+            copy_values(
+                vector, panel + (i * columns + j) * width, square + (first - 6 * i - 2 * j) * vector
+            )
+
+
+cdef inline void turn_phase_of_nine(
+    const real* w, const Taps* view, real* panel, Py_ssize_t width
+) noexcept nogil:
+    """Turn a phase of an input gradient of stride 2 over; see is_phase_of_nine."""
+    if view.rows == 2 and view.columns == 2:
+        turn_phase(2, 2, 8, w, panel, width)
+    elif view.rows == 2:
+        turn_phase(2, 1, 7, w, panel, width)
+    elif view.columns == 2:
+        turn_phase(1, 2, 5, w, panel, width)
+    else:
+        turn_phase(1, 1, 4, w, panel, width)
+
+
+cdef inline bint is_phase_of_nine(const Taps* view, Py_ssize_t vector) noexcept nogil:
+    """Whether the taps are a phase of 3x3 at stride 2, and a vector holds a plane of them."""
+    return (
+        vector > 8 and view.plane == 9 and view.row == -6 and view.column == -2
+        and view.first == (8 if view.rows == 2 else 5) - (0 if view.columns == 2 else 1)
+    )
+
+
 cdef inline void pack_turned_channel(
     const real* w, Py_ssize_t room, const Taps* view, Py_ssize_t filters, real* panel,
     Py_ssize_t width,
@@ -145,6 +186,7 @@ cdef inline void pack_turned_channel(
         (vector - 1) * view.filter + (view.plane + vector - 1) // vector * vector
     )
     cdef bint of_nine = view.rows == 3 and view.columns == 3 and view.plane == 9
+    cdef bint of_phase = is_phase_of_nine(view, vector)
     cdef Py_ssize_t k = 0
     while k < width:
         if k + vector > filters or k * view.filter + reach > room:
@@ -154,6 +196,8 @@ cdef inline void pack_turned_channel(
             )
         elif of_nine and view.filter == 9 and view.column < 0 and vector > 2:
             turn_nine(w + k * 9, panel + k, width)
+        elif of_phase and view.filter == 9:
+            turn_phase_of_nine(w + k * 9, view, panel + k, width)
         else:
             gather_square(w + k * view.filter, view, panel + k, width)
         k = k + vector

@@ -71,6 +71,29 @@ def _axes():
             yield axis
 
 
+@pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
+@in_one_test
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("channels", [3, 8, 15, 16, 17, 33, 72])
+@pytest.mark.parametrize("dilation", [1, 2, 3, (1, 6)])
+@pytest.mark.parametrize("padding", [0, 1, 2, (6, 1)])
+def test_phases_of_nine_taps_are_turned_over(padding, dilation, channels, dtype):
+    """Of stride 2: four, two and one of them, of whole vectors of planes and of the rest."""
+    rng = np.random.default_rng(0)
+    options = {"stride": 2, "padding": padding, "dilation": dilation, "groups": 2}
+    x = np.zeros((1, 2 * channels, 13, 16), dtype)
+    weight = rng.integers(-4, 5, (10, channels, 3, 3)).astype(dtype)
+    problem = ConvProblem.create(x.shape, weight.shape, dtype=x.dtype, **options)
+    grad = rng.integers(-4, 5, problem.output_shape).astype(dtype)
+    found, expected = (
+        fastconv.conv2d_backward(
+            grad, x, weight, needs=(True, False, False), backend=backend, **options
+        ).x
+        for backend in ("gemm", "loops")
+    )
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_spans_hold_just_the_taps_that_reach_the_image():
     """Said tap by tap: what `Axis.by_padding` says in closed form."""
     for axis in _axes():

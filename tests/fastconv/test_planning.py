@@ -199,7 +199,7 @@ def test_the_random_problems_are_of_every_size():
         for implementation in implementations
         if implementation.families and implementation.name not in ("loops_rows", "loops_literal")
     }
-    rare = {"stencil_spread", "weights_slide", "weights_rows", "stencil_slide"}
+    rare = {"stencil_spread", "weights_slide", "weights_rows", "stencil_slide", "weights_taps"}
     rare |= {name for name in every if "winograd" in name}  # they have files of their own
     if isa.name == "baseline":
         rare |= {"gemm_columns"}  # it was not measured there

@@ -39,6 +39,7 @@ INLINED_INTO = {
     "sum_panel_by_taps": "gemm_taps_unit",
     "sum_tiles": "weights_winograd_unit",
     "add_filter_lanes": "weights_filters_unit",
+    "add_taps_of_panel": "weights_taps_unit",
     "add_slides": "weights_slide_unit",
     "_grad_of_threes$": "_max_pool_grad_threes$",
 }
@@ -141,6 +142,7 @@ TILES = {
     "sum_panel_by_taps": FILTER_TILES,  # of gemm_taps: channels in whole vectors, and not
     "sum_tiles": FILTER_TILES,  # of weights_winograd: from zero, and from zero to be added
     "add_filter_lanes": FILTER_TILES,
+    "add_taps_of_panel": FILTER_TILES,
     # WINDOW_PIXELS_OF_4 .. WINDOW_PIXELS_OF_1, half of them, and 1
     "multiply_windows": {
         "avx512": [(12 + 6 + 1, 1), (12 + 6 + 1, 2), (8 + 4 + 1, 3), (6 + 3 + 1, 4)],
@@ -191,6 +193,7 @@ TILES = {
     "multiply_data",
     "sum_tiles, float64",
     "add_filter_lanes",
+    "add_taps_of_panel",
     "multiply_packed_columns",
 )
 @pytest.mark.parametrize("name", BUILT)
