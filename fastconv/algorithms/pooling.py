@@ -141,6 +141,26 @@ _OF_THREES: dict[PoolOperation, int] = {
 }  # fmt: skip
 
 
+# What is done in strips where vectors are long, by the stride.
+_IN_STRIPS: tuple[PoolOperation, ...] = ("max-pool-grad", "max-pool-taps-grad")
+_STRIPS = {1: "same", 2: "halved"}
+
+
+def _in_strips(operation: PoolOperation, problem: PoolProblem) -> bool:
+    """Whether 3x3 windows give an image of the same size, or of half of it, of no short rows."""
+    rows, columns = problem.rows, problem.columns
+    lanes = max(8, kernel("vector_values")(problem.dtype.itemsize))
+    return (
+        operation in _IN_STRIPS
+        and lanes >= tuning.POOL_STRIP_LANES
+        and columns.outputs >= lanes
+        and columns.size == columns.stride * columns.outputs
+        and rows.outputs == -(-rows.size // rows.stride)
+        and rows.stride == columns.stride in _STRIPS
+        and all((axis.kernel, axis.dilation, axis.before) == (3, 1, 1) for axis in (rows, columns))
+    )
+
+
 def _kernel_name(operation: PoolOperation, problem: PoolProblem) -> str:
     """Return the kernel for windows of this kind."""
     name = operation.replace("-", "_")
@@ -154,6 +174,8 @@ def _kernel_name(operation: PoolOperation, problem: PoolProblem) -> str:
         for axis in axes
     ):
         return f"{name}_pairs"
+    if _in_strips(operation, problem):
+        return f"{name}_{_STRIPS[problem.rows.stride]}"
     stride = min(problem.rows.stride, _OF_THREES.get(operation, 0))
     if all(
         (axis.kernel, axis.stride, axis.dilation) == (3, stride, 1) and axis.before <= 2

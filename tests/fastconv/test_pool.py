@@ -70,6 +70,7 @@ CASES = (
     Case("3x3_s2_p1", (2, 2, 16, 18), 3, {"stride": 2, "padding": 1}),
     Case("3x3_s2_p1_odd", (1, 2, 9, 37), 3, {"stride": 2, "padding": 1}),
     Case("3x3_s2_p1_ceil", (1, 2, 8, 36), 3, {"stride": 2, "padding": 1, "ceil_mode": True}),
+    Case("3x3_s2_p1_half", (1, 2, 17, 68), 3, {"stride": 2, "padding": 1}),
     Case("3x3_s2_p2", (1, 2, 8, 35), 3, {"stride": 2, "padding": 2}),
     Case("3x3_s1_p1", (2, 3, 9, 28), 3, {"stride": 1, "padding": 1}),
     Case("3x3_s1_p1_narrow", (2, 3, 7, 7), 3, {"stride": 1, "padding": 1}),
@@ -579,27 +580,54 @@ def test_neither_the_blocks_nor_the_batch_change_a_bit(operation):
 def test_windows_of_three_give_the_bits_of_any_windows(dtype, stride, monkeypatch):
     """Of rows below and above each number of lanes, in several bands; finite, and then not."""
     rng = np.random.default_rng(0)
-    widths = [*range(1, 20), 31, 32, 33, 34, 63, 66, 130]
+    widths = [*range(1, 20), 31, 32, 33, 34, 63, 66, 130, 600]
     for width, (padding, ceil_mode) in itertools.product(widths, itertools.product((0, 1), (0, 1))):
         if width + 2 * padding < 3:
             continue
         options: dict[str, Any] = {
             "stride": stride, "padding": padding, "ceil_mode": bool(ceil_mode), "backend": "loops"
         }  # fmt: skip
-        x = rng.standard_normal((2, 3, 70 - width // 3, width)).astype(dtype)
+        rows = max(40, 70 - width // 3)
+        x = rng.standard_normal((2, 3, rows, width)).astype(dtype)
         x[0, 1] = np.round(x[0, 1])
-        x[1, 0, 50 - width // 3 :] = (np.nan, np.inf, -np.inf)[width % 3]
+        x[1, 0, rows - 20 :] = (np.nan, np.inf, -np.inf)[width % 3]
         x[1, 2, ::4, ::3] = (np.nan, np.inf, -np.inf)[width % 3]
         grad = rng.standard_normal(fastconv.max_pool2d(x, 3, **options).shape).astype(dtype)
-        dx = fastconv.max_pool2d_backward(grad, x, 3, **options)
         y, taps = fastconv.max_pool2d(x, 3, **options, return_taps=True)
-        with monkeypatch.context() as patch, tuned():
+        with monkeypatch.context() as patch, tuned(POOL_STRIP_LANES=100):
             patch.setattr(pooling, "_OF_THREES", {})
             expected = fastconv.max_pool2d_backward(grad, x, 3, **options)
             other_y, other_taps = fastconv.max_pool2d(x, 3, **options, return_taps=True)
-        assert_equal(dx, expected, f"{x.shape} {options}")
+            by_taps = fastconv.max_pool2d_backward(grad, x, 3, **options, taps=taps)
         assert_equal(y, other_y, f"{x.shape} {options}")
         assert_equal(taps, other_taps, f"{x.shape} {options}")
+        assert_equal(by_taps, expected, f"{x.shape} {options}")
+        for lanes in (1, 100):  # in strips, and not
+            with tuned(POOL_STRIP_LANES=lanes):
+                dx = fastconv.max_pool2d_backward(grad, x, 3, **options)
+                by_taps = fastconv.max_pool2d_backward(grad, x, 3, **options, taps=taps)
+            assert_equal(dx, expected, f"{x.shape} {options} {lanes}")
+            assert_equal(by_taps, expected, f"{x.shape} {options} {lanes}")
+
+
+@compiled
+@in_one_test
+@pytest.mark.parametrize("stride", [1, 2])
+def test_strips_begin_and_end_at_any_row(stride):
+    """In units of a few rows of a plane, of any instruction set."""
+    rng = np.random.default_rng(0)
+    for height, width in itertools.product((3, 4, 9, 40), (16, 34, 80)):
+        options: dict[str, Any] = {"stride": stride, "padding": 1, "backend": "loops"}
+        x = rng.integers(-3, 4, (1, 1, height, width)).astype(np.float32)
+        grad = rng.standard_normal(fastconv.max_pool2d(x, 3, **options).shape).astype(np.float32)
+        _, taps = fastconv.max_pool2d(x, 3, **options, return_taps=True)
+        expected = fastconv.max_pool2d_backward(grad, x, 3, **options)
+        units = {"FLOPS_WORTH_A_THREAD": 1, "POOL_FEWEST_ROWS": 1, "UNITS_PER_THREAD": 40}
+        with tuned(POOL_STRIP_LANES=1, **units), fastconv.num_threads(2):
+            dx = fastconv.max_pool2d_backward(grad, x, 3, **options)
+            by_taps = fastconv.max_pool2d_backward(grad, x, 3, **options, taps=taps)
+        assert_equal(dx, expected, f"{x.shape}")
+        assert_equal(by_taps, expected, f"{x.shape}")
 
 
 @compiled

@@ -123,8 +123,9 @@ def test_by_each_kernel(case):
     y, taps = maxima(case, x, backend="loops")
     dx = gradient(case, grad, x, taps=taps, backend="loops")
     for changed in (
-        {"POOL_GATHERED_TAPS": 0},
-        {"POOL_GATHERED_TAPS": 10_000},
+        {"POOL_STRIP_LANES": 1},
+        {"POOL_STRIP_LANES": 100, "POOL_GATHERED_TAPS": 0},
+        {"POOL_STRIP_LANES": 100, "POOL_GATHERED_TAPS": 10_000},
         {"MOST_SCRATCH_BYTES": -1},
         {"POOL_UNIT_PIXELS": 1},
         {"FLOPS_WORTH_A_THREAD": 1, "POOL_FEWEST_ROWS": 1, "UNITS_PER_THREAD": 40},

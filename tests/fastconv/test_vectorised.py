@@ -423,6 +423,8 @@ COMPARISONS = {
     "grad_of_band": (83, 27), "grad_of_threes": (24, 2),
     "max_pool_taps_pairs": (28, 110), "max_pool_taps_grad_pairs": (8, 8),
     "find_band": (69, 110), "share_band": (300, 30), "taps_of_threes": (30, 4),
+    "grad_of_same_strips": (24, 2), "grad_of_halved_strips": (40, 2),
+    "max_pool_taps_grad_same": (18, 2), "max_pool_taps_grad_halved": (9, 2),
 }  # fmt: skip
 
 
