@@ -403,7 +403,7 @@ cdef enum:
 
 cdef inline real sum_run(const real* values, Py_ssize_t n) noexcept nogil:
     """Return a sum kept in two vectors, which need not wait for each other."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef int vector = max(4, VECTOR_BYTES // <int>sizeof(real))     # of two lanes, two together
     cdef real first[FLOATS]
     cdef real second[FLOATS]
     cdef real lanes[FLOATS]     # apart, or the others would be stored at every step
@@ -432,6 +432,9 @@ cdef inline real sum_run(const real* values, Py_ssize_t n) noexcept nogil:
             j = j + vector
         for k in range(vector):
             lanes[k] = first[k] + second[k]
+        if vector * <int>sizeof(real) > VECTOR_BYTES:
+            for k in range(2):
+                lanes[k] += lanes[2 + k]
         total = fold_lanes(lanes)
     while j < n:
         total += values[j]

@@ -368,7 +368,6 @@ cdef inline void grad_of_planes(
     cdef Py_ssize_t plane, row, last
     cdef bint finite
     begin_strips(&layout.strips, scratch)
-    begin_gathering(&layout.any, scratch)
     for plane in range(unit.plane, unit.last_plane):
         image = <const real*>operands.image + plane * pool.rows.size * pool.columns.size
         grad = <const real*>operands.gradient + plane * pool.rows.outputs * pool.columns.outputs
@@ -380,10 +379,10 @@ cdef inline void grad_of_planes(
                 layout, stride, image, grad, row, last, dx, scratch, &finite, watch
             ):
                 return
-            if not finite and not grad_of_rows(
-                &layout.any, image, grad, row, last, dx, scratch, watch
-            ):
-                return
+            if not finite:
+                begin_gathering(&layout.any, scratch)
+                if not grad_of_rows(&layout.any, image, grad, row, last, dx, scratch, watch):
+                    return
             row = last
 
 

@@ -104,7 +104,7 @@ cdef inline void same_strip_by_taps(
         one_behind(True, right, <real>0, right)
         for k in range(lanes):
             total[k] = left[k] + own[k] + right[k]
-        store_strip(1, first, total, target)
+        store_strip(2, first, total, target)
         copy_lanes(next_left, left)
         copy_lanes(next_own, own)
         copy_lanes(next_right, right)
@@ -184,7 +184,9 @@ cdef inline bint grad_of_band_by_taps(
     cdef const Strips* strips = &layout.strips
     cdef const Pool* pool = &strips.pool
     cdef Py_ssize_t n = pool.columns.outputs
-    cdef Py_ssize_t step = lanes - 2 if stride == 1 else lanes - 1      # lanes that are right
+    # The lanes that are right, but for those at an edge; at stride 1 one less, since two are kept:
+    # of a choice for one lane alone the compiler makes five stores and a load of all, which waits.
+    cdef Py_ssize_t step = lanes - 3 if stride == 1 else lanes - 1
     # Rows of windows that see these; `first` may be before all.
     cdef Py_ssize_t first = row - 1 if stride == 1 else row // 2
     cdef Py_ssize_t begin = max(0, first)
