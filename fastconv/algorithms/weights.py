@@ -323,7 +323,7 @@ class _Taps(_Filters):
     def unsuited(self, request: Request) -> str | None:
         problem = request.problem
         share = padding_share(problem)
-        if share < tuning.WEIGHTS_TAPS_PADDING_SHARE[vector_bytes(problem)]:
+        if share < tuning.WEIGHTS_TAPS_PADDING_SHARE[vector_bytes()]:
             return f"only {share:.0%} of the work is multiplying padding"
         taps = problem.rows.kernel * problem.columns.kernel
         found, fewest = counted(problem).needed // taps, tuning.WEIGHTS_TAPS_FEWEST_OUTPUTS
@@ -364,12 +364,14 @@ class _Taps(_Filters):
         channels = ceil_div(problem.in_channels_per_group, blocks.channels)
         vectors = lone_vectors(
             ceil_div(problem.out_channels_per_group, vector),
-            self._panel_filters(problem) // vector, tuning.MODEL_LONE_VECTORS["weights"],
+            self._panel_filters(problem) // vector,
+            tuning.MODEL_LONE_VECTORS[vector_bytes()]["weights"],
         )  # fmt: skip
         rows = ceil_div(problem.out_height, blocks.rows)
         taps = problem.rows.kernel * problem.columns.kernel
         images = problem.batch * problem.groups
-        tiles = vectors * (problem.in_channels_per_group + tuning.MODEL_TILE_PIXELS / 2 * channels)
+        beside = tuning.MODEL_TILE_PIXELS[vector_bytes()] / 2
+        tiles = vectors * (problem.in_channels_per_group + beside * channels)
         lanes = ceil_div(problem.out_channels_per_group, vector) * vector
         packed: float = channels * problem.out_height * problem.out_width * lanes
         packed *= 1 + (problem.columns.kernel - 1) / vector

@@ -1,5 +1,5 @@
-# The weight gradient tap by tap, which leaves padding out: for kernels whose dilation lets most taps
-# fall into it.
+# The weight gradient tap by tap, which leaves padding out: for kernels whose dilation lets most of
+# their taps fall into it.
 #
 #     for each tap (r, s)      the outputs that it finds in the image, a rectangle of them:
 #         sums [channels x filters]  +=  pixels [channels x outputs]  ·  grad' [outputs x filters]
@@ -17,8 +17,8 @@
 #     sums    [panels][taps][vectors][channels][vector]
 #
 # Predicted of 256 channels and filters, 28x28 pixels and dilation 12, with vectors of 16: 51 % of
-# 462 million multiply-adds, 16 a cycle, are 14.8 million cycles, where all of them are 28.9; packing
-# the gradient for four blocks of channels and copying its parts some 0.5, the image 0.1.
+# 462 million multiply-adds, 16 a cycle, are 14.8 million cycles, where all are 28.9; packing the
+# gradient for four blocks of channels and copying its parts some 0.5, the image 0.1.
 
 cdef struct WeightsTaps:
     Description given
