@@ -345,8 +345,8 @@ FILTER_MOST_COPIES = 2
 # positions beyond an edge, which pixels they copy is found again faster than computed.
 IMAGE_SMALL_PIXELS = 2**20
 REMEMBERED_POSITIONS = 64
-# Kernels of so many bytes, 31x31 of float32, are looked up by their values: 5x5 of 1024x1024, whose
-# caches the image has emptied, then take 0.94 of the time.
+# Kernels of so many bytes, 31x31 of float32, are looked up by their values: of 5x5 of 1024x1024
+# what is not the kernel then takes 0.05 ms instead of 0.11 (Zen 4, caches emptied by the image).
 FACTORS_REMEMBERED_BYTES = 4 * KIB
 # Rows that are copied at a time, so that a copy of many holds none of their size.
 IMAGE_ROWS_COPIED = 64
