@@ -16,7 +16,8 @@
 # image are read where they lie, as far as outputs see no more of them.
 #
 # Of two passes an image may have a level z, which is taken from every pixel before the sums, and
-# from what lies beyond, and comes back with them: y = z + sum of w · (x - z).
+# from what lies beyond, and comes back behind them: y = z + sum of w · (x - z). A sum that began
+# with it would be rounded, at each of its taps, to what z is rounded to.
 
 cdef extern from *:
     """
@@ -41,6 +42,7 @@ cdef struct Filtered:
     Py_ssize_t band         # where in the scratch it begins,
     Py_ssize_t row          # a row of the image,
     Py_ssize_t panel        # and packed weights
+    Py_ssize_t nothing      # zero, which sums begin with: see short_pass
 
 
 cdef struct FilteredUnit:
@@ -63,6 +65,7 @@ cdef int lay_out_filter(
     cdef Py_ssize_t seen = max(most, rows) + down.kernel - 1
     cdef Py_ssize_t columns
     layout.given = given[0]
+    layout.nothing = 0
     layout.bands = ceil_div(down.outputs, given.blocks.rows)
     layout.stretches = ceil_div(across.outputs, given.blocks.columns)
     columns = max(given.blocks.columns, tiling_lanes(rows, problem.itemsize))
@@ -360,6 +363,12 @@ cdef void pass_along(
         )
 
 
+cdef inline void add_to_run(real* values, real added, Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t j
+    for j in range(count):
+        values[j] = values[j] + added
+
+
 cdef void filter_separable(
     const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
 ) noexcept nogil:
@@ -376,6 +385,7 @@ cdef void filter_separable(
     )
     cdef const real* levels = <const real*>operands.bias
     cdef real level = 0 if levels == NULL else levels[unit.image]
+    cdef real nothing = <real>layout.nothing
     cdef real* row = scratch + layout.row
     cdef real* band = scratch + layout.band
     cdef real* panel = scratch + layout.panel
@@ -423,16 +433,19 @@ cdef void filter_separable(
                 ) * problem.columns.outputs
                 if short:
                     short_pass(
-                        tiling.taps, column, band + i * pitch, pitch, level, part, unit.columns, y,
-                        problem.columns.outputs,
+                        tiling.taps, column, band + i * pitch, pitch, nothing, part,
+                        unit.columns, y, problem.columns.outputs,
                     )
                 else:
                     cover_stretches(
-                        tiling, panel, band + i * pitch, level, part, unit.columns, y,
+                        tiling, panel, band + i * pitch, nothing, part, unit.columns, y,
                         problem.columns.outputs, watch,
                     )
                 if stopped(watch):
                     return
+                if level != 0:
+                    for n in range(part):
+                        add_to_run(y + n * problem.columns.outputs, level, unit.columns)
                 i = i + part
             held = tiling.taps - 1
             first = first + rows

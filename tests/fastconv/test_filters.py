@@ -230,11 +230,13 @@ class TestFlat:
     @in_one_test
     @each(SMOOTHING)
     def test_what_is_nearly_flat_keeps_its_small_differences(self, name, options):
-        image = (1000 + noise(20, 21) / 1000).astype("f4")
-        truth = getattr(reference.filters, name)(image.astype("f8"), **options)
-        ours = getattr(filters, name)(image, **options)
-        # The last rounding, to a float32 near 1000, and nothing that grows with the taps.
-        assert_close(ours, truth, 1000 / 60, taps=60)
+        # Narrow, and wide enough for whole tiles of any vectors.
+        for shape in ((20, 21), (31, 110)):
+            image = (1000 + noise(*shape) / 1000).astype("f4")
+            truth = getattr(reference.filters, name)(image.astype("f8"), **options)
+            ours = getattr(filters, name)(image, **options)
+            # The last rounding, to a float32 near 1000, and nothing that grows with the taps.
+            assert_close(ours, truth, 1000 / 60, taps=60)
 
     @in_one_test
     @each(SMOOTHING)
