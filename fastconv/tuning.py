@@ -577,10 +577,10 @@ MODEL_STAGES: dict[str, dict[str, dict[str, dict[str, float]]]] = {
     "avx512": {
         "images": {
             "": {"band": 0.5, "pack": 0.5, "turn": 0.45, "call": 0.2, "memory": 0.7},
-            "gemm_filters": {"band": 0.55, "pack": 0.2, "product": 1.01, "memory": 1.2},
+            "gemm_filters": {"band": 0.55, "pack": 0.6, "product": 1.01, "memory": 1.2},
             "gemm_pixels": {"pack": 0.26, "product": 0.92, "turn": 0.65, "memory": 0.54},
             "gemm_columns": {"pack": 2.0, "product": 1.15},
-            "gemm_scatter": {"pack": 0.12, "product": 0.95},
+            "gemm_scatter": {"pack": 0.09, "product": 0.95},
             "gemm_taps": {"product": 1.18},
             "gemm_windows": {"product": 1.2},
             "stencil_channels": {"product": 1.2},
