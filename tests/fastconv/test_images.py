@@ -852,6 +852,7 @@ def test_passes_of_few_taps_are_those_of_any_number(boundary, taps):
                 assert_equal(y, expected, f"{dtype}, {height} rows, {width} columns")
 
 
+@pytest.mark.skipif(isa.kernels is None, reason="NumPy's BLAS sums tiles in other orders")
 @in_one_test
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("taps", [(5, 5), (7, 9), (9, 4), (17, 5)])
