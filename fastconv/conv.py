@@ -285,7 +285,8 @@ class Conv2dPlan:
     """A convolution layer with its weights, to be called on many images.
 
     Made by `plan_conv2d`, which checked whatever does not depend on the image. At the first call
-    the weights are brought into the form that the chosen backend reads fastest, and kept. It may be
+    the weights are brought into the form that the chosen backend reads fastest, and kept: as many
+    bytes as they have, or those of winograd, up to seven times as many and 160 MiB. It may be
     shared among threads, and pickled: what is pickled is what it was made of.
     """
 
