@@ -327,6 +327,23 @@ def tuned(**numbers: object) -> Iterator[None]:
         yield
 
 
+def assert_parts_share_bits(
+    backend: str, grad: Array, x: Array, weight: Array, **options: Any
+) -> None:
+    """Check that pixels are cut into parts, and that threads do not change a bit of their sums."""
+    problem = fastconv.ConvProblem.create(x.shape, weight.shape, **options)
+    plan = plan_of(backend, problem, "weight-grad")
+    assert plan is not None
+    assert plan.blocks.parts > 1
+    options |= {"backend": backend, "needs": (False, True, False)}
+    results = []
+    for count in (1, 2, 3):
+        with fastconv.num_threads(count):
+            results.append(fastconv.conv2d_backward(grad, x, weight, **options).weight)
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])
+
+
 def assert_first_filters(case: Case, filters: int, backend: str) -> None:
     """Compare the first so many filters of a case, called and planned, with the exact result."""
     data = integer_operands(case, "float32")

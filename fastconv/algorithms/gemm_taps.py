@@ -107,7 +107,7 @@ class _Taps(Kernel):
     def _unit_cycles(self, request: Request, blocks: Blocks) -> float:
         problem = request.problem
         vector = vector_values(problem)
-        rate = tuning.TAPS_PRODUCT[vector * problem.dtype.itemsize]
+        rate = tuning.TAPS_PRODUCT[vector_bytes()]
         pixels = blocks.images * blocks.rows * problem.out_width
         vectors = ceil_div(blocks.filters, vector)
         turned = blocks.images * _seen_rows(problem, blocks.rows) * problem.width
@@ -134,11 +134,8 @@ class _Taps(Kernel):
         bands = ceil_div(problem.out_height, blocks.rows)
         filters = problem.out_channels_per_group
         panel: int = kernel("panel_filters")(self.name, problem.dtype.itemsize)
-        vectors = lone_vectors(
-            ceil_div(filters, vector),
-            panel // vector,
-            tuning.MODEL_LONE_VECTORS[vector_bytes()]["images"],
-        )
+        lone = tuning.MODEL_LONE_VECTORS[vector_bytes()]["images"]
+        vectors = lone_vectors(ceil_div(filters, vector), panel // vector, lone)
         tiles = problem.batch * counted(problem).covered * vectors * problem.groups
         parts = ceil_div(problem.in_channels_per_group, blocks.channels)
         turned = bands * _seen_rows(problem, blocks.rows) * problem.width
@@ -284,7 +281,7 @@ def _out_of_place(problem: ConvProblem) -> str | None:
 def cycles(problem: ConvProblem, *, prepared: bool) -> float:
     """Return about how many cycles an image takes, by one thread, whatever is asked for."""
     vector = vector_values(problem)
-    lanes = vector * problem.dtype.itemsize
+    lanes = vector_bytes()
     channels = problem.in_channels_per_group
     panel: int = kernel("panel_filters")("gemm_taps", problem.dtype.itemsize)
     vectors: float = ceil_div(problem.out_channels_per_group, vector)

@@ -225,9 +225,9 @@ class Plan:
     def predict(self, machine: Machine) -> Prediction:
         """Return how long it is reckoned to take on a machine, without what every call takes."""
         prediction = self.implementation.predict(self, machine)
-        return prediction if self.pieces else prediction.shared(self._measured_shares())
+        return prediction if self.pieces else prediction.shared(self._stage_shares())
 
-    def _measured_shares(self) -> Mapping[str, float]:
+    def _stage_shares(self) -> Mapping[str, float]:
         """Return what the stages take here of what the model's own instruction set takes."""
         made = "weights" if self.operation == "weight-grad" else "images"
         shares = tuning.MODEL_STAGES.get(isa.name or "", {}).get(made, {})

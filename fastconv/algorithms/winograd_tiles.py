@@ -131,9 +131,7 @@ class Tiling:
         rows = self.down.outputs * blocks.columns * self.vector
         return (seen + data + weights + sums + rows) * self.itemsize
 
-    def cycles(
-        self, blocks: WinogradBlocks, batch: int, threads: int
-    ) -> WinogradCycles:  # fmt: skip
+    def cycles(self, blocks: WinogradBlocks, batch: int, threads: int) -> WinogradCycles:
         """Return about how many cycles the slowest thread takes."""
         problem, values, channels = self.problem, self.values, self.channels
         lanes = vector_bytes()
@@ -143,17 +141,12 @@ class Tiling:
         units = self.units(blocks, batch)
         if 1 < threads == self.shares(blocks):  # each has all tiles, and few units are smaller
             tiles = batch * self.down.tiles * self.across.tiles * problem.groups * threads / units
-        multiplied_tiles = tiles + tuning.WINOGRAD_TILES_BESIDE[lanes]
-        product = (
-            values * channels * vectors * multiplied_tiles / 2 / tuning.WINOGRAD_PRODUCT[lanes]
-        )
-        weights = (
-            channels
-            * vectors
-            * (
-                values * tuning.WINOGRAD_WEIGHT_CYCLES[lanes]
-                + self.taps * tuning.WINOGRAD_TAP_CYCLES[lanes]
-            )
+        pairs = channels * vectors  # of a channel and a vector of filters
+        covered = tiles + tuning.WINOGRAD_TILES_BESIDE[lanes]
+        product = values * pairs * covered / 2 / tuning.WINOGRAD_PRODUCT[lanes]
+        weights = pairs * (
+            values * tuning.WINOGRAD_WEIGHT_CYCLES[lanes]
+            + self.taps * tuning.WINOGRAD_TAP_CYCLES[lanes]
         )
         if self.reads_far_weights:
             weights += tuning.FAR_TAP_CYCLES[lanes] * channels * blocks.filters * self.taps

@@ -9,7 +9,7 @@ import fastconv
 from fastconv import isa, planning
 from fastconv.problem import ConvProblem
 from tests.comparing import assert_equal
-from tests.support import plan_of, tuned
+from tests.support import assert_parts_share_bits, plan_of, tuned
 from tests.walking import in_one_test
 
 pytestmark = pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
@@ -88,16 +88,8 @@ def test_threads_do_not_change_a_bit_where_pixels_are_cut_into_parts(stride, bat
     weight = np.zeros((2, 1, 5, 5), np.float32)
     options = {"groups": 2, "padding": 2, "stride": stride}
     grad = np.array(fastconv.conv2d(x, weight + 1, **options))
-    options |= {"backend": "weights_rows", "needs": (False, True, False)}
     with tuned(WEIGHTS_FEWEST_FLOPS=0, WEIGHTS_ROWS_BYTES=3000):
-        problem = ConvProblem.create(x.shape, weight.shape, groups=2, padding=2, stride=stride)
-        assert plan_of("weights_rows", problem, "weight-grad").blocks.parts > 1
-        results = []
-        for count in (1, 2, 3):
-            with fastconv.num_threads(count):
-                results.append(fastconv.conv2d_backward(grad, x, weight, **options).weight)
-    for result in results[1:]:
-        np.testing.assert_array_equal(result, results[0])
+        assert_parts_share_bits("weights_rows", grad, x, weight, **options)
 
 
 @in_one_test

@@ -9,7 +9,7 @@ import fastconv
 from fastconv import isa, planning
 from fastconv.problem import ConvProblem
 from tests.comparing import assert_equal
-from tests.support import plan_of, tuned
+from tests.support import assert_parts_share_bits, plan_of, tuned
 from tests.walking import in_one_test
 
 pytestmark = pytest.mark.skipif(isa.kernels is None, reason="a pure-Python installation")
@@ -75,16 +75,8 @@ def test_threads_do_not_change_a_bit_where_pixels_are_cut_into_parts():
     weight = np.zeros((16, 8, 3, 3), np.float32)
     options = {"padding": 6, "dilation": 6}
     grad = rng.standard_normal(fastconv.conv2d(x, weight, **options).shape).astype(np.float32)
-    options |= {"backend": NAME, "needs": NEEDS}
     with tuned(WEIGHTS_FEWEST_FLOPS=0, WEIGHTS_MOST_PIXELS=100):
-        problem = ConvProblem.create(x.shape, weight.shape, padding=6, dilation=6)
-        assert plan_of(NAME, problem, "weight-grad").blocks.parts > 1
-        results = []
-        for count in (1, 2, 3):
-            with fastconv.num_threads(count):
-                results.append(fastconv.conv2d_backward(grad, x, weight, **options).weight)
-    for result in results[1:]:
-        np.testing.assert_array_equal(result, results[0])
+        assert_parts_share_bits(NAME, grad, x, weight, **options)
 
 
 @in_one_test

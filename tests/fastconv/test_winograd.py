@@ -290,7 +290,7 @@ def test_bits_depend_on_the_problem_alone(tile):
             # transformed by each unit, once in each call, or once
             for shared, kept in ((0, 0), (2**30, 0), (2**30, 2**30)):
                 limits = {"WINOGRAD_SHARED_BYTES": shared, "WINOGRAD_WEIGHTS_BYTES": kept}
-                with tuned(**limits, WINOGRAD_TILES=tiles):
+                with tuned(**limits, WINOGRAD_FAR_BYTES=0, WINOGRAD_TILES=tiles):
                     plan = fastconv.plan_conv2d(w, b, backend=backend, **PADDED)
                     assert_equal(plan(x), y)
 
