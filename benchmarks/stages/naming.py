@@ -13,7 +13,7 @@ The names are those of `fastconv.explain(...).stages`, where both have one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 STAGES = ("band", "pack", "transform", "product", "turn", "other")
 
@@ -22,6 +22,12 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("transform_tap", "transform"),
     ("lay_out", "other"),
     ("band_values", "other"),
+    ("panel_values", "other"),
+    ("find_panel", "other"),
+    ("multiply", "product"),
+    ("sum_panel", "product"),
+    ("finish", "turn"),
+    ("image_columns", "band"),
     ("band", "band"),
     ("gather", "band"),
     ("pack", "pack"),
@@ -29,7 +35,6 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("transform", "transform"),
     ("restore_columns", "transform"),
     ("turn", "turn"),
-    ("multiply", "product"),
     ("slide", "product"),
     ("stencil", "product"),
     ("spread", "product"),
@@ -38,7 +43,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("forward_units", "product"),
 )
 # As Cython calls what is declared in a module: fastconv.isa.avx2, of this name.
-_KERNEL = re.compile(r"pyx_f_8fastconv_3isa_\d+(?:avx2|avx512|baseline)_(\w+)")
+_KERNEL = re.compile(r"pyx_f_8fastconv_3isa_\d+(avx2|avx512|baseline)_(\w+)")
 
 
 def stage_of(function: str) -> str | None:
@@ -51,7 +56,12 @@ def stage_of(function: str) -> str | None:
     found = _KERNEL.search(function)
     if found is None:
         return None
-    return next((stage for word, stage in _WORDS if word in found[1]), "other")
+    return next((stage for word, stage in _WORDS if word in found[2]), "other")
+
+
+def instruction_sets(functions: Iterable[str]) -> set[str]:
+    """Return the instruction sets whose kernels are among these."""
+    return {found[1] for found in map(_KERNEL.search, functions) if found}
 
 
 def by_stage(instructions: Mapping[str, int]) -> dict[str, int]:

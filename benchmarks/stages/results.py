@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from benchmarks.measuring.files import Embedded
 from benchmarks.problems.layer import Layer
-from benchmarks.stages.naming import by_stage
+from benchmarks.stages.naming import by_stage, instruction_sets
 
 PACK, REST = "pack", "everything else"
 
@@ -45,6 +45,11 @@ class LayerStages:
     @property
     def is_counted(self) -> bool:
         return bool(by_stage(self.instructions))
+
+    @property
+    def counted_with(self) -> set[str]:
+        """The instruction sets that were counted: not every tool knows those of this processor."""
+        return instruction_sets(self.instructions)
 
     @property
     def measured(self) -> dict[str, float]:

@@ -18,7 +18,11 @@ def show(results: StageResults, console: Console) -> None:
 
 
 def _table(one: LayerStages) -> Table:
-    how = "by instructions" if one.is_counted else "by difference"
+    how = (
+        f"by instructions of {', '.join(sorted(one.counted_with))}"
+        if one.is_counted
+        else "by difference"
+    )
     title = f"{one.layer.name}, {one.layer.shape_text()}: {one.kernel}, one thread"
     table = Table(title=title, title_justify="left")
     table.add_column("stage")

@@ -89,8 +89,10 @@ def _table(results: StageResults) -> str:
             )
         )
     counted = all(one.is_counted for one in results.layers)
+    sets = set().union(*(one.counted_with for one in results.layers))
     how = (
-        "Shares of instructions, counted by valgrind"
+        f"Shares of instructions, counted by valgrind with {' and '.join(sorted(sets))}, of whose "
+        "kernels another may be chosen"
         if counted
         else "Without valgrind packing alone is told apart, as the difference to a plan"
     )

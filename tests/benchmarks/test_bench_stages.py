@@ -11,7 +11,7 @@ from benchmarks import cli
 from benchmarks.measuring.files import load
 from benchmarks.reporting import figures, report
 from benchmarks.stages import chart, counting
-from benchmarks.stages.naming import STAGES, by_stage, stage_of
+from benchmarks.stages.naming import STAGES, by_stage, instruction_sets, stage_of
 from benchmarks.stages.results import PACK, REST, LayerStages, StageResults
 from tests.benchmarks.made_up import LAYER, MACHINE, run, seconds
 
@@ -63,6 +63,9 @@ def test_functions_of_kernels_have_a_stage() -> None:
         "transform_pixel_lines": "transform",
         "multiply_data": "product",
         "multiply_filter_lanes": "product",
+        "multiply_packed_columns": "product",
+        "pack_image_columns": "band",
+        "finish_panel": "turn",
         "slide_any_plane": "product",
         "turn_pixels": "turn",
         "lay_out_gemm_filters": "other",
@@ -73,6 +76,7 @@ def test_functions_of_kernels_have_a_stage() -> None:
         assert stage_of(f"{PREFIX}{function}") == stage, function
         assert re.search(rf"\b{function}\b", source), function
     assert stage_of("memcpy") is None
+    assert instruction_sets(["memcpy", f"{PREFIX}turn_rows"]) == {"avx2"}
     assert stage_of("__pyx_f_8fastconv_3isa_8baseline_turn_rows") == "turn"
     assert stage_of("__pyx_f_8fastconv_3isa_6avx512_turn_rows.constprop.0") == "turn"
 
