@@ -97,10 +97,11 @@ class Banded:
         images may have levels (N,), which are taken from their pixels, and what lies beyond, before
         the sums, and added to these.
         """
-        target = y if is_prepared(y) else np.empty(y.shape, y.dtype)
+        # of x's dtype, since y may be of the other byte order
+        target = y if is_prepared(y) else np.empty(y.shape, x.dtype)
         spectra = None
         if self._spectra_values:
-            spectra = np.empty(self._spectra_values, y.dtype)
+            spectra = np.empty(self._spectra_values, x.dtype)
             kernel("transform_filters")(self._made, weights, spectra)
         scratch = take(self._scratch_bytes)
         self._made.run(x, weights, spectra, levels, target, scratch, 0, self._units, self._threads)

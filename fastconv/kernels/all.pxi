@@ -88,6 +88,7 @@ include "pool_pairs_taps.pxi"
 include "pool_avg.pxi"
 include "pool_avg_pairs.pxi"
 include "pool_avg_threes.pxi"
+include "pool_avg_planes.pxi"
 include "pools.pxi"
 
 # layers of networks, and their training

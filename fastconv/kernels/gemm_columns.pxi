@@ -183,10 +183,11 @@ cdef inline void multiply_columns(
     cdef real tile[MOST_TILE_VALUES]
     cdef Py_ssize_t t = 0
     cdef int m, n
-    for m in range(TALL_ROWS):
-        for n in range(lanes):
-            tile[m * lanes + n] = 0
-            if in_parts:
+    for n in range(TALL_ROWS * lanes):
+        tile[n] = 0
+    if in_parts:
+        for m in range(TALL_ROWS):
+            for n in range(lanes):
                 held[m * lanes + n] = bias[m] if begun else <real>0
     while True:
         while True:
@@ -204,16 +205,22 @@ cdef inline void multiply_columns(
             held[n] += tile[n]
             tile[n] = 0
         last = min(taps, last + planes.part)
+    # Loops of one statement each: of all in one Clang makes single values, an eighth as fast.
+    if in_parts:
+        for n in range(TALL_ROWS * lanes):
+            tile[n] += held[n]
+    elif begun:
+        for m in range(TALL_ROWS):
+            for n in range(lanes):
+                tile[m * lanes + n] += bias[m]
+    if begun:
+        for m in range(TALL_ROWS):
+            for n in range(lanes):
+                y[m * plane + n] = tile[m * lanes + n]
+        return
     for m in range(TALL_ROWS):
         for n in range(lanes):
-            if in_parts:
-                tile[m * lanes + n] += held[m * lanes + n]
-            elif begun:
-                tile[m * lanes + n] += bias[m]
-            if begun:
-                y[m * plane + n] = tile[m * lanes + n]
-            else:
-                y[m * plane + n] += tile[m * lanes + n]
+            y[m * plane + n] += tile[m * lanes + n]
 
 
 cdef inline void add_columns(

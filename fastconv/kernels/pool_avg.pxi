@@ -5,8 +5,6 @@
 #
 # which is the same product with ones turned over, axis by axis. Per output: (R - 1)·stride + S - 1
 # additions for either, instead of R·S.
-#
-# Of whole planes there is nothing to share: their values follow each other in memory.
 
 
 cdef struct AvgPool:
@@ -394,99 +392,5 @@ cdef void avg_pool_grad(
                 copy_run(dx + h * width, line, width)
 
 
-# ── whole planes ──────────────────────────────────────────────────────────────────────────────────
-
-# Sums of so many values are kept in lanes, those of more of them added up in double.
-cdef enum:
-    LANE_SUM_VALUES = 1024
-
-
-cdef inline real sum_run(const real* values, Py_ssize_t n) noexcept nogil:
-    """Return a sum kept in two vectors, which need not wait for each other."""
-    cdef int vector = max(4, VECTOR_BYTES // <int>sizeof(real))     # of two lanes, two together
-    cdef real first[FLOATS]
-    cdef real second[FLOATS]
-    cdef real lanes[FLOATS]     # apart, or the others would be stored at every step
-    cdef Py_ssize_t j = 0
-    cdef real total = 0
-    cdef int k
-    if n >= vector:
-        j = 2 * vector if n >= 2 * vector else vector
-        for k in range(vector):
-            first[k] = values[k]
-        if n >= 2 * vector:
-            for k in range(vector):
-                second[k] = values[vector + k]
-        else:
-            for k in range(vector):
-                second[k] = 0
-        while j + 2 * vector <= n:
-            for k in range(vector):
-                first[k] += values[j + k]
-            for k in range(vector):
-                second[k] += values[j + vector + k]
-            j = j + 2 * vector
-        if j + vector <= n:
-            for k in range(vector):
-                first[k] += values[j + k]
-            j = j + vector
-        for k in range(vector):
-            lanes[k] = first[k] + second[k]
-        if vector * <int>sizeof(real) > VECTOR_BYTES:
-            for k in range(2):
-                lanes[k] += lanes[2 + k]
-        total = fold_lanes(lanes)
-    while j < n:
-        total += values[j]
-        j = j + 1
-    return total
-
-
-cdef void avg_pool_plane(
-    const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
-) noexcept nogil:
-    cdef const Pool* pool = <const Pool*>made
-    cdef PoolUnit unit = find_planes(pool, number, 1)
-    cdef Py_ssize_t size = pool.rows.size * pool.columns.size
-    cdef const real* image = <const real*>operands.image
-    cdef real* y = <real*>operands.result
-    cdef Py_ssize_t plane, first
-    cdef double total
-    for plane in range(unit.plane, unit.last_plane):
-        total = 0
-        first = 0
-        while first < size:
-            if not goes_on(watch, LANE_SUM_VALUES):
-                return
-            total = total + sum_run(
-                image + plane * size + first, min(LANE_SUM_VALUES, size - first)
-            )
-            first = first + LANE_SUM_VALUES
-        y[plane] = <real>(total / size)
-
-
-cdef void avg_pool_grad_plane(
-    const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
-) noexcept nogil:
-    cdef const Pool* pool = <const Pool*>made
-    cdef PoolUnit unit = find_planes(pool, number, pool.rows.size)
-    cdef Py_ssize_t width = pool.columns.size
-    cdef Py_ssize_t size = pool.rows.size * width
-    cdef const real* grad = <const real*>operands.gradient
-    cdef real* dx = <real*>operands.result
-    cdef Py_ssize_t values = (unit.last_row - unit.row) * width
-    cdef Py_ssize_t plane
-    for plane in range(unit.plane, unit.last_plane):
-        if not fill_in_stretches(
-            dx + plane * size + unit.row * width, <real>(grad[plane] / <double>size), values, watch
-        ):
-            return
-
-
 enter("avg_pool", lay_out_avg_pool, avg_pool[float], avg_pool[double])
 enter("avg_pool_grad", lay_out_avg_pool_grad, avg_pool_grad[float], avg_pool_grad[double])
-enter("avg_pool_plane", lay_out_pool_rows, avg_pool_plane[float], avg_pool_plane[double])
-enter(
-    "avg_pool_grad_plane", lay_out_pool_grad_rows, avg_pool_grad_plane[float],
-    avg_pool_grad_plane[double],
-)

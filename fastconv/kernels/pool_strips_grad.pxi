@@ -98,13 +98,18 @@ cdef inline void look_at_rows(
     cdef Py_ssize_t j = max(0, row) * width
     cdef Py_ssize_t values = min(end, strips.pool.rows.size) * width
     cdef real kept[MOST_LANES]
+    cdef real others[MOST_LANES]    # every other vector's: two sums need not wait for each other
     if j >= values:
         return
     copy_lanes(sums, kept)
-    while j + lanes < values:
+    fill_lanes(<real>0, others)
+    while j + 2 * lanes < values:
         add_lanes(image + j, kept)
-        j = j + lanes
-    add_lanes(image + values - lanes, kept)
+        add_lanes(image + j + lanes, others)
+        j = j + 2 * lanes
+    add_lanes(image + min(j, values - lanes), kept)
+    add_lanes(image + values - lanes, others)
+    add_lanes(others, kept)
     copy_lanes(kept, sums)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..algorithms.descent import descent
 from ..problem.arguments import shown
-from ..problem.operands import Array
+from ..problem.operands import Array, as_array
 from ..results import Arena
 from . import saving
 from .layer import Layer
@@ -96,8 +96,9 @@ class SGD(Saved):
         ------
         RuntimeError
             If one has no gradient: `backward` comes before. Then none is moved.
-        ValueError
-            If a gradient that was put there has not the shape of its parameter. None is moved.
+        TypeError, ValueError
+            If a gradient that was put there is no array, or has not the shape and dtype of its
+            parameter. None is moved.
         KeyboardInterrupt
             Of Ctrl-C. Then some parameters and velocities may have moved, and others not: to go on,
             load what was saved.
@@ -173,6 +174,7 @@ class SGD(Saved):
         grad = parameter.grad
         if grad is None:
             raise RuntimeError(f"parameter {place}, {parameter}, has no gradient: backward first")
+        grad = as_array(f"the gradient of parameter {place}", grad)
         if grad.shape != parameter.value.shape or grad.dtype != parameter.value.dtype:
             raise ValueError(
                 f"the gradient of parameter {place} must be {parameter.value.shape} of "

@@ -941,6 +941,24 @@ def test_out_of_a_colour_photograph():
     assert_equal(out, reference.convolve2d(photo.astype(float), kernel, "same", channel_axis=2))
 
 
+@in_one_test
+@pytest.mark.parametrize("way", ["direct", "separable", "fft"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_colour_goes_into_any_byte_order(way, dtype):
+    """It is written into a view of `out`, which is then of that byte order too."""
+    rng = np.random.default_rng(43)
+    for size, taps in product(((9, 8), (70, 61)), ((3, 4), (19, 21))):
+        photo, kernel = whole(rng, *size, 3, dtype=dtype), product_kernel(rng, *taps, dtype)
+        for kernels, boundary in product((kernel, np.stack([kernel, -kernel])), ("fill", "symm")):
+            call = partial(
+                fastconv.convolve2d, photo, kernels, "same", boundary, channel_axis=-1, backend=way
+            )
+            expected = call()
+            out = poisoned(expected.shape, np.dtype(dtype).newbyteorder())
+            assert call(out=out) is out
+            assert_equal(out, expected, f"{size} {taps} {kernels.shape} {boundary}")
+
+
 def test_no_images_give_no_images():
     for shape, options in (
         ((0, 4, 5), {}),

@@ -248,6 +248,24 @@ def test_whole_planes(backend, dtype):
         assert_equal(dx, reference.global_avg_pool2d_backward(g, x))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("planes", [1, 7, 16, 33])
+def test_planes_of_every_size(planes, dtype):
+    """Sums of a vector of planes are folded together, and lines of dx shared by two of them."""
+    rng = np.random.default_rng(planes)
+    for size in [*range(1, 70), 1008, 1023, 1024, 1025, 1056, 2047, 2048, 2049]:
+        x = rng.integers(-99, 100, (planes, 1, size)).astype(dtype)
+        assert_equal(fastconv.global_avg_pool2d(x), reference.global_avg_pool2d(x))
+        g = rng.integers(-99, 100, (planes, 1, 1)).astype(dtype)
+        expected = reference.global_avg_pool2d_backward(g, x)
+        for first in (0, 1, 5):     # of a cache line
+            room = np.full(x.size + 64, np.nan, dtype)
+            dx = room[16 + first :][: x.size].reshape(x.shape)
+            fastconv.global_avg_pool2d_backward(g, x, out=dx)
+            assert_equal(dx, expected)
+            assert np.isnan(room).sum() == 64
+
+
 @on_each_backend
 def test_large_averages_are_accurate(backend):
     """Rounding errors of a million float32 values do not add up."""
