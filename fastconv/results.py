@@ -9,6 +9,10 @@ what is freed. NumPy does not; but a layer, called again and again, can keep its
 
 Whether it is held the count of its references tells: a view, a list or a tensor that shares its
 memory has one as well. So whoever keeps a result, keeps it.
+
+Large results of numpy.empty begin at a cache line, which NumPy does not see to: it is usually 16
+bytes before or behind one, and then each vector of 64 bytes that is stored is two stores. (Not so
+those of a layer: a view of a view would not count as a reference to it.)
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from . import tuning
+from .algorithms.compiled import LINE_BYTES
 from .problem.operands import Array
 
 __all__ = ["Arena", "empty"]
@@ -41,14 +46,20 @@ _entered = _Entered()
 
 
 def empty(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
-    """Return an array of any content, as numpy.empty does; by the present arena, if there is one.
+    """Return an array of any content, by the present arena, if there is one; else by numpy.empty.
 
     Raises
     ------
     MemoryError
     """
     arenas = _entered.arenas
-    return arenas[-1].take(tuple(shape), dtype) if arenas else np.empty(shape, dtype)
+    if arenas:
+        return arenas[-1].take(tuple(shape), dtype)
+    size = math.prod(shape) * dtype.itemsize
+    if size < tuning.RESULTS_AT_LINES_BYTES:
+        return np.empty(shape, dtype)
+    memory = np.empty(size + LINE_BYTES, np.uint8)
+    return np.ndarray(shape, dtype, memory, -memory.__array_interface__["data"][0] % LINE_BYTES)
 
 
 class Arena:

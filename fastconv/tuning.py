@@ -38,6 +38,10 @@ MOST_SCRATCH_BYTES = 4 * MIB
 # allocator keeps less by itself.
 KEPT_SCRATCH_BYTES = 10 * MIB
 LEAST_KEPT_BYTES = 64 * KIB
+# From so many bytes on results begin at a cache line, which takes NumPy a microsecond or two. Of 27
+# taps and 6 to 17 MB the kernel then takes 0.96 of the time; of more taps it makes no difference (a
+# Zen 4 with AVX-512).
+RESULTS_AT_LINES_BYTES = 4 * MIB
 
 # ── gemm, gemm_pixels ──────────────────────────────────────────────────────────────────────────
 # A unit's band and sums lie in the second-level cache, next to the weights passing through it.
@@ -52,7 +56,9 @@ GEMM_ROW_BYTES = 384 * KIB
 # Taps summed from zero at a time: the fewer, the smaller the error, and the more additions of whole
 # tiles (benchmarks/STUDY.md). They decide about bits as well.
 SUM_TAPS = 128
-# More pixels or filters to a unit save nothing any more.
+# More pixels or filters to a unit save nothing any more, unless a band is copied for all filters
+# of a few pixels: then there are as many as their sums have room for (3x3 of stride 2, 512 -> 512
+# at 14x14, takes 0.96 of the time, 1x1 of stride 2, 1024 -> 2048 at 14x14, 0.9).
 GEMM_MOST_PIXELS = 896
 GEMM_MOST_FILTERS = 256
 # With pixels in the lanes sums do not wait in the scratch, and a unit has so many times as many:

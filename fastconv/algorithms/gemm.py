@@ -96,8 +96,13 @@ class _Product(Kernel):
         itemsize = problem.dtype.itemsize
         filters, panel = problem.out_channels_per_group, self._panel_filters(problem)
         height, width = problem.out_height, problem.out_width
-        block_filters = min(filters, max(panel, tuning.GEMM_MOST_FILTERS // panel * panel))
         most_sums = tuning.GEMM_SUMS_BYTES // itemsize
+        most_filters = tuning.GEMM_MOST_FILTERS
+        if not problem.is_pointwise:
+            # what is copied of a small image is copied once for all of them, if their sums fit
+            pixels = min(self._most_pixels(), problem.batch * height * width)
+            most_filters = max(most_filters, most_sums // pixels)
+        block_filters = min(filters, max(panel, most_filters // panel * panel))
         pixels = min(self._most_pixels(), most_sums // block_filters)
         rows = min(height, max(1, pixels // width))
         images = min(problem.batch, max(1, pixels // (rows * width))) if rows == height else 1

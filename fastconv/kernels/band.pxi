@@ -103,7 +103,8 @@ cdef inline void copy_columns(
 ) noexcept nogil:
     """Copy the columns [first, last) of a phase.
 
-    A column at a time, for the few that are padding or left over beside whole runs.
+    A column at a time, for the few that are padding or left over beside whole runs; after those,
+    which read the image in the order of memory, and so bring it near.
     """
     cdef Py_ssize_t height = problem.rows.size
     cdef Py_ssize_t width = problem.columns.size
@@ -134,21 +135,25 @@ cdef inline void copy_phase(
     cdef Py_ssize_t last = max(first, last_inside(phase.column, across, width, columns))
     cdef Py_ssize_t i, j
     cdef const real* source
-    copy_columns(target, image, band, problem, phase, 0, first)
-    copy_columns(target, image, band, problem, phase, last, columns)
-    target = target + first
+    cdef real* inside = target + first
     for i in range(band.height):
         if 0 <= row < height:
             source = image + row * width + first * across + phase.column
             if across == 1:
-                copy_run(target, source, last - first)
+                copy_run(inside, source, last - first)
+            elif across == 2:
+                take_run(
+                    inside, image + row * width, 2 * first + phase.column, width, last - first
+                )
             else:
                 for j in range(last - first):
-                    target[j] = source[j * across]
+                    inside[j] = source[j * across]
         else:
-            zero(target, last - first)
+            zero(inside, last - first)
         row = row + phase.down
-        target = target + band.width
+        inside = inside + band.width
+    copy_columns(target, image, band, problem, phase, 0, first)
+    copy_columns(target, image, band, problem, phase, last, columns)
 
 
 cdef inline void copy_pairs(
@@ -171,15 +176,10 @@ cdef inline void copy_pairs(
     cdef Phase phase
     cdef real* pairs
     phase.down, phase.across = stride, 2
-    for n in range(2 * band.phases_h):
-        phase.row, phase.column = row + n // 2 * dilation % stride, col + n % 2
-        copy_columns(target + n * plane, image, band, problem, &phase, 0, first)
-        copy_columns(target + n * plane, image, band, problem, &phase, last, columns)
-    target = target + first
     for i in range(band.height):
         for n in range(band.phases_h):
             here = row + i * stride + n * dilation % stride
-            pairs = target + 2 * n * plane + i * band.width
+            pairs = target + first + 2 * n * plane + i * band.width
             if 0 <= here < height:
                 deal_run(
                     pairs, pairs + plane, image + here * width + col + 2 * first, last - first
@@ -187,6 +187,10 @@ cdef inline void copy_pairs(
             else:
                 zero(pairs, last - first)
                 zero(pairs + plane, last - first)
+    for n in range(2 * band.phases_h):
+        phase.row, phase.column = row + n // 2 * dilation % stride, col + n % 2
+        copy_columns(target + n * plane, image, band, problem, &phase, 0, first)
+        copy_columns(target + n * plane, image, band, problem, &phase, last, columns)
 
 
 cdef void copy_band(

@@ -32,15 +32,22 @@ cdef extern from *:
     #define PIXELS_3 (REGISTERS == 32 ? 7 : 4)
     #define PIXELS_2 (REGISTERS == 32 ? 7 : 6)
     #define PIXELS_1 (REGISTERS == 32 ? 7 : 8)
+    /* Beside a single one, of rows of 10, 20, 30 ... pixels: 7 + 4 would hang over, and the sums of
+       four wait for each other (0.95 of the time of 6 -> 16 5x5 at 14x14). */
+    #define TEN (REGISTERS == 32 ? 10 : PIXELS_1)
     /* And at the end of a row, beside any. */
     #define SMALL_PIXELS (VECTOR_BYTES > 16 ? 4 : 2)
+    /* Whether the next panel is asked for: it was measured with vectors of 64 bytes. */
+    #define ASKS_AHEAD (VECTOR_BYTES == 64)
     """
     enum: PANEL_VECTORS
     enum: PIXELS_4
     enum: PIXELS_3
     enum: PIXELS_2
     enum: PIXELS_1
+    enum: TEN
     enum: SMALL_PIXELS
+    enum: ASKS_AHEAD
 
 
 cdef struct GemmFilters:
@@ -59,7 +66,8 @@ cdef struct Columns:
     Py_ssize_t row              # of one of its rows, or of all that follow each other
     Py_ssize_t taps
     Py_ssize_t part             # where sums are in parts: taps summed from zero at a time,
-    void* held                  # and where in the scratch those are that are over
+    void* held                  # and where in the scratch those are that are over;
+    const void* ahead           # the panel that is read next: see ahead.pxi
     const Py_ssize_t* positions
     const Py_ssize_t* offsets
 
@@ -131,9 +139,12 @@ cdef inline void multiply_pixels(
     cdef const Py_ssize_t* offsets = columns.offsets
     cdef const Py_ssize_t* positions = columns.positions + here
     cdef Py_ssize_t vector_stride = padded_pixels(columns.pixels) * vector
+    cdef bint asks = ASKS_AHEAD and in_parts
+    cdef const real* ahead = panel if here == 0 else <const real*>columns.ahead
     cdef real tile[MOST_TILE_VALUES]
     cdef real* held = <real*>columns.held
-    cdef const real* pixel[PIXELS_1]
+    cdef const real* pixel[TEN]
+    cdef const real* row
     cdef real taken
     cdef Py_ssize_t t = 0
     cdef int p, v, n
@@ -147,9 +158,12 @@ cdef inline void multiply_pixels(
                 held[p * lanes + n] = bias[n] if kind == BEGUN_IN_PARTS else <real>0
     while True:
         while True:  # at least once, which spares the sums a way through memory: see README.md
+            if asks:
+                expect_values(lanes, ahead + t * lanes)
+            row = pixel[0] + offsets[t]
             for p in range(pixels):
                 if adjacent:
-                    taken = pixel[0][offsets[t] + p]
+                    taken = row[p]
                 else:
                     taken = pixel[p][offsets[t]]
                 for n in range(lanes):
@@ -211,6 +225,23 @@ cdef inline void multiply_tiles(
             left = left + columns.row
 
 
+cdef void multiply_tens(
+    bint begun, const Columns* columns, const real* panel, const real* image, real* sums,
+    const real* bias,
+) noexcept nogil:
+    """Multiply a panel of a single vector with rows of whole TENs of pixels.
+
+    A function of its own, so that it finds what it reads in registers.
+    """
+    cdef Py_ssize_t here = 0
+    while here < columns.pixels:
+        if begun:
+            multiply_pixels(BEGUN_IN_PARTS, True, TEN, 1, columns, here, panel, image, sums, bias)
+        else:
+            multiply_pixels(ADDED_IN_PARTS, True, TEN, 1, columns, here, panel, image, sums, bias)
+        here = here + TEN
+
+
 cdef inline void multiply_panel(
     const int kind, Py_ssize_t vectors, const Columns* columns, const real* panel,
     const real* image, real* sums, const real* bias,
@@ -222,6 +253,8 @@ cdef inline void multiply_panel(
         multiply_tiles(kind, PIXELS_3, SMALL_PIXELS, 3, columns, panel, image, sums, bias)
     elif vectors == 2:
         multiply_tiles(kind, PIXELS_2, SMALL_PIXELS, 2, columns, panel, image, sums, bias)
+    elif kind != ADDED and TEN > PIXELS_1 and columns.row % TEN == 0:
+        multiply_tens(kind == BEGUN_IN_PARTS, columns, panel, image, sums, bias)
     else:
         multiply_tiles(kind, PIXELS_1, SMALL_PIXELS, 1, columns, panel, image, sums, bias)
 
@@ -269,6 +302,7 @@ cdef void multiply_filter_lanes(
     cdef real lane_bias[PANEL_VECTORS * FLOATS]
     cdef real* sums = scratch + layout.sums
     cdef const real* panel
+    cdef const real* next_block = NULL
     cdef Columns columns
     columns.row = problem.columns.outputs
     columns.pixels = unit.images * unit.rows * columns.row
@@ -291,6 +325,13 @@ cdef void multiply_filter_lanes(
         panel = find_panel(
             operands, scratch + layout.panel, given, unit, FILTERS_IN_LANES, k, width
         )
+        if k == unit.first_filter:
+            next_block = panel + width * unit.taps
+        columns.ahead = panel
+        if operands.panels != NULL:
+            columns.ahead = panel + width * problem.channels * problem.taps
+            if k + width >= unit.last_filter and not ends(unit, problem):
+                columns.ahead = next_block
         if begins(unit):
             multiply_panel(
                 BEGUN_IN_PARTS, width // vector, &columns, panel, band, sums, lane_bias

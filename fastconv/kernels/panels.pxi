@@ -49,8 +49,11 @@ cdef void pack_panel(
     while k < width:
         rows = min(vector, filters - k)
         t = 0
-        if rows == vector:
-            while t + vector <= taps:
+        if rows == vector and taps >= vector:
+            while t < taps:
+                if taps - t < vector // 4:  # by one value after the other
+                    break
+                t = min(t, taps - vector)  # the last square overlaps the one before
                 transpose_square(
                     w + k * w_stride + t, w_stride, vector, panel + t * width + k, width, vector,
                     IDENTITY,

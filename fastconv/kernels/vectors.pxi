@@ -109,6 +109,57 @@ cdef inline void deal_run(
             j = j + 1
 
 
+cdef inline void take_values(
+    const int count, bint odd, real* target, const real* source
+) noexcept nogil:
+    """Take the even ones of so many pairs, or the odd ones.
+
+    Both are dealt out, and those not wanted thrown away: alone GCC would move them one by one.
+    """
+    cdef real evens[FLOATS]
+    cdef real odds[FLOATS]
+    cdef int n
+    for n in range(count):
+        evens[n] = source[2 * n]
+        odds[n] = source[2 * n + 1]
+    for n in range(count):
+        target[n] = odds[n] if odd else evens[n]
+
+
+cdef inline void take_vectors(
+    const int count, real* target, const real* row, Py_ssize_t first, Py_ssize_t width,
+    Py_ssize_t n,
+) noexcept nogil:
+    """Do `take_run` by so many at once. At the end of the row they are the odd ones of pairs."""
+    cdef Py_ssize_t j = 0
+    cdef Py_ssize_t here
+    cdef bint odd
+    while True:
+        here = first + 2 * j
+        odd = here + 2 * count > width
+        take_values(count, odd, target + j, row + here - odd)
+        if j + count >= n:
+            break
+        j = min(j + count, n - count)
+
+
+cdef inline void take_run(
+    real* target, const real* row, Py_ssize_t first, Py_ssize_t width, Py_ssize_t n
+) noexcept nogil:
+    """Do target[j] = row[first + 2·j], of a row of so many values; vectors as in `copy_run`."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef Py_ssize_t j
+    if n > vector or n == vector and (first > 0 or 2 * n <= width):
+        take_vectors(vector, target, row, first, width, n)
+    elif vector >= 4 and n > vector // 2:
+        take_vectors(vector // 2, target, row, first, width, n)
+    elif vector >= 8 and n > vector // 4:
+        take_vectors(vector // 4, target, row, first, width, n)
+    else:
+        for j in range(n):
+            target[j] = row[first + 2 * j]
+
+
 cdef inline void spread_pairs(real* target, const real* source) noexcept nogil:
     """Do target[2·j] = source[j] for a vector of j; what lies between is written back as it was."""
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)

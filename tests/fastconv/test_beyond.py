@@ -64,3 +64,19 @@ def test_operands_that_end_with_a_page_are_read_and_no_more(shapes, dtype):
             fastconv.conv2d_backward(grad, x, weight, backend=backend)
     for protect, start, size in (x_wall, weight_wall, grad_wall):
         assert protect(start, size, mmap.PROT_READ | mmap.PROT_WRITE) == 0
+
+
+@in_one_test
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("width", [*range(1, 40), 62, 63, 64, 65, 66, 67])
+def test_every_second_pixel_is_taken_from_its_row_and_no_other(width, dtype, padding):
+    """At the end of a row by vectors that begin one pixel before the first that they take."""
+    rng = np.random.default_rng(width)
+    x, (protect, wall, page) = _before_a_wall(rng.integers(-4, 5, (1, 2, 3, width)).astype(dtype))
+    weight = np.array([[1, 0], [0, 1], [1, -1]], dtype)[..., None, None]
+    padded = np.pad(x, [(0, 0), (0, 0), (padding,) * 2, (padding,) * 2])[:, :, ::2, ::2]
+    y = fastconv.conv2d(x, weight, stride=2, padding=padding, backend="gemm_filters")
+    expected = np.stack([padded[:, 0], padded[:, 1], padded[:, 0] - padded[:, 1]], axis=1)
+    assert np.array_equal(y, expected)
+    assert protect(wall, page, mmap.PROT_READ | mmap.PROT_WRITE) == 0

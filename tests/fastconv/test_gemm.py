@@ -177,6 +177,26 @@ def test_the_lanes_are_chosen_by_what_fills_them(x_shape, weight_shape, backend)
 
 @in_one_test
 @pytest.mark.parametrize(
+    ("x_shape", "kernel", "stride", "once"),
+    [
+        ((1, 1024, 14, 14), 1, 2, True),
+        ((1, 64, 7, 7), 3, 1, True),
+        ((8, 1024, 14, 14), 1, 2, False),  # pixels of all images, for which panels are packed
+        ((1, 1024, 7, 7), 1, 1, False),  # nothing is copied
+        ((1, 64, 56, 56), 3, 1, False),  # sums have no room
+    ],
+)
+def test_a_band_of_few_pixels_is_copied_once_for_all_filters(x_shape, kernel, stride, once):
+    problem = fastconv.ConvProblem.create(
+        x_shape, (2048, x_shape[1], kernel, kernel), stride=stride, padding=kernel // 2
+    )
+    blocks = planning.plan("forward", problem, "gemm_filters", 1).leaf.blocks
+    assert blocks.images == x_shape[0]
+    assert blocks.filters == 2048 if once else blocks.filters <= 1.25 * tuning.GEMM_MOST_FILTERS
+
+
+@in_one_test
+@pytest.mark.parametrize(
     ("x_shape", "weight_shape", "stride", "kernel"),
     [
         ((1, 64, 56, 56), (256, 64, 1, 1), 1, "gemm_columns"),

@@ -152,3 +152,15 @@ def test_steps_of_training_change_nothing_that_was_kept_of_earlier_ones():
 
     for with_buffers, without in zip(returned(1), returned(2**60), strict=True):
         assert_equal(with_buffers, without)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
+def test_large_results_begin_at_a_cache_line(dtype):
+    with tuned(RESULTS_AT_LINES_BYTES=1000):
+        for rows in range(40, 60):
+            array = empty((rows, 7), np.dtype(dtype))
+            assert _address(array) % 64 == 0
+            assert array.shape == (rows, 7)
+            assert array.dtype == dtype
+            assert array.flags.carray
+        assert empty((2, 3), np.dtype(dtype)).flags.owndata
