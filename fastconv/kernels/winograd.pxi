@@ -313,7 +313,9 @@ cdef void transform_tiles(
         source_inner=across.values * column, step=column, target_outer=0,
         target_middle=across.outputs * vector, target_inner=across.outputs * column, apart=vector,
     )
-    if across.pairs == 0:
+    if keeps_squares(down, across):
+        transform_squares(down, tiles, sums, plane, outputs)
+    elif across.pairs == 0:
         transform_sum_lines(BOTH, down, &columns, sums, outputs)
     elif down.pairs == 0:
         rows.source_inner, rows.step = vector, plane
@@ -324,33 +326,71 @@ cdef void transform_tiles(
 
 
 cdef inline void keep_outputs(
-    const int outputs, Py_ssize_t kept, const real* source, const real* bias, real* check,
-    real* target, Py_ssize_t step,
+    const int rows, const int outputs, Py_ssize_t kept, const real* source, const real* bias,
+    real* check, real* target, Py_ssize_t step, Py_ssize_t next_row,
 ) noexcept nogil:
-    """Bring a tile's outputs of a row into rows, the bias added, and look whether they are finite.
+    """Bring a tile's outputs of some rows there, the bias added, and look whether they are finite.
 
-    `kept` of them are in the image.
+    `kept` of each row are in the image.
     """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef real y[FLOATS]
     cdef real added[FLOATS]
     cdef real doubt[FLOATS]
-    cdef int k, n
+    cdef int i, k, n
     for n in range(vector):
         added[n] = bias[n]
         doubt[n] = check[n]
-    for k in range(outputs):
-        for n in range(vector):
-            y[n] = source[k * vector + n]
-        # 0, or NaN for what is not finite. (0·y does not do: without signed zeros GCC 12 takes the
-        # sum for 0.)
-        for n in range(vector):
-            doubt[n] += y[n] - y[n]
-        if k < kept:
+    for i in range(rows):
+        for k in range(outputs):
             for n in range(vector):
-                target[k * step + n] = y[n] + added[n]
+                y[n] = source[(i * outputs + k) * vector + n]
+            # 0, or NaN for what is not finite. (0·y does not do: without signed zeros GCC 12 takes
+            # the sum for 0.)
+            for n in range(vector):
+                doubt[n] += y[n] - y[n]
+            if k < kept:
+                for n in range(vector):
+                    target[i * next_row + k * step + n] = y[n] + added[n]
     for n in range(vector):
         check[n] = doubt[n]
+
+
+cdef inline void keep_tile(
+    const int rows, const int outputs, Py_ssize_t kept, const real* source, const real* bias,
+    real* check, real* target, Py_ssize_t step, Py_ssize_t next_row,
+) noexcept nogil:
+    """Do the same; whether all of them are in the image is asked once."""
+    if kept >= outputs:
+        keep_outputs(rows, outputs, outputs, source, bias, check, target, step, next_row)
+    else:
+        keep_outputs(rows, outputs, kept, source, bias, check, target, step, next_row)
+
+
+cdef inline void keep_any_outputs(
+    int down, int across, Py_ssize_t kept, const real* source, const real* bias, real* check,
+    real* target, Py_ssize_t step, Py_ssize_t next_row,
+) noexcept nogil:
+    """Do the same for a tile of any size: a square, or a line of one row or column."""
+    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    cdef Py_ssize_t i
+    if down == across == 4:
+        keep_tile(4, 4, kept, source, bias, check, target, step, next_row)
+    elif down == across == 6:
+        keep_tile(6, 6, kept, source, bias, check, target, step, next_row)
+    elif down == across == 2:
+        keep_tile(2, 2, kept, source, bias, check, target, step, next_row)
+    elif across == 4:
+        keep_tile(1, 4, kept, source, bias, check, target, step, next_row)
+    elif across == 6:
+        keep_tile(1, 6, kept, source, bias, check, target, step, next_row)
+    elif across == 2:
+        keep_tile(1, 2, kept, source, bias, check, target, step, next_row)
+    else:
+        for i in range(down):
+            keep_tile(
+                1, 1, kept, source + i * vector, bias, check, target + i * next_row, step, next_row
+            )
 
 
 cdef bint transform_row(
@@ -362,6 +402,7 @@ cdef bint transform_row(
     Leave in doubts [tile][vector] where that is not finite, and return whether it is anywhere.
     """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef const Line* down = &layout.down
     cdef const Line* across = &layout.across
     cdef real outputs[TILES_AT_ONCE * MOST_OUTPUTS * MOST_OUTPUTS * FLOATS]
     cdef const real* output
@@ -371,7 +412,7 @@ cdef bint transform_row(
     cdef real doubt = 0
     cdef Py_ssize_t step = across.dilation * vector
     cdef Py_ssize_t first = 0
-    cdef Py_ssize_t count, t, i, column, kept
+    cdef Py_ssize_t count, t, column, kept
     cdef int n
     for n in range(vector):
         all_checks[n] = 0
@@ -384,24 +425,34 @@ cdef bint transform_row(
             for n in range(vector):
                 check[n] = 0
             column = first_of_tile(across, t)
-            kept = ceil_div(tiles.columns - column, across.dilation)
+            kept = tiles.columns - column
+            if across.dilation > 1:
+                kept = ceil_div(kept, across.dilation)
             row = rows + column * vector
-            for i in range(layout.down.outputs):
-                if across.outputs == 4:
-                    keep_outputs(4, kept, output, bias, check, row, step)
-                elif across.outputs == 6:
-                    keep_outputs(6, kept, output, bias, check, row, step)
-                elif across.outputs == 2:
-                    keep_outputs(2, kept, output, bias, check, row, step)
-                else:
-                    keep_outputs(1, kept, output, bias, check, row, step)
-                output, row = output + across.outputs * vector, row + tiles.columns * vector
+            keep_any_outputs(
+                down.outputs, across.outputs, kept, output, bias, check, row, step,
+                tiles.columns * vector,
+            )
+            output = output + down.outputs * across.outputs * vector
             for n in range(vector):
                 all_checks[n] += check[n]
         first = first + count
     for n in range(vector):
         doubt += all_checks[n]
     return doubt != 0
+
+
+cdef inline void turn_vector(
+    const real* rows, Py_ssize_t filters, real* y, Py_ssize_t plane, int activation
+) noexcept nogil:
+    """Bring a vector's worth of neighbours to their planes; what is constant stays in registers."""
+    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    if filters == vector and activation == IDENTITY:
+        transpose_square(rows, vector, vector, y, plane, vector, IDENTITY)
+    elif filters == vector and activation == RELU:
+        transpose_square(rows, vector, vector, y, plane, vector, RELU)
+    else:
+        transpose_square(rows, vector, vector, y, plane, filters, activation)
 
 
 cdef void turn_rows(
@@ -412,15 +463,11 @@ cdef void turn_rows(
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
     cdef Py_ssize_t j = 0
     while j + vector <= count:
-        transpose_square(
-            rows + j * vector, vector, vector, y + j, plane, filters, activation
-        )
+        turn_vector(rows + j * vector, filters, y + j, plane, activation)
         j = j + vector
     if 0 < count - j and count >= vector:  # once more, from what has been kept
         j = count - vector
-        transpose_square(
-            rows + j * vector, vector, vector, y + j, plane, filters, activation
-        )
+        turn_vector(rows + j * vector, filters, y + j, plane, activation)
     else:
         transpose_part(
             rows + j * vector, vector, y + j, plane, count - j, filters, activation
