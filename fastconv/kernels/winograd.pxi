@@ -122,21 +122,6 @@ cdef void transform_images(
 # ── the product, and the panels for it ──────────────────────────────────────────────────────────
 
 
-cdef inline Py_ssize_t panel_begin(
-    const Problem* problem, Py_ssize_t vector, Py_ssize_t group, Py_ssize_t filter
-) noexcept nogil:
-    """Return how many values of a ξ come before the panel that begins with a filter."""
-    cdef Py_ssize_t lanes = panel_width(problem.filters, vector, FILTERS_IN_LANES)
-    cdef Py_ssize_t last = problem.filters % lanes
-    cdef Py_ssize_t full = odd_lines(problem.channels * lanes)
-    cdef Py_ssize_t group_values = problem.filters // lanes * full
-    if last > 0:
-        group_values = group_values + odd_lines(
-            problem.channels * panel_width(last, vector, FILTERS_IN_LANES)
-        )
-    return group * group_values + filter // lanes * full
-
-
 # The panels that are multiplied together, of a block of channels.
 cdef struct Panels:
     int count
@@ -151,27 +136,23 @@ cdef struct Panels:
 cdef Panels find_panels(
     const Winograd* layout, const Unit* unit, Py_ssize_t first, Py_ssize_t last, bint prepared
 ) noexcept nogil:
-    """Return the panels of some filters: among prepared ones, or in the scratch."""
-    cdef Py_ssize_t vector = VECTOR_BYTES // layout.given.problem.itemsize
+    """Return the panels from one to before another: among prepared ones, or in the scratch."""
     cdef const Problem* problem = &layout.given.problem
-    cdef Py_ssize_t k = first
     cdef Py_ssize_t width
     cdef Panels found
-    cdef int q = 0
-    while k < last:
-        width = panel_width(unit.last_filter - k, vector, FILTERS_IN_LANES)
+    cdef int q
+    found.count = <int>(last - first)
+    for q in range(found.count):
+        width = layout.first_filter[first + q + 1] - layout.first_filter[first + q]
         found.width[q] = width
         if prepared:
             found.plane[q] = odd_lines(problem.channels * width)
-            found.begin[q] = unit.channel * width + (
-                layout.values * panel_begin(problem, vector, unit.group, k)
+            found.begin[q] = unit.channel * width + layout.values * (
+                unit.group * layout.panel_begin[layout.panels] + layout.panel_begin[first + q]
             )
         else:
             found.plane[q] = odd_lines(unit.channels * width)
             found.begin[q] = q * layout.panel_values
-        q = q + 1
-        k = k + width
-    found.count = q
     return found
 
 
@@ -239,9 +220,9 @@ cdef void multiply_data(
     const Winograd* layout, const Operands* operands, const Tiles* tiles, Py_ssize_t first,
     Py_ssize_t last, real* scratch, Watch* watch,
 ) noexcept nogil:
-    """Multiply the panels of some filters with the data of all tiles, channels in blocks.
+    """Multiply the panels from one to before another with the data of all tiles.
 
-    Panels that no plan has prepared are made of one point after the other.
+    Channels in blocks. Panels that no plan has prepared are made of one point after the other.
     """
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
     cdef const real* weights = <const real*>operands.panels
@@ -250,17 +231,19 @@ cdef void multiply_data(
     cdef real* sums = scratch + layout.sums
     cdef Unit unit = tiles.unit     # its channels: a block of them
     cdef Panels panels
+    cdef Py_ssize_t filter = layout.first_filter[first]
+    cdef Py_ssize_t lanes = layout.first_filter[last] - filter
     cdef Py_ssize_t begin, end
     cdef int point, q
     if weights == NULL:
         weights = scratch + layout.panel
     while next_channels(&layout.given, &unit):
-        if not goes_on(watch, layout.values * unit.channels * (last - first) * tiles.count):
+        if not goes_on(watch, layout.values * unit.channels * lanes * tiles.count):
             return
         panels = find_panels(layout, &unit, first, last, operands.panels != NULL)
         data = scratch + layout.data + unit.channel // vector * layout.data_channels
         if operands.panels == NULL:
-            pack_taps(layout, operands, &unit, first, packed, &panels)
+            pack_taps(layout, operands, &unit, filter, packed, &panels)
         begin = point = 0
         while begin < layout.values:
             end = layout.values
@@ -512,79 +495,102 @@ cdef void finish_tiles(
             sums = sums + tiles.across * vector
 
 
+cdef void finish_filters(
+    const Winograd* layout, const Operands* operands, const Tiles* tiles, Py_ssize_t panel,
+    const real* sums, real* scratch, Watch* watch,
+) noexcept nogil:
+    """Bring the sums of a panel's filters to y, a vector of them after the other."""
+    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    cdef const Unit* unit = &tiles.unit
+    cdef const real* bias = <const real*>operands.bias
+    cdef real lane_bias[FLOATS]
+    cdef Py_ssize_t k = layout.first_filter[panel]
+    cdef Py_ssize_t last = min(unit.last_filter, layout.first_filter[panel + 1])
+    cdef Py_ssize_t i, filters
+    while k < last and not stopped(watch):
+        filters = min(vector, last - k)
+        for i in range(vector):
+            lane_bias[i] = 0
+        if bias != NULL:
+            for i in range(filters):
+                lane_bias[i] = bias[unit.group * layout.given.problem.filters + k + i]
+        finish_tiles(layout, operands, tiles, k, filters, sums, lane_bias, scratch, watch)
+        sums = sums + padded_pixels(tiles.count) * vector
+        k = k + filters
+
+
 cdef void winograd_unit(
     const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
 ) noexcept nogil:
-    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
     cdef const Winograd* layout = <const Winograd*>made
-    cdef const Problem* problem = &layout.given.problem
-    cdef const real* bias = <const real*>operands.bias
-    cdef real lane_bias[FLOATS]
     cdef Tiles tiles = find_tiles(layout, number)
-    cdef const Unit* unit = &tiles.unit
-    cdef Py_ssize_t lanes = panel_width(problem.filters, vector, FILTERS_IN_LANES)
-    cdef Py_ssize_t k = unit.first_filter
-    cdef Py_ssize_t last, v, i, filters
+    cdef Py_ssize_t panel = tiles.first_panel
+    cdef Py_ssize_t last, q
     transform_images(layout, <const real*>operands.image, &tiles, scratch, watch)
-    while k < unit.last_filter:
-        last = min(unit.last_filter, k + PANELS_AT_ONCE * lanes)
-        multiply_data(layout, operands, &tiles, k, last, scratch, watch)
-        v = 0
-        while k < last and not stopped(watch):
-            filters = min(vector, last - k)
-            for i in range(vector):
-                lane_bias[i] = 0
-            if bias != NULL:
-                for i in range(filters):
-                    lane_bias[i] = bias[unit.group * problem.filters + k + i]
-            finish_tiles(
-                layout, operands, &tiles, k, filters,
-                <const real*>scratch + layout.sums
-                + v * vector // lanes * layout.values * layout.sums_plane
-                + v % (lanes // vector) * padded_pixels(tiles.count) * vector,
-                lane_bias, scratch, watch,
+    while panel < tiles.last_panel and not stopped(watch):
+        last = min(tiles.last_panel, panel + PANELS_AT_ONCE)
+        multiply_data(layout, operands, &tiles, panel, last, scratch, watch)
+        for q in range(last - panel):
+            finish_filters(
+                layout, operands, &tiles, panel + q,
+                <const real*>scratch + layout.sums + q * layout.values * layout.sums_plane,
+                scratch, watch,
             )
-            v = v + 1
-            k = k + filters
-        if stopped(watch):
-            return
-
-
-cdef void make_panels(
-    const Winograd* layout, const Operands* operands, real* packed, real* panels
-) noexcept nogil:
-    """Make the panels of all groups."""
-    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
-    cdef const Problem* problem = &layout.given.problem
-    cdef Unit unit
-    cdef Py_ssize_t width, plane, k
-    cdef const real* taps
-    cdef real* panel
-    cdef int point
-    unit.last_filter = problem.filters
-    for unit.group in range(problem.groups):
-        k = 0
-        while k < problem.filters:
-            width = panel_width(problem.filters - k, vector, FILTERS_IN_LANES)
-            plane = odd_lines(problem.channels * width)
-            unit.channel = unit.channels = 0
-            while next_channels(&layout.given, &unit):
-                taps = find_panel(
-                    operands, packed, &layout.given, &unit, FILTERS_IN_LANES, k, width
-                )
-                panel = panels + unit.channel * width + (
-                    layout.values * panel_begin(problem, vector, unit.group, k)
-                )
-                for point in range(points_of(&layout.down, &layout.across)):
-                    transform_taps_of_point(
-                        &layout.down, &layout.across, point, taps, width, unit.channels, width,
-                        panel, plane,
-                    )
-                    panel = panel + plane * values_of_point(&layout.down, &layout.across, point)
-            k = k + width
+        panel = last
 
 
 enter("winograd", lay_out_winograd, winograd_unit[float], winograd_unit[double])
+
+
+# ── the panels of a plan, or of a call of many units ────────────────────────────────────────────
+
+
+cdef void make_panel(
+    const Winograd* layout, const Operands* operands, Py_ssize_t number, real* packed, real* panels
+) noexcept nogil:
+    """Make a panel of some channels; the number counts groups, panels and these, the last first."""
+    cdef const Problem* problem = &layout.given.problem
+    cdef Py_ssize_t blocks = ceil_div(problem.channels, layout.given.blocks.channels)
+    cdef Py_ssize_t p = number // blocks % layout.panels
+    cdef Py_ssize_t width = layout.first_filter[p + 1] - layout.first_filter[p]
+    cdef Py_ssize_t plane = odd_lines(problem.channels * width)
+    cdef Unit unit
+    cdef const real* taps
+    cdef int point
+    unit.group = number // blocks // layout.panels
+    unit.last_filter = problem.filters
+    unit.channel = number % blocks * layout.given.blocks.channels
+    unit.channels = min(layout.given.blocks.channels, problem.channels - unit.channel)
+    unit.taps = unit.channels * problem.taps
+    taps = find_panel(
+        operands, packed, &layout.given, &unit, FILTERS_IN_LANES, layout.first_filter[p], width
+    )
+    panels = panels + unit.channel * width + layout.values * (
+        unit.group * layout.panel_begin[layout.panels] + layout.panel_begin[p]
+    )
+    for point in range(points_of(&layout.down, &layout.across)):
+        transform_taps_of_point(
+            &layout.down, &layout.across, point, taps, width, unit.channels, width, panels, plane
+        )
+        panels = panels + plane * values_of_point(&layout.down, &layout.across, point)
+
+
+cdef void make_panels(
+    const Winograd* layout, const Operands* operands, real* packed, real* panels, int threads
+) noexcept nogil:
+    """Make the panels of all groups; each thread packs taps in a place of its own."""
+    cdef const Problem* problem = &layout.given.problem
+    cdef Py_ssize_t count = (
+        problem.groups * layout.panels * ceil_div(problem.channels, layout.given.blocks.channels)
+    )
+    cdef Py_ssize_t own = whole_lines(layout.packed_values)
+    cdef Py_ssize_t number
+    if threads == 1:
+        for number in range(count):
+            make_panel(layout, operands, number, packed, panels)
+    else:
+        for number in prange(count, num_threads=threads, schedule="static"):
+            make_panel(layout, operands, number, packed + threadid() * own, panels)
 
 
 def transformed_values(description):
@@ -595,13 +601,11 @@ def transformed_values(description):
     cdef const Winograd* layout
     (<Kernel>KERNELS[description.kernel]).lay_out(&given, &made, memory)
     layout = <const Winograd*>made.layout
-    return layout.values * panel_begin(
-        &given.problem, VECTOR_BYTES // given.problem.itemsize, given.problem.groups, 0
-    )
+    return layout.values * given.problem.groups * layout.panel_begin[layout.panels]
 
 
-def transform_weights(description, w, panels):
-    """Transform the weights of all groups into panels."""
+def transform_weights(description, w, panels, int threads):
+    """Transform the weights of all groups into panels, by so many threads."""
     cdef Description given = read_images(description)
     cdef Made made = Made(layout=NULL, units=0, scratch=0)
     cdef list memory = []
@@ -610,11 +614,13 @@ def transform_weights(description, w, panels):
         image=NULL, weights=address_of(w), panels=NULL, bias=NULL, gradient=NULL, result=NULL,
         taps=NULL,
     )
+    cdef void* target = writable_address_of(panels)
     cdef void* packed
     (<Kernel>KERNELS[description.kernel]).lay_out(&given, &made, memory)
     layout = <const Winograd*>made.layout
-    packed = allot(memory, (layout.panel - layout.packed) * given.problem.itemsize)
-    if given.problem.itemsize == sizeof(double):
-        make_panels(layout, &operands, <double*>packed, <double*>writable_address_of(panels))
-    else:
-        make_panels(layout, &operands, <float*>packed, <float*>writable_address_of(panels))
+    packed = allot(memory, threads * whole_lines(layout.packed_values) * given.problem.itemsize)
+    with nogil:
+        if given.problem.itemsize == sizeof(double):
+            make_panels(layout, &operands, <double*>packed, <double*>target, threads)
+        else:
+            make_panels(layout, &operands, <float*>packed, <float*>target, threads)
