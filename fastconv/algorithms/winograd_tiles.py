@@ -23,6 +23,8 @@ __all__ = ["PANELS_AT_ONCE", "Tiling", "WinogradBlocks", "tiling_of"]
 
 # As kernels/winograd_layout.pxi has it.
 PANELS_AT_ONCE = 2
+# Bytes of vectors of which half of one is multiplied in half the time: winograd_product.pxi.
+_HALVED = 64
 
 # Of finding a unit, and of a thread that waits for its first.
 _UNIT_CYCLES = 3000
@@ -146,6 +148,8 @@ class Tiling:
         pairs = channels * vectors  # of a channel and a vector of filters
         covered = tiles + tuning.WINOGRAD_TILES_BESIDE[lanes]
         product = values * pairs * covered / 2 / tuning.WINOGRAD_PRODUCT[lanes]
+        if lanes == _HALVED and 0 < blocks.filters % self.vector <= self.vector // 2:
+            product *= 1 - 0.5 / vectors
         weights = pairs * (
             values * tuning.WINOGRAD_WEIGHT_CYCLES[lanes]
             + self.taps * tuning.WINOGRAD_TAP_CYCLES[lanes]

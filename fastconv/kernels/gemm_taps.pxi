@@ -145,7 +145,8 @@ cdef inline void sum_tile(
     cdef Py_ssize_t p
     cdef int v, n
     multiply_rows(
-        False, whole, False, vector, vector, pixels, vectors, steps, 0, panel, panel, data, tile
+        False, False, whole, False, vector, vector, pixels, vectors, steps, 0, panel, panel, data,
+        tile,
     )
     for v in range(vectors):
         for p in range(kept):

@@ -125,6 +125,7 @@ cdef void transform_images(
 # The panels that are multiplied together, of a block of channels.
 cdef struct Panels:
     int count
+    bint half[PANELS_AT_ONCE]           # whether the last vector is at most half full
     Py_ssize_t width[PANELS_AT_ONCE]
     Py_ssize_t begin[PANELS_AT_ONCE]    # in values, from where all panels begin
     Py_ssize_t plane[PANELS_AT_ONCE]    # from one ξ to the next
@@ -145,6 +146,9 @@ cdef Panels find_panels(
     for q in range(found.count):
         width = layout.first_filter[first + q + 1] - layout.first_filter[first + q]
         found.width[q] = width
+        found.half[q] = first + q + 1 == layout.panels and ends_with_half(
+            problem.filters, VECTOR_BYTES // problem.itemsize
+        )
         if prepared:
             found.plane[q] = odd_lines(problem.channels * width)
             found.begin[q] = unit.channel * width + layout.values * (
@@ -209,11 +213,18 @@ cdef inline void multiply_values(
                 ahead = weights + panels.begin[after] + (
                     value - first + (after == 0)
                 ) * panels.plane[after]
-            multiply_plane(
-                added, True, vector, vector, &steps, panels.width[q] // vector, panel, ahead,
-                data + value * layout.data_plane,
-                sums + (q * layout.values + value) * layout.sums_plane,
-            )
+            if HALF_VECTORS and panels.half[q]:
+                multiply_plane(
+                    added, True, True, vector, vector, &steps, panels.width[q] // vector, panel,
+                    ahead, data + value * layout.data_plane,
+                    sums + (q * layout.values + value) * layout.sums_plane,
+                )
+            else:
+                multiply_plane(
+                    added, False, True, vector, vector, &steps, panels.width[q] // vector, panel,
+                    ahead, data + value * layout.data_plane,
+                    sums + (q * layout.values + value) * layout.sums_plane,
+                )
 
 
 cdef void multiply_data(

@@ -6,10 +6,13 @@ cdef enum:
 
 cdef extern from *:
     """
+    /* Vectors of a panel at the most: see winograd_product.pxi. */
+    #define WINOGRAD_VECTORS (REGISTERS == 32 ? 3 : PANEL_VECTORS)
     /* Whether several panels are an even number of them, about as wide each, so that two threads
        can share them. */
     #define PANELS_IN_PAIRS (REGISTERS == 32)
     """
+    enum: WINOGRAD_VECTORS
     enum: PANELS_IN_PAIRS
 
 
@@ -73,7 +76,7 @@ cdef inline Py_ssize_t pixels_along(const Line* line, Py_ssize_t tiles) noexcept
 
 cdef inline Py_ssize_t count_panels(Py_ssize_t vectors) noexcept nogil:
     """Return into how many panels so many vectors of filters are cut."""
-    cdef Py_ssize_t count = ceil_div(vectors, PANEL_VECTORS)
+    cdef Py_ssize_t count = ceil_div(vectors, WINOGRAD_VECTORS)
     return count + count % 2 if PANELS_IN_PAIRS and count > 1 else count
 
 

@@ -130,6 +130,10 @@ FILTER_TILES = {  # PIXELS_4 .. PIXELS_1, and with SMALL_PIXELS
     "avx2": [(6, 2), (8, 1), (4, 2), (4, 1)],  # PANEL_VECTORS is 2
     "baseline": [(3, 4), (4, 3), (6, 2), (8, 1), (2, 4), (2, 3), (2, 2), (2, 1)],
 }
+# LARGE_ROWS and PIXELS_3 of WINOGRAD_VECTORS, and less
+BETWEEN_TRANSFORMS = FILTER_TILES | {
+    "avx512": [(8, 3), (7, 3), (8, 2), (7, 2), (7, 1), (4, 3), (4, 2), (4, 1)],
+}
 FOUR_KINDS = ("multiply_filter_lanes", "multiply_packed_columns")
 ONE_KIND = ("multiply_windows", "multiply_dense", "short_pass")
 # The tiles of each shell, rows x vectors, each there twice: from the bias and from earlier sums, or
@@ -138,7 +142,7 @@ ONE_KIND = ("multiply_windows", "multiply_dense", "short_pass")
 TILES = {
     "multiply_filter_lanes": FILTER_TILES,
     "multiply_taps": FILTER_TILES,  # of gemm_scatter: only from zero
-    "multiply_data": FILTER_TILES,  # of winograd: from zero, and from zero to be added
+    "multiply_data": BETWEEN_TRANSFORMS,  # of winograd: from zero, and from zero to be added
     "sum_panel_by_taps": FILTER_TILES,  # of gemm_taps: channels in whole vectors, and not
     "sum_tiles": FILTER_TILES,  # of weights_winograd: from zero, and from zero to be added
     "add_filter_lanes": FILTER_TILES,

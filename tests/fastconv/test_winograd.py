@@ -344,7 +344,7 @@ def test_bits_depend_on_the_problem_alone_beside_what_is_not_finite(tile):
 def test_prepared_weights_of_every_group_and_of_a_last_panel(tile, groups):
     rng = np.random.default_rng(13)
     x = rng.standard_normal((2, 10 * groups, 9, 12), np.float32)
-    for filters in (1, 19, 40):
+    for filters in (1, 19, 40, 56, 100):  # panels of three vectors and fewer, whole and half
         w = tile.weights(rng, filters * groups, 10)
         options = {"groups": groups, "padding": 1, **tile.backend}
         with tuned(WINOGRAD_CHANNELS=3):  # rounded up to whole vectors, three blocks of them
