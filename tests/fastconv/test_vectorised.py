@@ -130,9 +130,20 @@ FILTER_TILES = {  # PIXELS_4 .. PIXELS_1, and with SMALL_PIXELS
     "avx2": [(6, 2), (8, 1), (4, 2), (4, 1)],  # PANEL_VECTORS is 2
     "baseline": [(3, 4), (4, 3), (6, 2), (8, 1), (2, 4), (2, 3), (2, 2), (2, 1)],
 }
-# LARGE_ROWS and PIXELS_3 of WINOGRAD_VECTORS, and less
+# LARGEST_ROWS, LARGE_ROWS and PIXELS_3 of WINOGRAD_VECTORS, and less
 BETWEEN_TRANSFORMS = FILTER_TILES | {
-    "avx512": [(8, 3), (7, 3), (8, 2), (7, 2), (7, 1), (4, 3), (4, 2), (4, 1)],
+    "avx512": [
+        (9, 3),
+        (8, 3),
+        (7, 3),
+        (9, 2),
+        (8, 2),
+        (7, 2),
+        (7, 1),
+        (4, 3),
+        (4, 2),
+        (4, 1),
+    ],
 }
 FOUR_KINDS = ("multiply_filter_lanes", "multiply_packed_columns")
 ONE_KIND = ("multiply_windows", "multiply_dense", "short_pass")
