@@ -98,6 +98,8 @@ COLUMNS_FEW_CHANNELS = 12
 WINOGRAD_TILES = (16, 24, 32, 48, 64)
 # Channels summed from zero: by which sums are ordered, and so their bits.
 WINOGRAD_CHANNELS = 128
+# And those whose weights are transformed before all units at a time, by one of the threads.
+WINOGRAD_CHANNELS_PACKED = 32
 # What is reached of the peak in the product, tiles that a unit has beside its own there, since
 # tiles of the product hang over; and cycles, of a vector, per value of a tile that is transformed:
 # weights into a panel (and per tap, where these are packed first), pixels, and sums back. A cycle

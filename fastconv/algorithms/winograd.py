@@ -131,7 +131,7 @@ class _Winograd(Rival):
     def _preparing(self, plan: Plan) -> Plan:
         """Return the plan that transforms the weights itself, once for all of its units."""
         run, own = plan.run, plan.scratch_bytes
-        transform, size = self._transform(plan.piece)
+        transform, size = self._transform(plan.piece, plan.threads or 1)
 
         def run_once(
             x: Array, weight: Array, prepared: Array | None, bias: Array | None, y: Array,
@@ -171,23 +171,25 @@ class _Winograd(Rival):
     def make_prepare(self, piece: Piece) -> Callable[[Array], Array] | None:
         if not tiling_of(piece.problem, self.outputs).keeps_weights:
             return None
-        transform, size = self._transform(piece)
+        transform, size = self._transform(piece, 1)
         return lambda weight: transform(weight, at_line(size))
 
-    def _transform(self, piece: Piece) -> tuple[Callable[[Array, Array], Array], int]:
+    def _transform(self, piece: Piece, threads: int) -> tuple[Callable[[Array, Array], Array], int]:
         """Return what transforms weights into panels, and the bytes of memory that it fills.
 
         They begin at a cache line.
         """
-        # One tile is enough of it: the weights do not depend on how many there are.
+        # One tile is enough of it: the weights do not depend on how many there are. Nor on how many
+        # channels are transformed at a time, each of them for a thread.
         tile = tiling_of(piece.problem, self.outputs).cut(1, 1)
+        tile = tile._replace(channels=min(tile.channels, tuning.WINOGRAD_CHANNELS_PACKED))
         description = Description(self.entry, piece, tile)
         compiled, dtype = kernel("transform_weights"), piece.problem.dtype
         values: int = kernel("transformed_values")(description)
 
         def transform(weight: Array, memory: Array) -> Array:
             panels = memory.view(dtype)
-            compiled(description, weight, panels)
+            compiled(description, weight, panels, threads)
             return panels
 
         return transform, values * dtype.itemsize

@@ -8,6 +8,7 @@ cycles    those of the product, and beside it of a value that is transformed: of
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
@@ -22,6 +23,8 @@ __all__ = ["PANELS_AT_ONCE", "Tiling", "WinogradBlocks", "tiling_of"]
 
 # As kernels/winograd_layout.pxi has it.
 PANELS_AT_ONCE = 2
+# Bytes of vectors of which half of one is multiplied in half the time: winograd_product.pxi.
+_HALVED = 64
 
 # Of finding a unit, and of a thread that waits for its first.
 _UNIT_CYCLES = 3000
@@ -88,7 +91,8 @@ class Tiling:
         self.vector = vector_values(problem)
         self.filters = problem.out_channels_per_group
         self.channels = problem.in_channels_per_group
-        self.panel: int = kernel("panel_filters")("winograd", itemsize)
+        # the first filter of each panel, and where the last one's lanes end
+        self.panels: list[int] = kernel("first_of_panels")(self.filters, itemsize)
         self.channel_vectors = ceil_div(self.channels, self.vector)
         self.taps = problem.rows.kernel * problem.columns.kernel
         self._best: dict[tuple[int, int, bool], tuple[float, WinogradBlocks]] = {}
@@ -104,13 +108,13 @@ class Tiling:
         images = 1
         if (rows, columns) == (high, wide):
             images = even(batch, max(1, min(batch, most // (rows * columns))))
-        # whole vectors, as the data lie
-        channels = -(-tuning.WINOGRAD_CHANNELS // self.vector) * self.vector
+        # whole vectors, as the data lie, and about as many each time
+        channels = even(self.channel_vectors, ceil_div(tuning.WINOGRAD_CHANNELS, self.vector))
         return WinogradBlocks(
             images,
             min(rows * down.outputs * down.dilation, self.problem.out_height),
             min(columns * across.outputs * across.dilation, self.problem.out_width),
-            min(channels, self.channels),
+            min(channels * self.vector, self.channels),
             self.filters,
             self.tile,
             prepared,
@@ -124,7 +128,7 @@ class Tiling:
         height = high * self.down.outputs + self.down.beyond
         seen = (height + self.down.values) * width * self.vector
         data = self.values * (self.channel_vectors * self.vector * tiles + 32)
-        at_once = self.panel * min(PANELS_AT_ONCE, -(-blocks.filters // self.panel))
+        at_once = self.panels[1] * min(PANELS_AT_ONCE, self._panels_of(blocks))
         made = min(self.values, 2 * self.across.values)  # rows of two points, or all of a line
         weights = 0 if blocks.prepared else blocks.channels * at_once * (made + self.taps)
         sums = self.values * at_once * (tiles + 8)
@@ -144,6 +148,8 @@ class Tiling:
         pairs = channels * vectors  # of a channel and a vector of filters
         covered = tiles + tuning.WINOGRAD_TILES_BESIDE[lanes]
         product = values * pairs * covered / 2 / tuning.WINOGRAD_PRODUCT[lanes]
+        if lanes == _HALVED and 0 < blocks.filters % self.vector <= self.vector // 2:
+            product *= 1 - 0.5 / vectors
         weights = pairs * (
             values * tuning.WINOGRAD_WEIGHT_CYCLES[lanes]
             + self.taps * tuning.WINOGRAD_TAP_CYCLES[lanes]
@@ -158,7 +164,7 @@ class Tiling:
             weights = 0
             product = max(product, self._far_cycles(blocks))
         elif self.shares_weights(blocks, batch, threads):
-            once = weights * self.shares(blocks) * problem.groups
+            once = weights * self.shares(blocks) * problem.groups / threads
             weights = 0
         pixels = values * self.channel_vectors * tiles * tuning.WINOGRAD_PIXEL_CYCLES[lanes]
         sums = values * vectors * tiles * tuning.WINOGRAD_SUM_CYCLES[lanes]
@@ -193,7 +199,11 @@ class Tiling:
 
     def shares(self, blocks: WinogradBlocks) -> int:
         """Return how many blocks of filters there are, each for a thread if there are several."""
-        return -(-self.filters // blocks.filters)
+        return -(-(len(self.panels) - 1) // self._panels_of(blocks))
+
+    def _panels_of(self, blocks: WinogradBlocks) -> int:
+        """Return how many panels a unit has."""
+        return bisect_left(self.panels, min(blocks.filters, self.panels[-1]))
 
     def shares_weights(self, blocks: WinogradBlocks, batch: int, threads: int) -> bool:
         """Whether a call transforms the weights first, since many units would do so each."""
@@ -236,7 +246,7 @@ class Tiling:
 
     def _choices(self, batch: int, threads: int, prepared: bool) -> Iterator[WinogradBlocks]:
         """Yield blocks that fit the scratch, of all filters and of a thread's share of them."""
-        panels = ceil_div(self.filters, self.panel)
+        panels = len(self.panels) - 1
         shares = {1, min(panels, threads)}
         sizes: tuple[int, ...] = tuning.WINOGRAD_TILES
         fitting: list[WinogradBlocks] = []
@@ -247,7 +257,7 @@ class Tiling:
         for blocks in fitting:
             for share in shares:
                 yield blocks._replace(
-                    filters=min(self.filters, ceil_div(panels, share) * self.panel)
+                    filters=min(self.filters, self.panels[ceil_div(panels, share)])
                 )
 
     def _fits(self, blocks: WinogradBlocks) -> bool:

@@ -151,11 +151,13 @@ cdef inline void sum_tile(
     cdef int v, n
     if kept == pixels:
         multiply_rows(
-            True, whole, False, vector, vector, pixels, vectors, steps, 0, panel, panel, data, sums
+            True, False, whole, False, vector, vector, pixels, vectors, steps, 0, panel, panel,
+            data, sums,
         )
         return
     multiply_rows(
-        False, whole, False, vector, vector, pixels, vectors, &alone, 0, panel, panel, data, tile
+        False, False, whole, False, vector, vector, pixels, vectors, &alone, 0, panel, panel, data,
+        tile,
     )
     for v in range(vectors):
         for p in range(kept):

@@ -38,6 +38,30 @@ cdef inline Py_ssize_t packed_filters(
     return filters if lanes == PIXELS_IN_LANES else (filters + vector - 1) // vector * vector
 
 
+# Rows of weights lie far from each other, and a square takes so many instructions that a processor
+# sees only the next one: so it is asked for what comes four lines later (ahead.pxi).
+cdef extern from *:
+    """
+    #define TAPS_AHEAD (REGISTERS == 32 ? 64 : 0)
+    """
+    enum: TAPS_AHEAD
+
+
+cdef inline void expect_square(
+    const real* w, Py_ssize_t w_stride, Py_ssize_t filters, Py_ssize_t taps, Py_ssize_t k,
+    Py_ssize_t t,
+) noexcept nogil:
+    """Ask for the square that comes some after that of tap t and filter k, if there is one."""
+    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    cdef Py_ssize_t row
+    t = t + TAPS_AHEAD
+    if t >= taps:
+        t, k = t - taps, k + vector
+    if t < taps and k + vector <= filters:
+        for row in range(k, k + vector):
+            EXPECT_LINE(w + row * w_stride + t)
+
+
 cdef void pack_panel(
     const real* w, Py_ssize_t w_stride, Py_ssize_t filters, Py_ssize_t taps, real* panel,
     Py_ssize_t width,
@@ -53,6 +77,8 @@ cdef void pack_panel(
             while t < taps:
                 if taps - t < vector // 4:  # by one value after the other
                     break
+                if TAPS_AHEAD > 0:
+                    expect_square(w, w_stride, filters, taps, k, t)
                 t = min(t, taps - vector)  # the last square overlaps the one before
                 transpose_square(
                     w + k * w_stride + t, w_stride, vector, panel + t * width + k, width, vector,

@@ -89,7 +89,12 @@ cdef inline void turn_run(
     cdef Py_ssize_t here
     while j < count:
         here = min(vector, count - j)
-        if source + j + (channels - 1) * plane + vector <= end:
+        if here == vector and channels == vector:
+            # how many there are is known, so the square goes from registers to where it belongs
+            transpose_square(
+                source + j, plane, vector, target + j * vector, vector, vector, IDENTITY
+            )
+        elif source + j + (channels - 1) * plane + vector <= end:
             # what it reads beyond the run is not written
             transpose_square(
                 source + j, plane, channels, target + j * vector, vector, here, IDENTITY

@@ -300,7 +300,7 @@ cdef inline void sum_values(
         while k < share.last_filter:
             width = panel_width(share.last_filter - k, vector, FILTERS_IN_LANES)
             multiply_plane(
-                added, False, 1, 1, &steps, width // vector, panel, panel, data, sums
+                added, False, False, 1, 1, &steps, width // vector, panel, panel, data, sums
             )
             panel = panel + width * layout.most_tiles
             sums = sums + width * padded_pixels(share.channels)

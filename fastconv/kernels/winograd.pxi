@@ -122,24 +122,10 @@ cdef void transform_images(
 # ── the product, and the panels for it ──────────────────────────────────────────────────────────
 
 
-cdef inline Py_ssize_t panel_begin(
-    const Problem* problem, Py_ssize_t vector, Py_ssize_t group, Py_ssize_t filter
-) noexcept nogil:
-    """Return how many values of a ξ come before the panel that begins with a filter."""
-    cdef Py_ssize_t lanes = panel_width(problem.filters, vector, FILTERS_IN_LANES)
-    cdef Py_ssize_t last = problem.filters % lanes
-    cdef Py_ssize_t full = odd_lines(problem.channels * lanes)
-    cdef Py_ssize_t group_values = problem.filters // lanes * full
-    if last > 0:
-        group_values = group_values + odd_lines(
-            problem.channels * panel_width(last, vector, FILTERS_IN_LANES)
-        )
-    return group * group_values + filter // lanes * full
-
-
 # The panels that are multiplied together, of a block of channels.
 cdef struct Panels:
     int count
+    bint half[PANELS_AT_ONCE]           # whether the last vector is at most half full
     Py_ssize_t width[PANELS_AT_ONCE]
     Py_ssize_t begin[PANELS_AT_ONCE]    # in values, from where all panels begin
     Py_ssize_t plane[PANELS_AT_ONCE]    # from one ξ to the next
@@ -151,27 +137,26 @@ cdef struct Panels:
 cdef Panels find_panels(
     const Winograd* layout, const Unit* unit, Py_ssize_t first, Py_ssize_t last, bint prepared
 ) noexcept nogil:
-    """Return the panels of some filters: among prepared ones, or in the scratch."""
-    cdef Py_ssize_t vector = VECTOR_BYTES // layout.given.problem.itemsize
+    """Return the panels from one to before another: among prepared ones, or in the scratch."""
     cdef const Problem* problem = &layout.given.problem
-    cdef Py_ssize_t k = first
     cdef Py_ssize_t width
     cdef Panels found
-    cdef int q = 0
-    while k < last:
-        width = panel_width(unit.last_filter - k, vector, FILTERS_IN_LANES)
+    cdef int q
+    found.count = <int>(last - first)
+    for q in range(found.count):
+        width = layout.first_filter[first + q + 1] - layout.first_filter[first + q]
         found.width[q] = width
+        found.half[q] = first + q + 1 == layout.panels and ends_with_half(
+            problem.filters, VECTOR_BYTES // problem.itemsize
+        )
         if prepared:
             found.plane[q] = odd_lines(problem.channels * width)
-            found.begin[q] = unit.channel * width + (
-                layout.values * panel_begin(problem, vector, unit.group, k)
+            found.begin[q] = unit.channel * width + layout.values * (
+                unit.group * layout.panel_begin[layout.panels] + layout.panel_begin[first + q]
             )
         else:
             found.plane[q] = odd_lines(unit.channels * width)
             found.begin[q] = q * layout.panel_values
-        q = q + 1
-        k = k + width
-    found.count = q
     return found
 
 
@@ -228,20 +213,27 @@ cdef inline void multiply_values(
                 ahead = weights + panels.begin[after] + (
                     value - first + (after == 0)
                 ) * panels.plane[after]
-            multiply_plane(
-                added, True, vector, vector, &steps, panels.width[q] // vector, panel, ahead,
-                data + value * layout.data_plane,
-                sums + (q * layout.values + value) * layout.sums_plane,
-            )
+            if HALF_VECTORS and panels.half[q]:
+                multiply_plane(
+                    added, True, True, vector, vector, &steps, panels.width[q] // vector, panel,
+                    ahead, data + value * layout.data_plane,
+                    sums + (q * layout.values + value) * layout.sums_plane,
+                )
+            else:
+                multiply_plane(
+                    added, False, True, vector, vector, &steps, panels.width[q] // vector, panel,
+                    ahead, data + value * layout.data_plane,
+                    sums + (q * layout.values + value) * layout.sums_plane,
+                )
 
 
 cdef void multiply_data(
     const Winograd* layout, const Operands* operands, const Tiles* tiles, Py_ssize_t first,
     Py_ssize_t last, real* scratch, Watch* watch,
 ) noexcept nogil:
-    """Multiply the panels of some filters with the data of all tiles, channels in blocks.
+    """Multiply the panels from one to before another with the data of all tiles.
 
-    Panels that no plan has prepared are made of one point after the other.
+    Channels in blocks. Panels that no plan has prepared are made of one point after the other.
     """
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
     cdef const real* weights = <const real*>operands.panels
@@ -250,17 +242,19 @@ cdef void multiply_data(
     cdef real* sums = scratch + layout.sums
     cdef Unit unit = tiles.unit     # its channels: a block of them
     cdef Panels panels
+    cdef Py_ssize_t filter = layout.first_filter[first]
+    cdef Py_ssize_t lanes = layout.first_filter[last] - filter
     cdef Py_ssize_t begin, end
     cdef int point, q
     if weights == NULL:
         weights = scratch + layout.panel
     while next_channels(&layout.given, &unit):
-        if not goes_on(watch, layout.values * unit.channels * (last - first) * tiles.count):
+        if not goes_on(watch, layout.values * unit.channels * lanes * tiles.count):
             return
         panels = find_panels(layout, &unit, first, last, operands.panels != NULL)
         data = scratch + layout.data + unit.channel // vector * layout.data_channels
         if operands.panels == NULL:
-            pack_taps(layout, operands, &unit, first, packed, &panels)
+            pack_taps(layout, operands, &unit, filter, packed, &panels)
         begin = point = 0
         while begin < layout.values:
             end = layout.values
@@ -313,7 +307,9 @@ cdef void transform_tiles(
         source_inner=across.values * column, step=column, target_outer=0,
         target_middle=across.outputs * vector, target_inner=across.outputs * column, apart=vector,
     )
-    if across.pairs == 0:
+    if keeps_squares(down, across):
+        transform_squares(down, tiles, sums, plane, outputs)
+    elif across.pairs == 0:
         transform_sum_lines(BOTH, down, &columns, sums, outputs)
     elif down.pairs == 0:
         rows.source_inner, rows.step = vector, plane
@@ -324,33 +320,71 @@ cdef void transform_tiles(
 
 
 cdef inline void keep_outputs(
-    const int outputs, Py_ssize_t kept, const real* source, const real* bias, real* check,
-    real* target, Py_ssize_t step,
+    const int rows, const int outputs, Py_ssize_t kept, const real* source, const real* bias,
+    real* check, real* target, Py_ssize_t step, Py_ssize_t next_row,
 ) noexcept nogil:
-    """Bring a tile's outputs of a row into rows, the bias added, and look whether they are finite.
+    """Bring a tile's outputs of some rows there, the bias added, and look whether they are finite.
 
-    `kept` of them are in the image.
+    `kept` of each row are in the image.
     """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef real y[FLOATS]
     cdef real added[FLOATS]
     cdef real doubt[FLOATS]
-    cdef int k, n
+    cdef int i, k, n
     for n in range(vector):
         added[n] = bias[n]
         doubt[n] = check[n]
-    for k in range(outputs):
-        for n in range(vector):
-            y[n] = source[k * vector + n]
-        # 0, or NaN for what is not finite. (0·y does not do: without signed zeros GCC 12 takes the
-        # sum for 0.)
-        for n in range(vector):
-            doubt[n] += y[n] - y[n]
-        if k < kept:
+    for i in range(rows):
+        for k in range(outputs):
             for n in range(vector):
-                target[k * step + n] = y[n] + added[n]
+                y[n] = source[(i * outputs + k) * vector + n]
+            # 0, or NaN for what is not finite. (0·y does not do: without signed zeros GCC 12 takes
+            # the sum for 0.)
+            for n in range(vector):
+                doubt[n] += y[n] - y[n]
+            if k < kept:
+                for n in range(vector):
+                    target[i * next_row + k * step + n] = y[n] + added[n]
     for n in range(vector):
         check[n] = doubt[n]
+
+
+cdef inline void keep_tile(
+    const int rows, const int outputs, Py_ssize_t kept, const real* source, const real* bias,
+    real* check, real* target, Py_ssize_t step, Py_ssize_t next_row,
+) noexcept nogil:
+    """Do the same; whether all of them are in the image is asked once."""
+    if kept >= outputs:
+        keep_outputs(rows, outputs, outputs, source, bias, check, target, step, next_row)
+    else:
+        keep_outputs(rows, outputs, kept, source, bias, check, target, step, next_row)
+
+
+cdef inline void keep_any_outputs(
+    int down, int across, Py_ssize_t kept, const real* source, const real* bias, real* check,
+    real* target, Py_ssize_t step, Py_ssize_t next_row,
+) noexcept nogil:
+    """Do the same for a tile of any size: a square, or a line of one row or column."""
+    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    cdef Py_ssize_t i
+    if down == across == 4:
+        keep_tile(4, 4, kept, source, bias, check, target, step, next_row)
+    elif down == across == 6:
+        keep_tile(6, 6, kept, source, bias, check, target, step, next_row)
+    elif down == across == 2:
+        keep_tile(2, 2, kept, source, bias, check, target, step, next_row)
+    elif across == 4:
+        keep_tile(1, 4, kept, source, bias, check, target, step, next_row)
+    elif across == 6:
+        keep_tile(1, 6, kept, source, bias, check, target, step, next_row)
+    elif across == 2:
+        keep_tile(1, 2, kept, source, bias, check, target, step, next_row)
+    else:
+        for i in range(down):
+            keep_tile(
+                1, 1, kept, source + i * vector, bias, check, target + i * next_row, step, next_row
+            )
 
 
 cdef bint transform_row(
@@ -362,6 +396,7 @@ cdef bint transform_row(
     Leave in doubts [tile][vector] where that is not finite, and return whether it is anywhere.
     """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef const Line* down = &layout.down
     cdef const Line* across = &layout.across
     cdef real outputs[TILES_AT_ONCE * MOST_OUTPUTS * MOST_OUTPUTS * FLOATS]
     cdef const real* output
@@ -371,7 +406,7 @@ cdef bint transform_row(
     cdef real doubt = 0
     cdef Py_ssize_t step = across.dilation * vector
     cdef Py_ssize_t first = 0
-    cdef Py_ssize_t count, t, i, column, kept
+    cdef Py_ssize_t count, t, column, kept
     cdef int n
     for n in range(vector):
         all_checks[n] = 0
@@ -384,24 +419,34 @@ cdef bint transform_row(
             for n in range(vector):
                 check[n] = 0
             column = first_of_tile(across, t)
-            kept = ceil_div(tiles.columns - column, across.dilation)
+            kept = tiles.columns - column
+            if across.dilation > 1:
+                kept = ceil_div(kept, across.dilation)
             row = rows + column * vector
-            for i in range(layout.down.outputs):
-                if across.outputs == 4:
-                    keep_outputs(4, kept, output, bias, check, row, step)
-                elif across.outputs == 6:
-                    keep_outputs(6, kept, output, bias, check, row, step)
-                elif across.outputs == 2:
-                    keep_outputs(2, kept, output, bias, check, row, step)
-                else:
-                    keep_outputs(1, kept, output, bias, check, row, step)
-                output, row = output + across.outputs * vector, row + tiles.columns * vector
+            keep_any_outputs(
+                down.outputs, across.outputs, kept, output, bias, check, row, step,
+                tiles.columns * vector,
+            )
+            output = output + down.outputs * across.outputs * vector
             for n in range(vector):
                 all_checks[n] += check[n]
         first = first + count
     for n in range(vector):
         doubt += all_checks[n]
     return doubt != 0
+
+
+cdef inline void turn_vector(
+    const real* rows, Py_ssize_t filters, real* y, Py_ssize_t plane, int activation
+) noexcept nogil:
+    """Bring a vector's worth of neighbours to their planes; what is constant stays in registers."""
+    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    if filters == vector and activation == IDENTITY:
+        transpose_square(rows, vector, vector, y, plane, vector, IDENTITY)
+    elif filters == vector and activation == RELU:
+        transpose_square(rows, vector, vector, y, plane, vector, RELU)
+    else:
+        transpose_square(rows, vector, vector, y, plane, filters, activation)
 
 
 cdef void turn_rows(
@@ -412,15 +457,11 @@ cdef void turn_rows(
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
     cdef Py_ssize_t j = 0
     while j + vector <= count:
-        transpose_square(
-            rows + j * vector, vector, vector, y + j, plane, filters, activation
-        )
+        turn_vector(rows + j * vector, filters, y + j, plane, activation)
         j = j + vector
     if 0 < count - j and count >= vector:  # once more, from what has been kept
         j = count - vector
-        transpose_square(
-            rows + j * vector, vector, vector, y + j, plane, filters, activation
-        )
+        turn_vector(rows + j * vector, filters, y + j, plane, activation)
     else:
         transpose_part(
             rows + j * vector, vector, y + j, plane, count - j, filters, activation
@@ -465,79 +506,102 @@ cdef void finish_tiles(
             sums = sums + tiles.across * vector
 
 
+cdef void finish_filters(
+    const Winograd* layout, const Operands* operands, const Tiles* tiles, Py_ssize_t panel,
+    const real* sums, real* scratch, Watch* watch,
+) noexcept nogil:
+    """Bring the sums of a panel's filters to y, a vector of them after the other."""
+    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    cdef const Unit* unit = &tiles.unit
+    cdef const real* bias = <const real*>operands.bias
+    cdef real lane_bias[FLOATS]
+    cdef Py_ssize_t k = layout.first_filter[panel]
+    cdef Py_ssize_t last = min(unit.last_filter, layout.first_filter[panel + 1])
+    cdef Py_ssize_t i, filters
+    while k < last and not stopped(watch):
+        filters = min(vector, last - k)
+        for i in range(vector):
+            lane_bias[i] = 0
+        if bias != NULL:
+            for i in range(filters):
+                lane_bias[i] = bias[unit.group * layout.given.problem.filters + k + i]
+        finish_tiles(layout, operands, tiles, k, filters, sums, lane_bias, scratch, watch)
+        sums = sums + padded_pixels(tiles.count) * vector
+        k = k + filters
+
+
 cdef void winograd_unit(
     const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
 ) noexcept nogil:
-    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
     cdef const Winograd* layout = <const Winograd*>made
-    cdef const Problem* problem = &layout.given.problem
-    cdef const real* bias = <const real*>operands.bias
-    cdef real lane_bias[FLOATS]
     cdef Tiles tiles = find_tiles(layout, number)
-    cdef const Unit* unit = &tiles.unit
-    cdef Py_ssize_t lanes = panel_width(problem.filters, vector, FILTERS_IN_LANES)
-    cdef Py_ssize_t k = unit.first_filter
-    cdef Py_ssize_t last, v, i, filters
+    cdef Py_ssize_t panel = tiles.first_panel
+    cdef Py_ssize_t last, q
     transform_images(layout, <const real*>operands.image, &tiles, scratch, watch)
-    while k < unit.last_filter:
-        last = min(unit.last_filter, k + PANELS_AT_ONCE * lanes)
-        multiply_data(layout, operands, &tiles, k, last, scratch, watch)
-        v = 0
-        while k < last and not stopped(watch):
-            filters = min(vector, last - k)
-            for i in range(vector):
-                lane_bias[i] = 0
-            if bias != NULL:
-                for i in range(filters):
-                    lane_bias[i] = bias[unit.group * problem.filters + k + i]
-            finish_tiles(
-                layout, operands, &tiles, k, filters,
-                <const real*>scratch + layout.sums
-                + v * vector // lanes * layout.values * layout.sums_plane
-                + v % (lanes // vector) * padded_pixels(tiles.count) * vector,
-                lane_bias, scratch, watch,
+    while panel < tiles.last_panel and not stopped(watch):
+        last = min(tiles.last_panel, panel + PANELS_AT_ONCE)
+        multiply_data(layout, operands, &tiles, panel, last, scratch, watch)
+        for q in range(last - panel):
+            finish_filters(
+                layout, operands, &tiles, panel + q,
+                <const real*>scratch + layout.sums + q * layout.values * layout.sums_plane,
+                scratch, watch,
             )
-            v = v + 1
-            k = k + filters
-        if stopped(watch):
-            return
-
-
-cdef void make_panels(
-    const Winograd* layout, const Operands* operands, real* packed, real* panels
-) noexcept nogil:
-    """Make the panels of all groups."""
-    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
-    cdef const Problem* problem = &layout.given.problem
-    cdef Unit unit
-    cdef Py_ssize_t width, plane, k
-    cdef const real* taps
-    cdef real* panel
-    cdef int point
-    unit.last_filter = problem.filters
-    for unit.group in range(problem.groups):
-        k = 0
-        while k < problem.filters:
-            width = panel_width(problem.filters - k, vector, FILTERS_IN_LANES)
-            plane = odd_lines(problem.channels * width)
-            unit.channel = unit.channels = 0
-            while next_channels(&layout.given, &unit):
-                taps = find_panel(
-                    operands, packed, &layout.given, &unit, FILTERS_IN_LANES, k, width
-                )
-                panel = panels + unit.channel * width + (
-                    layout.values * panel_begin(problem, vector, unit.group, k)
-                )
-                for point in range(points_of(&layout.down, &layout.across)):
-                    transform_taps_of_point(
-                        &layout.down, &layout.across, point, taps, width, unit.channels, width,
-                        panel, plane,
-                    )
-                    panel = panel + plane * values_of_point(&layout.down, &layout.across, point)
-            k = k + width
+        panel = last
 
 
 enter("winograd", lay_out_winograd, winograd_unit[float], winograd_unit[double])
+
+
+# ── the panels of a plan, or of a call of many units ────────────────────────────────────────────
+
+
+cdef void make_panel(
+    const Winograd* layout, const Operands* operands, Py_ssize_t number, real* packed, real* panels
+) noexcept nogil:
+    """Make a panel of some channels; the number counts groups, panels and these, the last first."""
+    cdef const Problem* problem = &layout.given.problem
+    cdef Py_ssize_t blocks = ceil_div(problem.channels, layout.given.blocks.channels)
+    cdef Py_ssize_t p = number // blocks % layout.panels
+    cdef Py_ssize_t width = layout.first_filter[p + 1] - layout.first_filter[p]
+    cdef Py_ssize_t plane = odd_lines(problem.channels * width)
+    cdef Unit unit
+    cdef const real* taps
+    cdef int point
+    unit.group = number // blocks // layout.panels
+    unit.last_filter = problem.filters
+    unit.channel = number % blocks * layout.given.blocks.channels
+    unit.channels = min(layout.given.blocks.channels, problem.channels - unit.channel)
+    unit.taps = unit.channels * problem.taps
+    taps = find_panel(
+        operands, packed, &layout.given, &unit, FILTERS_IN_LANES, layout.first_filter[p], width
+    )
+    panels = panels + unit.channel * width + layout.values * (
+        unit.group * layout.panel_begin[layout.panels] + layout.panel_begin[p]
+    )
+    for point in range(points_of(&layout.down, &layout.across)):
+        transform_taps_of_point(
+            &layout.down, &layout.across, point, taps, width, unit.channels, width, panels, plane
+        )
+        panels = panels + plane * values_of_point(&layout.down, &layout.across, point)
+
+
+cdef void make_panels(
+    const Winograd* layout, const Operands* operands, real* packed, real* panels, int threads
+) noexcept nogil:
+    """Make the panels of all groups; each thread packs taps in a place of its own."""
+    cdef const Problem* problem = &layout.given.problem
+    cdef Py_ssize_t count = (
+        problem.groups * layout.panels * ceil_div(problem.channels, layout.given.blocks.channels)
+    )
+    cdef Py_ssize_t own = whole_lines(layout.packed_values)
+    cdef Py_ssize_t number
+    if threads == 1:
+        for number in range(count):
+            make_panel(layout, operands, number, packed, panels)
+    else:
+        for number in prange(count, num_threads=threads, schedule="static"):
+            make_panel(layout, operands, number, packed + threadid() * own, panels)
 
 
 def transformed_values(description):
@@ -548,13 +612,11 @@ def transformed_values(description):
     cdef const Winograd* layout
     (<Kernel>KERNELS[description.kernel]).lay_out(&given, &made, memory)
     layout = <const Winograd*>made.layout
-    return layout.values * panel_begin(
-        &given.problem, VECTOR_BYTES // given.problem.itemsize, given.problem.groups, 0
-    )
+    return layout.values * given.problem.groups * layout.panel_begin[layout.panels]
 
 
-def transform_weights(description, w, panels):
-    """Transform the weights of all groups into panels."""
+def transform_weights(description, w, panels, int threads):
+    """Transform the weights of all groups into panels, by so many threads."""
     cdef Description given = read_images(description)
     cdef Made made = Made(layout=NULL, units=0, scratch=0)
     cdef list memory = []
@@ -563,11 +625,13 @@ def transform_weights(description, w, panels):
         image=NULL, weights=address_of(w), panels=NULL, bias=NULL, gradient=NULL, result=NULL,
         taps=NULL,
     )
+    cdef void* target = writable_address_of(panels)
     cdef void* packed
     (<Kernel>KERNELS[description.kernel]).lay_out(&given, &made, memory)
     layout = <const Winograd*>made.layout
-    packed = allot(memory, (layout.panel - layout.packed) * given.problem.itemsize)
-    if given.problem.itemsize == sizeof(double):
-        make_panels(layout, &operands, <double*>packed, <double*>writable_address_of(panels))
-    else:
-        make_panels(layout, &operands, <float*>packed, <float*>writable_address_of(panels))
+    packed = allot(memory, threads * whole_lines(layout.packed_values) * given.problem.itemsize)
+    with nogil:
+        if given.problem.itemsize == sizeof(double):
+            make_panels(layout, &operands, <double*>packed, <double*>target, threads)
+        else:
+            make_panels(layout, &operands, <float*>packed, <float*>target, threads)

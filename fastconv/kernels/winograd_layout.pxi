@@ -4,6 +4,17 @@ cdef enum:
     # Panels that pass by the data together, so that these are read from far half as often.
     PANELS_AT_ONCE = 2
 
+cdef extern from *:
+    """
+    /* Vectors of a panel at the most: see winograd_product.pxi. */
+    #define WINOGRAD_VECTORS (REGISTERS == 32 ? 3 : PANEL_VECTORS)
+    /* Whether several panels are an even number of them, about as wide each, so that two threads
+       can share them. */
+    #define PANELS_IN_PAIRS (REGISTERS == 32)
+    """
+    enum: WINOGRAD_VECTORS
+    enum: PANELS_IN_PAIRS
+
 
 cdef struct Winograd:
     Description given
@@ -13,6 +24,13 @@ cdef struct Winograd:
     Py_ssize_t row_blocks       # units in a column of them,
     Py_ssize_t column_blocks    # and in a row
     Py_ssize_t image_blocks
+    # Panels, of a group: how many, of a unit, and shares of so many;
+    Py_ssize_t panels
+    Py_ssize_t panels_of_unit
+    Py_ssize_t shares
+    Py_ssize_t lanes            # the widest one's,
+    Py_ssize_t* first_filter    # where each begins, and behind the last the vectors end,
+    Py_ssize_t* panel_begin     # and how many values of a ξ come before it
     # Where in the scratch they are:
     Py_ssize_t pixels           # of an image and a vector of channels: [rows][columns][vector]
     Py_ssize_t half             # a row of tiles, its columns transformed: [a][columns][vector]
@@ -32,6 +50,8 @@ cdef struct Winograd:
 # A unit: where its outputs are, and its tiles.
 cdef struct Tiles:
     Unit unit                   # as `find_panel` reads it
+    Py_ssize_t first_panel
+    Py_ssize_t last_panel
     Py_ssize_t first_row
     Py_ssize_t rows
     Py_ssize_t first_column
@@ -54,15 +74,52 @@ cdef inline Py_ssize_t pixels_along(const Line* line, Py_ssize_t tiles) noexcept
     return tiles * line.outputs + line.beyond
 
 
+cdef inline Py_ssize_t count_panels(Py_ssize_t vectors) noexcept nogil:
+    """Return into how many panels so many vectors of filters are cut."""
+    cdef Py_ssize_t count = ceil_div(vectors, WINOGRAD_VECTORS)
+    return count + count % 2 if PANELS_IN_PAIRS and count > 1 else count
+
+
+cdef inline Py_ssize_t begin_of_panel(Py_ssize_t vectors, Py_ssize_t panel) noexcept nogil:
+    """Return how many of the vectors come before a panel; the first one is the widest."""
+    return ceil_div(panel * vectors, count_panels(vectors))
+
+
+cdef int lay_out_panels(Winograd* layout, list memory) except -1:
+    """Cut the filters into panels, and these into shares, each for a unit."""
+    cdef const Problem* problem = &layout.given.problem
+    cdef Py_ssize_t vector = VECTOR_BYTES // problem.itemsize
+    cdef Py_ssize_t vectors = ceil_div(problem.filters, vector)
+    cdef Py_ssize_t filters = layout.given.blocks.filters
+    cdef Py_ssize_t p, begin
+    layout.panels = count_panels(vectors)
+    layout.first_filter = allot_table(memory, layout.panels + 1)
+    layout.panel_begin = allot_table(memory, layout.panels + 1)
+    layout.panels_of_unit = begin = 0
+    for p in range(layout.panels + 1):
+        layout.first_filter[p] = vector * begin_of_panel(vectors, p)
+        if p > 0:
+            begin = begin + odd_lines(
+                problem.channels * (layout.first_filter[p] - layout.first_filter[p - 1])
+            )
+            if layout.first_filter[p - 1] < filters:
+                layout.panels_of_unit = p
+        layout.panel_begin[p] = begin
+    layout.lanes = layout.first_filter[1]
+    layout.shares = ceil_div(layout.panels, layout.panels_of_unit)
+    return 0
+
+
 cdef int lay_out_winograd(const Description* given, Made* made, list memory) except -1:
     cdef Winograd* layout = <Winograd*>allot(memory, sizeof(Winograd))
     cdef const Problem* problem = &given.problem
     cdef const Blocks* blocks = &given.blocks
     cdef Py_ssize_t vector = VECTOR_BYTES // problem.itemsize
-    cdef Py_ssize_t lanes = panel_width(blocks.filters, vector, FILTERS_IN_LANES)
-    cdef Py_ssize_t at_once = min(PANELS_AT_ONCE, ceil_div(blocks.filters, lanes))
-    cdef Py_ssize_t down, across, tiles, making
+    cdef Py_ssize_t down, across, tiles, making, lanes, at_once
     layout.given = given[0]
+    lay_out_panels(layout, memory)
+    lanes = layout.lanes
+    at_once = min(<Py_ssize_t>PANELS_AT_ONCE, layout.panels_of_unit)
     layout.down = find_line(&problem.rows, blocks.tile)
     layout.across = find_line(&problem.columns, blocks.tile)
     layout.values = layout.down.values * layout.across.values
@@ -95,8 +152,8 @@ cdef int lay_out_winograd(const Description* given, Made* made, list memory) exc
     layout.doubts = book(made, across * vector)
     made.layout = layout
     made.units = (
-        ceil_div(problem.filters, blocks.filters) * layout.image_blocks * problem.groups
-        * layout.row_blocks * layout.column_blocks
+        layout.shares * layout.image_blocks * problem.groups * layout.row_blocks
+        * layout.column_blocks
     )
     return 0
 
@@ -121,11 +178,21 @@ cdef Tiles find_tiles(const Winograd* layout, Py_ssize_t number) noexcept nogil:
     number = number // problem.groups
     unit.image = number % layout.image_blocks * blocks.images
     unit.images = min(blocks.images, problem.batch - unit.image)
-    unit.first_filter = number // layout.image_blocks * blocks.filters
-    unit.last_filter = min(problem.filters, unit.first_filter + blocks.filters)
+    found.first_panel = number // layout.image_blocks * layout.panels_of_unit
+    found.last_panel = min(layout.panels, found.first_panel + layout.panels_of_unit)
+    unit.first_filter = layout.first_filter[found.first_panel]
+    unit.last_filter = min(problem.filters, layout.first_filter[found.last_panel])
     unit.first_row = unit.rows = unit.begin = unit.next_image = unit.next_filter = 0
     unit.channel = unit.channels = unit.taps = 0
     found.down = tiles_along(&layout.down, found.rows)
     found.across = tiles_along(&layout.across, found.columns)
     found.count = unit.images * found.down * found.across
     return found
+
+
+def first_of_panels(Py_ssize_t filters, Py_ssize_t itemsize):
+    """Return the first filter of each panel of a group, and where the last one's lanes end."""
+    cdef Py_ssize_t vector = VECTOR_BYTES // itemsize
+    cdef Py_ssize_t vectors = ceil_div(filters, vector)
+    cdef Py_ssize_t p
+    return [vector * begin_of_panel(vectors, p) for p in range(count_panels(vectors) + 1)]

@@ -40,6 +40,8 @@ cdef inline Py_ssize_t tiles_along(const Line* line, Py_ssize_t outputs) noexcep
 
 cdef inline Py_ssize_t first_of_tile(const Line* line, Py_ssize_t tile) noexcept nogil:
     """Return where a tile begins: its first output, and the first pixel that it sees."""
+    if line.dilation == 1:  # divisions would take as long as a tile's few additions
+        return tile * line.together
     return tile // line.dilation * line.together + tile % line.dilation
 
 
@@ -139,3 +141,45 @@ cdef void transform_sum_lines(
         walk_any_sums(ROWS, line, walk, source, target)
     else:
         walk_any_sums(BOTH, line, walk, source, target)
+
+
+# With 32 registers a tile of up to four by four outputs stays in them while all of its ξ pass by.
+cdef extern from *:
+    """
+    #define KEEPS_SQUARES (REGISTERS == 32)
+    """
+    enum: KEEPS_SQUARES
+
+
+cdef inline bint keeps_squares(const Line* down, const Line* across) noexcept nogil:
+    return KEEPS_SQUARES and down.pairs > 0 and across.pairs > 0 and across.outputs <= 4
+
+
+cdef inline void walk_squares(
+    const int pairs, const int outputs, const Constants* constants, Py_ssize_t tiles,
+    const real* source, Py_ssize_t plane, real* target,
+) noexcept nogil:
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef Py_ssize_t t
+    for t in range(tiles):
+        transform_square_of_sums(
+            pairs, outputs, constants, source + t * vector, plane,
+            target + t * outputs * outputs * vector,
+        )
+
+
+cdef void transform_squares(
+    const Line* line, Py_ssize_t tiles, const real* source, Py_ssize_t plane, real* target
+) noexcept nogil:
+    """Do Aᵀ of both axes for neighbouring tiles, whose ξ lie `plane` apart."""
+    if line.pairs == 1:
+        walk_squares(1, 2, &line.constants, tiles, source, plane, target)
+    elif line.pairs == 2:
+        if line.outputs == 4:
+            walk_squares(2, 4, &line.constants, tiles, source, plane, target)
+        else:
+            walk_squares(2, 2, &line.constants, tiles, source, plane, target)
+    elif line.outputs == 4:
+        walk_squares(3, 4, &line.constants, tiles, source, plane, target)
+    else:
+        walk_squares(3, 2, &line.constants, tiles, source, plane, target)

@@ -220,6 +220,59 @@ cdef inline void transform_sums(
             target[k * apart + n] = y[n]
 
 
+cdef inline void transform_square_of_sums(
+    const int pairs, const int outputs, const Constants* constants, const real* source,
+    Py_ssize_t plane, real* target,
+) noexcept nogil:
+    """Do target = Aᵀ source A for a vector of lanes, with nothing in between in memory.
+
+    The ξ lie `plane` apart, up to four by four outputs follow each other. What a column of ξ has
+    come to is added to all of these, which stay in registers: of 0, of infinity, and of pairs.
+    (24 loads and as many stores fewer for 36 ξ: 16 → 64 at 55x55 takes 0.92 of the time.)
+    """
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    cdef int values = 2 * pairs + 2
+    cdef real y[4 * 4 * FLOATS]
+    cdef real both[2 * 4 * FLOATS]      # m(p) and m(-p) of a pair, then their sum and difference
+    cdef real one, other, p
+    cdef int i, j, k, n
+    transform_sums(pairs, outputs, constants, source, values * plane, both, FLOATS)
+    transform_sums(
+        pairs, outputs, constants, source + (values - 1) * plane, values * plane,
+        both + outputs * FLOATS, FLOATS,
+    )
+    for k in range(outputs):
+        for j in range(outputs):
+            for n in range(vector):
+                y[(k * outputs + j) * FLOATS + n] = 0
+        for n in range(vector):
+            y[k * outputs * FLOATS + n] = both[k * FLOATS + n]
+        for n in range(vector):
+            y[(k * outputs + outputs - 1) * FLOATS + n] = both[(outputs + k) * FLOATS + n]
+    for i in range(pairs):
+        for j in range(2):
+            transform_sums(
+                pairs, outputs, constants, source + (2 * i + 1 + j) * plane, values * plane,
+                both + j * outputs * FLOATS, FLOATS,
+            )
+        for k in range(outputs):
+            for n in range(vector):
+                one = both[k * FLOATS + n]
+                other = both[(outputs + k) * FLOATS + n]
+                both[k * FLOATS + n] = one + other
+                both[(outputs + k) * FLOATS + n] = one - other
+        for j in range(outputs):
+            p = <real>constants.power[i][j]
+            for k in range(outputs):
+                for n in range(vector):
+                    y[(k * outputs + j) * FLOATS + n] += (
+                        p * both[(j % 2 * outputs + k) * FLOATS + n]
+                    )
+    for k in range(outputs * outputs):
+        for n in range(vector):
+            target[k * vector + n] = y[k * FLOATS + n]
+
+
 def transform_constants(int pairs):
     """Return points, Q, q of each pair and the scales of G for so many pairs of points."""
     cdef Constants found = find_constants(pairs)

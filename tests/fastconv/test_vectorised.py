@@ -134,6 +134,21 @@ TAPS_TILES = {  # of 64-byte vectors also with FEWEST_ROWS
     **FILTER_TILES,
     "avx512": [(rows, vectors) for rows in (7, 4, 2) for vectors in (4, 3, 2, 1)],
 }
+# LARGEST_ROWS, LARGE_ROWS and PIXELS_3 of WINOGRAD_VECTORS, and less
+BETWEEN_TRANSFORMS = FILTER_TILES | {
+    "avx512": [
+        (9, 3),
+        (8, 3),
+        (7, 3),
+        (9, 2),
+        (8, 2),
+        (7, 2),
+        (7, 1),
+        (4, 3),
+        (4, 2),
+        (4, 1),
+    ],
+}
 FOUR_KINDS = ("multiply_filter_lanes", "multiply_packed_columns")
 ONE_KIND = ("multiply_windows", "multiply_dense", "short_pass")
 # The tiles of each shell, rows x vectors, each there twice: from the bias and from earlier sums, or
@@ -142,7 +157,7 @@ ONE_KIND = ("multiply_windows", "multiply_dense", "short_pass")
 TILES = {
     "multiply_filter_lanes": FILTER_TILES,
     "multiply_taps": FILTER_TILES,  # of gemm_scatter: only from zero
-    "multiply_data": FILTER_TILES,  # of winograd: from zero, and from zero to be added
+    "multiply_data": BETWEEN_TRANSFORMS,  # of winograd: from zero, and from zero to be added
     "sum_panel_by_taps": TAPS_TILES,  # of gemm_taps: channels in whole vectors, and not
     "multiply_tens": {"avx512": [(10, 1)], "avx2": [], "baseline": []},  # of gemm_filters: TEN
     "sum_tiles": FILTER_TILES,  # of weights_winograd: from zero, and from zero to be added

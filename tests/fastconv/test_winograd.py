@@ -301,7 +301,7 @@ def test_threads_that_share_the_filters_have_as_many_tiles(groups):
     """Images of 13 rows of tiles, in units of several: threads that shared these were uneven."""
     rng = np.random.default_rng(13)
     x = rng.standard_normal((2, 40, 50, 9), np.float32)
-    w = rng.standard_normal((384 * groups, 40 // groups, 3, 3), np.float32)
+    w = rng.standard_normal((288 * groups, 40 // groups, 3, 3), np.float32)
     options = {"padding": 1, "groups": groups, "backend": "winograd_4x3"}
     problem = fastconv.ConvProblem.create(x.shape, w.shape, padding=1, groups=groups)
     with tuned(WINOGRAD_TILES=(12,), FLOPS_WORTH_A_THREAD=1):
@@ -309,7 +309,7 @@ def test_threads_that_share_the_filters_have_as_many_tiles(groups):
             y = fastconv.conv2d(x, w, **options)
         for count in (2, 3):
             plan = planning.plan("forward", problem, "winograd_4x3", count)
-            assert plan.blocks.filters * count == 384
+            assert plan.blocks.filters * count == 288
             with fastconv.num_threads(count):
                 assert_equal(fastconv.conv2d(x, w, **options), y, f"{count} threads")
 
@@ -344,7 +344,7 @@ def test_bits_depend_on_the_problem_alone_beside_what_is_not_finite(tile):
 def test_prepared_weights_of_every_group_and_of_a_last_panel(tile, groups):
     rng = np.random.default_rng(13)
     x = rng.standard_normal((2, 10 * groups, 9, 12), np.float32)
-    for filters in (1, 19, 40):
+    for filters in (1, 19, 40, 56, 100):  # panels of three vectors and fewer, whole and half
         w = tile.weights(rng, filters * groups, 10)
         options = {"groups": groups, "padding": 1, **tile.backend}
         with tuned(WINOGRAD_CHANNELS=3):  # rounded up to whole vectors, three blocks of them
