@@ -11,9 +11,11 @@ stages have the same names everywhere:
     pack             weights, or a gradient, into panels
     transform        of tiles: pixels, weights, and sums back
     product          the multiply-adds
-    turn             sums brought into the order of the result, or spread over it
+    turn             sums brought into the order of the result
+    spread           sums of a phase brought to their columns of the result, whose lines come first
     rows             of plain loops: beginning each run of a row
-    memory           operands and result through the caches
+    memory           operands through the caches
+    result           the same of what is written; of plain loops and NumPy in `memory`
     call             finding the kernel, its units, waking threads
 """
 
@@ -26,9 +28,9 @@ from typing import Any
 import numpy as np
 
 from .. import tuning
-from ..machine import Machine
+from ..machine import Machine, measured_here
 from ..problem import Axis, ConvProblem, Piece
-from .compiled import vector_values
+from .compiled import vector_bytes, vector_values
 from .definition import meet
 from .implementation import Plan, Prediction
 
@@ -48,6 +50,8 @@ __all__ = [
     "thread_count",
 ]
 
+# Bytes of the vectors that rows of an image are a few of.
+_WIDE = 64
 # Of a kernel with more taps so many, evenly chosen, stand for all.
 _MOST_TAPS = 32
 
@@ -74,7 +78,7 @@ def share_of(units: int, threads: int) -> float:
 
 def predicted(
     plan: Plan, machine: Machine, units: int, *, strips: int = 1, waited: float = 1.0,
-    **steps: float,
+    again: float = 0.0, **steps: float,
 ) -> Prediction:  # fmt: skip
     """Return the prediction of a compiled kernel.
 
@@ -87,6 +91,8 @@ def predicted(
         row is not what the processor expects next.
     waited : float
         The part of what goes through the caches that is not hidden by multiply-adds.
+    again : float
+        Bytes of operands that are read once more.
     **steps : float
         Stage → steps, of all units together.
     """
@@ -94,15 +100,30 @@ def predicted(
     step, share = step_seconds(problem, machine), share_of(units, threads)
     stages = {name: count * step * share for name, count in steps.items() if count}
     passes = waited * (1 + tuning.MODEL_STRIP_PASSES * (strips - 1))
-    stages["memory"] = passes * of_bytes(problem.bytes, threads, machine) + of_bytes(
-        _between(plan.piece), threads, machine
-    )
+    written = _written(plan)
+    byte = passes * of_bytes(problem.bytes, threads, machine) / problem.bytes
+    again *= measured_here(tuning.MODEL_READ_AGAIN)
+    stages["memory"] = byte * (problem.bytes - written + again)
+    stages["result"] = byte * written
+    if plan.piece.output is not None:
+        between = of_bytes(_between(plan.piece), threads, machine)
+        stages["spread"] = stages.get("spread", 0.0) + between
     stages["call"] = (
         tuning.MODEL_KERNEL_CALLS * machine.call
         + tuning.MODEL_UNIT_STEPS * units * step * share
         + tuning.MODEL_WAKING_CALLS * machine.call * (threads > 1)
     )
     return Prediction(stages)
+
+
+def _written(plan: Plan) -> int:
+    """Return the bytes of what a plan computes."""
+    problem = plan.piece.problem
+    shape = {
+        "forward": problem.output_shape, "input-grad": problem.x_shape,
+        "weight-grad": problem.weight_shape,
+    }[plan.operation]  # fmt: skip
+    return math.prod(shape) * problem.dtype.itemsize
 
 
 def _between(piece: Piece) -> float:
@@ -146,7 +167,7 @@ def of_winograd(
 def of_bytes(size: float, threads: int, machine: Machine) -> float:
     """Return the seconds of so many bytes through the caches, each thread with its part."""
     part = size / threads
-    return tuning.MODEL_MEMORY_SHARE * part / machine.bandwidth(part)
+    return tuning.MODEL_MEMORY_SHARE * part / machine.bandwidth(part, threads)
 
 
 def of_streams(plan: Plan, threads: int, machine: Machine) -> float:
@@ -158,25 +179,27 @@ def of_streams(plan: Plan, threads: int, machine: Machine) -> float:
     problem, share = plan.piece.problem, tuning.MODEL_MEMORY_SHARE
     if (problem.taps if plan.operation == "forward" else problem.out_channels_per_group) == 1:
         share = tuning.MODEL_STREAM_SHARE
-    shape = {
-        "forward": problem.output_shape, "input-grad": problem.x_shape,
-        "weight-grad": problem.weight_shape,
-    }[plan.operation]  # fmt: skip
-    written = math.prod(shape) * problem.dtype.itemsize
+    written = _written(plan)
     read = problem.bytes - written
     moved = share * read + tuning.MODEL_MEMORY_SHARE * written
-    return moved / threads / machine.bandwidth(problem.bytes / threads)
+    return moved / threads / machine.bandwidth(problem.bytes / threads, threads)
 
 
 def copy_steps(problem: ConvProblem, values: float, width: int) -> float:
     """Return the steps of copying so many values of a channel into a band, in rows of a width.
 
-    Whole vectors of a row are copied as such; padding, and what is left over, value by value.
+    Whole vectors of a row are copied as such; padding, and what is left over, value by value. With
+    vectors of 64 bytes what is left over is masked, and rows follow so closely that what is seen is
+    the padding, column by column, and beginning a channel.
     """
     rows, vector, columns = values / width, vector_values(problem), problem.columns
+    padding = max(0, columns.before) + max(0, columns.after)
+    if vector_bytes() == _WIDE:
+        apart = problem.stride != (1, 1)
+        beside, each = tuning.MODEL_BAND_WIDE_APART if apart else tuning.MODEL_BAND_WIDE
+        return tuning.MODEL_BAND_BEGUN_STEPS + rows * padding * beside + values * each
     if problem.stride != (1, 1):
         return tuning.MODEL_BAND_APART_STEPS * values + tuning.MODEL_BAND_ROW_STEPS * rows
-    padding = max(0, columns.before) + max(0, columns.after)
     begun = tuning.MODEL_BAND_ROW_STEPS if padding else tuning.MODEL_BAND_BARE_ROW_STEPS
     edge = min(width, padding + columns.size % vector)
     return tuning.MODEL_BAND_STEPS * values + (begun + tuning.MODEL_BAND_EDGE_STEPS * edge) * rows
@@ -188,7 +211,8 @@ def spread_steps(piece: Piece) -> float:
         return 0.0
     problem = piece.problem
     rows = problem.batch * problem.out_channels * problem.out_height
-    return rows * (tuning.MODEL_SPREAD_STEPS * problem.out_width + tuning.MODEL_SPREAD_ROW_STEPS)
+    each, begun = tuning.MODEL_SPREAD_STEPS[vector_bytes()]
+    return rows * (each * problem.out_width + begun)
 
 
 def far_weights(plan: Plan, machine: Machine, reads: int) -> Prediction:

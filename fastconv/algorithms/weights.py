@@ -221,8 +221,12 @@ class _Weights(WeightsKernel):
         images = problem.batch * problem.groups
         weights = problem.out_channels * problem.taps * blocks.parts
         product, packed = self._predicted_steps(problem, blocks)
+        # each block of weights reads its channels of the image, and its filters of the gradient
+        again = (filters - 1) * math.prod(problem.x_shape)
+        again += (channels - 1) * math.prod(problem.output_shape)
         prediction = predicted(
             plan, machine, problem.groups * filters * channels * blocks.parts,
+            again=again * problem.dtype.itemsize,
             band=images * filters * rows * problem.in_channels_per_group * copied,
             pack=images * channels * packed, product=images * product,
             turn=weights * self._sum_steps(),
