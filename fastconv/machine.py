@@ -70,8 +70,8 @@ class Machine:
         the next cache is a large one.
         """
         small, large, power = measured_here(tuning.MODEL_CACHES)
-        large = max(large / threads, 2.0 * small)
-        place = math.log(min(max(size, small), large) / small) / math.log(large / small)
+        shared = max(large / threads, 2.0 * small)
+        place = math.log(min(max(size, small), shared) / small) / math.log(shared / small)
         place **= power
         return math.exp((1 - place) * math.log(self.cache) + place * math.log(self.memory))
 

@@ -444,8 +444,9 @@ MODEL_UNIT_STEPS = 660
 # Times that of copies: operands and result through the caches, whatever multiply-adds hide of it.
 # What is written is read first.
 MODEL_MEMORY_SHARE = 1.4
-# The part of what is read once more, for another block of weights, that was counted.
-MODEL_READ_AGAIN = {"avx2": 0.0, "avx512": 1.0}
+# Whether it was counted (1) or not (0) what is read once more, for another block of weights, and
+# what never is, between the rows of windows.
+MODEL_READS_COUNTED = {"avx2": 0.0, "avx512": 1.0}
 # The same of operands that plain loops, or the BLAS beside a vector, read in a row as they lie.
 MODEL_STREAM_SHARE = 0.6
 
@@ -455,12 +456,15 @@ MODEL_STREAM_SHARE = 0.6
 # beginning a row.
 MODEL_BAND_STEPS, MODEL_BAND_APART_STEPS = 0.5, 0.85
 MODEL_BAND_ROW_STEPS, MODEL_BAND_BARE_ROW_STEPS, MODEL_BAND_EDGE_STEPS = 22.0, 12.0, 0.22
-# With vectors of 64 bytes: of a channel, whose band is begun; of padding, and of a value, at stride
-# 1 and dealt out.
-MODEL_BAND_BEGUN_STEPS = 80.0
-MODEL_BAND_WIDE, MODEL_BAND_WIDE_APART = (1.15, 0.02), (3.9, 0.2)
-MODEL_LINED_STEPS, MODEL_LINED_APART_STEPS, MODEL_LINED_ROW_STEPS = 0.45, 0.9, 10.0
+MODEL_LINED_STEPS = {16: (0.45, 0.9, 10.0), 32: (0.45, 0.9, 10.0)}
+# With vectors of 64 bytes, whichever band: of beginning a channel; at stride 1, or dealt out, of
+# a value, a row, and a value of padding in it; of values dealt out one by one, from short rows, and
+# of those of a phase alone.
+MODEL_WIDE_CHANNEL_STEPS = 80.0
+MODEL_WIDE_STEPS, MODEL_WIDE_APART_STEPS = (0.02, 0.0, 1.15), (0.1, 5.0, 1.5)
+MODEL_WIDE_SINGLE_STEPS, MODEL_WIDE_PHASE_STEPS = 0.6, 0.2
 MODEL_PACK_STEPS, MODEL_PACK_FAR_STEPS = 0.5, {16: 3.6, 32: 3.6, 64: 1.5}
+MODEL_PACK_APART_STEPS = {16: 3.6, 32: 3.6, 64: 7.5}
 MODEL_PACK_PIXELS_STEPS, MODEL_PACK_PIXELS_FAR_STEPS = 2.5, 7.5
 MODEL_PACK_GRADIENT_STEPS = 0.2
 MODEL_SPREAD_STEPS = {16: (2.0, 25.0), 32: (2.0, 25.0), 64: (0.3, 5.0)}
@@ -475,9 +479,9 @@ MODEL_TILE_PIXELS = {16: 7.5, 32: 7.5, 64: 2.4}
 MODEL_FILTERS_PRODUCT, MODEL_COLUMNS_PRODUCT = 1.0, 0.9
 MODEL_PART_STEPS = 9.0
 MODEL_LONE_VECTORS = {
-    16: {"images": 1.45, "weights": 1.3},
-    32: {"images": 1.45, "weights": 1.3},
-    64: {"images": 1.0, "weights": 1.3},
+    16: {"images": {1: 1.45}, "weights": {1: 1.3}},
+    32: {"images": {1: 1.45}, "weights": {1: 1.3}},
+    64: {"images": {1: 1.0}, "weights": {1: 1.05, 2: 2.5, 3: 3.3}},
 }
 MODEL_TURN_STEPS = 0.077
 # gemm_taps: what is reached of the peak, steps of adding a tile to the sums of the taps before it,
@@ -518,18 +522,22 @@ MODEL_SLIDE_ROW_STEPS = {1: 0.77, 2: 8.6}
 MODEL_STRIP_PASSES = 0.05
 MODEL_STRIP_STEPS = 33.0
 MODEL_SPREAD_PRODUCT, MODEL_SPREAD_PAIR_STEPS = 0.75, 11.0
-MODEL_SQUARE_PRODUCT = {16: 0.46, 32: 0.46, 64: 0.57}
-MODEL_ANY_PRODUCT = {16: 0.23, 32: 0.23, 64: 0.42}
+MODEL_SQUARE_PRODUCT = {16: 0.46, 32: 0.46, 64: 0.6}
+MODEL_ANY_PRODUCT = {16: 0.23, 32: 0.23, 64: 0.5}
 MODEL_STENCIL_VECTOR_STEPS = 0.58
-# Rows of a tile, where those that hang over are counted; and steps of a weight that is gathered.
+# Rows of a tile, where those that hang over are counted; taps that beginning one takes as long as,
+# whose pixels are found through offsets; and steps of a weight that is gathered.
 MODEL_STENCIL_TILE_ROWS = {16: 1, 32: 1, 64: 4}
+MODEL_STENCIL_BEGUN_TAPS = {16: 0, 32: 0, 64: 1}
 MODEL_GATHER_STEPS = {16: 0.0, 32: 0.0, 64: 10.0}
 # Of a band of no more bytes than these, how many times as long its tiles take: it leaves the first-
 # level cache, and with all channels of a group the second.
 _STENCIL_BANDS_ZEN_3 = ((96 * KIB, 1.0), (512 * KIB, 1.2), (math.inf, 1.5))
 MODEL_STENCIL_BANDS = {
-    16: _STENCIL_BANDS_ZEN_3, 32: _STENCIL_BANDS_ZEN_3, 64: ((math.inf, 1.0),),
-}  # fmt: skip
+    16: _STENCIL_BANDS_ZEN_3,
+    32: _STENCIL_BANDS_ZEN_3,
+    64: ((28 * KIB, 1.0), (900 * KIB, 1.1), (math.inf, 1.25)),
+}
 MODEL_DEALT_STEPS, MODEL_DEALT_ROW_STEPS, MODEL_PHASES_PRODUCT = 11.0, 14.0, 0.46
 MODEL_PLANE_STEPS, MODEL_CHANNELS_PRODUCT, MODEL_PLANE_BACK_STEPS = 0.26, 0.92, 36.0
 MODEL_STRIP_VALUE_STEPS, MODEL_PACK_SHIFTED_STEPS = 0.069, 2.0
@@ -617,36 +625,36 @@ MODEL_STAGES: dict[str, dict[str, dict[str, dict[str, float]]]] = {
                 "pack": 0.35,
                 "product": 1.02,
                 "turn": 0.4,
-                "spread": 1.1,
-                "memory": 1.15,
+                "spread": 1.4,
+                "memory": 1.05,
                 "result": 1.25,
-                "band": 1.0,
+                "band": 1.15,
             },
             "gemm_pixels": {
                 "pack": 0.3,
                 "product": 0.88,
                 "turn": 1.05,
-                "spread": 1.0,
-                "memory": 2.3,
+                "spread": 1.3,
+                "memory": 2.4,
                 "result": 0.18,
                 "band": 1.0,
             },
             "gemm_columns": {
-                "pack": 4.5,
-                "product": 0.89,
+                "pack": 5.0,
+                "product": 0.87,
                 "turn": 0.25,
                 "memory": 2.3,
                 "result": 0.2,
-                "spread": 2.0,
+                "spread": 2.5,
                 "band": 1.0,
             },
-            "gemm_scatter": {"pack": 0.2, "product": 0.95},
+            "gemm_scatter": {"pack": 0.2, "product": 1.15},
             "gemm_taps": {"product": 1.18},
             "gemm_windows": {"product": 1.2, "pack": 1.2},
             "stencil_channels": {"product": 1.2},
             "stencil_large": {"product": 0.83},
             "stencil_phases": {"product": 0.66},
-            "stencil_rows": {"band": 0.5, "turn": 0.2, "spread": 0.7, "memory": 1.7, "pack": 0.35},
+            "stencil_rows": {"band": 1.0, "turn": 0.2, "spread": 1.2, "memory": 2.0, "pack": 0.35},
             "stencil_slide": {"turn": 0.3, "memory": 2.0, "result": 2.0},
             "stencil_spread": {"product": 0.7},
             "winograd_2x5": {"product": 0.96, "transform": 0.95, "memory": 0.8},
@@ -661,7 +669,7 @@ MODEL_STAGES: dict[str, dict[str, dict[str, dict[str, float]]]] = {
         "weights": {
             "": {"band": 0.45, "pack": 1.2, "turn": 0.6, "call": 0.15},
             "weights_filters": {
-                "product": 0.86,
+                "product": 0.89,
                 "pack": 2.3,
                 "turn": 0.45,
                 "memory": 2.0,

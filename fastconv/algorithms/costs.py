@@ -22,6 +22,7 @@ stages have the same names everywhere:
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -30,7 +31,8 @@ import numpy as np
 from .. import tuning
 from ..machine import Machine, measured_here
 from ..problem import Axis, ConvProblem, Piece
-from .compiled import vector_bytes, vector_values
+from .blocks import band_bytes
+from .compiled import LINE_BYTES, vector_bytes, vector_values
 from .definition import meet
 from .implementation import Plan, Prediction
 
@@ -102,8 +104,8 @@ def predicted(
     passes = waited * (1 + tuning.MODEL_STRIP_PASSES * (strips - 1))
     written = _written(plan)
     byte = passes * of_bytes(problem.bytes, threads, machine) / problem.bytes
-    again *= measured_here(tuning.MODEL_READ_AGAIN)
-    stages["memory"] = byte * (problem.bytes - written + again)
+    counted = measured_here(tuning.MODEL_READS_COUNTED) * (again - _unread(plan))
+    stages["memory"] = byte * (problem.bytes - written + counted)
     stages["result"] = byte * written
     if plan.piece.output is not None:
         between = of_bytes(_between(plan.piece), threads, machine)
@@ -124,6 +126,16 @@ def _written(plan: Plan) -> int:
         "weight-grad": problem.weight_shape,
     }[plan.operation]  # fmt: skip
     return math.prod(shape) * problem.dtype.itemsize
+
+
+def _unread(plan: Plan) -> float:
+    """Return the bytes of the image in lines that lie wholly between the rows of windows."""
+    problem = plan.piece.problem
+    row = problem.width * problem.dtype.itemsize
+    if row == 0 or plan.operation == "input-grad":  # which writes the image
+        return 0.0
+    touched = (problem.rows.kernel + LINE_BYTES / row) / problem.rows.stride
+    return max(0.0, 1 - touched) * math.prod(problem.x_shape) * problem.dtype.itemsize
 
 
 def _between(piece: Piece) -> float:
@@ -185,20 +197,26 @@ def of_streams(plan: Plan, threads: int, machine: Machine) -> float:
     return moved / threads / machine.bandwidth(problem.bytes / threads, threads)
 
 
-def copy_steps(problem: ConvProblem, values: float, width: int) -> float:
-    """Return the steps of copying so many values of a channel into a band, in rows of a width.
+def copy_steps(problem: ConvProblem, outputs: int) -> float:
+    """Return the steps of copying a channel of the band of so many rows of the output.
 
     Whole vectors of a row are copied as such; padding, and what is left over, value by value. With
     vectors of 64 bytes what is left over is masked, and rows follow so closely that what is seen is
-    the padding, column by column, and beginning a channel.
+    beginning a channel, and padding, column by column.
     """
-    rows, vector, columns = values / width, vector_values(problem), problem.columns
+    vector, columns = vector_values(problem), problem.columns
+    width = columns.outputs + (columns.kernel - 1) * columns.dilation // columns.stride
+    values = band_bytes(problem, outputs, 1) / problem.dtype.itemsize
+    rows, apart = values / width, problem.stride != (1, 1)
     padding = max(0, columns.before) + max(0, columns.after)
     if vector_bytes() == _WIDE:
-        apart = problem.stride != (1, 1)
-        beside, each = tuning.MODEL_BAND_WIDE_APART if apart else tuning.MODEL_BAND_WIDE
-        return tuning.MODEL_BAND_BEGUN_STEPS + rows * padding * beside + values * each
-    if problem.stride != (1, 1):
+        each, begun, beside = tuning.MODEL_WIDE_APART_STEPS if apart else tuning.MODEL_WIDE_STEPS
+        if apart and columns.kernel == 1:  # of one phase no more than that is copied
+            each, begun = tuning.MODEL_WIDE_PHASE_STEPS, 0.0
+        elif apart and columns.size < vector:
+            each = tuning.MODEL_WIDE_SINGLE_STEPS
+        return tuning.MODEL_WIDE_CHANNEL_STEPS + each * values + (begun + beside * padding) * rows
+    if apart:
         return tuning.MODEL_BAND_APART_STEPS * values + tuning.MODEL_BAND_ROW_STEPS * rows
     begun = tuning.MODEL_BAND_ROW_STEPS if padding else tuning.MODEL_BAND_BARE_ROW_STEPS
     edge = min(width, padding + columns.size % vector)
@@ -231,12 +249,13 @@ def far_weights(plan: Plan, machine: Machine, reads: int) -> Prediction:
     return Prediction({"pack": tuning.MODEL_FAR_WEIGHT_READS * reads * seconds})
 
 
-def lone_vectors(vectors: int, panel: int, share: float) -> float:
-    """Return so many vectors of filters, where one that is alone in its panel counts for more.
+def lone_vectors(vectors: int, panel: int, few: Mapping[int, float]) -> float:
+    """Return so many vectors of filters, where a few that are alone in their panel count for more.
 
     Beside few filters a tile loads about a pixel for every multiply-add.
     """
-    return vectors + (share - 1 if vectors % panel == 1 else 0)
+    rest = vectors % panel
+    return vectors - rest + few.get(rest, rest)
 
 
 def left_over(axis: Axis, vector: int) -> float:

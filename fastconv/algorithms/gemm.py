@@ -218,16 +218,15 @@ class _Product(Kernel):
         """Return the steps of copying the band of a unit's rows of the output, of all channels."""
         if problem.is_pointwise and self._is_in_place(problem, blocks):
             return 0
-        values = band_bytes(problem, blocks.rows, 1) / problem.dtype.itemsize
-        return problem.in_channels_per_group * copy_steps(problem, values, _band_width(problem))
+        return problem.in_channels_per_group * copy_steps(problem, blocks.rows)
 
     def _packing_steps(self, piece: Piece) -> float:
-        """Return the steps of bringing a weight into a panel."""
-        return (
-            tuning.MODEL_PACK_STEPS
-            if piece.weights is None
-            else tuning.MODEL_PACK_FAR_STEPS[vector_bytes()]
-        )
+        """Return the steps of bringing a weight into a panel, those of a phase from taps apart."""
+        if piece.weights is None:
+            return tuning.MODEL_PACK_STEPS
+        apart = abs(piece.weights.column) > 1
+        far = tuning.MODEL_PACK_APART_STEPS if apart else tuning.MODEL_PACK_FAR_STEPS
+        return far[vector_bytes()]
 
     def _predicted_steps(self, problem: ConvProblem, blocks: Blocks) -> tuple[float, float]:
         """Return the steps of all products, and of bringing the sums into the result."""

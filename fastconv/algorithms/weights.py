@@ -214,10 +214,7 @@ class _Weights(WeightsKernel):
         rows = ceil_div(problem.out_height, blocks.rows)
         filters = ceil_div(problem.out_channels_per_group, blocks.filters)
         channels = ceil_div(problem.in_channels_per_group, blocks.channels)
-        band = band_bytes(problem, blocks.rows, 1) / problem.dtype.itemsize
-        across = problem.columns
-        width = across.outputs + (across.kernel - 1) * across.dilation // across.stride
-        copied = copy_steps(problem, band, width)
+        copied = copy_steps(problem, blocks.rows)
         images = problem.batch * problem.groups
         weights = problem.out_channels * problem.taps * blocks.parts
         product, packed = self._predicted_steps(problem, blocks)
