@@ -415,7 +415,7 @@ _ZEN_4 = {
     "operation": 6e-7,
 }
 RECKONED_RATES: dict[int, dict[str, Any]] = {16: _ZEN_3, 32: _ZEN_3, 64: _ZEN_4}
-RECKONED_GAIN = {16: 0.96, 32: 0.96, 64: 0.98}
+RECKONED_GAIN = {16: 0.96, 32: 0.96, 64: 1.0}
 # Of one image weights may take most of the time, of so many little: the mean of both decides.
 RECKONED_IMAGES = 8
 # Who takes so many times as long as the fastest of a single image is not asked about more.

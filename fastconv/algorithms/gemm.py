@@ -224,7 +224,7 @@ class _Product(Kernel):
         """Return the steps of bringing a weight into a panel, those of a phase from taps apart."""
         if piece.weights is None:
             return tuning.MODEL_PACK_STEPS
-        apart = abs(piece.weights.column) > 1
+        apart = abs(piece.weights.column) > 1 and piece.weights.plane > 1
         far = tuning.MODEL_PACK_APART_STEPS if apart else tuning.MODEL_PACK_FAR_STEPS
         return far[vector_bytes()]
 

@@ -310,7 +310,8 @@ def test_results_between_others_and_weights_between_others_come_through_the_cach
     dense = planning.ask("forward", plan.pieces[0].piece.problem, "gemm_filters", 1).predict(
         MACHINE
     )
-    assert apart.stages["spread"] > 0 and "spread" not in dense.stages
+    assert apart.stages["spread"] > 0
+    assert "spread" not in dense.stages
     # more than the steps of bringing a weight into a panel
     far, near = tuning.MODEL_PACK_FAR_STEPS[vector_bytes()], tuning.MODEL_PACK_STEPS
     assert apart.stages["pack"] > 1.5 * far / near * dense.stages["pack"]
