@@ -221,12 +221,19 @@ class _Product(Kernel):
         return problem.in_channels_per_group * copy_steps(problem, blocks.rows)
 
     def _packing_steps(self, piece: Piece) -> float:
-        """Return the steps of bringing a weight into a panel, those of a phase from taps apart."""
-        if piece.weights is None:
+        """Return the steps of bringing a weight into a panel.
+
+        Those of a phase are few in each line, which is fetched for them.
+        """
+        view, problem, lanes = piece.weights, piece.problem, vector_bytes()
+        if view is None:
             return tuning.MODEL_PACK_STEPS
-        apart = abs(piece.weights.column) > 1 and piece.weights.plane > 1
-        far = tuning.MODEL_PACK_APART_STEPS if apart else tuning.MODEL_PACK_FAR_STEPS
-        return far[vector_bytes()]
+        steps = tuning.MODEL_PACK_FAR_STEPS[lanes]
+        if abs(view.column) > 1:
+            lines = view.plane * problem.dtype.itemsize / LINE_BYTES
+            taps = problem.rows.kernel * problem.columns.kernel
+            steps += tuning.MODEL_PACK_LINE_STEPS[lanes] * lines / taps
+        return steps
 
     def _predicted_steps(self, problem: ConvProblem, blocks: Blocks) -> tuple[float, float]:
         """Return the steps of all products, and of bringing the sums into the result."""
