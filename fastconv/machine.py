@@ -14,10 +14,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
-from . import tuning
+from . import isa, tuning
 
-__all__ = ["Machine"]
+__all__ = ["Machine", "measured_here"]
+
+T = TypeVar("T")
+
+
+def measured_here(numbers: Mapping[str, T]) -> T:
+    """Return what was measured with this instruction set, which tells processors apart.
+
+    Where nothing was, what was measured with AVX2.
+    """
+    return numbers.get(isa.name or "", numbers["avx2"])
 
 
 @dataclass(frozen=True)
@@ -49,16 +60,19 @@ class Machine:
     call: float
     operation: float
 
-    def bandwidth(self, size: float) -> float:
-        """Return the bytes per second of copies among so many bytes.
+    def bandwidth(self, size: float, threads: int = 1) -> float:
+        """Return the bytes per second of copies among so many bytes, by each of some threads.
+
+        Each has a second-level cache of its own; what is beyond it they share.
 
         Between the second-level cache and memory lie caches of all kinds, which nobody asks about:
         from one rate to the other it goes by the logarithm of the size, slowly at first, since
         the next cache is a large one.
         """
-        small, large = tuning.MODEL_CACHE_BYTES, tuning.MODEL_MEMORY_BYTES
-        place = math.log(min(max(size, small), large) / small) / math.log(large / small)
-        place **= tuning.MODEL_CACHES_POWER
+        small, large, power = measured_here(tuning.MODEL_CACHES)
+        shared = max(large / threads, 2.0 * small)
+        place = math.log(min(max(size, small), shared) / small) / math.log(shared / small)
+        place **= power
         return math.exp((1 - place) * math.log(self.cache) + place * math.log(self.memory))
 
     def better_of(self, other: Machine) -> Machine:

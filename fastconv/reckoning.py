@@ -101,7 +101,7 @@ def fastest(
     times = near if request.operation == "weight-grad" else _with_several(request, plan, near)
     times = {one: seconds / one.gain for one, seconds in times.items()}
     best = min(times, key=lambda one: times[one])
-    if by_rules in times and times[best] > tuning.RECKONED_GAIN * times[by_rules]:
+    if by_rules in times and times[best] > tuning.RECKONED_GAIN[vector_bytes()] * times[by_rules]:
         return by_rules
     return best
 

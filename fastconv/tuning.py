@@ -401,7 +401,8 @@ POOL_NUMPY_VALUES = 65536
 # The model has the last word where it was measured: on vectors of so many bytes, on kernels and
 # images of no more taps and pixels a side; on a machine of these rates (a Zen 3 with AVX2, a Zen 4
 # with AVX-512, one core), so that the choice is the same everywhere; if another is reckoned to take
-# no more than this part of the time.
+# no more than this part of the time. With AVX-512 that is any: of eight sweeps auto takes what is
+# within 5 % of the fastest on 93.4 % of the problems instead of 92.7 %.
 RECKONED_VECTOR_BYTES: tuple[int, ...] = (32, 64)
 RECKONED_MOST_TAPS, RECKONED_MOST_PIXELS = 7, 256
 _ZEN_3 = {
@@ -423,24 +424,28 @@ _ZEN_4 = {
     "operation": 6e-7,
 }
 RECKONED_RATES: dict[int, dict[str, Any]] = {16: _ZEN_3, 32: _ZEN_3, 64: _ZEN_4}
-RECKONED_GAIN = 0.96
+RECKONED_GAIN = {16: 0.96, 32: 0.96, 64: 1.0}
 # Of one image weights may take most of the time, of so many little: the mean of both decides.
 RECKONED_IMAGES = 8
 # Who takes so many times as long as the fastest of a single image is not asked about more.
 RECKONED_NEAR = 3.0
-# What the model does not know of: a stencil from bands that picks the weights of more filters.
-RECKONED_STENCIL_FILTERS = 4
+# Of more filters the model does not know how long a stencil from bands takes, which picks the
+# weights of each; of vectors of 64 bytes picking was measured.
+RECKONED_STENCIL_FILTERS = {16: 4, 32: 4, 64: 16}
 
 # ── the model: what predictions are made of, beside the rates of machine.py ────────────────────
 # Fitted to `python -m benchmarks sweep` of all three directions, one thread, float32 (a Zen 3 with
 # AVX2); a step is a multiply-add of whole vectors at the measured peak. By them it is chosen who
 # computes what (reckoning.py), and so about bits.
 # Copies go at the rate of the second-level cache up to so many bytes, from so many on at that of
-# memory.
-MODEL_CACHE_BYTES, MODEL_MEMORY_BYTES = 512 * KIB, 32 * MIB
-# Of the way between, in logarithms: 6 MB are read by a core at 60 GB/s, where the second-level
-# cache copies at 99 and memory at 21.
-MODEL_CACHES_POWER = 1.5
+# memory; of the way between, in logarithms, the part that is behind goes by this power. With AVX2,
+# on the Zen 3, 6 MB are read by a core at 60 GB/s, where the second-level cache copies at 99 and
+# memory at 21. The Zen 4 has a second-level cache of twice the size, and its third-level one is
+# near that: sweeps are met best by these.
+MODEL_CACHES = {
+    "avx2": (512 * KIB, 32 * MIB, 1.5),
+    "avx512": (MIB, 14 * MIB, 8.0),
+}
 
 # In the time of the smallest call: a call, and each kernel in it, whose scratch and units are to be
 # found; and waking other threads. Steps of finding a unit.
@@ -449,34 +454,45 @@ MODEL_UNIT_STEPS = 660
 # Times that of copies: operands and result through the caches, whatever multiply-adds hide of it.
 # What is written is read first.
 MODEL_MEMORY_SHARE = 1.4
+# Whether it was counted (1) or not (0) what is read once more, for another block of weights, and
+# what never is, between the rows of windows.
+MODEL_READS_COUNTED = {"avx2": 0.0, "avx512": 1.0}
 # The same of operands that plain loops, or the BLAS beside a vector, read in a row as they lie.
 MODEL_STREAM_SHARE = 0.6
 
 # Steps of a value: into a band, of stride 1 or dealt out, with beginning a row of it, padded or
 # not; the same in whole vectors; of a weight into a panel, as it lies or from planes, of filters or
-# value by value; of a gradient, square by square; spread over every so-and-so-many-th column, with
-# beginning a row.
+# value by value; of a gradient, square by square.
 MODEL_BAND_STEPS, MODEL_BAND_APART_STEPS = 0.5, 0.85
 MODEL_BAND_ROW_STEPS, MODEL_BAND_BARE_ROW_STEPS, MODEL_BAND_EDGE_STEPS = 22.0, 12.0, 0.22
-MODEL_LINED_STEPS, MODEL_LINED_APART_STEPS, MODEL_LINED_ROW_STEPS = 0.45, 0.9, 10.0
-MODEL_PACK_STEPS, MODEL_PACK_FAR_STEPS = 0.5, 3.6
+MODEL_LINED_STEPS = {16: (0.45, 0.9, 10.0), 32: (0.45, 0.9, 10.0)}
+# With vectors of 64 bytes, whichever band: of beginning a channel; at stride 1, or dealt out, of
+# a value, a row, and a value of padding in it; of values dealt out one by one, from short rows, and
+# of those of a phase alone.
+MODEL_WIDE_CHANNEL_STEPS = 80.0
+MODEL_WIDE_STEPS, MODEL_WIDE_APART_STEPS = (0.02, 0.0, 1.15), (0.1, 5.0, 1.5)
+MODEL_WIDE_SINGLE_STEPS, MODEL_WIDE_PHASE_STEPS = 0.6, 0.2
+MODEL_PACK_STEPS, MODEL_PACK_FAR_STEPS = 0.5, {16: 3.6, 32: 3.6, 64: 1.5}
+# A line of which a phase takes a few weights, for all of them.
+MODEL_PACK_LINE_STEPS = {16: 0.0, 32: 0.0, 64: 30.0}
 MODEL_PACK_PIXELS_STEPS, MODEL_PACK_PIXELS_FAR_STEPS = 2.5, 7.5
 MODEL_PACK_GRADIENT_STEPS = 0.2
-MODEL_SPREAD_STEPS, MODEL_SPREAD_ROW_STEPS = 2.0, 25.0
+# Of a value that is spread, and of a row.
+MODEL_SPREAD_STEPS = {16: (2.0, 25.0), 32: (2.0, 25.0), 64: (0.3, 5.0)}
 # How often weights whose taps lie apart seem to come from memory for each panel of them: they are
 # read a plane at a time, which the processor does not expect.
 MODEL_FAR_WEIGHT_READS = 4.0
 
 # gemm: pixels that tiles hang over, what is reached of the peak with filters in the lanes and with
-# columns packed, steps of adding a tile's part of the taps to the others, vectors that one counts
-# for which is alone in its panel, and steps of turning a sum over.
+# columns packed, steps of adding a tile's part of the taps to the others, vectors that so few count
+# for which do not fill a panel, and steps of turning a sum over.
 MODEL_TILE_PIXELS = {16: 7.5, 32: 7.5, 64: 2.4}
 MODEL_FILTERS_PRODUCT, MODEL_COLUMNS_PRODUCT = 1.0, 0.9
 MODEL_PART_STEPS = 9.0
 MODEL_LONE_VECTORS = {
-    16: {"images": 1.45, "weights": 1.3},
-    32: {"images": 1.45, "weights": 1.3},
-    64: {"images": 1.0, "weights": 1.3},
+    16: {"images": {1: 1.45}, "weights": {1: 1.3}},
+    32: {"images": {1: 1.45}, "weights": {1: 1.3}},
+    64: {"images": {1: 1.0}, "weights": {1: 1.05, 2: 2.5, 3: 3.3}},
 }
 MODEL_TURN_STEPS = 0.077
 # gemm_taps: what is reached of the peak, steps of adding a tile to the sums of the taps before it,
@@ -489,29 +505,50 @@ MODEL_TILE_VECTORS = 1.5
 MODEL_FEW_FILTERS_STEPS = {
     16: {1: 1.5, 2: 3.6, 3: 5.3},
     32: {1: 1.5, 2: 3.6, 3: 5.3},
-    64: {1: 2.6, 2: 2.3, 3: 4.7},
+    64: {1: 1.85, 2: 2.3, 3: 4.4},
 }
 MODEL_PIXELS_PRODUCT = 0.85
-MODEL_STORE_STEPS, MODEL_MOVE_STEPS = 2.0, 4.4
+MODEL_STORE_STEPS, MODEL_MOVE_STEPS = 2.0, {16: 4.4, 32: 4.4, 64: 0.0}
+# Of a run of such a row, for each filter and for a tile: vectors of 64 bytes move in a few steps,
+# but how many is found anew for each run.
+MODEL_MOVE_RUN_STEPS = {16: (0.0, 0.0), 32: (0.0, 0.0), 64: (6.0, 21.0)}
 
 # Stencils: what is reached of the peak, by stride; steps of a row of a strip, of beginning one, of
 # storing a vector.
-MODEL_SLIDE_PRODUCT = {1: 1.18, 2: 0.35}
-# Steps of loading a row of a strip at stride 1, for each of its taps: every row of the kernel
-# multiplies what was loaded once, so that large kernels come nearer to the peak.
-MODEL_SLIDE_LOAD_STEPS = 2.5
+MODEL_SLIDE_PRODUCT = {
+    16: {1: 1.18, 2: 0.35}, 32: {1: 1.18, 2: 0.35}, 64: {1: 1.0, 2: 1.5},
+}  # fmt: skip
+# Steps of loading a row of a strip, at stride 2 of dealing it out, for each of its taps: every row
+# of the kernel multiplies what was loaded once, so that large kernels come nearer to the peak.
+MODEL_SLIDE_LOAD_STEPS = {
+    16: {1: 2.5, 2: 0.0}, 32: {1: 2.5, 2: 0.0}, 64: {1: 0.0, 2: 5.0},
+}  # fmt: skip
 # Of what strips in place read and write, by stride, so much is not hidden by multiply-adds.
-MODEL_SLIDE_MEMORY = {1: 0.5, 2: 1.0}
+MODEL_SLIDE_MEMORY = {
+    16: {1: 0.5, 2: 1.0}, 32: {1: 0.5, 2: 1.0}, 64: {1: 0.5, 2: 0.75},
+}  # fmt: skip
 MODEL_SLIDE_ROW_STEPS = {1: 0.77, 2: 8.6}
 # Times more that the image takes through the caches for each further strip of a row, unless rows
 # of it are brought near before.
 MODEL_STRIP_PASSES = 0.05
 MODEL_STRIP_STEPS = 33.0
 MODEL_SPREAD_PRODUCT, MODEL_SPREAD_PAIR_STEPS = 0.75, 11.0
-MODEL_SQUARE_PRODUCT, MODEL_ANY_PRODUCT, MODEL_STENCIL_VECTOR_STEPS = 0.46, 0.23, 0.58
+MODEL_SQUARE_PRODUCT = {16: 0.46, 32: 0.46, 64: 0.6}
+MODEL_ANY_PRODUCT = {16: 0.23, 32: 0.23, 64: 0.5}
+MODEL_STENCIL_VECTOR_STEPS = 0.58
+# Rows of a tile, where those that hang over are counted; taps that beginning one takes as long as,
+# whose pixels are found through offsets; and steps of a weight that is gathered.
+MODEL_STENCIL_TILE_ROWS = {16: 1, 32: 1, 64: 4}
+MODEL_STENCIL_BEGUN_TAPS = {16: 0, 32: 0, 64: 1}
+MODEL_GATHER_STEPS = {16: 0.0, 32: 0.0, 64: 10.0}
 # Of a band of no more bytes than these, how many times as long its tiles take: it leaves the first-
 # level cache, and with all channels of a group the second.
-MODEL_STENCIL_BANDS = ((96 * KIB, 1.0), (512 * KIB, 1.2), (math.inf, 1.5))
+_STENCIL_BANDS_ZEN_3 = ((96 * KIB, 1.0), (512 * KIB, 1.2), (math.inf, 1.5))
+MODEL_STENCIL_BANDS = {
+    16: _STENCIL_BANDS_ZEN_3,
+    32: _STENCIL_BANDS_ZEN_3,
+    64: ((28 * KIB, 1.0), (900 * KIB, 1.1), (math.inf, 1.25)),
+}
 MODEL_DEALT_STEPS, MODEL_DEALT_ROW_STEPS, MODEL_PHASES_PRODUCT = 11.0, 14.0, 0.46
 MODEL_PLANE_STEPS, MODEL_CHANNELS_PRODUCT, MODEL_PLANE_BACK_STEPS = 0.26, 0.92, 36.0
 MODEL_STRIP_VALUE_STEPS, MODEL_PACK_SHIFTED_STEPS = 0.069, 2.0
@@ -570,53 +607,102 @@ MODEL_COLUMN_OPERATIONS = 13.0
 MODEL_PRODUCT_OPERATIONS = 0.18
 MODEL_IM2COL_OPERATIONS = 82.0
 MODEL_PRODUCT_HALVES = {
-    "forward": (3.0, 10.0, 20.0),
-    "input-grad": (9.0, 8.0, 20.0),
-    "weight-grad": (6.0, 25.0, 35.0),
+    "avx2": {
+        "forward": (3.0, 10.0, 20.0),
+        "input-grad": (9.0, 8.0, 20.0),
+        "weight-grad": (6.0, 25.0, 35.0),
+    },
+    "avx512": {
+        "forward": (6.0, 4.0, 8.0),
+        "input-grad": (9.0, 4.0, 25.0),
+        "weight-grad": (30.0, 5.0, 24.0),
+    },
 }
-MODEL_VECTOR_READS = {"forward": 0.5, "input-grad": 1.2, "weight-grad": 1.15}
-MODEL_VECTOR_WRITES = 21.0
+MODEL_VECTOR_READS = {
+    "avx2": {"forward": 0.5, "input-grad": 1.2, "weight-grad": 1.15},
+    "avx512": {"forward": 1.6, "input-grad": 2.0, "weight-grad": 1.9},
+}
+MODEL_VECTOR_WRITES = {"avx2": 21.0, "avx512": 42.0}
 
 # What a Zen 4 with AVX-512 takes of the seconds above, by stage, of all kernels and of each: it
 # multiplies a vector of 64 bytes in each clock cycle, a Zen 3 two of 32, so that a step is twice as
 # many cycles, and what is no product takes half as many of them. Fitted to sweeps of all three
-# directions, one thread, float32: predictions are off by 14 % in the median, by 27 % without.
+# directions and three seeds, one thread, float32: of a fourth seed predictions are off by 12 % in
+# the median, by 9 % of who is near the fastest.
 MODEL_STAGES: dict[str, dict[str, dict[str, dict[str, float]]]] = {
     "avx512": {
         "images": {
-            "": {"band": 0.5, "pack": 0.5, "turn": 0.45, "call": 0.2, "memory": 0.7},
-            "gemm_filters": {"band": 0.55, "pack": 0.6, "product": 1.01, "memory": 1.2},
-            "gemm_pixels": {"pack": 0.26, "product": 0.92, "turn": 0.65, "memory": 0.54},
-            "gemm_columns": {"pack": 2.0, "product": 1.15},
-            "gemm_scatter": {"pack": 0.09, "product": 0.95},
+            "": {"band": 0.5, "pack": 0.5, "turn": 0.45, "call": 0.1},
+            "gemm_filters": {
+                "pack": 0.35,
+                "product": 1.02,
+                "turn": 0.4,
+                "spread": 1.4,
+                "memory": 1.05,
+                "result": 1.25,
+                "band": 1.15,
+            },
+            "gemm_pixels": {
+                "pack": 0.3,
+                "product": 0.88,
+                "turn": 1.05,
+                "spread": 1.3,
+                "memory": 2.4,
+                "result": 0.18,
+                "band": 1.0,
+            },
+            "gemm_columns": {
+                "pack": 5.0,
+                "product": 0.87,
+                "turn": 0.25,
+                "memory": 2.3,
+                "result": 0.2,
+                "spread": 2.5,
+                "band": 1.0,
+            },
+            "gemm_scatter": {"pack": 0.2, "product": 1.15},
             "gemm_taps": {"product": 1.18},
-            "gemm_windows": {"product": 1.2},
+            "gemm_windows": {"pack": 1.2, "product": 1.1, "turn": 0.35},
             "stencil_channels": {"product": 1.2},
             "stencil_large": {"product": 0.83},
             "stencil_phases": {"product": 0.66},
-            "stencil_rows": {"band": 0.36, "product": 0.96, "turn": 0.21},
-            "stencil_slide": {"product": 0.92, "turn": 0.3, "memory": 0.29},
+            "stencil_rows": {"band": 1.0, "turn": 0.2, "spread": 1.2, "memory": 2.0, "pack": 0.35},
+            "stencil_slide": {"turn": 0.3, "memory": 2.0, "result": 2.0},
             "stencil_spread": {"product": 0.7},
-            "winograd_2x5": {"product": 0.9, "transform": 0.9},
-            "winograd_4x3": {"product": 0.9, "transform": 0.95},
-            "loops": {"product": 0.59, "rows": 0.87, "call": 0.7, "memory": 2.4},
-            "loops_rows": {"product": 0.59, "rows": 0.87, "call": 0.7, "memory": 2.4},
-            "loops_literal": {"product": 0.93, "rows": 0.57, "call": 1.0, "memory": 4.0},
-            "im2col": {"columns": 1.45, "product": 1.04, "memory": 1.4},
+            "winograd_2x5": {"product": 0.96, "transform": 0.95, "memory": 0.8},
+            "winograd_2x3": {"product": 0.92, "transform": 0.75, "memory": 1.0},
+            "winograd_line_2x7": {"product": 1.05, "transform": 0.8},
+            "winograd_4x3": {"product": 0.96, "transform": 0.88, "memory": 1.0},
+            "loops": {"product": 0.59, "rows": 0.87, "call": 0.7, "memory": 1.6},
+            "loops_rows": {"product": 0.59, "rows": 0.87, "call": 0.7, "memory": 1.6},
+            "loops_literal": {"product": 0.93, "rows": 0.57, "memory": 4.0},
+            "im2col": {"columns": 1.5, "product": 1.03, "call": 0.2, "memory": 1.3},
         },
         "weights": {
-            "": {"band": 0.45, "pack": 1.2, "turn": 0.6, "call": 0.25},
-            "weights_filters": {"product": 0.83, "pack": 3.0, "turn": 0.48, "memory": 1.5},
-            "weights_pixels": {"product": 0.95},
+            "": {"band": 0.45, "pack": 1.2, "turn": 0.6, "call": 0.15},
+            "weights_filters": {
+                "product": 0.89,
+                "pack": 2.3,
+                "turn": 0.45,
+                "memory": 2.0,
+                "band": 1.0,
+            },
+            "weights_pixels": {
+                "product": 0.93,
+                "pack": 0.35,
+                "turn": 0.7,
+                "memory": 2.1,
+                "band": 1.0,
+            },
             "weights_rows": {"product": 1.76},
             "weights_slide": {"product": 0.6},
-            "weights_winograd_2": {"product": 0.75, "transform": 0.7, "call": 2.2, "memory": 1.6},
-            "weights_winograd_4": {"product": 0.75, "transform": 0.7, "call": 2.2, "memory": 1.6},
-            "weights_winograd_6": {"product": 0.75, "transform": 0.7, "call": 2.2, "memory": 1.6},
-            "loops": {"product": 0.63, "rows": 0.76, "call": 1.0},
-            "loops_rows": {"product": 0.63, "rows": 0.76, "call": 1.0},
+            "weights_winograd_2": {"product": 0.92, "transform": 0.5, "call": 1.2, "memory": 1.3},
+            "weights_winograd_4": {"product": 0.83, "transform": 0.7, "call": 1.2, "memory": 1.3},
+            "weights_winograd_6": {"product": 0.83, "transform": 0.7, "call": 1.2, "memory": 1.3},
+            "loops": {"product": 0.65, "rows": 0.78, "call": 1.0, "memory": 2.3},
+            "loops_rows": {"product": 0.65, "rows": 0.78, "call": 1.0, "memory": 2.3},
             "loops_literal": {"product": 0.82, "rows": 0.7, "call": 1.0},
-            "im2col": {"columns": 1.63, "product": 1.0, "memory": 3.0},
+            "im2col": {"columns": 1.85, "call": 0.24, "memory": 1.0},
         },
     },
 }

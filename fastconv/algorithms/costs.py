@@ -11,24 +11,28 @@ stages have the same names everywhere:
     pack             weights, or a gradient, into panels
     transform        of tiles: pixels, weights, and sums back
     product          the multiply-adds
-    turn             sums brought into the order of the result, or spread over it
+    turn             sums brought into the order of the result
+    spread           sums of a phase brought to their columns of the result, whose lines come first
     rows             of plain loops: beginning each run of a row
-    memory           operands and result through the caches
+    memory           operands through the caches
+    result           the same of what is written; of plain loops and NumPy in `memory`
     call             finding the kernel, its units, waking threads
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from .. import tuning
-from ..machine import Machine
+from ..machine import Machine, measured_here
 from ..problem import Axis, ConvProblem, Piece
-from .compiled import vector_values
+from .blocks import band_bytes
+from .compiled import LINE_BYTES, vector_bytes, vector_values
 from .definition import meet
 from .implementation import Plan, Prediction
 
@@ -48,6 +52,8 @@ __all__ = [
     "thread_count",
 ]
 
+# Bytes of the vectors that rows of an image are a few of.
+_WIDE = 64
 # Of a kernel with more taps so many, evenly chosen, stand for all.
 _MOST_TAPS = 32
 
@@ -74,7 +80,7 @@ def share_of(units: int, threads: int) -> float:
 
 def predicted(
     plan: Plan, machine: Machine, units: int, *, strips: int = 1, waited: float = 1.0,
-    **steps: float,
+    again: float = 0.0, **steps: float,
 ) -> Prediction:  # fmt: skip
     """Return the prediction of a compiled kernel.
 
@@ -87,6 +93,8 @@ def predicted(
         row is not what the processor expects next.
     waited : float
         The part of what goes through the caches that is not hidden by multiply-adds.
+    again : float
+        Bytes of operands that are read once more.
     **steps : float
         Stage → steps, of all units together.
     """
@@ -94,15 +102,40 @@ def predicted(
     step, share = step_seconds(problem, machine), share_of(units, threads)
     stages = {name: count * step * share for name, count in steps.items() if count}
     passes = waited * (1 + tuning.MODEL_STRIP_PASSES * (strips - 1))
-    stages["memory"] = passes * of_bytes(problem.bytes, threads, machine) + of_bytes(
-        _between(plan.piece), threads, machine
-    )
+    written = _written(plan)
+    byte = passes * of_bytes(problem.bytes, threads, machine) / problem.bytes
+    counted = measured_here(tuning.MODEL_READS_COUNTED) * (again - _unread(plan))
+    stages["memory"] = byte * (problem.bytes - written + counted)
+    stages["result"] = byte * written
+    if plan.piece.output is not None:
+        between = of_bytes(_between(plan.piece), threads, machine)
+        stages["spread"] = stages.get("spread", 0.0) + between
     stages["call"] = (
         tuning.MODEL_KERNEL_CALLS * machine.call
         + tuning.MODEL_UNIT_STEPS * units * step * share
         + tuning.MODEL_WAKING_CALLS * machine.call * (threads > 1)
     )
     return Prediction(stages)
+
+
+def _written(plan: Plan) -> int:
+    """Return the bytes of what a plan computes."""
+    problem = plan.piece.problem
+    shape = {
+        "forward": problem.output_shape, "input-grad": problem.x_shape,
+        "weight-grad": problem.weight_shape,
+    }[plan.operation]  # fmt: skip
+    return math.prod(shape) * problem.dtype.itemsize
+
+
+def _unread(plan: Plan) -> float:
+    """Return the bytes of the image in lines that lie wholly between the rows of windows."""
+    problem = plan.piece.problem
+    row = problem.width * problem.dtype.itemsize
+    if row == 0 or plan.operation == "input-grad":  # which writes the image
+        return 0.0
+    touched = (problem.rows.kernel + LINE_BYTES / row) / problem.rows.stride
+    return max(0.0, 1 - touched) * math.prod(problem.x_shape) * problem.dtype.itemsize
 
 
 def _between(piece: Piece) -> float:
@@ -146,7 +179,7 @@ def of_winograd(
 def of_bytes(size: float, threads: int, machine: Machine) -> float:
     """Return the seconds of so many bytes through the caches, each thread with its part."""
     part = size / threads
-    return tuning.MODEL_MEMORY_SHARE * part / machine.bandwidth(part)
+    return tuning.MODEL_MEMORY_SHARE * part / machine.bandwidth(part, threads)
 
 
 def of_streams(plan: Plan, threads: int, machine: Machine) -> float:
@@ -158,25 +191,33 @@ def of_streams(plan: Plan, threads: int, machine: Machine) -> float:
     problem, share = plan.piece.problem, tuning.MODEL_MEMORY_SHARE
     if (problem.taps if plan.operation == "forward" else problem.out_channels_per_group) == 1:
         share = tuning.MODEL_STREAM_SHARE
-    shape = {
-        "forward": problem.output_shape, "input-grad": problem.x_shape,
-        "weight-grad": problem.weight_shape,
-    }[plan.operation]  # fmt: skip
-    written = math.prod(shape) * problem.dtype.itemsize
+    written = _written(plan)
     read = problem.bytes - written
     moved = share * read + tuning.MODEL_MEMORY_SHARE * written
-    return moved / threads / machine.bandwidth(problem.bytes / threads)
+    return moved / threads / machine.bandwidth(problem.bytes / threads, threads)
 
 
-def copy_steps(problem: ConvProblem, values: float, width: int) -> float:
-    """Return the steps of copying so many values of a channel into a band, in rows of a width.
+def copy_steps(problem: ConvProblem, outputs: int) -> float:
+    """Return the steps of copying a channel of the band of so many rows of the output.
 
-    Whole vectors of a row are copied as such; padding, and what is left over, value by value.
+    Whole vectors of a row are copied as such; padding, and what is left over, value by value. With
+    vectors of 64 bytes what is left over is masked, and rows follow so closely that what is seen is
+    beginning a channel, and padding, column by column.
     """
-    rows, vector, columns = values / width, vector_values(problem), problem.columns
-    if problem.stride != (1, 1):
-        return tuning.MODEL_BAND_APART_STEPS * values + tuning.MODEL_BAND_ROW_STEPS * rows
+    vector, columns = vector_values(problem), problem.columns
+    width = columns.outputs + (columns.kernel - 1) * columns.dilation // columns.stride
+    values = band_bytes(problem, outputs, 1) / problem.dtype.itemsize
+    rows, apart = values / width, problem.stride != (1, 1)
     padding = max(0, columns.before) + max(0, columns.after)
+    if vector_bytes() == _WIDE:
+        each, begun, beside = tuning.MODEL_WIDE_APART_STEPS if apart else tuning.MODEL_WIDE_STEPS
+        if apart and columns.kernel == 1:  # of one phase no more than that is copied
+            each, begun = tuning.MODEL_WIDE_PHASE_STEPS, 0.0
+        elif apart and columns.size < vector:
+            each = tuning.MODEL_WIDE_SINGLE_STEPS
+        return tuning.MODEL_WIDE_CHANNEL_STEPS + each * values + (begun + beside * padding) * rows
+    if apart:
+        return tuning.MODEL_BAND_APART_STEPS * values + tuning.MODEL_BAND_ROW_STEPS * rows
     begun = tuning.MODEL_BAND_ROW_STEPS if padding else tuning.MODEL_BAND_BARE_ROW_STEPS
     edge = min(width, padding + columns.size % vector)
     return tuning.MODEL_BAND_STEPS * values + (begun + tuning.MODEL_BAND_EDGE_STEPS * edge) * rows
@@ -188,7 +229,8 @@ def spread_steps(piece: Piece) -> float:
         return 0.0
     problem = piece.problem
     rows = problem.batch * problem.out_channels * problem.out_height
-    return rows * (tuning.MODEL_SPREAD_STEPS * problem.out_width + tuning.MODEL_SPREAD_ROW_STEPS)
+    each, begun = tuning.MODEL_SPREAD_STEPS[vector_bytes()]
+    return rows * (each * problem.out_width + begun)
 
 
 def far_weights(plan: Plan, machine: Machine, reads: int) -> Prediction:
@@ -207,12 +249,13 @@ def far_weights(plan: Plan, machine: Machine, reads: int) -> Prediction:
     return Prediction({"pack": tuning.MODEL_FAR_WEIGHT_READS * reads * seconds})
 
 
-def lone_vectors(vectors: int, panel: int, share: float) -> float:
-    """Return so many vectors of filters, where one that is alone in its panel counts for more.
+def lone_vectors(vectors: int, panel: int, few: Mapping[int, float]) -> float:
+    """Return so many vectors of filters, where a few that are alone in their panel count for more.
 
     Beside few filters a tile loads about a pixel for every multiply-add.
     """
-    return vectors + (share - 1 if vectors % panel == 1 else 0)
+    rest = vectors % panel
+    return vectors - rest + few.get(rest, rest)
 
 
 def left_over(axis: Axis, vector: int) -> float:

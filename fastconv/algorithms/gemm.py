@@ -211,7 +211,7 @@ class _Product(Kernel):
             plan, machine, images * rows * filters * problem.groups,
             band=problem.groups * bands * self._band_steps(problem, blocks),
             pack=weights * self._packing_steps(piece), product=product,
-            turn=turn + spread_steps(piece),
+            turn=turn, spread=spread_steps(piece),
         )  # fmt: skip
         return prediction + far_weights(plan, machine, images * rows)
 
@@ -223,12 +223,22 @@ class _Product(Kernel):
         """Return the steps of copying the band of a unit's rows of the output, of all channels."""
         if problem.is_pointwise and self._is_in_place(problem, blocks):
             return 0
-        values = band_bytes(problem, blocks.rows, 1) / problem.dtype.itemsize
-        return problem.in_channels_per_group * copy_steps(problem, values, _band_width(problem))
+        return problem.in_channels_per_group * copy_steps(problem, blocks.rows)
 
     def _packing_steps(self, piece: Piece) -> float:
-        """Return the steps of bringing a weight into a panel."""
-        return tuning.MODEL_PACK_STEPS if piece.weights is None else tuning.MODEL_PACK_FAR_STEPS
+        """Return the steps of bringing a weight into a panel.
+
+        Those of a phase are few in each line, which is fetched for them.
+        """
+        view, problem, lanes = piece.weights, piece.problem, vector_bytes()
+        if view is None:
+            return tuning.MODEL_PACK_STEPS
+        steps = tuning.MODEL_PACK_FAR_STEPS[lanes]
+        if abs(view.column) > 1:
+            lines = view.plane * problem.dtype.itemsize / LINE_BYTES
+            taps = problem.rows.kernel * problem.columns.kernel
+            steps += tuning.MODEL_PACK_LINE_STEPS[lanes] * lines / taps
+        return steps
 
     def _predicted_steps(self, problem: ConvProblem, blocks: Blocks) -> tuple[float, float]:
         """Return the steps of all products, and of bringing the sums into the result."""
@@ -345,19 +355,27 @@ class _Pixels(_Product):
         width, outputs = _band_width(problem), problem.out_width
         parts = ceil_div(problem.in_channels_per_group, blocks.channels)
         if _runs_by_rows(problem, blocks, panel):
-            vectors, across = float(problem.out_height * ceil_div(outputs, vector)), 0.0
+            vectors, across, runs = float(problem.out_height * ceil_div(outputs, vector)), 0.0, 0.0
         else:
             rows = ceil_div(problem.out_height, blocks.rows)
             positions = problem.out_height * width - rows * (width - outputs)
             vectors = positions / vector + rows * tuning.MODEL_TILE_VECTORS
             across = 0.0 if width == outputs else min(1.0, _TILE_VECTORS * vector / outputs)
+            # each row has a run of its own, and each tile cuts one in two
+            tile = vector * _TILE_VECTORS * (1 if problem.out_channels_per_group >= panel else 2)
+            runs = problem.out_height + min(vectors * vector / tile, problem.out_height)
+            runs *= width > outputs or positions < tile / 2  # else rows follow each other
         filters, rest = divmod(problem.out_channels_per_group, panel)
         rest_steps = tuning.MODEL_FEW_FILTERS_STEPS[vector_bytes()].get(rest, rest)
         lanes = filters * panel + rest_steps
         tiles = problem.batch * problem.groups * vectors
         product = tiles * lanes * problem.taps / tuning.MODEL_PIXELS_PRODUCT
-        moved = tuning.MODEL_STORE_STEPS + across * tuning.MODEL_MOVE_STEPS
+        moved = tuning.MODEL_STORE_STEPS + across * tuning.MODEL_MOVE_STEPS[vector_bytes()]
         stored = tiles * problem.out_channels_per_group * (parts * moved)
+        of_filter, of_panel = tuning.MODEL_MOVE_RUN_STEPS[vector_bytes()]
+        begun = of_filter * problem.out_channels_per_group + of_panel * (filters + (rest > 0))
+        # stored after each block of channels, loaded before each but the first
+        stored += problem.batch * problem.groups * runs * (2 * parts - 1) * begun
         return product, stored
 
 

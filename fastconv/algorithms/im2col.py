@@ -29,7 +29,7 @@ import numpy as np
 
 from .. import tuning
 from ..columns import Tile, add_columns, fill_columns
-from ..machine import Machine
+from ..machine import Machine, measured_here
 from ..problem import ConvProblem
 from ..problem.activation import activate
 from ..problem.operands import Array
@@ -398,10 +398,12 @@ def _product_seconds(plan: Plan, machine: Machine) -> float:
         products = problem.batch * problem.groups
         summed = {"forward": taps, "input-grad": filters, "weight-grad": pixels}[plan.operation]
         if summed == 1:
-            return products * tuning.MODEL_VECTOR_WRITES * size / machine.bandwidth(size)
+            writes = measured_here(tuning.MODEL_VECTOR_WRITES)
+            return products * writes * size / machine.bandwidth(size)
         read = products * size * (2 if filters == taps else 1)
-        return tuning.MODEL_VECTOR_READS[plan.operation] * read / machine.bandwidth(read)
-    few, short, narrow = tuning.MODEL_PRODUCT_HALVES[plan.operation]
+        reads = measured_here(tuning.MODEL_VECTOR_READS)[plan.operation]
+        return reads * read / machine.bandwidth(read)
+    few, short, narrow = measured_here(tuning.MODEL_PRODUCT_HALVES)[plan.operation]
     reached = filters / (filters + few) * taps / (taps + short) * pixels / (pixels + narrow)
     return problem.flops / machine.product[problem.dtype.name] / reached
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import tuning
-from ..machine import Machine
+from ..machine import Machine, measured_here
 from ..problem import ConvProblem
 from ..problem.operands import Array
 from ..problem.slices import add
@@ -190,7 +190,7 @@ def _read_again(plan: Plan, machine: Machine) -> float:
         planes, others = problem.in_channels_per_group, problem.out_channels_per_group
         pixels = problem.height * problem.width
     image = planes * pixels * problem.dtype.itemsize
-    if image <= tuning.MODEL_CACHE_BYTES:
+    if image <= measured_here(tuning.MODEL_CACHES)[0]:
         return 0.0
     times = problem.batch * problem.groups * (others - 1)
     return tuning.MODEL_AGAIN_SHARE * times * image / machine.bandwidth(image)
@@ -204,10 +204,10 @@ def _read_for_weights(problem: ConvProblem, threads: int, machine: Machine) -> f
     pixels = problem.height * problem.width + problem.out_height * problem.out_width
     planes = problem.batch * pixels * problem.dtype.itemsize
     pairs = problem.out_channels * problem.in_channels_per_group
-    if planes > tuning.MODEL_CACHE_BYTES:
+    if planes > measured_here(tuning.MODEL_CACHES)[0]:
         pairs *= problem.kernel_height * problem.kernel_width
     size = problem.bytes / threads
-    return tuning.MODEL_STREAM_SHARE * pairs * planes / threads / machine.bandwidth(size)
+    return tuning.MODEL_STREAM_SHARE * pairs * planes / threads / machine.bandwidth(size, threads)
 
 
 def _units(operation: Operation, problem: ConvProblem) -> int:

@@ -187,7 +187,7 @@ class _Scatter(Kernel):
         return predicted(
             plan, machine, units,
             band=pixels * problem.groups * channels * filters * tuning.MODEL_BAND_STEPS,
-            pack=units * taps * filters * tuning.MODEL_PACK_FAR_STEPS,
+            pack=units * taps * filters * tuning.MODEL_PACK_FAR_STEPS[vector_bytes()],
             product=(pixels + beside * problem.batch * tiles) * vectors
             * (filters / tuning.MODEL_SCATTER_PRODUCT + tuning.MODEL_PART_STEPS),
             turn=runs * along * tuning.MODEL_SCATTER_STEPS,

@@ -99,14 +99,15 @@ class _Slide(Kernel):
         # above and below its outputs a strip sees rows for which it multiplies as well
         over = rows * (problem.rows.kernel - 1) // stride
         # a row that was loaded is multiplied with every row of taps
-        loaded = tuning.MODEL_SLIDE_LOAD_STEPS / problem.rows.kernel if stride == 1 else 0.0
+        lanes = vector_bytes()
+        loaded = tuning.MODEL_SLIDE_LOAD_STEPS[lanes][stride] / problem.rows.kernel
         return predicted(
             plan, machine, ceil_div(planes, blocks.images) * rows,
             # far rows are brought near before, once for all strips
             strips=1 if blocks.far else ceil_div(problem.out_width, 2 * vector_values(problem)),
-            waited=tuning.MODEL_SLIDE_MEMORY[stride],
+            waited=tuning.MODEL_SLIDE_MEMORY[lanes][stride],
             product=strips * (problem.out_height + over) * taps
-            * (1 / tuning.MODEL_SLIDE_PRODUCT[stride] + loaded),
+            * (1 / tuning.MODEL_SLIDE_PRODUCT[lanes][stride] + loaded),
             turn=strips * (problem.out_height * tuning.MODEL_SLIDE_ROW_STEPS[stride]
                            + rows * tuning.MODEL_STRIP_STEPS),
         )  # fmt: skip

@@ -22,7 +22,7 @@ from .blocks import (
     scales_far,
 )
 from .compiled import Kernel, beyond_limit, vector_bytes, vector_values
-from .costs import predicted, spread_steps
+from .costs import copy_steps, predicted, spread_steps
 from .implementation import Plan, Prediction, Request
 from .slide import cannot_slide, no_small_square
 
@@ -54,7 +54,7 @@ class _Rows(Kernel):
 
     def out_of_place(self, request: Request) -> str | None:
         """Return why weights, which each filter reads as they lie, would take too long, or None."""
-        return many_filters(request.piece, tuning.RECKONED_STENCIL_FILTERS)
+        return many_filters(request.piece, tuning.RECKONED_STENCIL_FILTERS[vector_bytes()])
 
     def blocks(self, request: Request) -> Blocks:
         problem = request.problem
@@ -70,27 +70,48 @@ class _Rows(Kernel):
         problem, rows = piece.problem, ceil_div(piece.problem.out_height, blocks.rows)
         filters = ceil_div(problem.out_channels_per_group, blocks.filters)
         planes = problem.batch * problem.groups
-        values = _group_bytes(problem, blocks.rows) / problem.dtype.itemsize
-        seen = (blocks.rows - 1) * problem.rows.stride + problem.rows.span
-        lines = problem.in_channels_per_group * seen
         across = ceil_div(problem.out_width, vector_values(problem))
-        vectors = problem.batch * problem.out_channels * problem.out_height * across
-        square = _shares_rows(problem)
-        reached = tuning.MODEL_SQUARE_PRODUCT if square else tuning.MODEL_ANY_PRODUCT
-        apart = problem.stride != (1, 1)
-        each = tuning.MODEL_LINED_APART_STEPS if apart else tuning.MODEL_LINED_STEPS
+        height = _tiled_rows(problem.out_height, blocks.rows)
+        vectors = problem.batch * problem.out_channels * height * across
+        square, lanes = _shares_rows(problem), vector_bytes()
+        reached = (tuning.MODEL_SQUARE_PRODUCT if square else tuning.MODEL_ANY_PRODUCT)[lanes]
+        # those of a phase lie from the last to the first, and are gathered for each unit
+        weights = 0 if piece.weights is None else problem.out_channels * problem.taps
+        taps = problem.taps + (0 if square else tuning.MODEL_STENCIL_BEGUN_TAPS[lanes])
         return predicted(
             plan, machine, planes * rows * filters,
-            band=planes * rows * filters
-            * (values * each + lines * tuning.MODEL_LINED_ROW_STEPS),
-            product=vectors * problem.taps / reached * _slower(values * problem.dtype.itemsize),
-            turn=vectors * tuning.MODEL_STENCIL_VECTOR_STEPS + spread_steps(piece),
+            band=planes * rows * filters * _band_steps(problem, blocks.rows),
+            product=vectors * taps / reached * _slower(_group_bytes(problem, blocks.rows)),
+            pack=problem.batch * rows * weights * tuning.MODEL_GATHER_STEPS[lanes],
+            turn=vectors * tuning.MODEL_STENCIL_VECTOR_STEPS, spread=spread_steps(piece),
         )  # fmt: skip
+
+
+def _band_steps(problem: ConvProblem, rows: int) -> float:
+    """Return the steps of copying the band of so many rows, of all channels of a group."""
+    if vector_bytes() not in tuning.MODEL_LINED_STEPS:
+        return problem.in_channels_per_group * copy_steps(problem, rows)
+    together, apart, begun = tuning.MODEL_LINED_STEPS[vector_bytes()]
+    values = _group_bytes(problem, rows) / problem.dtype.itemsize
+    seen = (rows - 1) * problem.rows.stride + problem.rows.span
+    each = together if problem.stride == (1, 1) else apart
+    return values * each + problem.in_channels_per_group * seen * begun
+
+
+def _tiled_rows(height: int, rows: int) -> int:
+    """Return how many rows are computed, in units of so many: the last tile of each hangs over."""
+    tile = tuning.MODEL_STENCIL_TILE_ROWS[vector_bytes()]
+    units, rest = divmod(height, rows)
+    return sum(
+        count * (ceil_div(length, tile) * tile if length >= tile else length)
+        for count, length in ((units, rows), (1, rest))
+    )
 
 
 def _slower(band: float) -> float:
     """Return how many times as long tiles take whose band, of so many bytes, lies further away."""
-    return next(times for most, times in tuning.MODEL_STENCIL_BANDS if band <= most)
+    bands = tuning.MODEL_STENCIL_BANDS[vector_bytes()]
+    return next(times for most, times in bands if band <= most)
 
 
 def _shares_rows(problem: ConvProblem) -> bool:
@@ -227,7 +248,7 @@ class _Channels(Kernel):
             band=vectors * padded * tuning.MODEL_PLANE_STEPS,
             product=vectors * outputs * problem.taps / tuning.MODEL_CHANNELS_PRODUCT,
             turn=vectors * (outputs * tuning.MODEL_PLANE_BACK_STEPS
-                            + spread * tuning.MODEL_SPREAD_STEPS),
+                            + spread * tuning.MODEL_SPREAD_STEPS[vector_bytes()][0]),
         )  # fmt: skip
 
 

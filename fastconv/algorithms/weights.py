@@ -214,15 +214,16 @@ class _Weights(WeightsKernel):
         rows = ceil_div(problem.out_height, blocks.rows)
         filters = ceil_div(problem.out_channels_per_group, blocks.filters)
         channels = ceil_div(problem.in_channels_per_group, blocks.channels)
-        band = band_bytes(problem, blocks.rows, 1) / problem.dtype.itemsize
-        across = problem.columns
-        width = across.outputs + (across.kernel - 1) * across.dilation // across.stride
-        copied = copy_steps(problem, band, width)
+        copied = copy_steps(problem, blocks.rows)
         images = problem.batch * problem.groups
         weights = problem.out_channels * problem.taps * blocks.parts
         product, packed = self._predicted_steps(problem, blocks)
+        # each block of weights reads its channels of the image, and its filters of the gradient
+        again = (filters - 1) * math.prod(problem.x_shape)
+        again += (channels - 1) * math.prod(problem.output_shape)
         prediction = predicted(
             plan, machine, problem.groups * filters * channels * blocks.parts,
+            again=again * problem.dtype.itemsize,
             band=images * filters * rows * problem.in_channels_per_group * copied,
             pack=images * channels * packed, product=images * product,
             turn=weights * self._sum_steps(),

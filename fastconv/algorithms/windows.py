@@ -143,7 +143,7 @@ class _Windows(Kernel):
         return predicted(
             plan, machine, units,
             band=seen * tuning.MODEL_BAND_STEPS,
-            pack=units / problem.groups * weights * tuning.MODEL_PACK_FAR_STEPS,
+            pack=units / problem.groups * weights * tuning.MODEL_PACK_FAR_STEPS[vector_bytes()],
             product=_steps(problem) / tuning.MODEL_WINDOWS_PRODUCT,
             turn=parts * _vectors(problem) * tuning.MODEL_WINDOWS_HELD_STEPS
             + math.prod(problem.x_shape) * tuning.MODEL_WINDOWS_TURN_STEPS,

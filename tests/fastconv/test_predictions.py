@@ -11,9 +11,10 @@ import pytest
 
 import fastconv
 from fastconv import isa, planning, tuning
+from fastconv.algorithms.compiled import vector_bytes
 from fastconv.algorithms.implementation import Plan, Prediction
 from fastconv.call import Call
-from fastconv.machine import Machine
+from fastconv.machine import Machine, measured_here
 from fastconv.rates import the_machine
 from tests.large_problems import random_problem
 from tests.walking import in_one_test
@@ -192,7 +193,8 @@ def test_float64_takes_about_twice_as_long():
                 planning.plan("forward", _problem(name, dtype), backend, 1).predict(MACHINE)
                 for dtype in ("float32", "float64")
             )
-            assert 1.1 < double.seconds / single.seconds < 4.5, (name, backend)
+            # loops that wait for additions do so in either
+            assert 1.05 < double.seconds / single.seconds < 4.5, (name, backend)
 
 
 @needs_kernels
@@ -221,7 +223,7 @@ def test_bandwidth_goes_from_the_caches_to_memory():
     rates = [MACHINE.bandwidth(size) for size in sizes]
     assert rates == sorted(rates, reverse=True)
     assert rates[0] == pytest.approx(MACHINE.cache)
-    assert MACHINE.bandwidth(tuning.MODEL_MEMORY_BYTES) == pytest.approx(MACHINE.memory)
+    assert MACHINE.bandwidth(measured_here(tuning.MODEL_CACHES)[1]) == pytest.approx(MACHINE.memory)
     assert MACHINE.bandwidth(0) == pytest.approx(MACHINE.cache)
 
 
@@ -308,9 +310,10 @@ def test_results_between_others_and_weights_between_others_come_through_the_cach
     dense = planning.ask("forward", plan.pieces[0].piece.problem, "gemm_filters", 1).predict(
         MACHINE
     )
-    assert apart.stages["memory"] > dense.stages["memory"]
+    assert apart.stages["spread"] > 0
+    assert "spread" not in dense.stages
     # more than the steps of bringing a weight into a panel
-    far, near = tuning.MODEL_PACK_FAR_STEPS, tuning.MODEL_PACK_STEPS
+    far, near = tuning.MODEL_PACK_FAR_STEPS[vector_bytes()], tuning.MODEL_PACK_STEPS
     assert apart.stages["pack"] > 1.5 * far / near * dense.stages["pack"]
 
 
