@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from .call import may_be_key, remembered
 from .image import cost, fft, passes, running
-from .image.boundary import Boundary, check_boundary
+from .image.boundary import Boundary, check_boundary, is_zero_beyond
 from .image.operands import both_integers, check_fillvalue, check_real, dtype_to_compute
 from .image.shapes import Arrangement, Filtering, Mode, arrange
 from .problem.arguments import is_sequence, shown
@@ -235,7 +235,10 @@ def _arranged(
     mode: object, boundary: object, fillvalue: float, channel_axis: object, backend: str,
     flipped: bool,
 ) -> tuple[Arrangement, Filtering]:  # fmt: skip
-    arrangement = arrange(in1_shape, in2_shape, mode, channel_axis, flipped=flipped, dtype=dtype)
+    arrangement = arrange(
+        in1_shape, in2_shape, mode, channel_axis, zeros=is_zero_beyond(boundary, fillvalue),
+        flipped=flipped, dtype=dtype,
+    )  # fmt: skip
     filtering = _filtering(arrangement, boundary, fillvalue, dtype)
     cost.check_backend(backend)
     return arrangement, filtering
@@ -280,7 +283,8 @@ class FilteringExplanation:
     Attributes
     ----------
     image, kernel : tuple of int
-        (N, H, W) and (K, R, S), after "valid" has exchanged them where it does.
+        (N, H, W) and (K, R, S), after they are exchanged, where a larger in2 is: by "valid", and
+        by "full" with zeros beyond the edge.
     output_shape : tuple of int
         (N, K, OH, OW).
     dtype : numpy.dtype

@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 
 from ..problem.arguments import shown
 
-__all__ = ["BOUNDARIES", "Boundary", "check_boundary"]
+__all__ = ["BOUNDARIES", "Boundary", "check_boundary", "is_zero_beyond"]
 
 _KINDS = {
     "fill": "fill", "constant": "fill", "grid-constant": "fill",
@@ -31,6 +31,11 @@ Boundary: TypeAlias = Literal[
     "fill", "constant", "grid-constant", "symm", "reflect", "grid-mirror", "mirror", "nearest",
     "wrap", "grid-wrap",
 ]  # fmt: skip
+
+
+def is_zero_beyond(boundary: object, fillvalue: float) -> bool:
+    """Whether all beyond the edge is 0; of what is no boundary not."""
+    return isinstance(boundary, str) and _KINDS.get(boundary) == "fill" and fillvalue == 0
 
 
 def check_boundary(boundary: object) -> str:

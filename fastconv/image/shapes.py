@@ -105,7 +105,8 @@ class Arrangement:
     Attributes
     ----------
     exchanged : bool
-        Whether in2 is the image and in1 the kernel: "valid" with a larger in2.
+        Whether in2 is the image and in1 the kernel: "valid" with a larger in2, and "full" as well
+        where zeros are beyond the edge, since it then costs what the smaller one has of taps.
     channel_axis : int or None
         Of in1, not negative.
     images, filters : int
@@ -178,9 +179,9 @@ class Arrangement:
 
 def arrange(
     in1_shape: Sequence[int], in2_shape: Sequence[int], mode: object, channel_axis: object,
-    *, flipped: bool, dtype: np.dtype[Any],
+    *, zeros: bool, flipped: bool, dtype: np.dtype[Any],
 ) -> Arrangement:  # fmt: skip
-    """Check shapes and options as users give them.
+    """Check shapes and options as users give them; `zeros` are beyond the edge, or are not.
 
     Raises
     ------
@@ -216,14 +217,15 @@ def arrange(
     if channels is None:
         check_is_stack("in1", in1_shape)
 
-    exchanged = False
-    if mode == "valid" and any(n < r for n, r in zip(size, kernel, strict=True)):
-        exchanged = True
-        if any(n > r for n, r in zip(size, kernel, strict=True)):
-            raise ValueError(
-                f"mode 'valid' needs one operand that is at least as large as the other in both "
-                f"axes, not images of {size} and kernels of {kernel}"
-            )
+    any_shorter = any(n < r for n, r in zip(size, kernel, strict=True))
+    any_longer = any(n > r for n, r in zip(size, kernel, strict=True))
+    if mode == "valid" and any_shorter and any_longer:
+        raise ValueError(
+            f"mode 'valid' needs one operand that is at least as large as the other in both "
+            f"axes, not images of {size} and kernels of {kernel}"
+        )
+    exchanged = any_shorter and not any_longer and (mode == "valid" or (mode == "full" and zeros))
+    if exchanged:
         size, kernel = kernel, size
     rows, columns = (
         Axis(n, r, 1, 1, *_pads(mode, n, r, flipped)) for n, r in zip(size, kernel, strict=True)

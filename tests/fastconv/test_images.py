@@ -206,6 +206,26 @@ def test_valid_with_a_larger_second_exchanges_them(operation):
         assert_equal(out, expected, "out")
 
 
+@in_one_test
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_full_with_a_larger_second_exchanges_them_where_zeros_are_beyond(operation):
+    """Of a pixel and 3001x3001 taps the definition has nine million products, not 10^14."""
+    explanation = fastconv.explain_convolve2d((1, 1), (3001, 3001))
+    assert explanation.image == (1, 3001, 3001)
+    assert explanation.way == "direct"
+    assert fastconv.explain_convolve2d((2, 2), (5, 5), fillvalue=1).image == (1, 2, 2)
+    assert fastconv.explain_convolve2d((2, 2), (5, 5), boundary="wrap").image == (1, 2, 2)
+    rng = np.random.default_rng(8)
+    for in1, in2 in (((1, 1), (9, 9)), ((2, 3), (2, 7)), ((2, 3, 2), (5, 5)), ((3, 2), (2, 4, 5)),
+                     ((2, 2, 3), (3, 6, 4)), ((0, 2, 3), (3, 6, 4))):  # fmt: skip
+        x, k = whole(rng, *in1), whole(rng, *in2)
+        for fillvalue in (0, 3):
+            expected = getattr(reference, operation)(x, k, "full", fillvalue=fillvalue)
+            out = poisoned(expected.shape, float)
+            getattr(fastconv, operation)(x, k, "full", fillvalue=fillvalue, out=out)
+            assert_equal(out, expected, f"{in1} {in2}, {fillvalue}")
+
+
 @settings(max_examples=150)
 @given(
     size=st.tuples(st.integers(1, 30), st.integers(1, 30)),
@@ -1040,7 +1060,8 @@ def test_what_is_explained_is_what_is_computed():
 def test_arranging_is_pure():
     """Sizes far beyond any memory are planned in no time."""
     made = arrange(
-        (10**5, 10**5), (10**5, 10**5), "full", None, flipped=True, dtype=np.dtype(np.float32)
-    )
+        (10**5, 10**5), (10**5, 10**5), "full", None,
+        zeros=True, flipped=True, dtype=np.dtype(np.float32),
+    )  # fmt: skip
     assert made.result_shape == (2 * 10**5 - 1,) * 2
     assert fastconv.explain_convolve2d((10**5, 10**5), (10**4, 10**4)).way == "fft"

@@ -258,7 +258,7 @@ def test_planes_of_every_size(planes, dtype):
         assert_equal(fastconv.global_avg_pool2d(x), reference.global_avg_pool2d(x))
         g = rng.integers(-99, 100, (planes, 1, 1)).astype(dtype)
         expected = reference.global_avg_pool2d_backward(g, x)
-        for first in (0, 1, 5):     # of a cache line
+        for first in (0, 1, 5):  # of a cache line
             room = np.full(x.size + 64, np.nan, dtype)
             dx = room[16 + first :][: x.size].reshape(x.shape)
             fastconv.global_avg_pool2d_backward(g, x, out=dx)
