@@ -235,10 +235,11 @@ def _arranged(
     mode: object, boundary: object, fillvalue: float, channel_axis: object, backend: str,
     flipped: bool,
 ) -> tuple[Arrangement, Filtering]:  # fmt: skip
+    # in1 need not have the factors that "separable" is about
+    commutes = backend != "separable" and is_zero_beyond(boundary, fillvalue)
     arrangement = arrange(
-        in1_shape, in2_shape, mode, channel_axis, zeros=is_zero_beyond(boundary, fillvalue),
-        flipped=flipped, dtype=dtype,
-    )  # fmt: skip
+        in1_shape, in2_shape, mode, channel_axis, commutes=commutes, flipped=flipped, dtype=dtype
+    )
     filtering = _filtering(arrangement, boundary, fillvalue, dtype)
     cost.check_backend(backend)
     return arrangement, filtering
@@ -284,7 +285,7 @@ class FilteringExplanation:
     ----------
     image, kernel : tuple of int
         (N, H, W) and (K, R, S), after they are exchanged, where a larger in2 is: by "valid", and
-        by "full" with zeros beyond the edge.
+        by "full" if in1 has hardly any values and zeros are beyond the edge.
     output_shape : tuple of int
         (N, K, OH, OW).
     dtype : numpy.dtype

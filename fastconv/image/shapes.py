@@ -105,8 +105,8 @@ class Arrangement:
     Attributes
     ----------
     exchanged : bool
-        Whether in2 is the image and in1 the kernel: "valid" with a larger in2, and "full" as well
-        where zeros are beyond the edge, since it then costs what the smaller one has of taps.
+        Whether in2 is the image and in1 the kernel: "valid" with a larger in2, and "full" where
+        zeros are beyond the edge and in1 has fewer values than two passes of in2 have taps.
     channel_axis : int or None
         Of in1, not negative.
     images, filters : int
@@ -179,9 +179,11 @@ class Arrangement:
 
 def arrange(
     in1_shape: Sequence[int], in2_shape: Sequence[int], mode: object, channel_axis: object,
-    *, zeros: bool, flipped: bool, dtype: np.dtype[Any],
+    *, commutes: bool, flipped: bool, dtype: np.dtype[Any],
 ) -> Arrangement:  # fmt: skip
-    """Check shapes and options as users give them; `zeros` are beyond the edge, or are not.
+    """Check shapes and options as users give them.
+
+    "full" exchanges operands only where it `commutes`: with zeros beyond the edge.
 
     Raises
     ------
@@ -224,7 +226,8 @@ def arrange(
             f"mode 'valid' needs one operand that is at least as large as the other in both "
             f"axes, not images of {size} and kernels of {kernel}"
         )
-    exchanged = any_shorter and not any_longer and (mode == "valid" or (mode == "full" and zeros))
+    is_tiny = mode == "full" and commutes and math.prod(size) <= sum(kernel)
+    exchanged = any_shorter and not any_longer and (mode == "valid" or is_tiny)
     if exchanged:
         size, kernel = kernel, size
     rows, columns = (

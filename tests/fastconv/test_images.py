@@ -208,13 +208,17 @@ def test_valid_with_a_larger_second_exchanges_them(operation):
 
 @in_one_test
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_full_with_a_larger_second_exchanges_them_where_zeros_are_beyond(operation):
+def test_full_with_a_tiny_first_exchanges_them_where_zeros_are_beyond(operation):
     """Of a pixel and 3001x3001 taps the definition has nine million products, not 10^14."""
     explanation = fastconv.explain_convolve2d((1, 1), (3001, 3001))
     assert explanation.image == (1, 3001, 3001)
     assert explanation.way == "direct"
     assert fastconv.explain_convolve2d((2, 2), (5, 5), fillvalue=1).image == (1, 2, 2)
     assert fastconv.explain_convolve2d((2, 2), (5, 5), boundary="wrap").image == (1, 2, 2)
+    assert fastconv.explain_convolve2d((9, 9), (11, 11)).image == (1, 9, 9)
+    kernel = np.ones((9, 9))
+    by_passes = fastconv.convolve2d(np.ones((2, 2)), kernel, backend="separable")
+    assert_equal(by_passes, reference.convolve2d(np.ones((2, 2)), kernel))
     rng = np.random.default_rng(8)
     for in1, in2 in (((1, 1), (9, 9)), ((2, 3), (2, 7)), ((2, 3, 2), (5, 5)), ((3, 2), (2, 4, 5)),
                      ((2, 2, 3), (3, 6, 4)), ((0, 2, 3), (3, 6, 4))):  # fmt: skip
@@ -1061,7 +1065,7 @@ def test_arranging_is_pure():
     """Sizes far beyond any memory are planned in no time."""
     made = arrange(
         (10**5, 10**5), (10**5, 10**5), "full", None,
-        zeros=True, flipped=True, dtype=np.dtype(np.float32),
+        commutes=True, flipped=True, dtype=np.dtype(np.float32),
     )  # fmt: skip
     assert made.result_shape == (2 * 10**5 - 1,) * 2
     assert fastconv.explain_convolve2d((10**5, 10**5), (10**4, 10**4)).way == "fft"
