@@ -236,7 +236,8 @@ def _arranged(
     flipped: bool,
 ) -> tuple[Arrangement, Filtering]:  # fmt: skip
     # in1 need not have the factors that "separable" is about
-    commutes = backend != "separable" and is_zero_beyond(boundary, fillvalue)
+    by_factors = isinstance(backend, str) and backend == "separable"
+    commutes = is_zero_beyond(boundary, fillvalue) and not by_factors
     arrangement = arrange(
         in1_shape, in2_shape, mode, channel_axis, commutes=commutes, flipped=flipped, dtype=dtype
     )

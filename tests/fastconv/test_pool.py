@@ -255,9 +255,10 @@ def test_planes_of_every_size(planes, dtype):
     rng = np.random.default_rng(planes)
     for size in [*range(1, 70), 1008, 1023, 1024, 1025, 1056, 2047, 2048, 2049]:
         x = rng.integers(-99, 100, (planes, 1, size)).astype(dtype)
-        assert_equal(fastconv.global_avg_pool2d(x), reference.global_avg_pool2d(x))
+        means = x.sum(axis=(1, 2), keepdims=True, dtype=float) / size
+        assert_equal(fastconv.global_avg_pool2d(x), means.astype(dtype))
         g = rng.integers(-99, 100, (planes, 1, 1)).astype(dtype)
-        expected = reference.global_avg_pool2d_backward(g, x)
+        expected = np.broadcast_to((g / float(size)).astype(dtype), x.shape)
         for first in (0, 1, 5):  # of a cache line
             room = np.full(x.size + 64, np.nan, dtype)
             dx = room[16 + first :][: x.size].reshape(x.shape)
