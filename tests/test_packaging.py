@@ -75,7 +75,9 @@ def source_archive(tree, tmp_path_factory):
 def unpacked(tree, source_archive, tmp_path_factory):
     folder = tmp_path_factory.mktemp("unpacked")
     with tarfile.open(source_archive) as archive:
-        archive.extractall(folder, filter="data")
+        # which Pythons before 3.10.12 and 3.11.4 do not know
+        safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+        archive.extractall(folder, **safely)
     source = folder / source_archive.name.removesuffix(".tar.gz")
     for path in _sources(tree):  # all of what Cython reads, and setup.py, which says how
         assert (source / path).read_bytes() == (tree / path).read_bytes(), path
