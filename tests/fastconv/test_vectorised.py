@@ -64,7 +64,7 @@ def clang_leaves(*cases):
     def decorate(law):
         @functools.wraps(law)
         def test(**case):
-            name = case["name"]
+            name = case.get("name", "avx2")
             if not _is_by_clang(name):
                 return law(**case)
             function = case.get("function", "")
@@ -215,6 +215,10 @@ TILES = {
     "add_filter_lanes",
     "add_taps_of_panel",
     "multiply_packed_columns",
+    "multiply_pixel_lanes",
+    "multiply_windows",
+    "multiply_dense",
+    "sum_panel_by_taps",
 )
 @pytest.mark.parametrize("name", BUILT)
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
@@ -293,6 +297,7 @@ def test_the_sums_along_the_pixels_stay_in_registers(dtype, name):
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
 @in_one_test
+@clang_leaves()
 @pytest.mark.parametrize("name", ["avx2", "avx512"])
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
 def test_the_sums_along_rows_take_a_load_for_each_tap(dtype, name):
@@ -309,6 +314,7 @@ def test_the_sums_along_rows_take_a_load_for_each_tap(dtype, name):
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
 @in_one_test
+@clang_leaves()
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
 def test_few_taps_find_the_tall_tile_in_registers(dtype):
     """In a row and in parts, 4 x 3 of 16 registers: whatever it stored would be for every tap."""
@@ -326,7 +332,6 @@ def test_few_taps_find_the_tall_tile_in_registers(dtype):
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
 @in_one_test
-@clang_leaves()
 @pytest.mark.parametrize("name", ["avx2", "avx512"])
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
 def test_rows_in_phases_take_a_load_for_each_tap(dtype, name):
@@ -460,9 +465,10 @@ COMPARISONS = {
 @clang_leaves(
     "max_pool_grad_pairs",
     "grad_of_band",
-    "grad_of_threes",
-    "max_pool_taps_pairs, float32",
-    "max_pool_taps_grad_pairs",
+    "grad_of_same_strips",
+    "grad_of_halved_strips",
+    "max_pool_taps_grad_same",
+    "max_pool_taps_grad_halved",
     "share_band",
 )
 @pytest.mark.parametrize("name", BUILT)
@@ -491,6 +497,7 @@ DEALT = {
 
 @pytest.mark.skipif("avx2" not in BUILT, reason="the halves of its vectors")
 @in_one_test
+@clang_leaves()
 @pytest.mark.parametrize("function", DEALT)
 def test_windows_side_by_side_are_dealt_within_halves_of_vectors(function):
     """Across halves it takes the compiler six instructions, twice as slow, where here are two."""
@@ -529,7 +536,6 @@ AVERAGES = {
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
 @in_one_test
-@clang_leaves("avg_pool_plane")
 @pytest.mark.parametrize("name", BUILT)
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
 @pytest.mark.parametrize("function", AVERAGES)
