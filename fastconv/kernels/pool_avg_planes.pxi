@@ -107,7 +107,7 @@ cdef inline real average_large_plane(
     cdef Py_ssize_t j = 0
     while j + LANE_SUM_VALUES <= size:
         if not goes_on(watch, LANE_SUM_VALUES):
-            break
+            return 0
         sum_stretch(values + j, lanes)
         total = total + fold_lanes(lanes)
         j = j + LANE_SUM_VALUES
@@ -133,6 +133,8 @@ cdef void avg_pool_plane(
     if size > LANE_SUM_VALUES:
         for plane in range(unit.plane, unit.last_plane):
             y[plane] = average_large_plane(image + plane * size, size, watch)
+            if stopped(watch):
+                return
         return
     fill_row(rows, <real>0, vector * vector)    # for planes that are not there
     plane = unit.plane
