@@ -8,7 +8,6 @@ cycles    those of the product, and beside it of a value that is transformed: of
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
@@ -91,8 +90,7 @@ class Tiling:
         self.vector = vector_values(problem)
         self.filters = problem.out_channels_per_group
         self.channels = problem.in_channels_per_group
-        # the first filter of each panel, and where the last one's lanes end
-        self.panels: list[int] = kernel("first_of_panels")(self.filters, itemsize)
+        self.panels: int = kernel("panels_of_filters")(self.filters, itemsize)
         self.channel_vectors = ceil_div(self.channels, self.vector)
         self.taps = problem.rows.kernel * problem.columns.kernel
         self._best: dict[tuple[int, int, bool], tuple[float, WinogradBlocks]] = {}
@@ -128,7 +126,7 @@ class Tiling:
         height = high * self.down.outputs + self.down.beyond
         seen = (height + self.down.values) * width * self.vector
         data = self.values * (self.channel_vectors * self.vector * tiles + 32)
-        at_once = self.panels[1] * min(PANELS_AT_ONCE, self._panels_of(blocks))
+        at_once = self._first_of(1) * min(PANELS_AT_ONCE, self._panels_of(blocks))
         made = min(self.values, 2 * self.across.values)  # rows of two points, or all of a line
         weights = 0 if blocks.prepared else blocks.channels * at_once * (made + self.taps)
         sums = self.values * at_once * (tiles + 8)
@@ -199,11 +197,18 @@ class Tiling:
 
     def shares(self, blocks: WinogradBlocks) -> int:
         """Return how many blocks of filters there are, each for a thread if there are several."""
-        return -(-(len(self.panels) - 1) // self._panels_of(blocks))
+        return -(-self.panels // self._panels_of(blocks))
 
     def _panels_of(self, blocks: WinogradBlocks) -> int:
         """Return how many panels a unit has."""
-        return bisect_left(self.panels, min(blocks.filters, self.panels[-1]))
+        last = min(blocks.filters, self.filters)
+        found: int = kernel("panels_before_filter")(self.filters, self.itemsize, last)
+        return found
+
+    def _first_of(self, panel: int) -> int:
+        """Return with which filter a panel begins."""
+        found: int = kernel("first_of_panel")(self.filters, self.itemsize, panel)
+        return found
 
     def shares_weights(self, blocks: WinogradBlocks, batch: int, threads: int) -> bool:
         """Whether a call transforms the weights first, since many units would do so each."""
@@ -246,8 +251,7 @@ class Tiling:
 
     def _choices(self, batch: int, threads: int, prepared: bool) -> Iterator[WinogradBlocks]:
         """Yield blocks that fit the scratch, of all filters and of a thread's share of them."""
-        panels = len(self.panels) - 1
-        shares = {1, min(panels, threads)}
+        shares = {1, min(self.panels, threads)}
         sizes: tuple[int, ...] = tuning.WINOGRAD_TILES
         fitting: list[WinogradBlocks] = []
         while not fitting:
@@ -256,9 +260,8 @@ class Tiling:
             sizes = (ceil_div(min(sizes), 2),)
         for blocks in fitting:
             for share in shares:
-                yield blocks._replace(
-                    filters=min(self.filters, self.panels[ceil_div(panels, share)])
-                )
+                last = self._first_of(ceil_div(self.panels, share))
+                yield blocks._replace(filters=min(self.filters, last))
 
     def _fits(self, blocks: WinogradBlocks) -> bool:
         return self.scratch_bytes(blocks) <= tuning.MOST_SCRATCH_BYTES

@@ -144,7 +144,7 @@ cdef Panels find_panels(
     cdef int q
     found.count = <int>(last - first)
     for q in range(found.count):
-        width = layout.first_filter[first + q + 1] - layout.first_filter[first + q]
+        width = first_filter(layout, first + q + 1) - first_filter(layout, first + q)
         found.width[q] = width
         found.half[q] = first + q + 1 == layout.panels and ends_with_half(
             problem.filters, VECTOR_BYTES // problem.itemsize
@@ -152,7 +152,7 @@ cdef Panels find_panels(
         if prepared:
             found.plane[q] = odd_lines(problem.channels * width)
             found.begin[q] = unit.channel * width + layout.values * (
-                unit.group * layout.panel_begin[layout.panels] + layout.panel_begin[first + q]
+                unit.group * panel_begin(layout, layout.panels) + panel_begin(layout, first + q)
             )
         else:
             found.plane[q] = odd_lines(unit.channels * width)
@@ -242,8 +242,8 @@ cdef void multiply_data(
     cdef real* sums = scratch + layout.sums
     cdef Unit unit = tiles.unit     # its channels: a block of them
     cdef Panels panels
-    cdef Py_ssize_t filter = layout.first_filter[first]
-    cdef Py_ssize_t lanes = layout.first_filter[last] - filter
+    cdef Py_ssize_t filter = first_filter(layout, first)
+    cdef Py_ssize_t lanes = first_filter(layout, last) - filter
     cdef Py_ssize_t begin, end
     cdef int point, q
     if weights == NULL:
@@ -515,8 +515,8 @@ cdef void finish_filters(
     cdef const Unit* unit = &tiles.unit
     cdef const real* bias = <const real*>operands.bias
     cdef real lane_bias[FLOATS]
-    cdef Py_ssize_t k = layout.first_filter[panel]
-    cdef Py_ssize_t last = min(unit.last_filter, layout.first_filter[panel + 1])
+    cdef Py_ssize_t k = first_filter(layout, panel)
+    cdef Py_ssize_t last = min(unit.last_filter, first_filter(layout, panel + 1))
     cdef Py_ssize_t i, filters
     while k < last and not stopped(watch):
         filters = min(vector, last - k)
@@ -563,7 +563,7 @@ cdef void make_panel(
     cdef const Problem* problem = &layout.given.problem
     cdef Py_ssize_t blocks = ceil_div(problem.channels, layout.given.blocks.channels)
     cdef Py_ssize_t p = number // blocks % layout.panels
-    cdef Py_ssize_t width = layout.first_filter[p + 1] - layout.first_filter[p]
+    cdef Py_ssize_t width = first_filter(layout, p + 1) - first_filter(layout, p)
     cdef Py_ssize_t plane = odd_lines(problem.channels * width)
     cdef Unit unit
     cdef const real* taps
@@ -574,10 +574,10 @@ cdef void make_panel(
     unit.channels = min(layout.given.blocks.channels, problem.channels - unit.channel)
     unit.taps = unit.channels * problem.taps
     taps = find_panel(
-        operands, packed, &layout.given, &unit, FILTERS_IN_LANES, layout.first_filter[p], width
+        operands, packed, &layout.given, &unit, FILTERS_IN_LANES, first_filter(layout, p), width
     )
     panels = panels + unit.channel * width + layout.values * (
-        unit.group * layout.panel_begin[layout.panels] + layout.panel_begin[p]
+        unit.group * panel_begin(layout, layout.panels) + panel_begin(layout, p)
     )
     for point in range(points_of(&layout.down, &layout.across)):
         transform_taps_of_point(
@@ -612,7 +612,7 @@ def transformed_values(description):
     cdef const Winograd* layout
     (<Kernel>KERNELS[description.kernel]).lay_out(&given, &made, memory)
     layout = <const Winograd*>made.layout
-    return layout.values * given.problem.groups * layout.panel_begin[layout.panels]
+    return layout.values * given.problem.groups * panel_begin(layout, layout.panels)
 
 
 def transform_weights(description, w, panels, int threads):

@@ -28,9 +28,7 @@ cdef struct Winograd:
     Py_ssize_t panels
     Py_ssize_t panels_of_unit
     Py_ssize_t shares
-    Py_ssize_t lanes            # the widest one's,
-    Py_ssize_t* first_filter    # where each begins, and behind the last the vectors end,
-    Py_ssize_t* panel_begin     # and how many values of a ξ come before it
+    Py_ssize_t vectors          # of filters that they are cut from
     # Where in the scratch they are:
     Py_ssize_t pixels           # of an image and a vector of channels: [rows][columns][vector]
     Py_ssize_t half             # a row of tiles, its columns transformed: [a][columns][vector]
@@ -80,34 +78,44 @@ cdef inline Py_ssize_t count_panels(Py_ssize_t vectors) noexcept nogil:
     return count + count % 2 if PANELS_IN_PAIRS and count > 1 else count
 
 
-cdef inline Py_ssize_t begin_of_panel(Py_ssize_t vectors, Py_ssize_t panel) noexcept nogil:
-    """Return how many of the vectors come before a panel; the first one is the widest."""
-    return ceil_div(panel * vectors, count_panels(vectors))
+cdef inline Py_ssize_t begin_of_panel(
+    Py_ssize_t vectors, Py_ssize_t panels, Py_ssize_t panel
+) noexcept nogil:
+    """Return how many of the vectors come before a panel; the first one is the widest.
+
+    They are ⌈panel·vectors / panels⌉, so that wide panels and narrow ones take turns; by way of the
+    few vectors that the widest panels would have too many, as that product may be too large.
+    """
+    cdef Py_ssize_t missing = WINOGRAD_VECTORS * panels - vectors
+    return WINOGRAD_VECTORS * panel - panel * missing // panels
 
 
-cdef int lay_out_panels(Winograd* layout, list memory) except -1:
-    """Cut the filters into panels, and these into shares, each for a unit."""
-    cdef const Problem* problem = &layout.given.problem
-    cdef Py_ssize_t vector = VECTOR_BYTES // problem.itemsize
-    cdef Py_ssize_t vectors = ceil_div(problem.filters, vector)
-    cdef Py_ssize_t filters = layout.given.blocks.filters
-    cdef Py_ssize_t p, begin
-    layout.panels = count_panels(vectors)
-    layout.first_filter = allot_table(memory, layout.panels + 1)
-    layout.panel_begin = allot_table(memory, layout.panels + 1)
-    layout.panels_of_unit = begin = 0
-    for p in range(layout.panels + 1):
-        layout.first_filter[p] = vector * begin_of_panel(vectors, p)
-        if p > 0:
-            begin = begin + odd_lines(
-                problem.channels * (layout.first_filter[p] - layout.first_filter[p - 1])
-            )
-            if layout.first_filter[p - 1] < filters:
-                layout.panels_of_unit = p
-        layout.panel_begin[p] = begin
-    layout.lanes = layout.first_filter[1]
-    layout.shares = ceil_div(layout.panels, layout.panels_of_unit)
-    return 0
+cdef inline Py_ssize_t panels_before(
+    Py_ssize_t vectors, Py_ssize_t panels, Py_ssize_t place
+) noexcept nogil:
+    """Return how many panels begin before a place among the vectors, from 1 on."""
+    cdef Py_ssize_t found = place // WINOGRAD_VECTORS   # and a few more, as not all are as wide
+    while found < panels and begin_of_panel(vectors, panels, found) < place:
+        found = found + 1
+    return found
+
+
+cdef inline Py_ssize_t first_filter(const Winograd* layout, Py_ssize_t panel) noexcept nogil:
+    """Return with which filter a panel begins; of the one behind the last, where lanes end."""
+    return (VECTOR_BYTES // layout.given.problem.itemsize) * begin_of_panel(
+        layout.vectors, layout.panels, panel
+    )
+
+
+cdef inline Py_ssize_t panel_begin(const Winograd* layout, Py_ssize_t panel) noexcept nogil:
+    """Return how many values of a ξ come before a panel of a group: wide ones, and narrow ones."""
+    cdef Py_ssize_t vector = VECTOR_BYTES // layout.given.problem.itemsize
+    cdef Py_ssize_t channels = layout.given.problem.channels
+    cdef Py_ssize_t narrow = layout.vectors // layout.panels
+    cdef Py_ssize_t wide = begin_of_panel(layout.vectors, layout.panels, panel) - panel * narrow
+    return wide * odd_lines(channels * (narrow + 1) * vector) + (
+        (panel - wide) * odd_lines(channels * narrow * vector)
+    )
 
 
 cdef int lay_out_winograd(const Description* given, Made* made, list memory) except -1:
@@ -117,8 +125,13 @@ cdef int lay_out_winograd(const Description* given, Made* made, list memory) exc
     cdef Py_ssize_t vector = VECTOR_BYTES // problem.itemsize
     cdef Py_ssize_t down, across, tiles, making, lanes, at_once
     layout.given = given[0]
-    lay_out_panels(layout, memory)
-    lanes = layout.lanes
+    layout.vectors = ceil_div(problem.filters, vector)
+    layout.panels = count_panels(layout.vectors)
+    layout.panels_of_unit = panels_before(
+        layout.vectors, layout.panels, ceil_div(min(blocks.filters, problem.filters), vector)
+    )
+    layout.shares = ceil_div(layout.panels, layout.panels_of_unit)
+    lanes = first_filter(layout, 1)
     at_once = min(<Py_ssize_t>PANELS_AT_ONCE, layout.panels_of_unit)
     layout.down = find_line(&problem.rows, blocks.tile)
     layout.across = find_line(&problem.columns, blocks.tile)
@@ -180,8 +193,8 @@ cdef Tiles find_tiles(const Winograd* layout, Py_ssize_t number) noexcept nogil:
     unit.images = min(blocks.images, problem.batch - unit.image)
     found.first_panel = number // layout.image_blocks * layout.panels_of_unit
     found.last_panel = min(layout.panels, found.first_panel + layout.panels_of_unit)
-    unit.first_filter = layout.first_filter[found.first_panel]
-    unit.last_filter = min(problem.filters, layout.first_filter[found.last_panel])
+    unit.first_filter = first_filter(layout, found.first_panel)
+    unit.last_filter = min(problem.filters, first_filter(layout, found.last_panel))
     unit.first_row = unit.rows = unit.begin = unit.next_image = unit.next_filter = 0
     unit.channel = unit.channels = unit.taps = 0
     found.down = tiles_along(&layout.down, found.rows)
@@ -190,9 +203,23 @@ cdef Tiles find_tiles(const Winograd* layout, Py_ssize_t number) noexcept nogil:
     return found
 
 
-def first_of_panels(Py_ssize_t filters, Py_ssize_t itemsize):
-    """Return the first filter of each panel of a group, and where the last one's lanes end."""
+# What planning asks of the panels of a group of filters.
+
+
+def panels_of_filters(Py_ssize_t filters, Py_ssize_t itemsize):
+    """Return how many there are."""
+    return count_panels(ceil_div(filters, VECTOR_BYTES // itemsize))
+
+
+def panels_before_filter(Py_ssize_t filters, Py_ssize_t itemsize, Py_ssize_t filter):
+    """Return how many of them begin before a filter, or before the end of all."""
     cdef Py_ssize_t vector = VECTOR_BYTES // itemsize
     cdef Py_ssize_t vectors = ceil_div(filters, vector)
-    cdef Py_ssize_t p
-    return [vector * begin_of_panel(vectors, p) for p in range(count_panels(vectors) + 1)]
+    return panels_before(vectors, count_panels(vectors), ceil_div(filter, vector))
+
+
+def first_of_panel(Py_ssize_t filters, Py_ssize_t itemsize, Py_ssize_t panel):
+    """Return with which filter one begins; of the one behind the last, where lanes end."""
+    cdef Py_ssize_t vector = VECTOR_BYTES // itemsize
+    cdef Py_ssize_t vectors = ceil_div(filters, vector)
+    return vector * begin_of_panel(vectors, count_panels(vectors), panel)

@@ -44,6 +44,7 @@ WALKS = {
     "the largest dilation": (
         (0, 1, 1, 1), (1, 1, 2, 1), {"dilation": 2**31 - 1, "padding": (2**31 - 1, 0)}
     ),
+    "a trillion filters": ((1, 1, 28, 28), (10**12, 1, 3, 3), {}),
     "a long dilated kernel": (
         (1, 1, 1, 9), (1, 1, 1, 10**6), {"dilation": 3, "padding": 3 * 10**6}
     ),

@@ -616,3 +616,21 @@ def test_a_plan_refuses_a_gradient_that_is_not_its_own():
     ):
         with pytest.raises((TypeError, ValueError), match=words):
             call()
+
+
+@in_one_test
+@pytest.mark.parametrize("itemsize", [4, 8])
+def test_panels_of_filters_take_turns_in_width(itemsize):
+    """So that threads have as much to do each; no number of filters is too large."""
+    kernels, vector = isa.kernels, isa.kernels.vector_values(itemsize)
+    for filters in (*range(1, 400), 10**12 + 7):
+        vectors, panels = -(-filters // vector), kernels.panels_of_filters(filters, itemsize)
+        for panel in {*range(min(panels, 60)), panels - 1, panels}:
+            first = kernels.first_of_panel(filters, itemsize, panel)
+            assert first == vector * -(-panel * vectors // panels)
+            before = partial(kernels.panels_before_filter, filters, itemsize)
+            if panel > 0:
+                assert before(first) == panel, filters
+                assert before(first - vector + 1) == panel, filters
+            if panel < panels:
+                assert before(min(filters, first + 1)) == panel + 1, filters
