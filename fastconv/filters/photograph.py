@@ -84,17 +84,22 @@ class Photograph(NamedTuple):
         return out
 
     def _fill_at_once(self, at_once: Callable[[Band, Array], bool], target: Array) -> bool:
-        """Fill the result from the planes as they lie, where nothing is to be copied or cast."""
+        """Fill the result from the planes as they lie, where they are not to be copied or cast.
+
+        However the result lies: band by band the last bits would be others, by the bands' levels.
+        """
         planes = self.planes
-        if (
-            planes.dtype != self.dtype
-            or not planes.size
-            or not (is_prepared(planes) and is_prepared(target))
-        ):
+        if planes.dtype != self.dtype or not planes.size or not is_prepared(planes):
             return False
         shape = math.prod(planes.shape[:-2]), *planes.shape[-2:]
         band = Band(planes.reshape(shape), Reach(0, 0), self.kind, self.cval)
-        return at_once(band, target.reshape(shape))
+        if is_prepared(target):
+            return at_once(band, target.reshape(shape))
+        y = np.empty(shape, self.dtype)
+        if not at_once(band, y):
+            return False
+        assign(target, y.reshape(target.shape))
+        return True
 
     def _fill_band(
         self, fill: Callable[[Band, Array], object], cut: Cut, reach: Reach, target: Array

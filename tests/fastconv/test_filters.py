@@ -517,7 +517,7 @@ class TestWhatComesIn:
 class TestOut:
     @in_one_test
     @each(SMOOTHING, SHARPENING, DERIVATIVES)
-    @pytest.mark.parametrize("shape", [(9, 10), (2, 30, 7), (31, 6, 3)], ids=str)
+    @pytest.mark.parametrize("shape", [(9, 10), (2, 30, 7), (31, 6, 3), (40, 66)], ids=str)
     def test_it_is_filled_however_it_lies(self, name, options, shape):
         axis = -1 if shape[-1] == 3 else None
         image = np.abs(noise(*shape)) + 1
