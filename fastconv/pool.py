@@ -452,7 +452,8 @@ def _check_taps(taps: npt.ArrayLike, problem: PoolProblem, shape: tuple[int, ...
         )
     if array.shape != shape:
         raise ValueError(f"taps must have the output's shape {shape}, not {array.shape}")
-    least, most = (int(of(array, initial=0)) for of in (np.min, np.max))
+    least = 0 if array.dtype.kind == "u" else int(array.min(initial=0))
+    most = int(array.max(initial=0))
     if least < 0 or most >= problem.taps:
         wrong = least if least < 0 else most
         raise ValueError(f"taps must be 0 to {problem.taps - 1}, those {window}, not {wrong}")

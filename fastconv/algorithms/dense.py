@@ -26,32 +26,35 @@ def can_multiply() -> bool:
 
 def outputs(x: Array, weight: Array, bias: Array | None) -> Array:
     """Return x Wᵀ + b, (N, O), of x (N, I), W (O, I) and b (O,)."""
-    return _multiply("outputs", x, weight, bias, (len(x), len(weight)))
+    samples, features = x.shape
+    units = len(weight)
+    y = empty((samples, units), x.dtype)
+    return _multiply("outputs", x, weight, bias, y, samples, features, units)
 
 
 def inputs(grad: Array, weight: Array) -> Array:
     """Return dy W, (N, I), of dy (N, O) and W (O, I)."""
-    return _multiply("inputs", grad, weight, None, (len(grad), weight.shape[1]))
+    samples, units = grad.shape
+    features = weight.shape[1]
+    dx = empty((samples, features), grad.dtype)
+    return _multiply("inputs", grad, weight, None, dx, samples, features, units)
 
 
 def weights(grad: Array, x: Array) -> Array:
     """Return dyᵀ x, (O, I), of dy (N, O) and x (N, I)."""
-    return _multiply("weights", grad, x, None, (grad.shape[1], x.shape[1]))
+    samples, units = grad.shape
+    features = x.shape[1]
+    dw = empty((units, features), grad.dtype)
+    return _multiply("weights", grad, x, None, dw, samples, features, units)
 
 
 def _multiply(
-    product: str, first: Array, second: Array, bias: Array | None, shape: tuple[int, int]
+    product: str, first: Array, second: Array, bias: Array | None, z: Array, samples: int,
+    features: int, units: int,
 ) -> Array:  # fmt: skip
-    first, second = prepare(first), prepare(second)
-    extents = {
-        "outputs": (len(first), first.shape[1], shape[1]),
-        "inputs": (len(first), shape[1], first.shape[1]),
-        "weights": (len(first), shape[1], shape[0]),
-    }[product]  # fmt: skip
-    z = empty(shape, first.dtype)
-    samples, features, units = extents
+    """Fill z and return it."""
     kernel("dense")(
-        product, first, second, bias, z, samples, features, units, z.itemsize,
+        product, prepare(first), prepare(second), bias, z, samples, features, units, z.itemsize,
         threads_for(2 * samples * features * units),
     )  # fmt: skip
     return z

@@ -79,8 +79,10 @@ def as_array(name: str, value: object) -> Array:
 
 def check_dtypes_agree(**arrays: Array | None) -> np.dtype[Any]:
     """Return the dtype that all arrays share."""
-    dtypes = {id(array.dtype) for array in arrays.values() if array is not None}
-    if len(dtypes) == 1 and id(_FLOAT32) in dtypes:
+    for array in arrays.values():
+        if array is not None and array.dtype is not _FLOAT32:
+            break
+    else:  # as nearly always
         return _FLOAT32
     (first_name, first), *others = ((k, v) for k, v in arrays.items() if v is not None)
     dtype = check_dtype(first_name, first.dtype)
