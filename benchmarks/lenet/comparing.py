@@ -27,9 +27,12 @@ SLOW = 3
 class Effort:
     """How long everyone is measured."""
 
-    rounds: int = 5
+    rounds: int = 15
     seconds: float = 1.5
     """The longest turn: who needs more for an epoch is extrapolated."""
+    enough: float = 6.0
+    """After so many seconds in all somebody has no further turn. The fast have all rounds: a turn of
+    theirs is shorter than what takes a core away here for a while, and their median decides."""
     steps: int = 10
     """Whose losses are compared; of a contestant with tiny batches two."""
 
@@ -63,8 +66,7 @@ def compare(
                 runs.append((process, results.costs[-1]))
         for number in range(effort.rounds):
             for process, cost in in_turn(runs, number):
-                slow = cost.times and results.epoch_seconds(cost) > SLOW * effort.seconds
-                if cost.status == "ok" and not slow:
+                if cost.status == "ok" and not _has_enough(cost, effort, results):
                     step(f"an epoch by {cost.label}")
                     _take_turn(process, cost, effort)
         for process, cost in runs:
@@ -124,6 +126,14 @@ def _losses_in_float64(state: State, epoch: Sequence[Batch], recipe: Recipe) -> 
     network.load_state_dict({name: value.astype(np.float64) for name, value in state.items()})
     exact: Any = [(x.astype(np.float64), labels) for x, labels in epoch]
     return [step() for step in steps_of(network, exact, recipe)]
+
+
+def _has_enough(cost: Cost, effort: Effort, results: LenetResults) -> bool:
+    """Whether it has had turns for long enough, or one and an epoch takes very long."""
+    if not cost.times:
+        return False
+    spent = sum(cost.times) * cost.images
+    return spent > effort.enough or results.epoch_seconds(cost) > SLOW * effort.seconds
 
 
 def _take_turn(process: Process[Trainer], cost: Cost, effort: Effort) -> None:
