@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import Literal, overload
 
-import numpy as np
 import numpy.typing as npt
 
 from .pool_call import find_global_pool_calls, find_pool_calls

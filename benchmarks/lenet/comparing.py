@@ -31,8 +31,8 @@ class Effort:
     seconds: float = 1.5
     """The longest turn: who needs more for an epoch is extrapolated."""
     enough: float = 6.0
-    """After so many seconds in all somebody has no further turn. The fast have all rounds: a turn of
-    theirs is shorter than what takes a core away here for a while, and their median decides."""
+    """After so many seconds in all somebody has no further turn. The fast have all rounds: what
+    takes a core away for a while takes longer than a turn of theirs."""
     steps: int = 10
     """Whose losses are compared; of a contestant with tiny batches two."""
 

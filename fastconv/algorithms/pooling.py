@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from .. import tuning
@@ -111,6 +111,8 @@ class _Compiled(PoolImplementation):
         if missing is not None:
             return missing
         name = _kernel_name(operation, problem)
+        if name.endswith("pairs"):
+            problem = _as_one_plane(problem)
         of_dx = operation.endswith("grad") and not name.endswith("pairs")
         rows = problem.rows.size if of_dx else problem.rows.outputs
         # A unit of a gradient finds the maxima, or spreads the averages, that reach into it from
@@ -188,6 +190,20 @@ def _kernel_name(operation: PoolOperation, problem: PoolProblem) -> str:
         if problem.rows.span > most * problem.rows.stride:  # rows of windows above each other
             most = 0
     return name if problem.taps <= most else f"{name}_literal"
+
+
+def _as_one_plane(problem: PoolProblem) -> PoolProblem:
+    """Return planes that windows 2x2 fill as one, since their rows of windows follow each other.
+
+    So are the planes of small images done together, and no vector ends with one of them.
+    """
+    rows, planes = problem.rows, max(1, problem.planes)
+    if rows.size != 2 * rows.outputs:
+        return problem
+    tall = planes * rows.size
+    return replace(
+        problem, batch=1, channels=1, rows=Axis(tall, 2, 2), counted=((0, tall), problem.counted[1])
+    )
 
 
 def _blocks(problem: PoolProblem, rows: int, threads: int, fewest: int) -> PoolBlocks:

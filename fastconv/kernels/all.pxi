@@ -72,6 +72,7 @@ include "weights.pxi"
 # poolings
 include "pool.pxi"
 include "pool_literal.pxi"
+include "pool_short_rows.pxi"
 include "pool_pairs.pxi"
 include "pool_max.pxi"
 include "pool_max_grad.pxi"

@@ -91,19 +91,49 @@ cdef inline void spread_all_quarters(
         j = j + 1
 
 
+cdef inline bint avg_pool_short_pairs(
+    const Pairs* layout, const real* image, real* pixels, Py_ssize_t plane, PoolUnit* unit, real* y,
+    Watch* watch,
+) noexcept nogil:
+    """Compute the unit's short rows of windows of a plane; return whether they were still wanted."""
+    cdef const Pool* pool = &layout.pool
+    cdef Py_ssize_t i = unit.row
+    cdef Py_ssize_t count, n
+    while i < unit.last_row:
+        count = min(layout.together, unit.last_row - i)
+        n = count * pool.columns.outputs
+        if not goes_on(watch, 4 * n):
+            return False
+        join_short_rows(
+            layout, image, (plane * pool.rows.size + 2 * i) * pool.columns.size, count, pixels
+        )
+        average_all_pairs(pixels, pixels + layout.apart, n, y)
+        y = y + n
+        i = i + count
+    return True
+
+
 cdef void avg_pool_pairs(
     const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
 ) noexcept nogil:
-    cdef const Pool* pool = <const Pool*>made
+    cdef const Pairs* layout = <const Pairs*>made
+    cdef const Pool* pool = &layout.pool
     cdef PoolUnit unit = find_planes(pool, number, pool.rows.outputs)
     cdef Py_ssize_t width = pool.columns.size
     cdef Py_ssize_t out_width = pool.columns.outputs
+    cdef const real* image = <const real*>operands.image
     cdef const real* rows
     cdef real* y
     cdef Py_ssize_t plane, i, j, n
     for plane in range(unit.plane, unit.last_plane):
-        rows = <const real*>operands.image + (plane * pool.rows.size + 2 * unit.row) * width
         y = <real*>operands.result + (plane * pool.rows.outputs + unit.row) * out_width
+        if layout.apart:
+            if not avg_pool_short_pairs(
+                layout, image, scratch + layout.pixels, plane, &unit, y, watch
+            ):
+                return
+            continue
+        rows = image + (plane * pool.rows.size + 2 * unit.row) * width
         for i in range(unit.row, unit.last_row):
             j = 0
             while j < out_width:
@@ -116,40 +146,72 @@ cdef void avg_pool_pairs(
             y = y + out_width
 
 
+cdef inline bint spread_short_rows(
+    const Pairs* layout, const real* grad, real* pixels, Py_ssize_t rows, real* dx, Watch* watch
+) noexcept nogil:
+    """Fill in so many short rows of windows; return whether they were still wanted."""
+    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t count, n
+    while i < rows:
+        count = min(layout.together, rows - i)
+        n = count * layout.pool.columns.outputs
+        if not goes_on(watch, 4 * n):
+            return False
+        spread_all_quarters(grad, n, pixels, pixels + layout.apart)
+        part_short_rows(layout, pixels, count, dx)
+        grad, dx, i = grad + n, dx + 2 * count * layout.pool.columns.size, i + count
+    return True
+
+
+cdef inline bint spread_long_rows(
+    const Pool* pool, const real* grad, Py_ssize_t rows, real* dx, Watch* watch
+) noexcept nogil:
+    """Fill in so many rows of windows one by one, in the same way."""
+    cdef Py_ssize_t width = pool.columns.size
+    cdef Py_ssize_t out_width = pool.columns.outputs
+    cdef Py_ssize_t i, j, n
+    for i in range(rows):
+        j = 0
+        while j < out_width:
+            n = min(pool.stretch, out_width - j)
+            if not goes_on(watch, 4 * n):
+                return False
+            spread_all_quarters(grad + j, n, dx + 2 * j, dx + width + 2 * j)
+            j = j + n
+        for j in range(2 * out_width, width):       # which no window sees
+            dx[j] = dx[width + j] = 0
+        grad, dx = grad + out_width, dx + 2 * width
+    return True
+
+
 cdef void avg_pool_grad_pairs(
     const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
 ) noexcept nogil:
     """A unit's rows are those of y, since two of dx are made together."""
-    cdef const Pool* pool = <const Pool*>made
+    cdef const Pairs* layout = <const Pairs*>made
+    cdef const Pool* pool = &layout.pool
     cdef PoolUnit unit = find_planes(pool, number, pool.rows.outputs)
     cdef Py_ssize_t width = pool.columns.size
-    cdef Py_ssize_t out_width = pool.columns.outputs
+    cdef Py_ssize_t rows = unit.last_row - unit.row
     cdef const real* grad
     cdef real* dx
-    cdef Py_ssize_t plane, i, j, n
+    cdef Py_ssize_t plane, begin
     for plane in range(unit.plane, unit.last_plane):
-        grad = <const real*>operands.gradient + (plane * pool.rows.outputs + unit.row) * out_width
+        begin = (plane * pool.rows.outputs + unit.row) * pool.columns.outputs
+        grad = <const real*>operands.gradient + begin
         dx = <real*>operands.result + (plane * pool.rows.size + 2 * unit.row) * width
-        for i in range(unit.row, unit.last_row):
-            j = 0
-            while j < out_width:
-                n = min(pool.stretch, out_width - j)
-                if not goes_on(watch, 4 * n):
-                    return
-                spread_all_quarters(grad + j, n, dx + 2 * j, dx + width + 2 * j)
-                j = j + n
-            for j in range(2 * out_width, width):       # which no window sees
-                dx[j] = dx[width + j] = 0
-            grad = grad + out_width
-            dx = dx + 2 * width
+        if layout.apart:
+            if not spread_short_rows(layout, grad, scratch + layout.pixels, rows, dx, watch):
+                return
+        elif not spread_long_rows(pool, grad, rows, dx, watch):
+            return
         if unit.last_row == pool.rows.outputs and not fill_in_stretches(
-            dx, <real>0, (pool.rows.size - 2 * pool.rows.outputs) * width, watch
+            dx + 2 * rows * width, <real>0, (pool.rows.size - 2 * pool.rows.outputs) * width, watch
         ):
             return
 
 
-enter("avg_pool_pairs", lay_out_pool_rows, avg_pool_pairs[float], avg_pool_pairs[double])
+enter("avg_pool_pairs", lay_out_pairs, avg_pool_pairs[float], avg_pool_pairs[double])
 enter(
-    "avg_pool_grad_pairs", lay_out_pool_rows, avg_pool_grad_pairs[float],
-    avg_pool_grad_pairs[double],
+    "avg_pool_grad_pairs", lay_out_pairs, avg_pool_grad_pairs[float], avg_pool_grad_pairs[double]
 )

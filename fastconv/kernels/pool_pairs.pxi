@@ -18,11 +18,6 @@
 # about as long.
 
 
-# So many values are done together, and once more if there is a NaN: by then they are in the cache.
-cdef enum:
-    LOOK_AT_VALUES = 2048
-
-
 # Of eight float32 with AVX2 the windows are dealt within halves of vectors, where a row is one
 # instruction for the first pixels of windows and one for the second. They are then in the order
 # below; gradients come into it by one permutation, and joined pixels leave it by none:
@@ -346,19 +341,49 @@ cdef inline bint grad_of_band_of_pairs(
     return True
 
 
+cdef inline bint max_pool_short_pairs(
+    const Pairs* layout, const real* image, real* pixels, Py_ssize_t plane, PoolUnit* unit, real* y,
+    Watch* watch,
+) noexcept nogil:
+    """Compute the unit's short rows of windows of a plane; return whether they were still wanted."""
+    cdef const Pool* pool = &layout.pool
+    cdef Py_ssize_t i = unit.row
+    cdef Py_ssize_t count, n
+    while i < unit.last_row:
+        count = min(layout.together, unit.last_row - i)
+        n = count * pool.columns.outputs
+        if not goes_on(watch, 4 * n):
+            return False
+        join_short_rows(
+            layout, image, (plane * pool.rows.size + 2 * i) * pool.columns.size, count, pixels
+        )
+        largest_of_row(pixels, pixels + layout.apart, n, y)
+        y = y + n
+        i = i + count
+    return True
+
+
 cdef void max_pool_pairs(
     const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
 ) noexcept nogil:
-    cdef const Pool* pool = <const Pool*>made
+    cdef const Pairs* layout = <const Pairs*>made
+    cdef const Pool* pool = &layout.pool
     cdef PoolUnit unit = find_planes(pool, number, pool.rows.outputs)
     cdef Py_ssize_t width = pool.columns.size
     cdef Py_ssize_t out_width = pool.columns.outputs
+    cdef const real* image = <const real*>operands.image
     cdef const real* rows
     cdef real* y
     cdef Py_ssize_t plane, i, j, n
     for plane in range(unit.plane, unit.last_plane):
-        rows = <const real*>operands.image + (plane * pool.rows.size + 2 * unit.row) * width
         y = <real*>operands.result + (plane * pool.rows.outputs + unit.row) * out_width
+        if layout.apart:
+            if not max_pool_short_pairs(
+                layout, image, scratch + layout.pixels, plane, &unit, y, watch
+            ):
+                return
+            continue
+        rows = image + (plane * pool.rows.size + 2 * unit.row) * width
         for i in range(unit.row, unit.last_row):
             j = 0
             while j < out_width:
@@ -412,7 +437,7 @@ cdef void max_pool_grad_pairs(
                 return
 
 
-enter("max_pool_pairs", lay_out_pool_rows, max_pool_pairs[float], max_pool_pairs[double])
+enter("max_pool_pairs", lay_out_pairs, max_pool_pairs[float], max_pool_pairs[double])
 enter(
     "max_pool_grad_pairs", lay_out_pool_rows, max_pool_grad_pairs[float],
     max_pool_grad_pairs[double],

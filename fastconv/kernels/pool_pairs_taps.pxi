@@ -9,20 +9,20 @@
 # Bytes, with float32, a window: y reads 16 and writes 5; dx reads 5 and writes 16, where without
 # taps it reads 20. Instructions with AVX2, of a vector of eight windows: 27 for y and 3 to
 # narrow its taps, 18 for dx and 3 to widen them.
+#
+# Rows of few windows are put end to end first, see pool_short_rows.pxi.
 
 
 cdef struct TapPairs:
-    Pool pool
-    Py_ssize_t together         # rows of windows whose taps are widened or narrowed at once
-    Py_ssize_t numbers          # where in the scratch these begin
+    Pairs pairs
+    Py_ssize_t numbers          # where in the scratch the taps of rows done together begin
 
 
 cdef int lay_out_tap_pairs(const Description* given, Made* made, list memory) except -1:
     cdef TapPairs* layout = <TapPairs*>allot(memory, sizeof(TapPairs))
-    cdef Pool* pool = &layout.pool
-    lay_out_pool(given, made, memory, pool, given.problem.rows.outputs)
-    layout.together = max(1, LOOK_AT_VALUES // pool.columns.size)
-    layout.numbers = book(made, layout.together * pool.columns.outputs)
+    cdef Pairs* pairs = &layout.pairs
+    fill_in_pairs(given, made, memory, pairs, LOOK_AT_VALUES // given.problem.columns.size)
+    layout.numbers = book(made, pairs.together * pairs.pool.columns.outputs)
     made.layout = layout
     return 0
 
@@ -149,17 +149,16 @@ cdef inline void find_row_of_pairs(
 
 
 cdef inline bint find_band_of_pairs(
-    const bint careful, const Pool* pool, const real* rows, Py_ssize_t count, real* y,
-    real* numbers, bint* holds_none, Watch* watch,
+    const bint careful, const Pool* pool, const real* rows, Py_ssize_t width, Py_ssize_t count,
+    Py_ssize_t out_width, real* y, real* numbers, bint* holds_none, Watch* watch,
 ) noexcept nogil:
     """Compute some rows of windows; return whether they were still wanted.
 
-    Say as well whether there was surely no NaN, where it is not looked for. Infinities of both
-    signs may look like one.
+    From one row of pixels to the next it is `width`, and a row of windows has `out_width`. Say as
+    well whether there was surely no NaN, where it is not looked for. Infinities of both signs may
+    look like one.
     """
     cdef int lanes = max(8, VECTOR_BYTES // <int>sizeof(real))
-    cdef Py_ssize_t width = pool.columns.size
-    cdef Py_ssize_t out_width = pool.columns.outputs
     cdef real sums[MOST_LANES]
     cdef real total = 0
     cdef Py_ssize_t i, j, n
@@ -217,32 +216,39 @@ cdef void max_pool_taps_pairs(
     const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
 ) noexcept nogil:
     cdef const TapPairs* layout = <const TapPairs*>made
-    cdef const Pool* pool = &layout.pool
+    cdef const Pairs* pairs = &layout.pairs
+    cdef const Pool* pool = &pairs.pool
     cdef PoolUnit unit = find_planes(pool, number, pool.rows.outputs)
-    cdef Py_ssize_t width = pool.columns.size
-    cdef Py_ssize_t out_width = pool.columns.outputs
     cdef real* numbers = scratch + layout.numbers
+    cdef Py_ssize_t width, out_width, plane, i, count, rows_long, begin
     cdef const real* rows
     cdef real* y
-    cdef Py_ssize_t plane, first, last, begin
     cdef bint holds_none
     for plane in range(unit.plane, unit.last_plane):
-        first = unit.row
-        while first < unit.last_row:
-            last = min(first + layout.together, unit.last_row)
-            rows = <const real*>operands.image + (plane * pool.rows.size + 2 * first) * width
-            begin = (plane * pool.rows.outputs + first) * out_width
+        i = unit.row
+        while i < unit.last_row:
+            count = rows_long = min(pairs.together, unit.last_row - i)
+            width, out_width = pool.columns.size, pool.columns.outputs
+            begin = (plane * pool.rows.size + 2 * i) * width
+            rows = <const real*>operands.image + begin
+            if pairs.apart:
+                join_short_rows(
+                    pairs, <const real*>operands.image, begin, count, scratch + pairs.pixels
+                )
+                rows = scratch + pairs.pixels
+                width, out_width, rows_long = pairs.apart, count * out_width, 1
+            begin = (plane * pool.rows.outputs + i) * pool.columns.outputs
             y = <real*>operands.result + begin
             if not find_band_of_pairs(
-                False, pool, rows, last - first, y, numbers, &holds_none, watch
+                False, pool, rows, width, rows_long, out_width, y, numbers, &holds_none, watch
             ):
                 return
             if not holds_none and not find_band_of_pairs(
-                True, pool, rows, last - first, y, numbers, &holds_none, watch
+                True, pool, rows, width, rows_long, out_width, y, numbers, &holds_none, watch
             ):
                 return
-            narrow_taps(pool, numbers, (last - first) * out_width, operands.taps, begin)
-            first = last
+            narrow_taps(pool, numbers, rows_long * out_width, operands.taps, begin)
+            i = i + count
 
 
 cdef void max_pool_taps_grad_pairs(
@@ -250,36 +256,46 @@ cdef void max_pool_taps_grad_pairs(
 ) noexcept nogil:
     """A unit's rows are those of y, since two of dx are made together."""
     cdef const TapPairs* layout = <const TapPairs*>made
-    cdef const Pool* pool = &layout.pool
+    cdef const Pairs* pairs = &layout.pairs
+    cdef const Pool* pool = &pairs.pool
     cdef PoolUnit unit = find_planes(pool, number, pool.rows.outputs)
     cdef Py_ssize_t width = pool.columns.size
     cdef Py_ssize_t out_width = pool.columns.outputs
-    cdef real* numbers = scratch + layout.numbers
+    cdef real* numbers
+    cdef real* pixels = scratch + pairs.pixels
     cdef const real* grad
     cdef real* dx
-    cdef Py_ssize_t plane, i, first, last, begin, j, n
+    cdef Py_ssize_t plane, first, i, count, begin, j, n
     for plane in range(unit.plane, unit.last_plane):
         first = unit.row
         dx = <real*>operands.result + (plane * pool.rows.size + 2 * first) * width
         while first < unit.last_row:
-            last = min(first + layout.together, unit.last_row)
+            count = min(pairs.together, unit.last_row - first)
             begin = (plane * pool.rows.outputs + first) * out_width
-            widen_taps(pool, operands.taps, begin, (last - first) * out_width, numbers)
-            for i in range(last - first):
-                grad = <const real*>operands.gradient + begin + i * out_width
-                j = 0
-                while j < out_width:
-                    n = min(pool.stretch, out_width - j)
-                    if not goes_on(watch, 4 * n):
-                        return
-                    share_row_of_pairs(
-                        numbers + i * out_width + j, grad + j, n, dx + 2 * j, dx + width + 2 * j
-                    )
-                    j = j + n
-                for j in range(2 * out_width, width):       # which no window sees
-                    dx[j] = dx[width + j] = 0
-                dx = dx + 2 * width
-            first = last
+            numbers = scratch + layout.numbers
+            widen_taps(pool, operands.taps, begin, count * out_width, numbers)
+            grad = <const real*>operands.gradient + begin
+            if pairs.apart:
+                if not goes_on(watch, 4 * count * out_width):
+                    return
+                share_row_of_pairs(
+                    numbers, grad, count * out_width, pixels, pixels + pairs.apart
+                )
+                part_short_rows(pairs, pixels, count, dx)
+                dx = dx + 2 * count * width
+            else:
+                for i in range(count):
+                    j = 0
+                    while j < out_width:
+                        n = min(pool.stretch, out_width - j)
+                        if not goes_on(watch, 4 * n):
+                            return
+                        share_row_of_pairs(numbers + j, grad + j, n, dx + 2 * j, dx + width + 2 * j)
+                        j = j + n
+                    for j in range(2 * out_width, width):       # which no window sees
+                        dx[j] = dx[width + j] = 0
+                    numbers, grad, dx = numbers + out_width, grad + out_width, dx + 2 * width
+            first = first + count
         if unit.last_row == pool.rows.outputs and not fill_in_stretches(
             dx, <real>0, (pool.rows.size - 2 * pool.rows.outputs) * width, watch
         ):

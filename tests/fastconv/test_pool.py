@@ -631,6 +631,43 @@ def test_windows_of_three_give_the_bits_of_any_windows(dtype, stride, monkeypatc
 
 @compiled
 @in_one_test
+@pytest.mark.parametrize("planes", [1, 40])
+@pytest.mark.parametrize("height", [2, 7, 30])
+@pytest.mark.parametrize("width", range(2, 18))
+def test_rows_of_few_windows_end_to_end(width, height, planes):
+    """Of every length, by units of some rows; finite, and then not."""
+    rng = np.random.default_rng(width)
+    x = rng.integers(-3, 4, (planes, height, width)).astype(np.float32)
+    for dtype, spoilt in itertools.product(DTYPES, (False, True)):
+        x = x.astype(dtype)
+        if spoilt:
+            x[rng.random(x.shape) < 0.05] = np.nan
+        y, taps = fastconv.max_pool2d(x, 2, backend="numpy", return_taps=True)
+        means = fastconv.avg_pool2d(x, 2, backend="numpy")
+        grad = rng.integers(-99, 100, y.shape).astype(dtype)
+        dx = fastconv.max_pool2d_backward(grad, x, 2, backend="numpy")
+        spread = fastconv.avg_pool2d_backward(grad, x, 2, backend="numpy")
+        units = {"FLOPS_WORTH_A_THREAD": 1, "POOL_FEWEST_ROWS": 1, "UNITS_PER_THREAD": 7}
+        for threads, lowered in ((1, {}), (3, units)):
+            with tuned(**lowered), fastconv.num_threads(threads), poisoned_allocations():
+                found, numbers = fastconv.max_pool2d(x, 2, return_taps=True)
+                assert_equal(found, y)
+                assert_equal(numbers, taps)
+                assert_equal(fastconv.max_pool2d(x, 2), y)
+                assert_equal(fastconv.avg_pool2d(x, 2), means)
+                assert_equal(fastconv.max_pool2d_backward(grad, x, 2), dx)
+                around = np.full(x.size + 32, np.inf, dtype)
+                out = around[16:-16].reshape(x.shape)
+                fastconv.max_pool2d_backward(grad, x, 2, taps=taps, out=out)
+                assert_equal(out, dx)
+                fastconv.avg_pool2d_backward(grad, x, 2, out=out)
+                assert_equal(out, spread)
+                assert np.isinf(around[:16]).all()
+                assert np.isinf(around[-16:]).all()
+
+
+@compiled
+@in_one_test
 @pytest.mark.parametrize("stride", [1, 2])
 def test_strips_begin_and_end_at_any_row(stride):
     """In units of a few rows of a plane, of any instruction set."""
