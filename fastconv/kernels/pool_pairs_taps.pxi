@@ -21,7 +21,8 @@ cdef struct TapPairs:
 cdef int lay_out_tap_pairs(const Description* given, Made* made, list memory) except -1:
     cdef TapPairs* layout = <TapPairs*>allot(memory, sizeof(TapPairs))
     cdef Pairs* pairs = &layout.pairs
-    fill_in_pairs(given, made, memory, pairs, LOOK_AT_VALUES // given.problem.columns.size)
+    cdef Py_ssize_t together = max(1, LOOK_AT_VALUES // given.problem.columns.size)
+    fill_in_pairs(given, made, memory, pairs, together, SHORT_PIXELS)
     layout.numbers = book(made, pairs.together * pairs.pool.columns.outputs)
     made.layout = layout
     return 0

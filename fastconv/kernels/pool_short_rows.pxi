@@ -12,7 +12,8 @@
 # 800 planes of 10x10 on a Zen 4 with AVX-512, y with taps and the way back, predicted for four
 # instructions a pair of rows, 34 a vector of windows and bytes from the second-level cache: 15 and
 # 20 us. Measured 14 and 24, where window by window it was 59 and 55. Rows of 14 windows, moved as two
-# times SHORT_PIXELS, took as long as by halves of vectors, and longer on the way back.
+# times SHORT_PIXELS, took as long as by halves of vectors, and longer on the way back. Planes of odd
+# rows are moved one by one: 25 windows with taps are worth it, without they are not.
 
 
 cdef enum:
@@ -31,18 +32,19 @@ cdef struct Pairs:
 
 
 cdef int fill_in_pairs(
-    const Description* given, Made* made, list memory, Pairs* layout, Py_ssize_t together
+    const Description* given, Made* made, list memory, Pairs* layout, Py_ssize_t together,
+    Py_ssize_t fewest,
 ) except -1:
-    """Fill in all: rows are short where several together have more than SHORT_PIXELS windows.
+    """Fill in all: rows are short where those of a plane have no fewer windows than that.
 
-    Else they are done one by one, or `together` where that is not 0.
+    Else so many are done together.
     """
     cdef Pool* pool = &layout.pool
     cdef Py_ssize_t windows
     lay_out_pool(given, made, memory, pool, given.problem.rows.outputs)
     windows = pool.columns.outputs
-    layout.together, layout.apart = max(1, together), 0
-    if windows <= SHORT_WINDOWS and windows * min(pool.rows.outputs, pool.unit_rows) > SHORT_PIXELS:
+    layout.together, layout.apart = together, 0
+    if windows <= SHORT_WINDOWS and windows * min(pool.rows.outputs, pool.unit_rows) >= fewest:
         layout.together = LOOK_AT_VALUES // pool.columns.size
         layout.apart = whole_lines(2 * layout.together * windows + SHORT_PIXELS)
         layout.pixels = book(made, 2 * layout.apart)
@@ -51,7 +53,7 @@ cdef int fill_in_pairs(
 
 cdef int lay_out_pairs(const Description* given, Made* made, list memory) except -1:
     cdef Pairs* layout = <Pairs*>allot(memory, sizeof(Pairs))
-    fill_in_pairs(given, made, memory, layout, 0)
+    fill_in_pairs(given, made, memory, layout, 1, 4 * SHORT_PIXELS)
     made.layout = layout
     return 0
 
