@@ -106,15 +106,18 @@ WINOGRAD_CHANNELS_PACKED = 32
 # here has two multiply-adds of vectors; those of 64 bytes take two clock cycles of a Zen 4, which
 # does one in each. Here and below by the bytes of a vector: those of 32 on a Zen 3 with AVX2, of 64
 # on a Zen 4; of 16 nothing was measured.
-WINOGRAD_PRODUCT = {16: 0.85, 32: 0.7, 64: 0.95}
-WINOGRAD_TILES_BESIDE = {16: 2.0, 32: 2.0, 64: 4.5}
-WINOGRAD_WEIGHT_CYCLES = {16: 5.0, 32: 3.0, 64: 1.0}
-WINOGRAD_TAP_CYCLES = {16: 0.0, 32: 0.0, 64: 8.0}
-WINOGRAD_PIXEL_CYCLES = {16: 9.0, 32: 5.4, 64: 4.3}
-WINOGRAD_SUM_CYCLES = {16: 10.0, 32: 9.0, 64: 7.6}
+WINOGRAD_PRODUCT = {16: 0.85, 32: 0.7, 64: 1.0}
+WINOGRAD_TILES_BESIDE = {16: 2.0, 32: 2.0, 64: 2.5}
+WINOGRAD_WEIGHT_CYCLES = {16: 5.0, 32: 3.0, 64: 0.9}
+WINOGRAD_TAP_CYCLES = {16: 0.0, 32: 0.0, 64: 6.3}
+WINOGRAD_PIXEL_CYCLES = {16: 9.0, 32: 5.4, 64: 4.8}
+WINOGRAD_SUM_CYCLES = {16: 10.0, 32: 9.0, 64: 4.6}
+# Half a vector of 64 bytes is multiplied in half the time; by itself it spares only so much, since
+# a value of the data is then loaded for each multiply-add.
+WINOGRAD_LONE_HALF_SPARES = 0.3
 # Of these cycles for what is transformed, and for the product, tiles of two outputs under five taps
 # or seven were measured to take so much: on both axes, along a single one.
-WINOGRAD_TWO_TRANSFORM = {16: 1.0, 32: 0.6, 64: 0.65}
+WINOGRAD_TWO_TRANSFORM = {16: 1.0, 32: 0.6, 64: 0.6}
 WINOGRAD_LINE_TRANSFORM = {16: 1.0, 32: 0.8, 64: 1.0}
 WINOGRAD_LINE_PRODUCT = {16: 1.0, 32: 0.82, 64: 1.0}
 # What direct sums reach of what their lanes would leave them; and how many vectors of filters one
@@ -559,7 +562,7 @@ MODEL_LARGE_PRODUCT, MODEL_LARGE_TILE_STEPS = 0.64, 3.3
 # of a line. The weights of 5x5 and 7x7 have more taps for each value that is made of them.
 MODEL_WINOGRAD_SQUARE = {16: (0.8, 1.15, 1.2, 0.75), 32: (0.8, 1.15, 1.2, 0.75), 64: (1, 1, 1, 1)}
 MODEL_WINOGRAD_LINE = {16: (0.94, 1.3, 0.75, 0.85), 32: (0.94, 1.3, 0.75, 0.85), 64: (1, 1, 1, 1)}
-MODEL_WINOGRAD_LARGE_WEIGHTS = {16: 4.0, 32: 4.0, 64: 1.0}
+MODEL_WINOGRAD_LARGE_WEIGHTS = {16: 4.0, 32: 4.0, 64: 2.0}
 MODEL_WEIGHTS_WINOGRAD_PRODUCT = 0.73
 
 # Gradients of weights: parts of the peak; steps of a tile's sums loaded and stored, of a run of
