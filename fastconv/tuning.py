@@ -606,7 +606,10 @@ MODEL_LITERAL_LATENCIES = {"forward": 0.83, "input-grad": 1.9, "weight-grad": 0.
 MODEL_COLUMN_COPIES = {"forward": 1.6, "input-grad": 3.3, "weight-grad": 1.5}
 MODEL_COLUMN_STRIDED = 2.2
 MODEL_COLUMN_ROW_OPERATIONS = 0.013
-MODEL_COLUMN_OPERATIONS = 13.0
+MODEL_COLUMN_OPERATIONS = {
+    "avx2": {"forward": 13.0, "input-grad": 13.0, "weight-grad": 13.0},
+    "avx512": {"forward": 10.0, "input-grad": 5.0, "weight-grad": 12.0},
+}
 MODEL_PRODUCT_OPERATIONS = 0.18
 MODEL_IM2COL_OPERATIONS = 82.0
 MODEL_PRODUCT_HALVES = {
@@ -624,6 +627,8 @@ MODEL_PRODUCT_HALVES = {
 MODEL_VECTOR_READS = {
     "avx2": {"forward": 0.5, "input-grad": 1.2, "weight-grad": 1.15},
     "avx512": {"forward": 1.6, "input-grad": 2.0, "weight-grad": 1.9},
+# Beside them of each image whose gradient of weights is added to that of the others.
+MODEL_IMAGE_OPERATIONS = {"avx2": 0.0, "avx512": 27.0}
 }
 MODEL_VECTOR_WRITES = {"avx2": 21.0, "avx512": 42.0}
 
@@ -636,6 +641,18 @@ MODEL_STAGES: dict[str, dict[str, dict[str, dict[str, float]]]] = {
     "avx512": {
         "images": {
             "": {"band": 0.5, "pack": 0.5, "turn": 0.45, "call": 0.1},
+# With AVX-512 OpenBLAS multiplies up to so many products as the matrices lie, without packing them,
+# which loses less where there are few filters, taps or pixels; of two matrices that are summed
+# over their rows, as for gradients of weights, only up to so many weights. Of what goes through the
+# caches it waits for so much of what packing would.
+MODEL_SMALL_PRODUCTS = {"avx2": 0, "avx512": 1_000_000}
+MODEL_SMALL_WEIGHTS = 1200
+MODEL_SMALL_PRODUCT_HALVES = {
+    "forward": (0.7, 2.0, 6.0), "input-grad": (2.2, 1.0, 3.0), "weight-grad": (0.5, 2.2, 40.0),
+}  # fmt: skip
+MODEL_SMALL_MEMORY = 0.65
+# Times that of copies, of zeros that columns are added to.
+MODEL_ZEROED_SHARE = {"avx2": 0.0, "avx512": 1.0}
             "gemm_filters": {
                 "pack": 0.35,
                 "product": 1.02,
