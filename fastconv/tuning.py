@@ -482,6 +482,9 @@ MODEL_PACK_PIXELS_STEPS, MODEL_PACK_PIXELS_FAR_STEPS = 2.5, 7.5
 MODEL_PACK_GRADIENT_STEPS = 0.2
 # Of a value that is spread, and of a row.
 MODEL_SPREAD_STEPS = {16: (2.0, 25.0), 32: (2.0, 25.0), 64: (0.3, 5.0)}
+# What the lines of other phases take of a copy's time: in a result that the caches hold, and in a
+# larger one, of which more is read ahead, to no use, for each phase.
+MODEL_BETWEEN_SHARES = {"avx2": (1.0, 1.0), "avx512": (0.6, 1.6)}
 # How often weights whose taps lie apart seem to come from memory for each panel of them: they are
 # read a plane at a time, which the processor does not expect.
 MODEL_FAR_WEIGHT_READS = 4.0
@@ -502,14 +505,16 @@ MODEL_TURN_STEPS = 0.077
 # and of a weight that is brought into a panel tap by tap.
 MODEL_TAPS_PRODUCT, MODEL_TAPS_ADD_STEPS = 1.0, 4.0
 MODEL_ORDER_STEPS = 1.5
-# gemm_pixels: vectors that tiles hang over, steps of what is left of a tile's filters, and of a
-# vector that is stored, or moved value by value where rows end.
-MODEL_TILE_VECTORS = 1.5
+# gemm_pixels: whether vectors are counted as whole ones, and how many beside them a band's tiles
+# take; steps of what is left of a tile's filters, of a single one of a single channel, whose sums
+# are over after a few taps, and of a vector that is stored, or moved value by value where rows end.
+MODEL_TILE_VECTORS = {16: (False, 1.5), 32: (False, 1.5), 64: (True, 0.3)}
 MODEL_FEW_FILTERS_STEPS = {
     16: {1: 1.5, 2: 3.6, 3: 5.3},
     32: {1: 1.5, 2: 3.6, 3: 5.3},
     64: {1: 1.85, 2: 2.3, 3: 4.4},
 }
+MODEL_LONE_PLANE_STEPS = {16: 1.5, 32: 1.5, 64: 2.25}
 MODEL_PIXELS_PRODUCT = 0.85
 MODEL_STORE_STEPS, MODEL_MOVE_STEPS = 2.0, {16: 4.4, 32: 4.4, 64: 0.0}
 # Of a run of such a row, for each filter and for a tile: vectors of 64 bytes move in a few steps,
