@@ -542,6 +542,7 @@ MODEL_STRIP_PASSES = 0.05
 MODEL_STRIP_STEPS = 33.0
 MODEL_SPREAD_PRODUCT, MODEL_SPREAD_PAIR_STEPS = 0.75, 11.0
 MODEL_SQUARE_PRODUCT = {16: 0.46, 32: 0.46, 64: 0.6}
+MODEL_ROW_PRODUCT = {16: 0.23, 32: 0.23, 64: 0.56}
 MODEL_ANY_PRODUCT = {16: 0.23, 32: 0.23, 64: 0.5}
 MODEL_STENCIL_VECTOR_STEPS = 0.58
 # Rows of a tile, where those that hang over are counted; taps that beginning one takes as long as,
@@ -598,8 +599,17 @@ MODEL_RUN_UNIT_STEPS = 60.0
 MODEL_RUN_LATENCIES = {"forward": 4.6, "input-grad": 4.6, "weight-grad": 1.75}
 MODEL_RUN_VECTOR_STEPS = {"forward": 3.3, "input-grad": 3.4, "weight-grad": 5.3}
 MODEL_RUN_TAIL_LATENCIES = {"forward": 0.1, "input-grad": 0.1, "weight-grad": 0.6}
-MODEL_RUN_VALUE_STEPS = {"forward": 1.3, "input-grad": 2.2, "weight-grad": 3.6}
+MODEL_RUN_VALUE_STEPS = {
+    "avx2": {"forward": 1.3, "input-grad": 2.2, "weight-grad": 3.6},
+    "avx512": {"forward": 1.3, "input-grad": 1.5, "weight-grad": 2.7},
+}
 MODEL_AGAIN_SHARE = 0.58
+# What part of all that hides what comes from afar: for gradients of weights, whose chains of
+# additions wait for each other, and where an output is one pixel times one weight.
+MODEL_RUNS_HIDE = {
+    "avx2": {"weight-grad": 1.0, "scales": 0.0},
+    "avx512": {"weight-grad": 0.0, "scales": 0.8},
+}
 MODEL_LITERAL_ROW_LATENCIES = 1.5
 MODEL_LITERAL_LATENCIES = {"forward": 0.83, "input-grad": 1.9, "weight-grad": 0.68}
 
