@@ -418,13 +418,13 @@ _ZEN_3 = {
     "operation": 8e-7,
 }
 _ZEN_4 = {
-    "multiply_adds": {"float32": 1.17e11, "float64": 5.85e10},
-    "latency": 1.42e-9,
-    "cache": 1.13e11,
-    "memory": 3.0e10,
+    "multiply_adds": {"float32": 1.1e11, "float64": 5.6e10},
+    "latency": 1.49e-9,
+    "cache": 1.14e11,
+    "memory": 4.0e10,
     "product": {"float32": 1.04e11, "float64": 5.0e10},
-    "call": 4.5e-6,
-    "operation": 6e-7,
+    "call": 4.75e-6,
+    "operation": 5.8e-7,
 }
 RECKONED_RATES: dict[int, dict[str, Any]] = {16: _ZEN_3, 32: _ZEN_3, 64: _ZEN_4}
 RECKONED_GAIN = {16: 0.96, 32: 0.96, 64: 1.0}
@@ -627,6 +627,8 @@ MODEL_COLUMN_OPERATIONS = {
 }
 MODEL_PRODUCT_OPERATIONS = 0.18
 MODEL_IM2COL_OPERATIONS = 82.0
+# Beside them of each image whose gradient of weights is added to that of the others.
+MODEL_IMAGE_OPERATIONS = {"avx2": 0.0, "avx512": 27.0}
 MODEL_PRODUCT_HALVES = {
     "avx2": {
         "forward": (3.0, 10.0, 20.0),
@@ -639,23 +641,6 @@ MODEL_PRODUCT_HALVES = {
         "weight-grad": (30.0, 5.0, 24.0),
     },
 }
-MODEL_VECTOR_READS = {
-    "avx2": {"forward": 0.5, "input-grad": 1.2, "weight-grad": 1.15},
-    "avx512": {"forward": 1.6, "input-grad": 2.0, "weight-grad": 1.9},
-# Beside them of each image whose gradient of weights is added to that of the others.
-MODEL_IMAGE_OPERATIONS = {"avx2": 0.0, "avx512": 27.0}
-}
-MODEL_VECTOR_WRITES = {"avx2": 21.0, "avx512": 42.0}
-
-# What a Zen 4 with AVX-512 takes of the seconds above, by stage, of all kernels and of each: it
-# multiplies a vector of 64 bytes in each clock cycle, a Zen 3 two of 32, so that a step is twice as
-# many cycles, and what is no product takes half as many of them. Fitted to sweeps of all three
-# directions and three seeds, one thread, float32: of a fourth seed predictions are off by 12 % in
-# the median, by 9 % of who is near the fastest.
-MODEL_STAGES: dict[str, dict[str, dict[str, dict[str, float]]]] = {
-    "avx512": {
-        "images": {
-            "": {"band": 0.5, "pack": 0.5, "turn": 0.45, "call": 0.1},
 # With AVX-512 OpenBLAS multiplies up to so many products as the matrices lie, without packing them,
 # which loses less where there are few filters, taps or pixels; of two matrices that are summed
 # over their rows, as for gradients of weights, only up to so many weights. Of what goes through the
@@ -668,12 +653,27 @@ MODEL_SMALL_PRODUCT_HALVES = {
 MODEL_SMALL_MEMORY = 0.65
 # Times that of copies, of zeros that columns are added to.
 MODEL_ZEROED_SHARE = {"avx2": 0.0, "avx512": 1.0}
+MODEL_VECTOR_READS = {
+    "avx2": {"forward": 0.5, "input-grad": 1.2, "weight-grad": 1.15},
+    "avx512": {"forward": 1.6, "input-grad": 2.0, "weight-grad": 1.9},
+}
+MODEL_VECTOR_WRITES = {"avx2": 21.0, "avx512": 42.0}
+
+# What a Zen 4 with AVX-512 takes of the seconds above, by stage, of all kernels and of each: it
+# multiplies a vector of 64 bytes in each clock cycle, a Zen 3 two of 32, so that a step is twice as
+# many cycles, and what is no product takes half as many of them. Fitted to sweeps of all three
+# directions and three seeds, one thread, float32: of a fourth seed predictions are off by 12 % in
+# the median, by 9 % of who is near the fastest.
+MODEL_STAGES: dict[str, dict[str, dict[str, dict[str, float]]]] = {
+    "avx512": {
+        "images": {
+            "": {"band": 0.5, "pack": 0.5, "turn": 0.45, "call": 0.1},
             "gemm_filters": {
-                "pack": 0.35,
-                "product": 1.02,
-                "turn": 0.4,
+                "pack": 0.32,
+                "product": 1.01,
+                "turn": 0.28,
                 "spread": 1.4,
-                "memory": 1.05,
+                "memory": 1.4,
                 "result": 1.25,
                 "band": 1.15,
             },
@@ -687,57 +687,65 @@ MODEL_ZEROED_SHARE = {"avx2": 0.0, "avx512": 1.0}
                 "band": 1.0,
             },
             "gemm_columns": {
-                "pack": 5.0,
-                "product": 0.87,
-                "turn": 0.25,
-                "memory": 2.3,
-                "result": 0.2,
-                "spread": 2.5,
+                "pack": 2.0,
+                "product": 0.8,
+                "turn": 0.2,
+                "memory": 2.1,
+                "result": 1.2,
+                "spread": 2.1,
                 "band": 1.0,
+                "call": 0.04,
             },
             "gemm_scatter": {"pack": 0.2, "product": 1.15},
-            "gemm_taps": {"product": 1.18},
-            "gemm_windows": {"pack": 1.2, "product": 1.1, "turn": 0.35},
+            "gemm_taps": {"product": 1.03, "pack": 0.4},
+            "gemm_windows": {"pack": 3.0, "product": 0.87, "turn": 0.7, "band": 1.0, "memory": 2.2},
             "stencil_channels": {"product": 1.2},
             "stencil_large": {"product": 0.83},
             "stencil_phases": {"product": 0.66},
-            "stencil_rows": {"band": 1.0, "turn": 0.2, "spread": 1.2, "memory": 2.0, "pack": 0.35},
+            "stencil_rows": {
+                "band": 1.0,
+                "turn": 0.2,
+                "spread": 1.2,
+                "memory": 2.0,
+                "pack": 0.35,
+                "call": 0.04,
+            },
             "stencil_slide": {"turn": 0.3, "memory": 2.0, "result": 2.0},
             "stencil_spread": {"product": 0.7},
-            "winograd_2x5": {"product": 0.96, "transform": 0.95, "memory": 0.8},
-            "winograd_2x3": {"product": 0.92, "transform": 0.75, "memory": 1.0},
-            "winograd_line_2x7": {"product": 1.05, "transform": 0.8},
-            "winograd_4x3": {"product": 0.96, "transform": 0.88, "memory": 1.0},
+            "winograd_2x5": {"product": 1.05, "memory": 0.6},
+            "winograd_2x3": {"transform": 0.85, "memory": 1.0},
+            "winograd_line_2x7": {"product": 1.0, "transform": 0.75, "memory": 2.0},
+            "winograd_4x3": {"transform": 0.93, "memory": 1.0},
             "loops": {"product": 0.59, "rows": 0.87, "call": 0.7, "memory": 1.6},
             "loops_rows": {"product": 0.59, "rows": 0.87, "call": 0.7, "memory": 1.6},
             "loops_literal": {"product": 0.93, "rows": 0.57, "memory": 4.0},
-            "im2col": {"columns": 1.5, "product": 1.03, "call": 0.2, "memory": 1.3},
+            "im2col": {"columns": 1.05, "product": 1.03, "call": 0.2, "memory": 1.1},
         },
         "weights": {
             "": {"band": 0.45, "pack": 1.2, "turn": 0.6, "call": 0.15},
             "weights_filters": {
-                "product": 0.89,
-                "pack": 2.3,
-                "turn": 0.45,
-                "memory": 2.0,
-                "band": 1.0,
+                "product": 0.93,
+                "pack": 0.5,
+                "turn": 0.2,
+                "memory": 2.1,
+                "band": 1.05,
             },
             "weights_pixels": {
                 "product": 0.93,
-                "pack": 0.35,
-                "turn": 0.7,
-                "memory": 2.1,
+                "pack": 0.15,
+                "turn": 0.6,
+                "memory": 1.95,
                 "band": 1.0,
             },
             "weights_rows": {"product": 1.76},
             "weights_slide": {"product": 0.6},
-            "weights_winograd_2": {"product": 0.92, "transform": 0.5, "call": 1.2, "memory": 1.3},
-            "weights_winograd_4": {"product": 0.83, "transform": 0.7, "call": 1.2, "memory": 1.3},
-            "weights_winograd_6": {"product": 0.83, "transform": 0.7, "call": 1.2, "memory": 1.3},
-            "loops": {"product": 0.65, "rows": 0.78, "call": 1.0, "memory": 2.3},
-            "loops_rows": {"product": 0.65, "rows": 0.78, "call": 1.0, "memory": 2.3},
-            "loops_literal": {"product": 0.82, "rows": 0.7, "call": 1.0},
-            "im2col": {"columns": 1.85, "call": 0.24, "memory": 1.0},
+            "weights_winograd_2": {"product": 1.05, "transform": 0.3, "call": 0.3, "memory": 1.3},
+            "weights_winograd_4": {"product": 0.92, "transform": 0.6, "call": 0.3, "memory": 1.3},
+            "weights_winograd_6": {"product": 0.92, "transform": 0.6, "call": 0.3, "memory": 1.3},
+            "loops": {"product": 0.57, "rows": 0.66, "call": 1.0, "memory": 0.72},
+            "loops_rows": {"product": 0.57, "rows": 0.66, "call": 1.0, "memory": 0.72},
+            "loops_literal": {"product": 0.72, "rows": 0.5, "call": 1.0, "memory": 0.25},
+            "im2col": {"columns": 1.2, "call": 0.24, "memory": 0.9},
         },
     },
 }
