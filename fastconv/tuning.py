@@ -106,15 +106,18 @@ WINOGRAD_CHANNELS_PACKED = 32
 # here has two multiply-adds of vectors; those of 64 bytes take two clock cycles of a Zen 4, which
 # does one in each. Here and below by the bytes of a vector: those of 32 on a Zen 3 with AVX2, of 64
 # on a Zen 4; of 16 nothing was measured.
-WINOGRAD_PRODUCT = {16: 0.85, 32: 0.7, 64: 0.95}
-WINOGRAD_TILES_BESIDE = {16: 2.0, 32: 2.0, 64: 4.5}
-WINOGRAD_WEIGHT_CYCLES = {16: 5.0, 32: 3.0, 64: 1.0}
-WINOGRAD_TAP_CYCLES = {16: 0.0, 32: 0.0, 64: 8.0}
-WINOGRAD_PIXEL_CYCLES = {16: 9.0, 32: 5.4, 64: 4.3}
-WINOGRAD_SUM_CYCLES = {16: 10.0, 32: 9.0, 64: 7.6}
+WINOGRAD_PRODUCT = {16: 0.85, 32: 0.7, 64: 1.0}
+WINOGRAD_TILES_BESIDE = {16: 2.0, 32: 2.0, 64: 2.5}
+WINOGRAD_WEIGHT_CYCLES = {16: 5.0, 32: 3.0, 64: 0.9}
+WINOGRAD_TAP_CYCLES = {16: 0.0, 32: 0.0, 64: 6.3}
+WINOGRAD_PIXEL_CYCLES = {16: 9.0, 32: 5.4, 64: 4.8}
+WINOGRAD_SUM_CYCLES = {16: 10.0, 32: 9.0, 64: 4.6}
+# Half a vector of 64 bytes is multiplied in half the time; by itself it spares only so much, since
+# a value of the data is then loaded for each multiply-add.
+WINOGRAD_LONE_HALF_SPARES = 0.3
 # Of these cycles for what is transformed, and for the product, tiles of two outputs under five taps
 # or seven were measured to take so much: on both axes, along a single one.
-WINOGRAD_TWO_TRANSFORM = {16: 1.0, 32: 0.6, 64: 0.65}
+WINOGRAD_TWO_TRANSFORM = {16: 1.0, 32: 0.6, 64: 0.6}
 WINOGRAD_LINE_TRANSFORM = {16: 1.0, 32: 0.8, 64: 1.0}
 WINOGRAD_LINE_PRODUCT = {16: 1.0, 32: 0.82, 64: 1.0}
 # What direct sums reach of what their lanes would leave them; and how many vectors of filters one
@@ -401,8 +404,8 @@ POOL_NUMPY_VALUES = 65536
 # The model has the last word where it was measured: on vectors of so many bytes, on kernels and
 # images of no more taps and pixels a side; on a machine of these rates (a Zen 3 with AVX2, a Zen 4
 # with AVX-512, one core), so that the choice is the same everywhere; if another is reckoned to take
-# no more than this part of the time. With AVX-512 that is any: of eight sweeps auto takes what is
-# within 5 % of the fastest on 93.4 % of the problems instead of 92.7 %.
+# no more than this part of the time. With AVX-512 that is any: of nine sweeps auto takes what is
+# within 5 % of the fastest on 92.9 % of the problems, with 0.97 on 93.0, with 0.94 on 92.5.
 RECKONED_VECTOR_BYTES: tuple[int, ...] = (32, 64)
 RECKONED_MOST_TAPS, RECKONED_MOST_PIXELS = 7, 256
 _ZEN_3 = {
@@ -415,13 +418,13 @@ _ZEN_3 = {
     "operation": 8e-7,
 }
 _ZEN_4 = {
-    "multiply_adds": {"float32": 1.17e11, "float64": 5.85e10},
-    "latency": 1.42e-9,
-    "cache": 1.13e11,
-    "memory": 3.0e10,
+    "multiply_adds": {"float32": 1.1e11, "float64": 5.6e10},
+    "latency": 1.49e-9,
+    "cache": 1.14e11,
+    "memory": 4.0e10,
     "product": {"float32": 1.04e11, "float64": 5.0e10},
-    "call": 4.5e-6,
-    "operation": 6e-7,
+    "call": 4.75e-6,
+    "operation": 5.8e-7,
 }
 RECKONED_RATES: dict[int, dict[str, Any]] = {16: _ZEN_3, 32: _ZEN_3, 64: _ZEN_4}
 RECKONED_GAIN = {16: 0.96, 32: 0.96, 64: 1.0}
@@ -479,6 +482,9 @@ MODEL_PACK_PIXELS_STEPS, MODEL_PACK_PIXELS_FAR_STEPS = 2.5, 7.5
 MODEL_PACK_GRADIENT_STEPS = 0.2
 # Of a value that is spread, and of a row.
 MODEL_SPREAD_STEPS = {16: (2.0, 25.0), 32: (2.0, 25.0), 64: (0.3, 5.0)}
+# What the lines of other phases take of a copy's time: in a result that the caches hold, and in a
+# larger one, of which more is read ahead, to no use, for each phase.
+MODEL_BETWEEN_SHARES = {"avx2": (1.0, 1.0), "avx512": (0.6, 1.6)}
 # How often weights whose taps lie apart seem to come from memory for each panel of them: they are
 # read a plane at a time, which the processor does not expect.
 MODEL_FAR_WEIGHT_READS = 4.0
@@ -499,14 +505,16 @@ MODEL_TURN_STEPS = 0.077
 # and of a weight that is brought into a panel tap by tap.
 MODEL_TAPS_PRODUCT, MODEL_TAPS_ADD_STEPS = 1.0, 4.0
 MODEL_ORDER_STEPS = 1.5
-# gemm_pixels: vectors that tiles hang over, steps of what is left of a tile's filters, and of a
-# vector that is stored, or moved value by value where rows end.
-MODEL_TILE_VECTORS = 1.5
+# gemm_pixels: whether vectors are counted as whole ones, and how many beside them a band's tiles
+# take; steps of what is left of a tile's filters, of a single one of a single channel, whose sums
+# are over after a few taps, and of a vector that is stored, or moved value by value where rows end.
+MODEL_TILE_VECTORS = {16: (False, 1.5), 32: (False, 1.5), 64: (True, 0.3)}
 MODEL_FEW_FILTERS_STEPS = {
     16: {1: 1.5, 2: 3.6, 3: 5.3},
     32: {1: 1.5, 2: 3.6, 3: 5.3},
     64: {1: 1.85, 2: 2.3, 3: 4.4},
 }
+MODEL_LONE_PLANE_STEPS = {16: 1.5, 32: 1.5, 64: 2.25}
 MODEL_PIXELS_PRODUCT = 0.85
 MODEL_STORE_STEPS, MODEL_MOVE_STEPS = 2.0, {16: 4.4, 32: 4.4, 64: 0.0}
 # Of a run of such a row, for each filter and for a tile: vectors of 64 bytes move in a few steps,
@@ -534,6 +542,7 @@ MODEL_STRIP_PASSES = 0.05
 MODEL_STRIP_STEPS = 33.0
 MODEL_SPREAD_PRODUCT, MODEL_SPREAD_PAIR_STEPS = 0.75, 11.0
 MODEL_SQUARE_PRODUCT = {16: 0.46, 32: 0.46, 64: 0.6}
+MODEL_ROW_PRODUCT = {16: 0.23, 32: 0.23, 64: 0.56}
 MODEL_ANY_PRODUCT = {16: 0.23, 32: 0.23, 64: 0.5}
 MODEL_STENCIL_VECTOR_STEPS = 0.58
 # Rows of a tile, where those that hang over are counted; taps that beginning one takes as long as,
@@ -559,7 +568,7 @@ MODEL_LARGE_PRODUCT, MODEL_LARGE_TILE_STEPS = 0.64, 3.3
 # of a line. The weights of 5x5 and 7x7 have more taps for each value that is made of them.
 MODEL_WINOGRAD_SQUARE = {16: (0.8, 1.15, 1.2, 0.75), 32: (0.8, 1.15, 1.2, 0.75), 64: (1, 1, 1, 1)}
 MODEL_WINOGRAD_LINE = {16: (0.94, 1.3, 0.75, 0.85), 32: (0.94, 1.3, 0.75, 0.85), 64: (1, 1, 1, 1)}
-MODEL_WINOGRAD_LARGE_WEIGHTS = {16: 4.0, 32: 4.0, 64: 1.0}
+MODEL_WINOGRAD_LARGE_WEIGHTS = {16: 4.0, 32: 4.0, 64: 2.0}
 MODEL_WEIGHTS_WINOGRAD_PRODUCT = 0.73
 
 # Gradients of weights: parts of the peak; steps of a tile's sums loaded and stored, of a run of
@@ -590,8 +599,17 @@ MODEL_RUN_UNIT_STEPS = 60.0
 MODEL_RUN_LATENCIES = {"forward": 4.6, "input-grad": 4.6, "weight-grad": 1.75}
 MODEL_RUN_VECTOR_STEPS = {"forward": 3.3, "input-grad": 3.4, "weight-grad": 5.3}
 MODEL_RUN_TAIL_LATENCIES = {"forward": 0.1, "input-grad": 0.1, "weight-grad": 0.6}
-MODEL_RUN_VALUE_STEPS = {"forward": 1.3, "input-grad": 2.2, "weight-grad": 3.6}
+MODEL_RUN_VALUE_STEPS = {
+    "avx2": {"forward": 1.3, "input-grad": 2.2, "weight-grad": 3.6},
+    "avx512": {"forward": 1.3, "input-grad": 1.5, "weight-grad": 2.7},
+}
 MODEL_AGAIN_SHARE = 0.58
+# What part of all that hides what comes from afar: for gradients of weights, whose chains of
+# additions wait for each other, and where an output is one pixel times one weight.
+MODEL_RUNS_HIDE = {
+    "avx2": {"weight-grad": 1.0, "scales": 0.0},
+    "avx512": {"weight-grad": 0.0, "scales": 0.8},
+}
 MODEL_LITERAL_ROW_LATENCIES = 1.5
 MODEL_LITERAL_LATENCIES = {"forward": 0.83, "input-grad": 1.9, "weight-grad": 0.68}
 
@@ -603,9 +621,14 @@ MODEL_LITERAL_LATENCIES = {"forward": 0.83, "input-grad": 1.9, "weight-grad": 0.
 MODEL_COLUMN_COPIES = {"forward": 1.6, "input-grad": 3.3, "weight-grad": 1.5}
 MODEL_COLUMN_STRIDED = 2.2
 MODEL_COLUMN_ROW_OPERATIONS = 0.013
-MODEL_COLUMN_OPERATIONS = 13.0
+MODEL_COLUMN_OPERATIONS = {
+    "avx2": {"forward": 13.0, "input-grad": 13.0, "weight-grad": 13.0},
+    "avx512": {"forward": 10.0, "input-grad": 5.0, "weight-grad": 12.0},
+}
 MODEL_PRODUCT_OPERATIONS = 0.18
 MODEL_IM2COL_OPERATIONS = 82.0
+# Beside them of each image whose gradient of weights is added to that of the others.
+MODEL_IMAGE_OPERATIONS = {"avx2": 0.0, "avx512": 27.0}
 MODEL_PRODUCT_HALVES = {
     "avx2": {
         "forward": (3.0, 10.0, 20.0),
@@ -614,10 +637,22 @@ MODEL_PRODUCT_HALVES = {
     },
     "avx512": {
         "forward": (6.0, 4.0, 8.0),
-        "input-grad": (9.0, 4.0, 25.0),
+        "input-grad": (9.0, 7.0, 20.0),
         "weight-grad": (30.0, 5.0, 24.0),
     },
 }
+# With AVX-512 OpenBLAS multiplies up to so many products as the matrices lie, without packing them,
+# which loses less where there are few filters, taps or pixels; of two matrices that are summed
+# over their rows, as for gradients of weights, only up to so many weights. Of what goes through the
+# caches it waits for so much of what packing would.
+MODEL_SMALL_PRODUCTS = {"avx2": 0, "avx512": 1_000_000}
+MODEL_SMALL_WEIGHTS = 1200
+MODEL_SMALL_PRODUCT_HALVES = {
+    "forward": (0.7, 2.0, 6.0), "input-grad": (2.2, 1.0, 3.0), "weight-grad": (0.5, 2.2, 40.0),
+}  # fmt: skip
+MODEL_SMALL_MEMORY = 0.65
+# Times that of copies, of zeros that columns are added to.
+MODEL_ZEROED_SHARE = {"avx2": 0.0, "avx512": 1.0}
 MODEL_VECTOR_READS = {
     "avx2": {"forward": 0.5, "input-grad": 1.2, "weight-grad": 1.15},
     "avx512": {"forward": 1.6, "input-grad": 2.0, "weight-grad": 1.9},
@@ -627,18 +662,18 @@ MODEL_VECTOR_WRITES = {"avx2": 21.0, "avx512": 42.0}
 # What a Zen 4 with AVX-512 takes of the seconds above, by stage, of all kernels and of each: it
 # multiplies a vector of 64 bytes in each clock cycle, a Zen 3 two of 32, so that a step is twice as
 # many cycles, and what is no product takes half as many of them. Fitted to sweeps of all three
-# directions and three seeds, one thread, float32: of a fourth seed predictions are off by 12 % in
-# the median, by 9 % of who is near the fastest.
+# directions and several seeds, one thread, float32: of three others predictions are off by 10 % in
+# the median, by 8 % of who is near the fastest.
 MODEL_STAGES: dict[str, dict[str, dict[str, dict[str, float]]]] = {
     "avx512": {
         "images": {
             "": {"band": 0.5, "pack": 0.5, "turn": 0.45, "call": 0.1},
             "gemm_filters": {
-                "pack": 0.35,
-                "product": 1.02,
-                "turn": 0.4,
+                "pack": 0.32,
+                "product": 1.01,
+                "turn": 0.28,
                 "spread": 1.4,
-                "memory": 1.05,
+                "memory": 1.4,
                 "result": 1.25,
                 "band": 1.15,
             },
@@ -652,57 +687,65 @@ MODEL_STAGES: dict[str, dict[str, dict[str, dict[str, float]]]] = {
                 "band": 1.0,
             },
             "gemm_columns": {
-                "pack": 5.0,
-                "product": 0.87,
-                "turn": 0.25,
-                "memory": 2.3,
-                "result": 0.2,
-                "spread": 2.5,
+                "pack": 2.0,
+                "product": 0.8,
+                "turn": 0.2,
+                "memory": 2.1,
+                "result": 1.2,
+                "spread": 2.1,
                 "band": 1.0,
+                "call": 0.04,
             },
             "gemm_scatter": {"pack": 0.2, "product": 1.15},
-            "gemm_taps": {"product": 1.18},
-            "gemm_windows": {"pack": 1.2, "product": 1.1, "turn": 0.35},
+            "gemm_taps": {"product": 1.03, "pack": 0.4},
+            "gemm_windows": {"pack": 3.0, "product": 0.87, "turn": 0.7, "band": 1.0, "memory": 2.2},
             "stencil_channels": {"product": 1.2},
             "stencil_large": {"product": 0.83},
             "stencil_phases": {"product": 0.66},
-            "stencil_rows": {"band": 1.0, "turn": 0.2, "spread": 1.2, "memory": 2.0, "pack": 0.35},
+            "stencil_rows": {
+                "band": 1.0,
+                "turn": 0.2,
+                "spread": 1.2,
+                "memory": 2.0,
+                "pack": 0.35,
+                "call": 0.04,
+            },
             "stencil_slide": {"turn": 0.3, "memory": 2.0, "result": 2.0},
             "stencil_spread": {"product": 0.7},
-            "winograd_2x5": {"product": 0.96, "transform": 0.95, "memory": 0.8},
-            "winograd_2x3": {"product": 0.92, "transform": 0.75, "memory": 1.0},
-            "winograd_line_2x7": {"product": 1.05, "transform": 0.8},
-            "winograd_4x3": {"product": 0.96, "transform": 0.88, "memory": 1.0},
+            "winograd_2x5": {"product": 1.05, "memory": 0.6},
+            "winograd_2x3": {"transform": 0.85, "memory": 1.0},
+            "winograd_line_2x7": {"product": 1.0, "transform": 0.75, "memory": 2.0},
+            "winograd_4x3": {"transform": 0.93, "memory": 1.0},
             "loops": {"product": 0.59, "rows": 0.87, "call": 0.7, "memory": 1.6},
             "loops_rows": {"product": 0.59, "rows": 0.87, "call": 0.7, "memory": 1.6},
             "loops_literal": {"product": 0.93, "rows": 0.57, "memory": 4.0},
-            "im2col": {"columns": 1.5, "product": 1.03, "call": 0.2, "memory": 1.3},
+            "im2col": {"columns": 1.05, "product": 1.03, "call": 0.2, "memory": 1.1},
         },
         "weights": {
             "": {"band": 0.45, "pack": 1.2, "turn": 0.6, "call": 0.15},
             "weights_filters": {
-                "product": 0.89,
-                "pack": 2.3,
-                "turn": 0.45,
-                "memory": 2.0,
-                "band": 1.0,
+                "product": 0.93,
+                "pack": 0.5,
+                "turn": 0.2,
+                "memory": 2.1,
+                "band": 1.05,
             },
             "weights_pixels": {
                 "product": 0.93,
-                "pack": 0.35,
-                "turn": 0.7,
-                "memory": 2.1,
+                "pack": 0.15,
+                "turn": 0.6,
+                "memory": 1.95,
                 "band": 1.0,
             },
             "weights_rows": {"product": 1.76},
             "weights_slide": {"product": 0.6},
-            "weights_winograd_2": {"product": 0.92, "transform": 0.5, "call": 1.2, "memory": 1.3},
-            "weights_winograd_4": {"product": 0.83, "transform": 0.7, "call": 1.2, "memory": 1.3},
-            "weights_winograd_6": {"product": 0.83, "transform": 0.7, "call": 1.2, "memory": 1.3},
-            "loops": {"product": 0.65, "rows": 0.78, "call": 1.0, "memory": 2.3},
-            "loops_rows": {"product": 0.65, "rows": 0.78, "call": 1.0, "memory": 2.3},
-            "loops_literal": {"product": 0.82, "rows": 0.7, "call": 1.0},
-            "im2col": {"columns": 1.85, "call": 0.24, "memory": 1.0},
+            "weights_winograd_2": {"product": 1.05, "transform": 0.3, "call": 0.3, "memory": 1.3},
+            "weights_winograd_4": {"product": 0.92, "transform": 0.6, "call": 0.3, "memory": 1.3},
+            "weights_winograd_6": {"product": 0.92, "transform": 0.6, "call": 0.3, "memory": 1.3},
+            "loops": {"product": 0.57, "rows": 0.66, "call": 1.0, "memory": 0.72},
+            "loops_rows": {"product": 0.57, "rows": 0.66, "call": 1.0, "memory": 0.72},
+            "loops_literal": {"product": 0.72, "rows": 0.5, "call": 1.0, "memory": 0.25},
+            "im2col": {"columns": 1.2, "call": 0.24, "memory": 0.9},
         },
     },
 }

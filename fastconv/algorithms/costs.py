@@ -41,6 +41,7 @@ __all__ = [
     "far_weights",
     "inside",
     "left_over",
+    "line_steps",
     "lone_vectors",
     "of_bytes",
     "of_streams",
@@ -108,8 +109,7 @@ def predicted(
     stages["memory"] = byte * (problem.bytes - written + counted)
     stages["result"] = byte * written
     if plan.piece.output is not None:
-        between = of_bytes(_between(plan.piece), threads, machine)
-        stages["spread"] = stages.get("spread", 0.0) + between
+        stages["spread"] = stages.get("spread", 0.0) + _between(plan.piece, threads, machine)
     stages["call"] = (
         tuning.MODEL_KERNEL_CALLS * machine.call
         + tuning.MODEL_UNIT_STEPS * units * step * share
@@ -138,8 +138,8 @@ def _unread(plan: Plan) -> float:
     return max(0.0, 1 - touched) * math.prod(problem.x_shape) * problem.dtype.itemsize
 
 
-def _between(piece: Piece) -> float:
-    """Return the bytes that a piece moves beside its own columns of a result.
+def _between(piece: Piece, threads: int, machine: Machine) -> float:
+    """Return the seconds of what a piece moves beside its own columns of a result.
 
     Its lines hold those of other pieces as well: all of them are read, and written back.
     """
@@ -147,7 +147,11 @@ def _between(piece: Piece) -> float:
         return 0.0
     problem = piece.problem
     own = problem.batch * problem.out_channels * problem.out_height * problem.out_width
-    return float((2 * piece.output.column_step - 1) * own * problem.dtype.itemsize)
+    own *= problem.dtype.itemsize
+    near, far = measured_here(tuning.MODEL_BETWEEN_SHARES)
+    whole = own * piece.output.row_step * piece.output.column_step
+    share = near if whole <= measured_here(tuning.MODEL_CACHES)[1] else far
+    return share * of_bytes((2 * piece.output.column_step - 1) * own, threads, machine)
 
 
 def of_winograd(
@@ -247,6 +251,16 @@ def far_weights(plan: Plan, machine: Machine, reads: int) -> Prediction:
         return Prediction()
     seconds = of_bytes(size, thread_count(plan), machine)
     return Prediction({"pack": tuning.MODEL_FAR_WEIGHT_READS * reads * seconds})
+
+
+def line_steps(piece: Piece) -> float:
+    """Return the steps of fetching lines, for each weight of a phase, which has few in each."""
+    view, problem = piece.weights, piece.problem
+    if view is None or abs(view.column) <= 1:
+        return 0.0
+    lines = view.plane * problem.dtype.itemsize / LINE_BYTES
+    taps = problem.rows.kernel * problem.columns.kernel
+    return tuning.MODEL_PACK_LINE_STEPS[vector_bytes()] * lines / taps
 
 
 def lone_vectors(vectors: int, panel: int, few: Mapping[int, float]) -> float:

@@ -51,7 +51,7 @@ from .compiled import (
     vector_bytes,
     vector_values,
 )
-from .costs import copy_steps, far_weights, lone_vectors, predicted, spread_steps
+from .costs import copy_steps, far_weights, line_steps, lone_vectors, predicted, spread_steps
 from .implementation import Accuracy, Plan, Prediction, Request
 
 __all__ = ["GEMM_COLUMNS", "GEMM_FILTERS", "GEMM_PIXELS", "direct_cycles"]
@@ -226,19 +226,10 @@ class _Product(Kernel):
         return problem.in_channels_per_group * copy_steps(problem, blocks.rows)
 
     def _packing_steps(self, piece: Piece) -> float:
-        """Return the steps of bringing a weight into a panel.
-
-        Those of a phase are few in each line, which is fetched for them.
-        """
-        view, problem, lanes = piece.weights, piece.problem, vector_bytes()
-        if view is None:
+        """Return the steps of bringing a weight into a panel."""
+        if piece.weights is None:
             return tuning.MODEL_PACK_STEPS
-        steps = tuning.MODEL_PACK_FAR_STEPS[lanes]
-        if abs(view.column) > 1:
-            lines = view.plane * problem.dtype.itemsize / LINE_BYTES
-            taps = problem.rows.kernel * problem.columns.kernel
-            steps += tuning.MODEL_PACK_LINE_STEPS[lanes] * lines / taps
-        return steps
+        return tuning.MODEL_PACK_FAR_STEPS[vector_bytes()] + line_steps(piece)
 
     def _predicted_steps(self, problem: ConvProblem, blocks: Blocks) -> tuple[float, float]:
         """Return the steps of all products, and of bringing the sums into the result."""
@@ -359,14 +350,20 @@ class _Pixels(_Product):
         else:
             rows = ceil_div(problem.out_height, blocks.rows)
             positions = problem.out_height * width - rows * (width - outputs)
-            vectors = positions / vector + rows * tuning.MODEL_TILE_VECTORS
+            whole, beside = tuning.MODEL_TILE_VECTORS[vector_bytes()]
+            each = positions / rows / vector
+            vectors = rows * ((math.ceil(each) if whole else each) + beside)
             across = 0.0 if width == outputs else min(1.0, _TILE_VECTORS * vector / outputs)
             # each row has a run of its own, and each tile cuts one in two
-            tile = vector * _TILE_VECTORS * (1 if problem.out_channels_per_group >= panel else 2)
-            runs = problem.out_height + min(vectors * vector / tile, problem.out_height)
-            runs *= width > outputs or positions < tile / 2  # else rows follow each other
+            third = vector * (1 if problem.out_channels_per_group >= panel else 2)
+            tiles = vectors * vector / (_TILE_VECTORS * third)
+            runs = problem.out_height + min(tiles, problem.out_height)
+            # else rows follow each other, if they are as many as the smallest tile takes
+            runs *= width > outputs or positions < third
         filters, rest = divmod(problem.out_channels_per_group, panel)
         rest_steps = tuning.MODEL_FEW_FILTERS_STEPS[vector_bytes()].get(rest, rest)
+        if problem.in_channels_per_group == problem.out_channels_per_group == 1:
+            rest_steps = tuning.MODEL_LONE_PLANE_STEPS[vector_bytes()]
         lanes = filters * panel + rest_steps
         tiles = problem.batch * problem.groups * vectors
         product = tiles * lanes * problem.taps / tuning.MODEL_PIXELS_PRODUCT

@@ -33,7 +33,7 @@ from .compiled import (
     vector_bytes,
     vector_values,
 )
-from .costs import far_weights, lone_vectors, predicted, spread_steps
+from .costs import far_weights, line_steps, lone_vectors, predicted, spread_steps
 from .definition import meet
 from .gemm import direct_cycles
 from .implementation import Accuracy, Plan, Prediction, Request
@@ -145,7 +145,7 @@ class _Taps(Kernel):
         outputs = problem.batch * problem.out_channels * problem.out_height * problem.out_width
         prediction = predicted(
             plan, machine, _units(problem, blocks), band=tuning.MODEL_TURN_STEPS * turned,
-            pack=tuning.MODEL_ORDER_STEPS * weights,
+            pack=(tuning.MODEL_ORDER_STEPS + line_steps(plan.piece)) * weights,
             product=tiles * problem.in_channels_per_group / tuning.MODEL_TAPS_PRODUCT
             + tuning.MODEL_TAPS_ADD_STEPS * tiles * parts,
             turn=tuning.MODEL_TURN_STEPS * outputs + spread_steps(plan.piece),

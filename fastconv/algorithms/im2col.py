@@ -363,25 +363,42 @@ class _Im2col(Implementation):
             rows = values / min(problem.out_width, sizes[3])  # that NumPy copies one by one
             kind = tuning.MODEL_COLUMN_COPIES[operation]
             strided = tuning.MODEL_COLUMN_STRIDED if problem.columns.stride > 1 else 1.0
+            of_tap = measured_here(tuning.MODEL_COLUMN_OPERATIONS)[operation]
             columns = (
                 kind * strided * 2 * values * problem.dtype.itemsize / machine.bandwidth(2 * size)
                 + rows * tuning.MODEL_COLUMN_ROW_OPERATIONS * machine.operation
-                + tiles * sizes[5] * sizes[6] * tuning.MODEL_COLUMN_OPERATIONS * machine.operation
+                + tiles * sizes[5] * sizes[6] * of_tap * machine.operation
             )
+        calls = products * tuning.MODEL_PRODUCT_OPERATIONS + tuning.MODEL_IM2COL_OPERATIONS
+        if operation == "weight-grad":
+            images = problem.batch * math.prod(counts[1:])
+            calls += images * measured_here(tuning.MODEL_IMAGE_OPERATIONS)
         return Prediction(
             {
                 "columns": columns,
                 "product": _product_seconds(plan, machine),
-                "memory": 0.0 if _is_vector(problem) else of_bytes(problem.bytes, 1, machine),
-                "call": machine.operation
-                * (products * tuning.MODEL_PRODUCT_OPERATIONS + tuning.MODEL_IM2COL_OPERATIONS),
+                "memory": _memory_seconds(plan, machine),
+                "call": machine.operation * calls,
             }
-        )  # fmt: skip
+        )
 
 
 def _is_vector(problem: ConvProblem) -> bool:
     """Whether the product is one of a matrix with a vector, which reads or writes it in a row."""
     return min(problem.out_channels_per_group, problem.taps) == 1
+
+
+def _memory_seconds(plan: Plan, machine: Machine) -> float:
+    """Return the seconds of operands and result through the caches, beside the products."""
+    problem = plan.piece.problem
+    if _is_vector(problem):  # whose product is nothing else
+        return 0.0
+    waited = tuning.MODEL_SMALL_MEMORY if _is_small(plan) else 1.0
+    seconds = waited * of_bytes(problem.bytes, 1, machine)
+    if plan.operation == "input-grad":  # which is set to zero before
+        zeroed = math.prod(problem.x_shape) * problem.dtype.itemsize
+        seconds += measured_here(tuning.MODEL_ZEROED_SHARE) * of_bytes(zeroed, 1, machine)
+    return seconds
 
 
 def _product_seconds(plan: Plan, machine: Machine) -> float:
@@ -403,9 +420,22 @@ def _product_seconds(plan: Plan, machine: Machine) -> float:
         read = products * size * (2 if filters == taps else 1)
         reads = measured_here(tuning.MODEL_VECTOR_READS)[plan.operation]
         return reads * read / machine.bandwidth(read)
-    few, short, narrow = measured_here(tuning.MODEL_PRODUCT_HALVES)[plan.operation]
+    halves = measured_here(tuning.MODEL_PRODUCT_HALVES)
+    if _is_small(plan):
+        halves = tuning.MODEL_SMALL_PRODUCT_HALVES
+    few, short, narrow = halves[plan.operation]
     reached = filters / (filters + few) * taps / (taps + short) * pixels / (pixels + narrow)
     return problem.flops / machine.product[problem.dtype.name] / reached
+
+
+def _is_small(plan: Plan) -> bool:
+    """Whether the BLAS multiplies matrices as they lie, without packing them."""
+    problem = plan.piece.problem
+    weights = problem.out_channels_per_group * problem.taps
+    if plan.operation == "weight-grad" and weights > tuning.MODEL_SMALL_WEIGHTS:
+        return False
+    products = weights * problem.out_height * problem.out_width
+    return products <= measured_here(tuning.MODEL_SMALL_PRODUCTS)
 
 
 IM2COL = _Im2col()

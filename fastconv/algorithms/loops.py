@@ -17,6 +17,7 @@ from ..machine import Machine, measured_here
 from ..problem import ConvProblem
 from ..problem.operands import Array
 from ..problem.slices import add
+from .blocks import only_scales
 from .compiled import kernel, not_built, steps, vector_values
 from .costs import inside, left_over, of_bytes, of_streams, share_of, step_seconds
 from .implementation import (
@@ -124,17 +125,21 @@ class _Loops(Implementation):
             each = tuning.MODEL_RUN_VECTOR_STEPS[operation] * (length - over) / vector
             waits += tuning.MODEL_RUN_TAIL_LATENCIES[operation] * over
         else:
-            each = tuning.MODEL_RUN_VALUE_STEPS[operation] * length
+            each = measured_here(tuning.MODEL_RUN_VALUE_STEPS)[operation] * length
         step, units = step_seconds(problem, machine), _units(operation, problem)
         share = share_of(units, threads)
         waking = tuning.MODEL_WAKING_CALLS * (threads > 1)
         rows = share * (runs * waits * machine.latency + units * tuning.MODEL_RUN_UNIT_STEPS * step)
         product = share * runs * each * step
+        hide = measured_here(tuning.MODEL_RUNS_HIDE)
         if operation == "weight-grad":
             # chains of additions wait for each other, and meanwhile what they read comes near
-            memory = max(0.0, _read_for_weights(problem, threads, machine) - rows - product)
+            memory = _read_for_weights(problem, threads, machine)
+            memory = max(0.0, memory - hide["weight-grad"] * (rows + product))
         else:
             memory = of_streams(plan, threads, machine) + share * _read_again(plan, machine)
+            if only_scales(problem):  # whose rows wait for no sums, only for pixels
+                memory = max(0.0, memory - hide["scales"] * (rows + product))
         return Prediction(
             {
                 "rows": rows,

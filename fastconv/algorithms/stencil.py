@@ -74,7 +74,12 @@ class _Rows(Kernel):
         height = _tiled_rows(problem.out_height, blocks.rows)
         vectors = problem.batch * problem.out_channels * height * across
         square, lanes = _shares_rows(problem), vector_bytes()
-        reached = (tuning.MODEL_SQUARE_PRODUCT if square else tuning.MODEL_ANY_PRODUCT)[lanes]
+        is_row = problem.rows.kernel == 1 < problem.columns.kernel
+        reached = (
+            tuning.MODEL_SQUARE_PRODUCT if square
+            else tuning.MODEL_ROW_PRODUCT if is_row
+            else tuning.MODEL_ANY_PRODUCT
+        )[lanes]  # fmt: skip
         # those of a phase lie from the last to the first, and are gathered for each unit
         weights = 0 if piece.weights is None else problem.out_channels * problem.taps
         taps = problem.taps + (0 if square else tuning.MODEL_STENCIL_BEGUN_TAPS[lanes])

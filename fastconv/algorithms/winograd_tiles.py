@@ -22,8 +22,9 @@ __all__ = ["PANELS_AT_ONCE", "Tiling", "WinogradBlocks", "tiling_of"]
 
 # As kernels/winograd_layout.pxi has it.
 PANELS_AT_ONCE = 2
-# Bytes of vectors of which half of one is multiplied in half the time: winograd_product.pxi.
-_HALVED = 64
+# Bytes of vectors of which half of one is multiplied in half the time (winograd_product.pxi), and
+# for which units at the edges were measured.
+_WIDE = 64
 
 # Of finding a unit, and of a thread that waits for its first.
 _UNIT_CYCLES = 3000
@@ -141,13 +142,15 @@ class Tiling:
         tiles: float = blocks.images * high * wide
         vectors = -(-blocks.filters // self.vector)
         units = self.units(blocks, batch)
-        if 1 < threads == self.shares(blocks):  # each has all tiles, and few units are smaller
-            tiles = batch * self.down.tiles * self.across.tiles * problem.groups * threads / units
+        shares = self.shares(blocks)
+        # Each thread has all tiles: those of the units at the edges are fewer.
+        if 1 < threads == shares or (threads == 1 and lanes == _WIDE):
+            tiles = batch * self.down.tiles * self.across.tiles * problem.groups * shares / units
         pairs = channels * vectors  # of a channel and a vector of filters
         covered = tiles + tuning.WINOGRAD_TILES_BESIDE[lanes]
         product = values * pairs * covered / 2 / tuning.WINOGRAD_PRODUCT[lanes]
-        if lanes == _HALVED and 0 < blocks.filters % self.vector <= self.vector // 2:
-            product *= 1 - 0.5 / vectors
+        if lanes == _WIDE and 0 < blocks.filters % self.vector <= self.vector // 2:
+            product *= 1 - (tuning.WINOGRAD_LONE_HALF_SPARES if vectors == 1 else 0.5) / vectors
         weights = pairs * (
             values * tuning.WINOGRAD_WEIGHT_CYCLES[lanes]
             + self.taps * tuning.WINOGRAD_TAP_CYCLES[lanes]
@@ -162,7 +165,7 @@ class Tiling:
             weights = 0
             product = max(product, self._far_cycles(blocks))
         elif self.shares_weights(blocks, batch, threads):
-            once = weights * self.shares(blocks) * problem.groups / threads
+            once = weights * shares * problem.groups / threads
             weights = 0
         pixels = values * self.channel_vectors * tiles * tuning.WINOGRAD_PIXEL_CYCLES[lanes]
         sums = values * vectors * tiles * tuning.WINOGRAD_SUM_CYCLES[lanes]

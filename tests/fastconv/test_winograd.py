@@ -546,7 +546,8 @@ def test_every_size_is_planned_at_once_and_within_the_limits():
                     most = threads * 4.5 * 2**20 + tuning.WINOGRAD_SHARED_BYTES * 1.1
                     assert plan.scratch_bytes <= most, problem
                     chosen.add(plan.leaf.implementation.name)
-    rare = {"winograd_2x3"} if isa.name == "baseline" else set()  # short vectors fill larger tiles
+    # Short vectors fill larger tiles, and those of 64 bytes leave it images of up to ten pixels.
+    rare = set() if isa.name == "avx2" else {"winograd_2x3"}
     assert chosen >= {tile.name for tile in SQUARE} - rare
     assert any("line" in name for name in chosen)
     assert any("x5" in name for name in chosen)
