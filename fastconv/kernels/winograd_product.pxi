@@ -31,11 +31,13 @@ cdef extern from *:
     enum: HALF_VECTORS
 
 
-# The steps of a product: how many, from run to run, and rows of the data.
+# The steps of a product: how many, and from run to run; rows of the sums, and those of them that
+# are multiplied.
 cdef struct Steps:
     Py_ssize_t count
     Py_ssize_t apart
     Py_ssize_t rows
+    Py_ssize_t multiplied
 
 
 cdef inline bint ends_with_half(Py_ssize_t filters, Py_ssize_t vector) noexcept nogil:
@@ -121,10 +123,10 @@ cdef inline void multiply_all_rows(
     """
     cdef Py_ssize_t here = 0
     cdef Py_ssize_t left
-    cdef bint few = LARGE_ROWS > 0 and steps.rows <= large + SMALL_PIXELS
+    cdef bint few = LARGE_ROWS > 0 and steps.multiplied <= large + SMALL_PIXELS
     cdef const real* asked = ahead if few else panel
-    while here < steps.rows:
-        left = steps.rows - here
+    while here < steps.multiplied:
+        left = steps.multiplied - here
         if left > SMALL_PIXELS:
             multiply_rows(
                 added, half, whole, asks, step, run, large, vectors, steps, here, panel, asked,
@@ -157,8 +159,8 @@ cdef inline void multiply_any_rows(
     const int run, const Steps* steps, Py_ssize_t vectors, const real* panel, const real* ahead,
     const real* data, real* sums,
 ) noexcept nogil:
-    cdef bint in_eights = asks and LARGE_ROWS > 0 and is_covered(LARGE_ROWS, steps.rows)
-    cdef bint in_nines = asks and LARGE_ROWS > 0 and is_covered(LARGEST_ROWS, steps.rows)
+    cdef bint in_eights = asks and LARGE_ROWS > 0 and is_covered(LARGE_ROWS, steps.multiplied)
+    cdef bint in_nines = asks and LARGE_ROWS > 0 and is_covered(LARGEST_ROWS, steps.multiplied)
     if PANEL_VECTORS >= 4 and (WINOGRAD_VECTORS >= 4 or not asks) and vectors == 4:
         multiply_all_rows(
             added, half, whole, asks, step, run, PIXELS_4, 4, steps, panel, ahead, data, sums
