@@ -22,6 +22,8 @@ __all__ = ["PANELS_AT_ONCE", "Tiling", "WinogradBlocks", "tiling_of"]
 
 # As kernels/winograd_layout.pxi has it.
 PANELS_AT_ONCE = 2
+# As kernels/winograd_short.pxi has it.
+_MOST_MISSING = 3
 # Bytes of vectors of which half of one is multiplied in half the time (winograd_product.pxi), and
 # for which units at the edges were measured.
 _WIDE = 64
@@ -70,14 +72,21 @@ class _Side(NamedTuple):
     dilation: int
     beyond: int  # pixels seen besides the outputs'
     tiles: int  # that cover all outputs; as many lie interleaved as the dilation says
+    missing: int  # outputs of the last, as many of whose values are not multiplied
 
     @classmethod
     def of(cls, axis: Axis, tile: int) -> _Side:
         if axis.kernel == 1:
-            return cls(1, 1, 1, 0, axis.outputs)
+            return cls(1, 1, 1, 0, axis.outputs, 0)
         beyond, step = (axis.kernel - 1) * axis.dilation, tile * axis.dilation
         tiles = -(-axis.outputs // step) * axis.dilation
-        return cls(tile, tile + axis.kernel - 1, axis.dilation, beyond, tiles)
+        missing = min(_MOST_MISSING, tiles * tile - axis.outputs) if axis.dilation == 1 else 0
+        return cls(tile, tile + axis.kernel - 1, axis.dilation, beyond, tiles, missing)
+
+    @property
+    def multiplied(self) -> float:
+        """Return which part of the values of all tiles is."""
+        return 1 - self.missing / (self.tiles * self.values)
 
 
 class Tiling:
@@ -147,7 +156,8 @@ class Tiling:
         if 1 < threads == shares or (threads == 1 and lanes == _WIDE):
             tiles = batch * self.down.tiles * self.across.tiles * problem.groups * shares / units
         pairs = channels * vectors  # of a channel and a vector of filters
-        covered = tiles + tuning.WINOGRAD_TILES_BESIDE[lanes]
+        covered = tiles * self.down.multiplied * self.across.multiplied
+        covered += tuning.WINOGRAD_TILES_BESIDE[lanes]
         product = values * pairs * covered / 2 / tuning.WINOGRAD_PRODUCT[lanes]
         if lanes == _WIDE and 0 < blocks.filters % self.vector <= self.vector // 2:
             product *= 1 - (tuning.WINOGRAD_LONE_HALF_SPARES if vectors == 1 else 0.5) / vectors

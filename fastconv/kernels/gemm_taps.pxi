@@ -146,7 +146,7 @@ cdef inline void sum_tile(
     """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef Py_ssize_t vector_stride = padded_pixels(steps.rows) * vector
-    cdef Steps alone = Steps(count=steps.count, apart=steps.apart, rows=0)
+    cdef Steps alone = Steps(count=steps.count, apart=steps.apart, rows=0, multiplied=0)
     cdef Py_ssize_t p
     cdef int v, n
     if kept == pixels:
@@ -213,7 +213,7 @@ cdef inline void sum_by_taps(
     cdef Py_ssize_t outputs = unit.rows * across.outputs    # of an image
     cdef Py_ssize_t pixels = (seen.end - seen.begin) * across.size
     cdef Steps steps = Steps(
-        count=unit.channels, apart=layout.data_channels, rows=unit.images * outputs
+        count=unit.channels, apart=layout.data_channels, rows=unit.images * outputs, multiplied=0
     )
     cdef Found rows, columns
     cdef Py_ssize_t r, s, n, i

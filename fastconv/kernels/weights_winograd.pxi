@@ -192,7 +192,8 @@ cdef void transform_seen(
                 transform_row_of_tiles(
                     &layout.down, &layout.across,
                     <const real*>pixels + i * layout.side * width * vector, tiles.across,
-                    scratch + layout.half, data, layout.data_plane, layout.channels,
+                    tiles.across, scratch + layout.half, data, data, layout.data_plane,
+                    layout.channels,
                 )
                 data = data + tiles.across * layout.channels
         c = c + vector
@@ -283,7 +284,9 @@ cdef inline void sum_values(
 ) noexcept nogil:
     """Do sums[ξ] = data[ξ]ᵀ panel[ξ] for a share, or add it to them."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
-    cdef Steps steps = Steps(count=tiles, apart=layout.channels, rows=share.channels)
+    cdef Steps steps = Steps(
+        count=tiles, apart=layout.channels, rows=share.channels, multiplied=share.channels
+    )
     cdef const real* data
     cdef const real* panel
     cdef real* sums

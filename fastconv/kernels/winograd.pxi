@@ -14,7 +14,7 @@
 #
 # With channels (or filters) in the lanes, a transform is additions of whole vectors, however narrow
 # the image is. What brings pixels into lanes and back are the squares of transpose.pxi. The product
-# is winograd_product.pxi.
+# is winograd_product.pxi; of tiles with few outputs, a smaller one: winograd_short.pxi.
 #
 # A unit is a rectangle of tiles, of several images where they are small, and a range of filters.
 # Sums over the channels are cut into blocks, by the number of channels alone, each summed from
@@ -60,12 +60,12 @@ cdef void turn_pixels(
 
 
 cdef void transform_row_of_tiles(
-    const Line* down, const Line* across, const real* pixels, Py_ssize_t tiles, real* half,
-    real* data, Py_ssize_t plane, Py_ssize_t next_tile,
+    const Line* down, const Line* across, const real* pixels, Py_ssize_t tiles, Py_ssize_t whole,
+    real* half, real* data, real* last, Py_ssize_t plane, Py_ssize_t next_tile,
 ) noexcept nogil:
     """Transform what a row of tiles sees: columns, which neighbouring tiles share, then rows.
 
-    Of the data, `plane` is from one ξ to the next.
+    Of the data, `plane` is from one ξ to the next. If not all tiles are whole, the last goes there.
     """
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
     cdef Py_ssize_t width = pixels_along(across, tiles)
@@ -82,12 +82,15 @@ cdef void transform_row_of_tiles(
         transform_pixel_lines(down, &walk, pixels, half)
         pixels = half
     walk = Walk(
-        outer=down.values, middle=across.dilation, inner=tiles // across.dilation, source_outer=row,
+        outer=down.values, middle=across.dilation, inner=whole // across.dilation, source_outer=row,
         source_middle=vector, source_inner=across.together * vector,
         step=across.dilation * vector, target_outer=across.values * plane,
         target_middle=next_tile, target_inner=across.dilation * next_tile, apart=plane,
     )
     transform_pixel_lines(across, &walk, pixels, data)
+    if whole < tiles:
+        walk.inner = 1
+        transform_pixel_lines(across, &walk, pixels + whole * walk.source_inner, last)
 
 
 cdef void transform_images(
@@ -100,6 +103,7 @@ cdef void transform_images(
     cdef Py_ssize_t width = pixels_along(&layout.across, tiles.across)
     cdef real* pixels = scratch + layout.pixels
     cdef real* data
+    cdef Places places
     cdef Py_ssize_t image, i
     cdef Py_ssize_t c = 0
     zero(pixels, rows * width * vector)
@@ -109,13 +113,22 @@ cdef void transform_images(
             if not goes_on(watch, rows * width * vector * layout.down.outputs):
                 return
             turn_pixels(x, problem, tiles, image, c, pixels, rows, width)
+            choose_pixels(
+                &layout.across, tiles.missing_across, tiles.across, pixels, vector, rows,
+                width * vector,
+            )
+            choose_pixels(
+                &layout.down, tiles.missing_down, tiles.down, pixels, width * vector, width, vector
+            )
             for i in range(tiles.down):
+                places = find_places(tiles, image - tiles.unit.image, i)
                 transform_row_of_tiles(
                     &layout.down, &layout.across,
                     <const real*>pixels + first_of_tile(&layout.down, i) * width * vector,
-                    tiles.across, scratch + layout.half, data, layout.data_plane, vector,
+                    tiles.across, whole_across(tiles), scratch + layout.half,
+                    data + places.first * vector, data + places.last * vector,
+                    layout.data_plane, vector,
                 )
-                data = data + tiles.across * vector
         c = c + vector
 
 
@@ -192,19 +205,26 @@ cdef void pack_taps(
 cdef inline void multiply_values(
     const bint added, const Winograd* layout, const Panels* panels, Py_ssize_t first,
     Py_ssize_t last, const real* weights, const real* data, Py_ssize_t channels,
-    Py_ssize_t tiles, real* sums,
+    const Tiles* tiles, real* sums,
 ) noexcept nogil:
     """Do sums[ξ] = panel[ξ]ᵀ data[ξ] for all panels, or add it to them.
 
-    Of the ξ from `first` to before `last`; the panels begin with the first of these.
+    Of the ξ from `first` to before `last`; the panels begin with the first of these. Tiles that
+    leave a ξ out have sums of zero there.
     """
     cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef Steps steps = Steps(count=channels, apart=layout.data_channels, rows=tiles)
+    cdef Steps steps = Steps(
+        count=channels, apart=layout.data_channels, rows=tiles.count, multiplied=tiles.count
+    )
     cdef const real* panel
     cdef const real* ahead
+    cdef real* sum
+    cdef Places users
     cdef Py_ssize_t value
     cdef int q, after
     for value in range(first, last):
+        users = find_users(layout, tiles, value)
+        steps.multiplied = users.last - users.first
         for q in range(panels.count):
             panel = weights + panels.begin[q] + (value - first) * panels.plane[q]
             ahead = panel
@@ -213,18 +233,21 @@ cdef inline void multiply_values(
                 ahead = weights + panels.begin[after] + (
                     value - first + (after == 0)
                 ) * panels.plane[after]
+            sum = sums + (q * layout.values + value) * layout.sums_plane
             if HALF_VECTORS and panels.half[q]:
                 multiply_plane(
                     added, True, True, vector, vector, &steps, panels.width[q] // vector, panel,
-                    ahead, data + value * layout.data_plane,
-                    sums + (q * layout.values + value) * layout.sums_plane,
+                    ahead, data + value * layout.data_plane + users.first * vector,
+                    sum + users.first * vector,
                 )
             else:
                 multiply_plane(
                     added, False, True, vector, vector, &steps, panels.width[q] // vector, panel,
-                    ahead, data + value * layout.data_plane,
-                    sums + (q * layout.values + value) * layout.sums_plane,
+                    ahead, data + value * layout.data_plane + users.first * vector,
+                    sum + users.first * vector,
                 )
+            if steps.multiplied < tiles.count:
+                zero_others(&users, tiles.count, panels.width[q] // vector, sum)
 
 
 cdef void multiply_data(
@@ -269,13 +292,11 @@ cdef void multiply_data(
                     )
             if begins(&unit):
                 multiply_values(
-                    False, layout, &panels, begin, end, weights, data, unit.channels,
-                    tiles.count, sums,
+                    False, layout, &panels, begin, end, weights, data, unit.channels, tiles, sums
                 )
             else:
                 multiply_values(
-                    True, layout, &panels, begin, end, weights, data, unit.channels,
-                    tiles.count, sums,
+                    True, layout, &panels, begin, end, weights, data, unit.channels, tiles, sums
                 )
             begin = end
             point = point + 1
@@ -388,10 +409,10 @@ cdef inline void keep_any_outputs(
 
 
 cdef bint transform_row(
-    const Winograd* layout, const real* sums, const Tiles* tiles, const real* bias, real* rows,
-    real* doubts,
+    const Winograd* layout, const real* sums, const Tiles* tiles, const Places* places,
+    const real* bias, real* rows, real* doubts,
 ) noexcept nogil:
-    """Transform a row of tiles back into rows [m][columns][vector of filters].
+    """Transform a row of tiles, which are there, back into rows [m][columns][vector of filters].
 
     Leave in doubts [tile][vector] where that is not finite, and return whether it is anywhere.
     """
@@ -405,14 +426,18 @@ cdef bint transform_row(
     cdef real all_checks[FLOATS]
     cdef real doubt = 0
     cdef Py_ssize_t step = across.dilation * vector
+    cdef Py_ssize_t whole = whole_across(tiles)
     cdef Py_ssize_t first = 0
-    cdef Py_ssize_t count, t, column, kept
+    cdef Py_ssize_t count, place, t, column, kept
     cdef int n
     for n in range(vector):
         all_checks[n] = 0
     while first < tiles.across:
-        count = min(<Py_ssize_t>TILES_AT_ONCE, tiles.across - first)
-        transform_tiles(layout, sums + first * vector, count, <real*>outputs)
+        if first < whole:
+            place, count = places.first + first, min(<Py_ssize_t>TILES_AT_ONCE, whole - first)
+        else:
+            place, count = places.last, 1
+        transform_tiles(layout, sums + place * vector, count, <real*>outputs)
         output = outputs
         for t in range(first, first + count):
             check = doubts + t * vector
@@ -480,6 +505,7 @@ cdef void finish_tiles(
     cdef Py_ssize_t plane = problem.rows.outputs * width
     cdef real* rows = scratch + layout.rows
     cdef real* y
+    cdef Places places
     cdef Py_ssize_t n, i, k, first, kept
     cdef bint doubtful
     for n in range(tiles.unit.image, tiles.unit.image + tiles.unit.images):
@@ -487,8 +513,9 @@ cdef void finish_tiles(
             first = first_of_tile(down, i)
             kept = min(down.outputs, ceil_div(tiles.rows - first, down.dilation))
             if kept > 0:
+                places = find_places(tiles, n - tiles.unit.image, i)
                 doubtful = transform_row(
-                    layout, sums, tiles, bias, rows, scratch + layout.doubts
+                    layout, sums, tiles, &places, bias, rows, scratch + layout.doubts
                 )
                 y = <real*>operands.result + (
                     (n * problem.groups + tiles.unit.group) * problem.filters + filter
@@ -503,7 +530,6 @@ cdef void finish_tiles(
                         )
                 if doubtful:
                     repair_row(layout, operands, tiles, n, filter, filters, i, scratch, watch)
-            sums = sums + tiles.across * vector
 
 
 cdef void finish_filters(

@@ -57,6 +57,9 @@ cdef struct Tiles:
     Py_ssize_t down             # tiles of an image
     Py_ssize_t across
     Py_ssize_t count            # of all images
+    # Outputs that the last of a column, and of a row, has too few: winograd_short.pxi.
+    int missing_down
+    int missing_across
 
 
 cdef inline Py_ssize_t odd_lines(Py_ssize_t values) noexcept nogil:
@@ -200,6 +203,8 @@ cdef Tiles find_tiles(const Winograd* layout, Py_ssize_t number) noexcept nogil:
     found.down = tiles_along(&layout.down, found.rows)
     found.across = tiles_along(&layout.across, found.columns)
     found.count = unit.images * found.down * found.across
+    found.missing_down = count_missing(&layout.down, found.rows)
+    found.missing_across = count_missing(&layout.across, found.columns)
     return found
 
 

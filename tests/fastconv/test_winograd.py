@@ -141,6 +141,25 @@ def test_every_output_is_within_the_bound_of_its_tile(tile, dtype):
             assert (error <= _bound(pixels, weights, tile, terms, dtype)).all(), channels
 
 
+@every_tile
+def test_tiles_with_few_outputs_in_the_image_are_within_the_bound(tile):
+    """Of any number of them, down and across, several images in a unit, an impulse in a corner."""
+    rng = np.random.default_rng(tile.m)
+    down, across = (tile.m if side > 1 else 1 for side in tile.kernel)
+    for rows in range(1, 2 * down + 1):
+        for columns in range(1, 2 * across + 1):
+            sizes = (n + side - 1 for n, side in zip((rows, columns), tile.kernel, strict=True))
+            x = rng.standard_normal((3, 3, *sizes)).astype(np.float32)
+            x[1] = 0
+            x[1, 1, -1, -1] = 3
+            w = tile.weights(rng, 5, 3)
+            with poisoned_allocations():
+                y = fastconv.conv2d(x, w, **tile.backend)
+            for image, found in zip(x, y, strict=True):
+                bound = _bound(image, w, tile, 3 + 30, np.float32)
+                assert (np.abs(found - _truth(image, w)) <= bound).all(), (rows, columns)
+
+
 @in_one_test
 @every_tile
 def test_every_dilation_padding_and_size_is_within_the_contract(tile):
