@@ -341,6 +341,10 @@ class _Pixels(_Product):
     def out_of_place(self, request: Request) -> str | None:
         return None
 
+    def _is_in_place(self, problem: ConvProblem, blocks: Blocks) -> bool:
+        in_place: bool = kernel("pixels_in_place")(problem)
+        return in_place
+
     def _product_cycles(self, problem: ConvProblem, images: int, rows: int, filters: int) -> float:
         vectors = ceil_div(rows * _band_width(problem), vector_values(problem)) + 1
         return images * vectors * filters * problem.taps + 0.1 * filters * problem.taps
