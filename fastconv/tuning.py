@@ -239,6 +239,12 @@ WEIGHTS_TAPS_IMAGE_BYTES = 256 * KIB
 # Up to so many filters in a vector of eight lanes: with pixels in the lanes 1→6 5x5 at 28x28
 # takes two thirds of the time, 3→6 at 32x32 three quarters (a Zen 3 with AVX2).
 WEIGHTS_FEW_FILTERS = 6
+# Planes of 1x1 as they lie: so many at the most on the side that has few, by the bytes of a vector;
+# a stretch of a tile's few stays in the first-level cache; and from so many bytes of all on pixels
+# are cut into parts, if there are too few units.
+PLANES_MOST = {16: 0, 32: 0, 64: 8}
+PLANES_BYTES = 16 * KIB
+PLANES_PARTS_BYTES = MIB
 # One channel and filter, strips in place or along rows: what a block sees of the image, or copies,
 # lies in the first-level cache.
 WEIGHTS_ROWS_BYTES = 24 * KIB
@@ -572,6 +578,9 @@ MODEL_FEW_WEIGHTS_STEPS = {
 }
 MODEL_WEIGHT_TILE_STEPS, MODEL_WEIGHT_RUN_STEPS = 1.9, 2.2
 MODEL_WEIGHT_STEPS, MODEL_WEIGHT_LANES_STEPS = 1.8, 20.0
+# Planes of 1x1: vectors that a stretch takes as long as beside its own, and steps of a sum whose
+# lanes are added up.
+MODEL_PLANES_STRETCH_STEPS, MODEL_PLANES_SUM_STEPS = 2.0, 20.0
 MODEL_SLIDE_WEIGHTS_PRODUCT = {1: 0.47, 2: 0.26}
 # Along rows: part of the peak, and steps of a vector that is copied.
 MODEL_WEIGHTS_ROWS_PRODUCT, MODEL_WEIGHT_ROW_STEPS = 0.8, 2.0

@@ -65,8 +65,8 @@ class Problem(Protocol):
 #                         .row_step, .column_step: struct Output
 #     blocks              .images, .rows, .channels, .filters
 #
-# Weights(description), for "weights_filters", "weights_pixels", "weights_rows", "weights_slide",
-# "weights_winograd_2", "weights_winograd_4" and "weights_winograd_6", reads:
+# Weights(description), for "weights_filters", "weights_pixels", "weights_planes", "weights_rows",
+# "weights_slide", "weights_winograd_2", "weights_winograd_4" and "weights_winograd_6", reads:
 #
 #     description.kernel, .problem, .blocks
 #     blocks              .rows, .channels, .filters, .parts; of tiles also .images, .columns
