@@ -64,9 +64,9 @@ __all__ = [
     "direct_weight_cycles",
 ]
 
-# The filters of a tile with pixels in the lanes, RUN_FILTERS of every instruction set, or the planes
-# of the side that has few, FEW_PLANES; those beside one of them, MANY_PLANES_1; and the vectors of a
-# row that are taken at a time, ROW_VECTORS.
+# The filters of a tile with pixels in the lanes, RUN_FILTERS of every instruction set, or the few
+# planes of one, FEW_PLANES; those beside one of them, MANY_PLANES_1; and the vectors of a row that
+# are taken at a time, ROW_VECTORS.
 _PIXEL_FILTERS = 4
 _MANY_PLANES = 8
 _ROW_VECTORS = 16
@@ -474,10 +474,11 @@ class _Planes(WeightsKernel):
         last = problem.height - (ceil_div(problem.height, rows) - 1) * rows
         if last * problem.width < vector_values(problem):
             rows = problem.height
+        few = min(few, tuning.PLANES_FEW)
+        most = tuning.WEIGHTS_SUMS_BYTES // (few * vector_bytes())  # a vector for each sum
         wanted = ceil_div(tuning.WEIGHTS_FEWEST_UNITS, problem.groups)
-        block = ceil_div(ceil_div(many, wanted), _MANY_PLANES) * _MANY_PLANES
-        most = tuning.WEIGHTS_MOST_TAPS
-        few, many = min(few, most), min(many, block, most)
+        block = min(ceil_div(many, wanted), max(1, most))
+        many = min(many, ceil_div(block, _MANY_PLANES) * _MANY_PLANES)
         by_filters = problem.out_channels_per_group <= problem.in_channels_per_group
         filters, channels = (few, many) if by_filters else (many, few)
         units = _units(problem, channels, filters)
@@ -491,8 +492,9 @@ class _Planes(WeightsKernel):
         """Return it for the products, all lanes of tiles, and the images as they come by."""
         problem, blocks = plan.piece.problem, plan.blocks
         few, many = sorted(_sides(problem))
-        tile = {1: 1, 2: 2}.get(few, ceil_div(few, _PIXEL_FILTERS) * _PIXEL_FILTERS)
-        across = ceil_div(many, _MANY_PLANES) * _MANY_PLANES
+        tile = few if few <= 2 else ceil_div(few, _PIXEL_FILTERS) * _PIXEL_FILTERS
+        beside = _MANY_PLANES if few <= 2 else _PIXEL_FILTERS
+        across = ceil_div(many, beside) * beside
         images = problem.batch * problem.groups
         stretches = ceil_div(problem.height, blocks.rows)
         vectors = problem.height * problem.width / vector_values(problem)

@@ -33,6 +33,7 @@ include "extended.pxi"
 
 # images of an image
 include "gemm_filters.pxi"
+include "streams.pxi"
 include "gemm_pixels.pxi"
 include "gemm_columns.pxi"
 include "gemm_scatter.pxi"

@@ -16,7 +16,8 @@
 #
 # An image that is its own band is read where it lies if all filters are one panel: each pixel is
 # read once, and a copy would take longer than the products. More filters would find the channels of
-# a tile in pages of their own again and again, those of planes of 4 KiB in the same cache sets.
+# a tile in pages of their own again and again, those of planes of 4 KiB in the same cache sets. The
+# fewest take its channels as streams, not by tiles (streams.pxi).
 
 cdef extern from *:
     """
@@ -40,6 +41,9 @@ cdef struct GemmPixels:
     Banded banded
     Py_ssize_t held         # where in the scratch a tile waits between its parts,
     Py_ssize_t panel        # and where a panel is packed
+    bint streams            # whether channels are streams,
+    Py_ssize_t slots        # of which a filter of an image has so many values,
+    Py_ssize_t totals       # and where those of blocks of channels before are
 
 
 cdef int lay_out_gemm_pixels(const Description* given, Made* made, list memory) except -1:
@@ -47,6 +51,11 @@ cdef int lay_out_gemm_pixels(const Description* given, Made* made, list memory) 
     lay_out_image(&layout.banded, given, made, memory, reads_in_place(&given.problem))
     layout.held = book(made, MOST_TILE_VALUES)
     layout.panel = book(made, panel_values(given, PIXELS_IN_LANES))
+    layout.streams = layout.banded.in_place and takes_streams(given)
+    if layout.streams:
+        layout.slots = whole_lines(given.blocks.rows * given.problem.columns.outputs)
+        layout.held = book(made, given.problem.filters * layout.slots)
+        layout.totals = book(made, given.blocks.images * given.problem.filters * layout.slots)
     made.layout = layout
     made.units = count_units(given)
     return 0
@@ -58,6 +67,19 @@ cdef bint reads_in_place(const Problem* problem) noexcept nogil:
     return (
         problem.filters <= TALL_ROWS
         and problem.rows.size * problem.columns.size >= LONG_VECTORS * vector
+    )
+
+
+cdef bint takes_streams(const Description* given) noexcept nogil:
+    """Whether channels are streams: of few filters, a block in a row, and no unit too small."""
+    cdef const Problem* problem = &given.problem
+    cdef Py_ssize_t bands = ceil_div(problem.rows.outputs, given.blocks.rows)
+    cdef Py_ssize_t last_rows = problem.rows.outputs - (bands - 1) * given.blocks.rows
+    return (
+        problem.filters <= min(<Py_ssize_t>STREAM_FILTERS, given.blocks.filters)
+        and problem.channels >= FEWEST_STREAMED
+        and given.blocks.channels <= given.blocks.taps
+        and last_rows * problem.columns.outputs * problem.itemsize >= VECTOR_BYTES
     )
 
 
@@ -349,6 +371,39 @@ cdef void multiply_pixel_lanes(
         k = k + width
 
 
+cdef void stream_pixels(
+    const GemmPixels* layout, const Operands* operands, const Unit* unit, const real* images,
+    real* scratch, real* y, Watch* watch,
+) noexcept nogil:
+    """Do the same with channels as streams."""
+    cdef const Problem* problem = &layout.banded.given.problem
+    cdef const real* bias = <const real*>operands.bias
+    cdef Py_ssize_t filters = problem.filters
+    cdef real* held = scratch + layout.held
+    cdef real* totals = scratch + layout.totals
+    cdef const real* panel = find_panel(
+        operands, scratch + layout.panel, &layout.banded.given, unit, PIXELS_IN_LANES, 0, filters
+    )
+    cdef Streams streams
+    cdef Py_ssize_t n, k
+    streams.channel = layout.banded.band.channel
+    streams.pixels = unit.rows * problem.columns.outputs
+    streams.slots = layout.slots
+    for n in range(unit.images):
+        pass_block(
+            filters, unit.channels, &streams, panel, images + n * layout.banded.image_values, held,
+            watch,
+        )
+        if stopped(watch):
+            return
+        for k in range(filters):
+            add_streamed_block(
+                unit, problem, &streams, <const real*>held + k * layout.slots,
+                bias[unit.group * filters + k] if bias != NULL else <real>0,
+                totals + (n * filters + k) * layout.slots, y + output_index(unit, n, k),
+            )
+
+
 cdef void gemm_pixels_unit(
     const void* made, const Operands* operands, real* scratch, Py_ssize_t number, Watch* watch
 ) noexcept nogil:
@@ -359,7 +414,10 @@ cdef void gemm_pixels_unit(
     cdef const real* images
     while next_channels(&banded.given, &unit) and not stopped(watch):
         images = band_of(operands, scratch, banded, &unit)
-        multiply_pixel_lanes(layout, operands, &unit, images, scratch, y, watch)
+        if layout.streams:
+            stream_pixels(layout, operands, &unit, images, scratch, y, watch)
+        else:
+            multiply_pixel_lanes(layout, operands, &unit, images, scratch, y, watch)
     if not stopped(watch):
         bring_results(operands, scratch, banded, &unit)
 

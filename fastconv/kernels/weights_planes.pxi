@@ -9,9 +9,9 @@
 #     few     a a a a a a a a a ...     a stretch of pixels stays in the first-level cache
 #     many    b b b b b b b b b ...     is read in long runs, as a processor expects
 #
-# with a vector of sums for each pair of them, whose lanes are added up at the very end. What is left
-# of a stretch beyond whole vectors is the vector at its end, with zeros in place of what has been
-# multiplied already:
+# with a vector of sums for each pair of them, whose lanes are added up at the very end. What is
+# left of a stretch beyond whole vectors is the vector at its end, with zeros in place of what has
+# been multiplied already:
 #
 #     stretch     x x x x | x x x x | x x         tail     0 0 x x
 #
