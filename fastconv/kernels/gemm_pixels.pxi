@@ -71,13 +71,14 @@ cdef bint reads_in_place(const Problem* problem) noexcept nogil:
 
 
 cdef bint takes_streams(const Description* given) noexcept nogil:
-    """Whether channels are streams: of few filters, a block in a row, and no unit too small."""
+    """Whether channels are streams: of few filters, a block in a row, and units of a fit size."""
     cdef const Problem* problem = &given.problem
     cdef Py_ssize_t bands = ceil_div(problem.rows.outputs, given.blocks.rows)
     cdef Py_ssize_t last_rows = problem.rows.outputs - (bands - 1) * given.blocks.rows
     return (
         problem.filters <= min(<Py_ssize_t>STREAM_FILTERS, given.blocks.filters)
         and problem.channels >= FEWEST_STREAMED
+        and given.blocks.rows * problem.columns.outputs <= MOST_STREAMED
         and given.blocks.channels <= given.blocks.taps
         and last_rows * problem.columns.outputs * problem.itemsize >= VECTOR_BYTES
     )

@@ -24,6 +24,7 @@ cdef extern from *:
 cdef enum:
     STREAMS = 8
     FEWEST_STREAMED = 16    # channels; sums of fewer wait too often for what they are
+    MOST_STREAMED = 4096    # pixels, whose sums leave the first-level cache if a row has more
 
 
 # Of a unit: its pixels, and where they wait.
