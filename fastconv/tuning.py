@@ -242,6 +242,15 @@ WEIGHTS_TAPS_IMAGE_BYTES = 256 * KIB
 # Up to so many filters in a vector of eight lanes: with pixels in the lanes 1→6 5x5 at 28x28
 # takes two thirds of the time, 3→6 at 32x32 three quarters (a Zen 3 with AVX2).
 WEIGHTS_FEW_FILTERS = 6
+# Planes of 1x1 as they lie, by the bytes of a vector (16: not measured): beside so many on the
+# side that has few they take 0.3 to 0.9 of the time, of 28x28 and more, of 14x14 up to 16; with
+# AVX2 up to 16 0.3 to 0.97 (both on a Zen 4). A stretch of a tile's few stays in the first-level
+# cache; a unit has no more of them than so many; and from so many bytes of all on pixels are cut
+# into parts, if there are too few units.
+PLANES_MOST = {16: 0, 32: 16, 64: 64}
+PLANES_BYTES = 16 * KIB
+PLANES_FEW = 64
+PLANES_PARTS_BYTES = MIB
 # One channel and filter, strips in place or along rows: what a block sees of the image, or copies,
 # lies in the first-level cache.
 WEIGHTS_ROWS_BYTES = 24 * KIB
@@ -512,10 +521,13 @@ MODEL_TILE_VECTORS = {16: (False, 1.5), 32: (False, 1.5), 64: (True, 0.3)}
 MODEL_FEW_FILTERS_STEPS = {
     16: {1: 1.5, 2: 3.6, 3: 5.3},
     32: {1: 1.5, 2: 3.6, 3: 5.3},
-    64: {1: 1.85, 2: 2.3, 3: 4.4},
+    64: {1: 1.85, 2: 2.3, 3: 3.6},
 }
 MODEL_LONE_PLANE_STEPS = {16: 1.5, 32: 1.5, 64: 2.25}
 MODEL_PIXELS_PRODUCT = 0.85
+# Of an image that is read where it lies, the part of what comes through the caches that is waited
+# for (a Zen 4 with AVX-512).
+MODEL_IN_PLACE_WAITED = {16: 1.0, 32: 1.0, 64: 0.4}
 MODEL_STORE_STEPS, MODEL_MOVE_STEPS = 2.0, {16: 4.4, 32: 4.4, 64: 0.0}
 # Of a run of such a row, for each filter and for a tile: vectors of 64 bytes move in a few steps,
 # but how many is found anew for each run.
@@ -581,6 +593,9 @@ MODEL_FEW_WEIGHTS_STEPS = {
 }
 MODEL_WEIGHT_TILE_STEPS, MODEL_WEIGHT_RUN_STEPS = 1.9, 2.2
 MODEL_WEIGHT_STEPS, MODEL_WEIGHT_LANES_STEPS = 1.8, 20.0
+# Planes of 1x1: vectors that a stretch takes as long as beside its own, and steps of a sum whose
+# lanes are added up.
+MODEL_PLANES_STRETCH_STEPS, MODEL_PLANES_SUM_STEPS = 4.5, 20.0
 MODEL_SLIDE_WEIGHTS_PRODUCT = {1: 0.47, 2: 0.26}
 # Along rows: part of the peak, and steps of a vector that is copied.
 MODEL_WEIGHTS_ROWS_PRODUCT, MODEL_WEIGHT_ROW_STEPS = 0.8, 2.0

@@ -10,8 +10,8 @@ is better for a problem: part of the peak that is left, from counting the lanes 
 
 gemm has a second kernel, for 1x1 (kernels/gemm_columns.pxi): pixels in the lanes, the columns of a
 tile packed once for all filters. So it neither turns sums over, nor reads each channel from a page
-of its own for every tile. Without stride and padding both read the image as it lies, where
-gemm_pixels copies it.
+of its own for every tile. Without stride and padding both read the image as it lies; gemm_pixels,
+which copies it for more filters, where there are only as many as a tile has.
 
 All sum in the same blocks, and give the same bits. A sum of n products in a row has, usually, an
 error of the root of n; in parts of `tuning.SUM_TAPS`, in blocks of channels of `tuning.GEMM_TAPS`,
@@ -209,11 +209,16 @@ class _Product(Kernel):
         product, turn = self._predicted_steps(problem, blocks)
         prediction = predicted(
             plan, machine, images * rows * filters * problem.groups,
+            waited=self._waited(problem),
             band=problem.groups * bands * self._band_steps(problem, blocks),
             pack=weights * self._packing_steps(piece), product=product,
             turn=turn, spread=spread_steps(piece),
         )  # fmt: skip
         return prediction + far_weights(plan, machine, images * rows)
+
+    def _waited(self, problem: ConvProblem) -> float:
+        """Return the part of what goes through the caches that the kernel waits for."""
+        return 1.0
 
     def _is_in_place(self, problem: ConvProblem, blocks: Blocks) -> bool:
         """Whether an image that is its own band is read where it lies, as the kernel decides."""
@@ -331,6 +336,15 @@ class _Pixels(_Product):
 
     def out_of_place(self, request: Request) -> str | None:
         return None
+
+    def _is_in_place(self, problem: ConvProblem, blocks: Blocks) -> bool:
+        in_place: bool = kernel("pixels_in_place")(problem)
+        return in_place
+
+    def _waited(self, problem: ConvProblem) -> float:
+        if kernel("pixels_in_place")(problem):
+            return tuning.MODEL_IN_PLACE_WAITED[vector_bytes()]
+        return super()._waited(problem)
 
     def _product_cycles(self, problem: ConvProblem, images: int, rows: int, filters: int) -> float:
         vectors = ceil_div(rows * _band_width(problem), vector_values(problem)) + 1

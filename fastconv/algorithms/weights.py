@@ -5,6 +5,7 @@
     weights_filters    filters in the lanes                            kernels/weights_filters.pxi
     weights_taps       the same tap by tap, without any padding        kernels/weights_taps.pxi
     weights_pixels     pixels in the lanes, for few filters            kernels/weights_pixels.pxi
+    weights_planes     the same of 1x1, few filters or few channels    kernels/weights_planes.pxi
     weights_slide      one channel and filter per group, in place      kernels/weights_slide.pxi
     weights_rows       the same along rows that are copied             kernels/weights_rows.pxi
 
@@ -55,6 +56,7 @@ from .slide import cannot_slide, no_small_square, rows_bytes
 __all__ = [
     "WEIGHTS_FILTERS",
     "WEIGHTS_PIXELS",
+    "WEIGHTS_PLANES",
     "WEIGHTS_ROWS",
     "WEIGHTS_SLIDE",
     "WEIGHTS_TAPS",
@@ -62,9 +64,11 @@ __all__ = [
     "direct_weight_cycles",
 ]
 
-# The filters of a tile with pixels in the lanes, RUN_FILTERS of every instruction set; and the
-# vectors of a row that are taken at a time, ROW_VECTORS.
+# The filters of a tile with pixels in the lanes, RUN_FILTERS of every instruction set, or the few
+# planes of one, FEW_PLANES; those beside one of them, MANY_PLANES_1; and the vectors of a row that
+# are taken at a time, ROW_VECTORS.
 _PIXEL_FILTERS = 4
+_MANY_PLANES = 8
 _ROW_VECTORS = 16
 
 
@@ -430,6 +434,87 @@ class _Pixels(_Weights):
         return tuning.MODEL_WEIGHT_LANES_STEPS
 
 
+class _Planes(WeightsKernel):
+    """Pixels in the lanes, of 1x1: planes of both images as they lie, few of either."""
+
+    name = "weights_planes"
+    families = ("gemm_pixels",)
+    general = False
+
+    def unable(self, piece: Piece) -> str | None:
+        problem = piece.problem
+        if not problem.is_pointwise:
+            return "it takes kernels of 1×1 without stride or padding"
+        pixels, vector = problem.height * problem.width, vector_values(problem)
+        if pixels < vector:
+            return f"a plane of {pixels} pixels does not fill a vector of {vector}"
+        return None
+
+    def unsuited(self, request: Request) -> str | None:
+        problem = request.problem
+        if only_scales(problem):
+            return "there is a single sum of products, and plain loops copy none of them"
+        few, most = min(_sides(problem)), tuning.PLANES_MOST[vector_bytes()]
+        if few > most:
+            return (
+                f"of {few} planes on either side panels stay in the caches, which pays beyond "
+                f"{most}"
+            )
+        return None
+
+    def blocks(self, request: Request) -> _Blocks:
+        """Return a stretch of both images, and enough blocks of the planes that are many.
+
+        Only the stretch, in rows, and the parts have to do with the order of sums.
+        """
+        problem = request.problem
+        few, many = sorted(_sides(problem))
+        row = min(few, _PIXEL_FILTERS) * problem.width * problem.dtype.itemsize
+        rows = even(problem.height, min(problem.height, max(1, tuning.PLANES_BYTES // row)))
+        last = problem.height - (ceil_div(problem.height, rows) - 1) * rows
+        if last * problem.width < vector_values(problem):
+            rows = problem.height
+        few = min(few, tuning.PLANES_FEW)
+        most = tuning.WEIGHTS_SUMS_BYTES // (few * vector_bytes())  # a vector for each sum
+        wanted = ceil_div(tuning.WEIGHTS_FEWEST_UNITS, problem.groups)
+        block = min(ceil_div(many, wanted), max(1, most))
+        many = min(many, ceil_div(block, _MANY_PLANES) * _MANY_PLANES)
+        by_filters = problem.out_channels_per_group <= problem.in_channels_per_group
+        filters, channels = (few, many) if by_filters else (many, few)
+        units = _units(problem, channels, filters)
+        parts = 1
+        if problem.bytes > tuning.PLANES_PARTS_BYTES and units < tuning.WEIGHTS_FEWEST_UNITS:
+            stretches = problem.batch * ceil_div(problem.height, rows)
+            parts = min(ceil_div(tuning.WEIGHTS_FEWEST_UNITS, units), stretches)
+        return _Blocks(rows, channels, filters, parts)
+
+    def predict(self, plan: Plan, machine: Machine) -> Prediction:
+        """Return it for the products, all lanes of tiles, and the images as they come by."""
+        problem, blocks = plan.piece.problem, plan.blocks
+        few, many = sorted(_sides(problem))
+        tile = few if few <= 2 else ceil_div(few, _PIXEL_FILTERS) * _PIXEL_FILTERS
+        beside = _MANY_PLANES if few <= 2 else _PIXEL_FILTERS
+        across = ceil_div(many, beside) * beside
+        images = problem.batch * problem.groups
+        stretches = ceil_div(problem.height, blocks.rows)
+        vectors = problem.height * problem.width / vector_values(problem)
+        vectors += stretches * tuning.MODEL_PLANES_STRETCH_STEPS
+        loads = across * ceil_div(few, _PIXEL_FILTERS)
+        sums = problem.out_channels * problem.taps * blocks.parts
+        units = problem.groups * ceil_div(few, min(blocks[1:3]))
+        units *= ceil_div(many, max(blocks[1:3])) * blocks.parts
+        return predicted(
+            plan, machine, units,
+            product=images * vectors * (tile * across + loads),
+            turn=sums * tuning.MODEL_PLANES_SUM_STEPS,
+        )  # fmt: skip
+
+
+def _sides(problem: ConvProblem) -> tuple[int, int]:
+    """Return how many planes of the gradient and of the image a group has."""
+    return problem.out_channels_per_group, problem.in_channels_per_group
+
+
 class _Rows(_Pixels):
     """The same for one channel and filter, along rows copied so that every tap is a run."""
 
@@ -562,5 +647,6 @@ def direct_weight_cycles(problem: ConvProblem) -> float:
 WEIGHTS_FILTERS = _Filters()
 WEIGHTS_TAPS = _Taps()
 WEIGHTS_PIXELS = _Pixels()
+WEIGHTS_PLANES = _Planes()
 WEIGHTS_SLIDE = _Slide()
 WEIGHTS_ROWS = _Rows()

@@ -13,16 +13,24 @@
 #
 #     224 pixels      24 24 24 24 24 24 24 24 16 16
 #      28             16, and 16 from the 12th on
+#
+# An image that is its own band is read where it lies if all filters are one panel: each pixel is
+# read once, and a copy would take longer than the products. More filters would find the channels of
+# a tile in pages of their own again and again, those of planes of 4 KiB in the same cache sets. The
+# fewest take its channels as streams, not by tiles (streams.pxi).
 
 cdef extern from *:
     """
     /* Filters x vectors of pixels: a tall tile, which loads the fewest pixels for its work, and a
-       long one for the filters that are left over. */
+       long one for the filters that are left over. Three of them have one of their own where there
+       are registers for it, 0 where there are not. */
     #define TALL_ROWS (REGISTERS == 32 ? 8 : 4)
     #define LONG_ROWS (REGISTERS == 32 ? 4 : 2)
+    #define THREE_ROWS (REGISTERS == 32 ? 3 : 0)
     """
     enum: TALL_ROWS
     enum: LONG_ROWS
+    enum: THREE_ROWS
 
 cdef enum:
     TALL_VECTORS = 3
@@ -33,16 +41,53 @@ cdef struct GemmPixels:
     Banded banded
     Py_ssize_t held         # where in the scratch a tile waits between its parts,
     Py_ssize_t panel        # and where a panel is packed
+    bint streams            # whether channels are streams,
+    Py_ssize_t slots        # of which a filter of an image has so many values,
+    Py_ssize_t totals       # and where those of blocks of channels before are
 
 
 cdef int lay_out_gemm_pixels(const Description* given, Made* made, list memory) except -1:
     cdef GemmPixels* layout = <GemmPixels*>allot(memory, sizeof(GemmPixels))
-    lay_out_band(&layout.banded, given, made, memory, 1)
+    lay_out_image(&layout.banded, given, made, memory, reads_in_place(&given.problem))
     layout.held = book(made, MOST_TILE_VALUES)
     layout.panel = book(made, panel_values(given, PIXELS_IN_LANES))
+    layout.streams = layout.banded.in_place and takes_streams(given)
+    if layout.streams:
+        layout.slots = whole_lines(given.blocks.rows * given.problem.columns.outputs)
+        layout.held = book(made, given.problem.filters * layout.slots)
+        layout.totals = book(made, given.blocks.images * given.problem.filters * layout.slots)
     made.layout = layout
     made.units = count_units(given)
     return 0
+
+
+cdef bint reads_in_place(const Problem* problem) noexcept nogil:
+    """Whether an image that is its own band is read where it lies: a tile fits into its planes."""
+    cdef Py_ssize_t vector = VECTOR_BYTES // problem.itemsize
+    return (
+        problem.filters <= TALL_ROWS
+        and problem.rows.size * problem.columns.size >= LONG_VECTORS * vector
+    )
+
+
+cdef bint takes_streams(const Description* given) noexcept nogil:
+    """Whether channels are streams: of few filters, a block in a row, and units of a fit size."""
+    cdef const Problem* problem = &given.problem
+    cdef Py_ssize_t bands = ceil_div(problem.rows.outputs, given.blocks.rows)
+    cdef Py_ssize_t last_rows = problem.rows.outputs - (bands - 1) * given.blocks.rows
+    return (
+        problem.filters <= min(<Py_ssize_t>STREAM_FILTERS, given.blocks.filters)
+        and problem.channels >= FEWEST_STREAMED
+        and given.blocks.rows * problem.columns.outputs <= MOST_STREAMED
+        and given.blocks.channels <= given.blocks.taps
+        and last_rows * problem.columns.outputs * problem.itemsize >= VECTOR_BYTES
+    )
+
+
+def pixels_in_place(problem):
+    """Return whether gemm_pixels reads a problem's image where it lies."""
+    cdef Problem read = read_problem(problem)
+    return is_its_own_band(&read) and reads_in_place(&read)
 
 
 cdef inline void multiply_filters(
@@ -102,6 +147,7 @@ cdef struct Track:
     Py_ssize_t width        # from row to row,
     Py_ssize_t outputs      # of which these are kept
     Py_ssize_t positions
+    Py_ssize_t room         # positions that may be read: more, but not beyond an image in place
 
 
 cdef inline void move_runs(
@@ -138,6 +184,8 @@ cdef inline void one_tile(
     cdef int lanes = vectors * (VECTOR_BYTES // <int>sizeof(real))
     cdef Py_ssize_t plane = unit.next_filter
     cdef Py_ssize_t end = min(position + lanes, along.positions)
+    # of lanes that hang over, so many are read before the tile instead of behind it
+    cdef Py_ssize_t back = max(0, position + lanes - along.room)
     cdef int activation = problem.activation
     cdef bint begun = begins(unit)
     cdef real tile[MOST_TILE_VALUES]
@@ -158,16 +206,17 @@ cdef inline void one_tile(
     if dense:
         stride = plane
     elif not begun:
-        move_runs(filters, lanes, along, plane, position, end, tile, y, False)
+        move_runs(filters, lanes, along, plane, position, end, tile + back, y, False)
     multiply_filters(
-        whole, filters, vectors, columns, begun, panel, image + position, target, stride, bias
+        whole, filters, vectors, columns, begun, panel, image + position - back, target, stride,
+        bias,
     )
     if activation != IDENTITY and ends(unit, problem):
         for m in range(filters):
             for n in range(lanes):
                 target[m * stride + n] = activate(activation, target[m * stride + n])
     if not dense:
-        move_runs(filters, lanes, along, plane, position, end, tile, y, True)
+        move_runs(filters, lanes, along, plane, position, end, tile + back, y, True)
 
 
 cdef inline void multiply_track(
@@ -225,8 +274,10 @@ cdef inline void multiply_planes(
     cdef Py_ssize_t width = banded.band.width
     cdef Py_ssize_t outputs = problem.columns.outputs
     cdef Py_ssize_t rows = 1
+    cdef Py_ssize_t positions = (unit.rows - 1) * width + outputs
     cdef Track along = Track(
-        width=width, outputs=outputs, positions=(unit.rows - 1) * width + outputs
+        width=width, outputs=outputs, positions=positions,
+        room=positions + MOST_TILE_VALUES,
     )
     cdef Py_ssize_t n, i
     cdef const real* image
@@ -234,6 +285,8 @@ cdef inline void multiply_planes(
     if width > outputs >= 2 * third and (outputs % third == 0 or whole and outputs >= 3 * third):
         rows = unit.rows
         along.width = along.positions = outputs
+    if banded.in_place:
+        along.room = (problem.rows.outputs - unit.first_row) * width
     for n in range(unit.images):
         image = images + n * banded.image_values
         planes = y + output_index(unit, n, filter)
@@ -258,6 +311,11 @@ cdef inline void multiply_heights(
             whole, TALL_ROWS, TALL_VECTORS, banded, unit, columns, filter, panel, bias, images, y,
             watch,
         )
+    elif THREE_ROWS == 3 and filters == 3:
+        multiply_planes(
+            whole, 3, LONG_VECTORS, banded, unit, columns, filter, panel, bias, images, y,
+            watch,
+        )
     elif filters >= LONG_ROWS:
         multiply_planes(
             whole, LONG_ROWS, LONG_VECTORS, banded, unit, columns, filter, panel, bias, images, y,
@@ -276,8 +334,8 @@ cdef inline void multiply_heights(
 
 
 cdef void multiply_pixel_lanes(
-    const GemmPixels* layout, const Operands* operands, const Unit* unit, real* scratch, real* y,
-    Watch* watch,
+    const GemmPixels* layout, const Operands* operands, const Unit* unit, const real* images,
+    real* scratch, real* y, Watch* watch,
 ) noexcept nogil:
     """Add a block of channels to a unit of the result."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
@@ -305,13 +363,46 @@ cdef void multiply_pixel_lanes(
                 filter_bias[i] = bias[unit.group * banded.given.problem.filters + k + i]
         if begins(unit) and columns.part == columns.taps:
             multiply_heights(
-                True, width, banded, unit, &columns, k, panel, filter_bias, scratch, y, watch
+                True, width, banded, unit, &columns, k, panel, filter_bias, images, y, watch
             )
         else:
             multiply_heights(
-                False, width, banded, unit, &columns, k, panel, filter_bias, scratch, y, watch
+                False, width, banded, unit, &columns, k, panel, filter_bias, images, y, watch
             )
         k = k + width
+
+
+cdef void stream_pixels(
+    const GemmPixels* layout, const Operands* operands, const Unit* unit, const real* images,
+    real* scratch, real* y, Watch* watch,
+) noexcept nogil:
+    """Do the same with channels as streams."""
+    cdef const Problem* problem = &layout.banded.given.problem
+    cdef const real* bias = <const real*>operands.bias
+    cdef Py_ssize_t filters = problem.filters
+    cdef real* held = scratch + layout.held
+    cdef real* totals = scratch + layout.totals
+    cdef const real* panel = find_panel(
+        operands, scratch + layout.panel, &layout.banded.given, unit, PIXELS_IN_LANES, 0, filters
+    )
+    cdef Streams streams
+    cdef Py_ssize_t n, k
+    streams.channel = layout.banded.band.channel
+    streams.pixels = unit.rows * problem.columns.outputs
+    streams.slots = layout.slots
+    for n in range(unit.images):
+        pass_block(
+            filters, unit.channels, &streams, panel, images + n * layout.banded.image_values, held,
+            watch,
+        )
+        if stopped(watch):
+            return
+        for k in range(filters):
+            add_streamed_block(
+                unit, problem, &streams, <const real*>held + k * layout.slots,
+                bias[unit.group * filters + k] if bias != NULL else <real>0,
+                totals + (n * filters + k) * layout.slots, y + output_index(unit, n, k),
+            )
 
 
 cdef void gemm_pixels_unit(
@@ -321,9 +412,13 @@ cdef void gemm_pixels_unit(
     cdef const Banded* banded = &layout.banded
     cdef Unit unit = find_unit(&banded.given, number)
     cdef real* y = results_of(operands, scratch, banded)
+    cdef const real* images
     while next_channels(&banded.given, &unit) and not stopped(watch):
-        copy_bands(<const real*>operands.image, scratch, banded, &unit)
-        multiply_pixel_lanes(layout, operands, &unit, scratch, y, watch)
+        images = band_of(operands, scratch, banded, &unit)
+        if layout.streams:
+            stream_pixels(layout, operands, &unit, images, scratch, y, watch)
+        else:
+            multiply_pixel_lanes(layout, operands, &unit, images, scratch, y, watch)
     if not stopped(watch):
         bring_results(operands, scratch, banded, &unit)
 

@@ -26,6 +26,8 @@ cdef inline Py_ssize_t panel_width(
         return min(PANEL_VECTORS * vector, (filters + vector - 1) // vector * vector)
     if filters >= TALL_ROWS:
         return TALL_ROWS
+    if filters == THREE_ROWS:
+        return THREE_ROWS
     if filters >= LONG_ROWS:
         return LONG_ROWS
     return min(filters, 2)

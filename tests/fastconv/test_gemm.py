@@ -1,5 +1,7 @@
 """gemm and gemm_pixels: their blocks, their scratch, and the shapes at the edges of their tiles."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -104,6 +106,26 @@ def test_rows_of_pixels_in_the_lanes_end_like_others(width):
             y = np.full_like(expected, np.nan)
             fastconv.conv2d(x, weight, bias, backend="gemm_pixels", out=y, **options)
             assert_equal(y, expected, f"{channels} channels")
+
+
+@in_one_test
+@pytest.mark.parametrize("filters", range(1, 10))
+@pytest.mark.parametrize("plane", [(1, 97), (3, 31), (14, 14), (13, 17), (31, 7), (2, 8)])
+def test_an_image_in_place_has_the_bits_of_filters_in_the_lanes(plane, filters):
+    """By tiles and as streams: of one block of channels, of three; images together and in rows."""
+    rng = np.random.default_rng(0)
+    for dtype, channels in product(DTYPES, (3, 16, 45, 200)):
+        x = rng.standard_normal((3, 2 * channels, *plane)).astype(dtype)
+        weight = rng.standard_normal((2 * filters, channels, 1, 1)).astype(dtype)
+        bias = rng.standard_normal(2 * filters).astype(dtype)
+        for given, activation in ((bias, "tanh"), (None, None)):
+            options = {"groups": 2, "activation": activation}
+            expected = fastconv.conv2d(x, weight, given, backend="gemm_filters", **options)
+            for count, more in ((1, {}), (2, {"GEMM_MOST_PIXELS": 40})):
+                with fastconv.num_threads(count), tuned(FLOPS_WORTH_A_THREAD=1, **more):
+                    y = np.full_like(expected, np.nan)
+                    fastconv.conv2d(x, weight, given, backend="gemm_pixels", out=y, **options)
+                    assert_equal(y, expected, f"{channels} channels, {count} threads")
 
 
 @in_one_test

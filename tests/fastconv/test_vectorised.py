@@ -150,7 +150,8 @@ BETWEEN_TRANSFORMS = FILTER_TILES | {
     ],
 }
 FOUR_KINDS = ("multiply_filter_lanes", "multiply_packed_columns")
-ONE_KIND = ("multiply_windows", "multiply_dense", "short_pass")
+STREAMS = "pass_block|stream_pixels|gemm_pixels_unit$"
+ONE_KIND = ("multiply_windows", "multiply_dense", "short_pass", STREAMS)
 # The tiles of each shell, rows x vectors, each there twice: from the bias and from earlier sums, or
 # in a row and in parts; those of filters again for pixels next to each other. Of the weight
 # gradient ("add_"), of windows and of fully connected layers there is one kind.
@@ -181,6 +182,19 @@ TILES = {
         "avx2": [(4, 3), (2, 5), (1, 9)],
         "baseline": [(4, 3), (2, 5), (1, 9)],
     },
+    # FEW_PLANES x MANY_PLANES, 2 x MANY_PLANES_2, 1 x MANY_PLANES_1: whole vectors, and the tail, of
+    # which a vector of two has a single value
+    "add_planes|weights_planes_unit": {
+        "avx512": [(4, 4 + 4), (2, 8 + 8), (1, 8 + 8)],
+        "avx2": [(4, 3 + 3), (2, 5 + 5), (1, 8 + 8)],
+        "baseline": [(4, 3), (2, 5), (1, 8)],
+    },
+    # up to STREAM_FILTERS x STREAMS, and the channels that are left, one by one
+    STREAMS: {
+        "avx512": [(filters, 8 + 1) for filters in (1, 2, 3, 4)],
+        "avx2": [(filters, 8 + 1) for filters in (1, 2)],
+        "baseline": [(filters, 8 + 1) for filters in (1, 2)],
+    },
     # of an image: five, seven and nine taps x SHORT_ROWS x SHORT_WIDTH, SHORT_VECTORS and one
     "short_pass": {
         "avx512": [(5 + 7 + 9, vectors) for vectors in (4 * 4, 8, 1)],
@@ -198,7 +212,11 @@ TILES = {
         "baseline": [(4, v) for v in (1, 2, 3)],
     },
     "multiply_pixel_lanes": {  # TALL_ROWS, LONG_ROWS, 2 and 1, at the whole width and its thirds
-        "avx512": [*((8, v) for v in (1, 2, 3)), *((r, v) for r in (4, 2, 1) for v in (2, 4, 6))],
+        # and THREE_ROWS
+        "avx512": [
+            *((8, v) for v in (1, 2, 3)),
+            *((r, v) for r in (4, 3, 2, 1) for v in (2, 4, 6)),
+        ],
         "avx2": [*((4, v) for v in (1, 2, 3)), *((r, v) for r in (2, 1) for v in (2, 4, 6))],
         "baseline": [*((4, v) for v in (1, 2, 3)), *((r, v) for r in (2, 1) for v in (2, 4, 6))],
     },
