@@ -345,7 +345,7 @@ cdef inline bint max_pool_short_pairs(
     const Pairs* layout, const real* image, real* pixels, Py_ssize_t plane, PoolUnit* unit, real* y,
     Watch* watch,
 ) noexcept nogil:
-    """Compute the unit's short rows of windows of a plane; return whether they were still wanted."""
+    """Compute the unit's short rows of a plane; return whether they were still wanted."""
     cdef const Pool* pool = &layout.pool
     cdef Py_ssize_t i = unit.row
     cdef Py_ssize_t count, n

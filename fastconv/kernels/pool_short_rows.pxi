@@ -1,19 +1,19 @@
-# Rows of few windows 2x2, as of images of 14 pixels and less, put end to end: they are a long row of
-# windows then, as they are in y, of whole vectors.
+# Rows of few windows 2x2, as of images of 14 pixels and less, put end to end: they are a long row
+# of windows then, as they are in y, of whole vectors.
 #
 #     a b c d                               windows, and so y
 #     e f g h        upper    a b c d i j k l
-#     i j k l   ─→   lower    e f g h m n o p        ab cd ij kl
+#     i j k l   ->   lower    e f g h m n o p        ab cd ij kl
 #     m n o p                                        ef gh mn op
 #
-# A row is moved as SHORT_PIXELS, however long it is, and what is too much of it is overwritten by the
-# next. Those at the end, beyond which nothing is ours, are moved value by value.
+# A row is moved as SHORT_PIXELS, however long it is, and what is too much of it is overwritten by
+# the next. Those at the end, beyond which nothing is ours, are moved value by value.
 #
 # 800 planes of 10x10 on a Zen 4 with AVX-512, y with taps and the way back, predicted for four
 # instructions a pair of rows, 34 a vector of windows and bytes from the second-level cache: 15 and
-# 20 us. Measured 14 and 24, where window by window it was 59 and 55. Rows of 14 windows, moved as two
-# times SHORT_PIXELS, took as long as by halves of vectors, and longer on the way back. Planes of odd
-# rows are moved one by one: 25 windows with taps are worth it, without they are not.
+# 20 us. Measured 14 and 24, where window by window it was 59 and 55. Rows of 14 windows, moved as
+# two times SHORT_PIXELS, took as long as by halves of vectors, and longer on the way back. Planes
+# of odd rows are moved one by one: 25 windows with taps are worth it, without they are not.
 
 
 cdef enum:

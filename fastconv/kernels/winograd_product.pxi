@@ -25,8 +25,8 @@ cdef extern from *:
        24 → 24 at 80x80 takes 0.86 of what it does with whole ones. */
     #define HALF_VECTORS (VECTOR_BYTES == 64)
     /* Steps that are written out. With 32 registers four: of the 16 of a run GCC moves what is
-       asked for of all of them to the first one, more lines than are brought at a time. 1024 -> 1024
-       at 13x13 takes 0.79 of the time, 512 -> 512 at 14x14 0.93, what is in the caches the same. */
+       asked for of all of them to the first one, more lines than are brought at a time. 1024 → 1024
+       at 13x13 takes 0.79 of the time, 512 → 512 at 14x14 0.93, what is in the caches the same. */
     #define STEPS_AT_ONCE(run) (REGISTERS == 32 && (run) > 4 ? 4 : (run))
     """
     enum: FEWEST_ROWS

@@ -182,8 +182,8 @@ TILES = {
         "avx2": [(4, 3), (2, 5), (1, 9)],
         "baseline": [(4, 3), (2, 5), (1, 9)],
     },
-    # FEW_PLANES x MANY_PLANES, 2 x MANY_PLANES_2, 1 x MANY_PLANES_1: whole vectors, and the tail, of
-    # which a vector of two has a single value
+    # FEW_PLANES x MANY_PLANES, 2 x MANY_PLANES_2, 1 x MANY_PLANES_1: whole vectors, and the tail,
+    # of which a vector of two has a single value
     "add_planes|weights_planes_unit": {
         "avx512": [(4, 4 + 4), (2, 8 + 8), (1, 8 + 8)],
         "avx2": [(4, 3 + 3), (2, 5 + 5), (1, 8 + 8)],
