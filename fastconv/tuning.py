@@ -242,11 +242,11 @@ WEIGHTS_TAPS_IMAGE_BYTES = 256 * KIB
 # Up to so many filters in a vector of eight lanes: with pixels in the lanes 1→6 5x5 at 28x28
 # takes two thirds of the time, 3→6 at 32x32 three quarters (a Zen 3 with AVX2).
 WEIGHTS_FEW_FILTERS = 6
-# Planes of 1x1 as they lie, by the bytes of a vector (16: not measured): beside so many on the
-# side that has few they take 0.3 to 0.9 of the time, of 28x28 and more, of 14x14 up to 16; with
-# AVX2 up to 16 0.3 to 0.97 (both on a Zen 4). A stretch of a tile's few stays in the first-level
-# cache; a unit has no more of them than so many; and from so many bytes of all on pixels are cut
-# into parts, if there are too few units.
+# Planes of 1x1 as they lie, of so many on the side that has few, by the bytes of a vector (16: not
+# measured). Up to 16 they take 0.27 to 0.99 of the time of our other kernels, the most of 8 at 7x7,
+# of 64 at 28x28 and 56x56 0.87 to 0.96; with AVX2 up to 16 0.24 to 0.97 (both on a Zen 4, one
+# thread). A stretch of a tile's few stays in the first-level cache; a unit has no more of them than
+# so many; and from so many bytes of all on pixels are cut into parts, if there are too few units.
 PLANES_MOST = {16: 0, 32: 16, 64: 64}
 PLANES_BYTES = 16 * KIB
 PLANES_FEW = 64

@@ -6,8 +6,9 @@
 #                            c1 → . . . . . . .  the next ones: long runs, as are fetched ahead
 #
 # Meanwhile the sums wait in the first-level cache: load, a multiply-add for each channel, store. An
-# image that lies in memory comes twice as fast as by tiles, one in the third-level cache a fifth
-# faster. The order of sums is that of tiles, to the bit.
+# image that lies in memory takes 0.57 of the time that it takes by tiles, one in the third-level
+# cache 0.9 (a Zen 4 with AVX-512; each beside the BLAS in its run). The order of sums is that of
+# tiles, to the bit.
 #
 # They are in slots of a vector. The last one may begin before the one before it has ended, and then
 # has some sums that are there twice:
