@@ -252,7 +252,7 @@ def test_every_register_tile_is_unrolled_into_vectors(function, dtype, name):
     assert sum(_vector_multiplies(name, body, suffix) for body in bodies) >= expected
     scalars = sum(len(re.findall(rf"(vfmadd\d+|mul)s{suffix[1]}\s", body)) for body in bodies)
     # Of vectors of two the compiler takes apart a tail, and the product's tile of two rows and one
-    # vector since its steps are written out: it is for what other tiles leave over.
+    # vector, for what other tiles leave over: it did not when steps were found by index.
     beside = {"multiply_data": 16, "add_planes|weights_planes_unit": 1}
     assert scalars == (beside.get(function, 0) if (name, dtype) == ("baseline", "float64") else 0)
 
