@@ -23,7 +23,7 @@ __all__ = ["ModelPart"]
 
 DIRECTIONS: tuple[Direction, ...] = ("forward", "input-grad", "weight-grad")
 # Of the 120 that a sweep of its own has, so that a part stays below five minutes.
-COUNT, PASSES = 60, 1
+COUNT = 60
 FURTHER = 0.1
 MOST_ROWS = 8
 HEAD = (
@@ -50,8 +50,7 @@ class ModelPart(RunPart[SweepResults]):
     def is_whole(self, results: SweepResults, *, quick: bool) -> bool:
         """Whether everybody had all turns on all problems."""
         layers = self._problems(quick)
-        turns = PASSES * len(DIRECTIONS) * len(layers)
-        return (results.problems, results.turns) == (layers, turns)
+        return (results.problems, results.turns) == (layers, _turns(layers, quick))
 
     def run(
         self, folder: Path, threads: int, quick: bool, told: Callable[[str, int], None]
@@ -65,8 +64,8 @@ class ModelPart(RunPart[SweepResults]):
             if not is_whole and not sweep.differs(earlier, results):
                 results = earlier
         for _ in range(results.turns):
-            told("what was there", PASSES * len(DIRECTIONS) * len(results.problems))
-        sweep.measure(path, results, told, passes=PASSES, quick=quick)
+            told("what was there", _turns(results.problems, quick))
+        sweep.measure(path, results, told, quick=quick)
         results.timings = [timing for timing in results.timings if timing.times]
         for timing in results.timings:  # what tables tell
             timing.times, timing.stages = [timing.best], {}
@@ -120,6 +119,11 @@ class ModelPart(RunPart[SweepResults]):
 
     def _problems(self, quick: bool) -> list[Layer]:
         return problems(QUICK_COUNT if quick else COUNT, self.seed)
+
+
+def _turns(layers: Sequence[Layer], quick: bool) -> int:
+    """Return how many turns everybody has at so many problems."""
+    return sweep.passes(quick=quick) * len(DIRECTIONS) * len(layers)
 
 
 def _of(points: Sequence[Point], direction: str) -> list[Point]:

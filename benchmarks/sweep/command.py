@@ -47,11 +47,13 @@ from benchmarks.sweep.results import AGAIN, SweepResults, SweepTiming
 from benchmarks.sweep.summary import NEAR
 from benchmarks.sweep.tasks import SIDES, Side
 
-__all__ = ["ROOM", "begun", "differs", "measure", "run", "show"]
+__all__ = ["ROOM", "begun", "differs", "measure", "passes", "run", "show"]
 
 TASKS = "benchmarks.sweep.tasks"
-ROUNDS, QUICK_ROUNDS = 5, 2
+ROUNDS, QUICK_ROUNDS = 3, 2
 # All problems come up so many times: a neighbour who was at work at one time may not be at another.
+# The first rounds of a problem are over within a tenth of a second, all of which somebody on the
+# same core's other thread may have made twice as long (0.74 ms where 0.31 was met later).
 PASSES, QUICK_PASSES = 2, 1
 # Who is near the fastest has more turns after these: until a time is settled, which is when the
 # least of all has been met so often, within so much of it. At the most so many rounds, and seconds.
@@ -134,6 +136,11 @@ def begun(
     )
 
 
+def passes(*, quick: bool) -> int:
+    """Return how often every problem comes up."""
+    return QUICK_PASSES if quick else PASSES
+
+
 def _resumed(path: Path, asked: SweepResults) -> SweepResults:
     """Return the sweep of a file, if it is of what is asked for.
 
@@ -193,7 +200,7 @@ def run(
 
 def measure(
     path: Path, results: SweepResults, told: Callable[[str, int], None], *,
-    passes: int = PASSES, minutes: float | None = None, quick: bool = False,
+    minutes: float | None = None, quick: bool = False,
 ) -> None:  # fmt: skip
     """Measure what is missing, and write the file on the way, however it ends.
 
@@ -205,11 +212,9 @@ def measure(
         As `run` takes them.
     told
         What comes up next, of how many turns in all.
-    passes
-        How often everything comes up.
     """
     points = [(layer, direction) for direction in results.directions for layer in results.problems]
-    turns = points * (QUICK_PASSES if quick else passes)
+    turns = points * passes(quick=quick)
     with ExitStack() as stack:
         stack.callback(results.save, path.parent, path.name)  # whatever ends it
         stack.enter_context(_counting(results))

@@ -250,11 +250,11 @@ def timing(
 
 
 def swept(
-    path: Path, results: SweepResults, told: Callable[[str, int], None], *, passes: int, quick: bool
+    path: Path, results: SweepResults, told: Callable[[str, int], None], *, quick: bool
 ) -> None:
     """Take the turns that are missing as a sweep does, but in no time."""
     turns = [(layer, direction) for direction in results.directions for layer in results.problems]
-    assert (passes, quick) == (1, True)
+    assert quick
     try:
         for layer, direction in turns[results.turns :]:
             told(f"{layer.name} {direction}", len(turns))
