@@ -527,7 +527,7 @@ MODEL_LONE_PLANE_STEPS = {16: 1.5, 32: 1.5, 64: 2.25}
 MODEL_PIXELS_PRODUCT = 0.85
 # Of an image that is read where it lies, the part of what comes through the caches that is waited
 # for (a Zen 4 with AVX-512).
-MODEL_IN_PLACE_WAITED = {16: 1.0, 32: 1.0, 64: 0.4}
+MODEL_IN_PLACE_WAITED = {16: 1.0, 32: 1.0, 64: 0.2}
 MODEL_STORE_STEPS, MODEL_MOVE_STEPS = 2.0, {16: 4.4, 32: 4.4, 64: 0.0}
 # Of a run of such a row, for each filter and for a tile: vectors of 64 bytes move in a few steps,
 # but how many is found anew for each run.
@@ -623,7 +623,7 @@ MODEL_AGAIN_SHARE = 0.58
 # additions wait for each other, and where an output is one pixel times one weight.
 MODEL_RUNS_HIDE = {
     "avx2": {"weight-grad": 1.0, "scales": 0.0},
-    "avx512": {"weight-grad": 0.0, "scales": 0.8},
+    "avx512": {"weight-grad": 0.0, "scales": 0.3},
 }
 MODEL_LITERAL_ROW_LATENCIES = 1.5
 MODEL_LITERAL_LATENCIES = {"forward": 0.83, "input-grad": 1.9, "weight-grad": 0.68}
@@ -752,6 +752,7 @@ MODEL_STAGES: dict[str, dict[str, dict[str, dict[str, float]]]] = {
                 "memory": 1.95,
                 "band": 1.0,
             },
+            "weights_planes": {"product": 0.9, "memory": 0.35},
             "weights_rows": {"product": 1.76},
             "weights_slide": {"product": 0.6},
             "weights_winograd_2": {"product": 1.05, "transform": 0.3, "call": 0.3, "memory": 1.3},
