@@ -164,7 +164,9 @@ class _Weights(WeightsKernel):
         kernel_taps = problem.rows.kernel * problem.columns.kernel
         itemsize = problem.dtype.itemsize
         panel = self._panel_filters(problem)
-        most_filters = max(panel, tuning.WEIGHTS_MOST_FILTERS // panel * panel)
+        most_filters = tuning.WEIGHTS_MOST_FILTERS[vector_bytes()]
+        most_filters = max(panel, most_filters // panel * panel)
+        most_sums = tuning.WEIGHTS_SUMS_BYTES[vector_bytes()]
         most_taps = tuning.WEIGHTS_MOST_TAPS
         filters = min(problem.out_channels_per_group, most_filters)
         channels = min(problem.in_channels_per_group, max(1, most_taps // kernel_taps))
@@ -176,9 +178,9 @@ class _Weights(WeightsKernel):
         def too_large() -> bool:
             return band_bytes(problem, rows, channels) > tuning.WEIGHTS_BAND_BYTES
 
-        while filters > panel and sums() > tuning.WEIGHTS_SUMS_BYTES:
+        while filters > panel and sums() > most_sums:
             filters = ceil_div(ceil_div(filters, 2), panel) * panel
-        while channels > 1 and (sums() > tuning.WEIGHTS_SUMS_BYTES or too_large()):
+        while channels > 1 and (sums() > most_sums or too_large()):
             channels = ceil_div(channels, 2)
         fewest = fewest_rows(problem.rows, problem.columns)
         while rows > fewest and too_large():
@@ -351,13 +353,14 @@ class _Taps(_Filters):
         itemsize, panel = problem.dtype.itemsize, self._panel_filters(problem)
         plane = problem.height * problem.width * itemsize
         sums = problem.rows.kernel * problem.columns.kernel * panel * itemsize
-        most = tuning.WEIGHTS_MOST_FILTERS
+        most_filters = tuning.WEIGHTS_MOST_FILTERS[vector_bytes()]
+        most_sums = tuning.WEIGHTS_SUMS_BYTES[vector_bytes()]
         channels = min(
             problem.in_channels_per_group,
             max(1, tuning.WEIGHTS_TAPS_IMAGE_BYTES // plane),
-            max(1, tuning.WEIGHTS_SUMS_BYTES // sums),
+            max(1, most_sums // sums),
         )
-        panels = max(1, min(tuning.WEIGHTS_SUMS_BYTES // (sums * channels), most // panel))
+        panels = max(1, min(most_sums // (sums * channels), most_filters // panel))
         filters = min(problem.out_channels_per_group, panels * panel)
         return self._enough(problem, self._first_rows(problem), channels, filters)
 
@@ -475,7 +478,8 @@ class _Planes(WeightsKernel):
         if last * problem.width < vector_values(problem):
             rows = problem.height
         few = min(few, tuning.PLANES_FEW)
-        most = tuning.WEIGHTS_SUMS_BYTES // (few * vector_bytes())  # a vector for each sum
+        lanes = vector_bytes()
+        most = tuning.WEIGHTS_SUMS_BYTES[lanes] // (few * lanes)  # a vector for each sum
         wanted = ceil_div(tuning.WEIGHTS_FEWEST_UNITS, problem.groups)
         block = min(ceil_div(many, wanted), max(1, most))
         many = min(many, ceil_div(block, _MANY_PLANES) * _MANY_PLANES)

@@ -15,6 +15,16 @@
 #       p q r s t
 
 
+cdef extern from *:
+    """
+    /* Whether each row asks for the same one of the next channel: the rows of a band are too few,
+       and with a stride too far apart, for the processor to fetch them ahead by itself. Measured
+       with vectors of 64 bytes. */
+    #define ASKS_FOR_ROWS (VECTOR_BYTES == 64)
+    """
+    enum: ASKS_FOR_ROWS
+
+
 cdef struct Band:
     Py_ssize_t phases_h     # phases that some tap lies in
     Py_ssize_t phases_w
@@ -139,6 +149,8 @@ cdef inline void copy_phase(
     for i in range(band.height):
         if 0 <= row < height:
             source = image + row * width + first * across + phase.column
+            if ASKS_FOR_ROWS:
+                expect_run((last - first) * across, source + height * width)
             if across == 1:
                 copy_run(inside, source, last - first)
             elif across == 2:
@@ -181,6 +193,8 @@ cdef inline void copy_pairs(
             here = row + i * stride + n * dilation % stride
             pairs = target + first + 2 * n * plane + i * band.width
             if 0 <= here < height:
+                if ASKS_FOR_ROWS:
+                    expect_run(width, image + (height + here) * width)
                 deal_run(
                     pairs, pairs + plane, image + here * width + col + 2 * first, last - first
                 )
