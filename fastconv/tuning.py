@@ -746,7 +746,7 @@ MODEL_STAGES: dict[str, dict[str, dict[str, dict[str, float]]]] = {
                 "product": 0.93,
                 "pack": 0.5,
                 "turn": 0.2,
-                "memory": 2.1,
+                "memory": 1.4,
                 "band": 1.05,
             },
             "weights_pixels": {
