@@ -209,14 +209,14 @@ class _Product(Kernel):
         product, turn = self._predicted_steps(problem, blocks)
         prediction = predicted(
             plan, machine, images * rows * filters * problem.groups,
-            waited=self._waited(problem),
+            waited=self._waited(problem, blocks),
             band=problem.groups * bands * self._band_steps(problem, blocks),
             pack=weights * self._packing_steps(piece), product=product,
             turn=turn, spread=spread_steps(piece),
         )  # fmt: skip
         return prediction + far_weights(plan, machine, images * rows)
 
-    def _waited(self, problem: ConvProblem) -> float:
+    def _waited(self, problem: ConvProblem, blocks: Blocks) -> float:
         """Return the part of what goes through the caches that the kernel waits for."""
         return 1.0
 
@@ -341,10 +341,10 @@ class _Pixels(_Product):
         in_place: bool = kernel("pixels_in_place")(problem)
         return in_place
 
-    def _waited(self, problem: ConvProblem) -> float:
-        if kernel("pixels_in_place")(problem):
+    def _waited(self, problem: ConvProblem, blocks: Blocks) -> float:
+        if self._is_in_place(problem, blocks):
             return tuning.MODEL_IN_PLACE_WAITED[vector_bytes()]
-        return super()._waited(problem)
+        return super()._waited(problem, blocks)
 
     def _product_cycles(self, problem: ConvProblem, images: int, rows: int, filters: int) -> float:
         vectors = ceil_div(rows * _band_width(problem), vector_values(problem)) + 1
