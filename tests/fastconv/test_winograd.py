@@ -304,12 +304,15 @@ def test_bits_depend_on_the_problem_alone(tile):
     assert_equal(fastconv.conv2d(x, w, b, backend=backend, **PADDED), y)
     assert_equal(fastconv.conv2d(x[3], w, b, backend=backend, **PADDED), y[3])
     for tiles in ((1,), (5,), (400,)):
-        with tuned(WINOGRAD_TILES=tiles):
+        with tuned(WINOGRAD_TILES=tiles, WINOGRAD_MANY_TILES_BYTES=0):
             assert_equal(fastconv.conv2d(x, w, b, backend=backend, **PADDED), y)
             # transformed by each unit, once in each call, or once
             for shared, kept in ((0, 0), (2**30, 0), (2**30, 2**30)):
                 limits = {"WINOGRAD_SHARED_BYTES": shared, "WINOGRAD_WEIGHTS_BYTES": kept}
-                with tuned(**limits, WINOGRAD_FAR_BYTES=0, WINOGRAD_TILES=tiles):
+                with tuned(
+                    **limits, WINOGRAD_FAR_BYTES=0, WINOGRAD_TILES=tiles,
+                    WINOGRAD_MANY_TILES_BYTES=0,
+                ):  # fmt: skip
                     plan = fastconv.plan_conv2d(w, b, backend=backend, **PADDED)
                     assert_equal(plan(x), y)
 
@@ -323,7 +326,7 @@ def test_threads_that_share_the_filters_have_as_many_tiles(groups):
     w = rng.standard_normal((288 * groups, 40 // groups, 3, 3), np.float32)
     options = {"padding": 1, "groups": groups, "backend": "winograd_4x3"}
     problem = fastconv.ConvProblem.create(x.shape, w.shape, padding=1, groups=groups)
-    with tuned(WINOGRAD_TILES=(12,), FLOPS_WORTH_A_THREAD=1):
+    with tuned(WINOGRAD_TILES=(12,), WINOGRAD_MANY_TILES_BYTES=0, FLOPS_WORTH_A_THREAD=1):
         with fastconv.num_threads(1):
             y = fastconv.conv2d(x, w, **options)
         for count in (2, 3):
@@ -350,7 +353,7 @@ def test_bits_depend_on_the_problem_alone_beside_what_is_not_finite(tile):
     assert_equal(fastconv.conv2d(x, w, b, backend=tile.name, **PADDED), y)
     assert_equal(fastconv.conv2d(x[1], w, b, backend=tile.name, **PADDED), y[1])
     for tiles in (1, 3, 400):
-        with tuned(WINOGRAD_TILES=(tiles,)):
+        with tuned(WINOGRAD_TILES=(tiles,), WINOGRAD_MANY_TILES_BYTES=0):
             assert_equal(fastconv.conv2d(x, w, b, backend=tile.name, **PADDED), y)
     assert (y[:, 3] == np.inf).sum() > 0.8 * y[:, 3].size
     far = np.s_[1, 4:, :, 1 + r + m : 28 - r - m]  # neither in a spoilt tile nor in sight of it
@@ -581,7 +584,8 @@ def test_the_weights_of_many_units_are_transformed_once_in_a_call():
         options = {"padding": 1, "groups": groups, "backend": "winograd_4x3"}
         results, scratches = [], []
         for units in (1, 10**6):
-            with tuned(WINOGRAD_UNITS_SHARING=units, WINOGRAD_TILES=(4,)):
+            limits = {"WINOGRAD_TILES": (4,), "WINOGRAD_MANY_TILES_BYTES": 0}
+            with tuned(WINOGRAD_UNITS_SHARING=units, **limits):
                 results.append(fastconv.conv2d(x, weights, **options))
                 explanation = fastconv.explain(x.shape, weights.shape, **options)
                 scratches.append(explanation.scratch_bytes)
