@@ -481,16 +481,19 @@ cdef void turn_rows(
     """Bring so many outputs [count][vector of filters], neighbours in y, into its planes."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
     cdef Py_ssize_t j = 0
+    cdef Py_ssize_t before = values_before_line(<const real*>y, plane)
+    if count < vector:
+        transpose_part(rows, vector, y, plane, count, filters, activation)
+        return
+    if before > 0:      # a square from where y begins, and from the line on
+        turn_vector(rows, filters, y, plane, activation)
+        j = before
     while j + vector <= count:
         turn_vector(rows + j * vector, filters, y + j, plane, activation)
         j = j + vector
-    if 0 < count - j and count >= vector:  # once more, from what has been kept
+    if j < count:       # once more, from what has been kept
         j = count - vector
         turn_vector(rows + j * vector, filters, y + j, plane, activation)
-    else:
-        transpose_part(
-            rows + j * vector, vector, y + j, plane, count - j, filters, activation
-        )
 
 
 cdef void finish_tiles(

@@ -318,6 +318,33 @@ def test_bits_depend_on_the_problem_alone(tile):
 
 
 @in_one_test
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("channels", [8, 19])
+def test_bits_do_not_depend_on_where_planes_begin(dtype, channels):
+    """Planes of which rows share a set of the cache are read and written from the next line on.
+
+    And the last vector of channels, and of filters, may be half full.
+    """
+    rng = np.random.default_rng(18)
+    x = rng.standard_normal((2, channels, 16, 64)).astype(dtype)
+    w, b = SQUARE[1].weights(rng, 24, channels, dtype), rng.standard_normal(24).astype(dtype)
+    options = {"padding": 1, "activation": "relu", "backend": SQUARE[1].name}
+    expected = fastconv.conv2d(x, w, b, **options)
+    direct = fastconv.conv2d(x, w, b, **options | {"backend": "gemm"})
+    np.testing.assert_allclose(expected, direct, rtol=0, atol=1e-4)
+    for offset in range(0, 17, 3):
+        memory = np.full(x.size + offset, np.nan, dtype)
+        image = memory[offset:].reshape(x.shape)
+        image[...] = x
+        beyond = np.full(expected.size + offset + 1, np.nan, dtype)
+        y = beyond[offset:-1].reshape(expected.shape)
+        fastconv.conv2d(image, w, b, out=y, **options)
+        assert_equal(y, expected)
+        assert np.isnan(beyond[:offset]).all()
+        assert np.isnan(beyond[-1])
+
+
+@in_one_test
 @pytest.mark.parametrize("groups", [1, 2])
 def test_threads_that_share_the_filters_have_as_many_tiles(groups):
     """Images of 13 rows of tiles, in units of several: threads that shared these were uneven."""
