@@ -265,7 +265,12 @@ class Tiling:
     def _choices(self, batch: int, threads: int, prepared: bool) -> Iterator[WinogradBlocks]:
         """Yield blocks that fit the scratch, of all filters and of a thread's share of them."""
         shares = {1, min(self.panels, threads)}
-        sizes: tuple[int, ...] = tuning.WINOGRAD_TILES
+        data = self.values * self.channel_vectors * self.vector * self.itemsize  # of a tile
+        sizes: tuple[int, ...] = tuning.WINOGRAD_TILES + tuple(
+            tiles
+            for tiles in tuning.WINOGRAD_MANY_TILES[vector_bytes()]
+            if tiles * data <= tuning.WINOGRAD_MANY_TILES_BYTES
+        )
         fitting: list[WinogradBlocks] = []
         while not fitting:
             cuts = (self.cut(tiles, batch, prepared=prepared) for tiles in sizes)

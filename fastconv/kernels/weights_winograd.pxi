@@ -190,7 +190,7 @@ cdef void transform_seen(
             )
             for i in range(tiles.down):
                 transform_row_of_tiles(
-                    &layout.down, &layout.across,
+                    False, &layout.down, &layout.across,
                     <const real*>pixels + i * layout.side * width * vector, tiles.across,
                     tiles.across, scratch + layout.half, data, data, layout.data_plane,
                     layout.channels,
@@ -343,13 +343,14 @@ cdef inline bint transform_weights_back(
     for c in range(channels):
         for i in range(side):
             transform_sums(
-                pairs, WINOGRAD_TAPS, &layout.down.constants, sums + i * plane, side * plane,
-                half + i * FLOATS, side * FLOATS,
+                vector, pairs, WINOGRAD_TAPS, &layout.down.constants, sums + i * plane,
+                side * plane, half + i * FLOATS, side * FLOATS,
             )
         for i in range(WINOGRAD_TAPS):
             transform_sums(
-                pairs, WINOGRAD_TAPS, &layout.down.constants, <const real*>half + i * side * FLOATS,
-                FLOATS, tile + i * WINOGRAD_TAPS * FLOATS, FLOATS,
+                vector, pairs, WINOGRAD_TAPS, &layout.down.constants,
+                <const real*>half + i * side * FLOATS, FLOATS,
+                tile + i * WINOGRAD_TAPS * FLOATS, FLOATS,
             )
         for n in range(vector):
             check[n] = 0

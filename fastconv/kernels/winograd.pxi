@@ -28,6 +28,14 @@ cdef enum:
     # Tiles of a row that are transformed back together, in the first-level cache.
     TILES_AT_ONCE = 4
 
+cdef extern from *:
+    """
+    /* And whose pixels are: those of a row of 80 and what their columns come to are 63 KB of long
+       vectors, of short ones they mostly fit. */
+    #define TILES_SEEN_AT_ONCE (VECTOR_BYTES == 64 ? 8 : PY_SSIZE_T_MAX)
+    """
+    const Py_ssize_t TILES_SEEN_AT_ONCE
+
 
 # ── pixels into data ────────────────────────────────────────────────────────────────────────────
 
@@ -59,38 +67,61 @@ cdef void turn_pixels(
         )
 
 
+cdef inline Py_ssize_t find_tiles_at_once(const Line* across, Py_ssize_t tiles) noexcept nogil:
+    """Return how many of a row are transformed together; those that lie interleaved all are."""
+    return min(tiles, TILES_SEEN_AT_ONCE) if across.dilation == 1 else tiles
+
+
 cdef void transform_row_of_tiles(
-    const Line* down, const Line* across, const real* pixels, Py_ssize_t tiles, Py_ssize_t whole,
-    real* half, real* data, real* last, Py_ssize_t plane, Py_ssize_t next_tile,
+    bint half_full, const Line* down, const Line* across, const real* pixels, Py_ssize_t tiles,
+    Py_ssize_t whole, real* half, real* data, real* last, Py_ssize_t plane, Py_ssize_t next_tile,
 ) noexcept nogil:
     """Transform what a row of tiles sees: columns, which neighbouring tiles share, then rows.
 
     Of the data, `plane` is from one ξ to the next. If not all tiles are whole, the last goes there.
+    Of vectors that are at most half full, the other half may be left.
     """
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
-    cdef Py_ssize_t width = pixels_along(across, tiles)
-    cdef Py_ssize_t row = width * vector
+    cdef Py_ssize_t row = pixels_along(across, tiles) * vector
+    cdef Py_ssize_t at_once = find_tiles_at_once(across, tiles)
+    cdef Py_ssize_t first = 0
+    cdef Py_ssize_t here, seen
+    cdef const real* source = pixels
     cdef Walk walk = Walk(
-        outer=1, middle=1, inner=width, source_outer=0, source_middle=0, source_inner=vector,
-        step=down.dilation * row, target_outer=0, target_middle=0, target_inner=vector, apart=row,
+        outer=1, middle=1, inner=tiles, source_outer=0, source_middle=0, source_inner=vector,
+        step=down.dilation * row, target_outer=0, target_middle=0, target_inner=next_tile,
+        apart=plane,
     )
-    if across.pairs == 0:
-        walk.target_inner, walk.apart = next_tile, plane
-        transform_pixel_lines(down, &walk, pixels, data)
-        return
-    if down.pairs > 0:
-        transform_pixel_lines(down, &walk, pixels, half)
-        pixels = half
-    walk = Walk(
-        outer=down.values, middle=across.dilation, inner=whole // across.dilation, source_outer=row,
+    cdef Walk walk_across = Walk(
+        outer=down.values, middle=across.dilation, inner=0, source_outer=row,
         source_middle=vector, source_inner=across.together * vector,
         step=across.dilation * vector, target_outer=across.values * plane,
         target_middle=next_tile, target_inner=across.dilation * next_tile, apart=plane,
     )
-    transform_pixel_lines(across, &walk, pixels, data)
+    if across.pairs == 0:
+        transform_pixel_lines(half_full, down, &walk, pixels, data)
+        return
+    while first < tiles:
+        here = min(at_once, tiles - first)
+        source = pixels + first * across.outputs * vector
+        if down.pairs > 0:
+            seen = pixels_along(across, here)
+            walk.inner = seen
+            walk.target_inner = vector
+            walk.apart = walk_across.source_outer = seen * vector
+            transform_pixel_lines(half_full, down, &walk, source, half)
+            source = half
+        walk_across.inner = min(here, whole - first) // across.dilation
+        transform_pixel_lines(
+            half_full, across, &walk_across, source, data + first * next_tile
+        )
+        first = first + here
     if whole < tiles:
-        walk.inner = 1
-        transform_pixel_lines(across, &walk, pixels + whole * walk.source_inner, last)
+        walk_across.inner = 1
+        transform_pixel_lines(
+            half_full, across, &walk_across,
+            source + (here - 1) * across.outputs * vector, last,
+        )
 
 
 cdef void transform_images(
@@ -123,7 +154,7 @@ cdef void transform_images(
             for i in range(tiles.down):
                 places = find_places(tiles, image - tiles.unit.image, i)
                 transform_row_of_tiles(
-                    &layout.down, &layout.across,
+                    problem.channels - c <= vector // 2, &layout.down, &layout.across,
                     <const real*>pixels + first_of_tile(&layout.down, i) * width * vector,
                     tiles.across, whole_across(tiles), scratch + layout.half,
                     data + places.first * vector, data + places.last * vector,
@@ -328,9 +359,7 @@ cdef void transform_tiles(
         source_inner=across.values * column, step=column, target_outer=0,
         target_middle=across.outputs * vector, target_inner=across.outputs * column, apart=vector,
     )
-    if keeps_squares(down, across):
-        transform_squares(down, tiles, sums, plane, outputs)
-    elif across.pairs == 0:
+    if across.pairs == 0:
         transform_sum_lines(BOTH, down, &columns, sums, outputs)
     elif down.pairs == 0:
         rows.source_inner, rows.step = vector, plane
@@ -340,76 +369,35 @@ cdef void transform_tiles(
         transform_sum_lines(ROWS, across, &rows, <const real*>half, outputs)
 
 
-cdef inline void keep_outputs(
-    const int rows, const int outputs, Py_ssize_t kept, const real* source, const real* bias,
-    real* check, real* target, Py_ssize_t step, Py_ssize_t next_row,
-) noexcept nogil:
-    """Bring a tile's outputs of some rows there, the bias added, and look whether they are finite.
-
-    `kept` of each row are in the image.
-    """
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef real y[FLOATS]
-    cdef real added[FLOATS]
-    cdef real doubt[FLOATS]
-    cdef int i, k, n
-    for n in range(vector):
-        added[n] = bias[n]
-        doubt[n] = check[n]
-    for i in range(rows):
-        for k in range(outputs):
-            for n in range(vector):
-                y[n] = source[(i * outputs + k) * vector + n]
-            # 0, or NaN for what is not finite. (0·y does not do: without signed zeros GCC 12 takes
-            # the sum for 0.)
-            for n in range(vector):
-                doubt[n] += y[n] - y[n]
-            if k < kept:
-                for n in range(vector):
-                    target[i * next_row + k * step + n] = y[n] + added[n]
-    for n in range(vector):
-        check[n] = doubt[n]
-
-
-cdef inline void keep_tile(
-    const int rows, const int outputs, Py_ssize_t kept, const real* source, const real* bias,
-    real* check, real* target, Py_ssize_t step, Py_ssize_t next_row,
-) noexcept nogil:
-    """Do the same; whether all of them are in the image is asked once."""
-    if kept >= outputs:
-        keep_outputs(rows, outputs, outputs, source, bias, check, target, step, next_row)
-    else:
-        keep_outputs(rows, outputs, kept, source, bias, check, target, step, next_row)
-
-
 cdef inline void keep_any_outputs(
     int down, int across, Py_ssize_t kept, const real* source, const real* bias, real* check,
     real* target, Py_ssize_t step, Py_ssize_t next_row,
 ) noexcept nogil:
     """Do the same for a tile of any size: a square, or a line of one row or column."""
-    cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
     cdef Py_ssize_t i
     if down == across == 4:
-        keep_tile(4, 4, kept, source, bias, check, target, step, next_row)
+        keep_tile(vector, 4, 4, kept, source, bias, check, target, step, next_row)
     elif down == across == 6:
-        keep_tile(6, 6, kept, source, bias, check, target, step, next_row)
+        keep_tile(vector, 6, 6, kept, source, bias, check, target, step, next_row)
     elif down == across == 2:
-        keep_tile(2, 2, kept, source, bias, check, target, step, next_row)
+        keep_tile(vector, 2, 2, kept, source, bias, check, target, step, next_row)
     elif across == 4:
-        keep_tile(1, 4, kept, source, bias, check, target, step, next_row)
+        keep_tile(vector, 1, 4, kept, source, bias, check, target, step, next_row)
     elif across == 6:
-        keep_tile(1, 6, kept, source, bias, check, target, step, next_row)
+        keep_tile(vector, 1, 6, kept, source, bias, check, target, step, next_row)
     elif across == 2:
-        keep_tile(1, 2, kept, source, bias, check, target, step, next_row)
+        keep_tile(vector, 1, 2, kept, source, bias, check, target, step, next_row)
     else:
         for i in range(down):
             keep_tile(
-                1, 1, kept, source + i * vector, bias, check, target + i * next_row, step, next_row
+                vector, 1, 1, kept, source + i * vector, bias, check, target + i * next_row, step,
+                next_row,
             )
 
 
 cdef bint transform_row(
-    const Winograd* layout, const real* sums, const Tiles* tiles, const Places* places,
+    bint half, const Winograd* layout, const real* sums, const Tiles* tiles, const Places* places,
     const real* bias, real* rows, real* doubts,
 ) noexcept nogil:
     """Transform a row of tiles, which are there, back into rows [m][columns][vector of filters].
@@ -432,6 +420,16 @@ cdef bint transform_row(
     cdef int n
     for n in range(vector):
         all_checks[n] = 0
+    if keeps_squares(down, across):
+        finish_squares(
+            half, across, 0, whole, sums + places.first * vector, layout.sums_plane, tiles.columns,
+            bias, rows, doubts, all_checks,
+        )
+        finish_squares(
+            half, across, whole, tiles.across, sums + places.last * vector, layout.sums_plane,
+            tiles.columns, bias, rows, doubts, all_checks,
+        )
+        first = tiles.across
     while first < tiles.across:
         if first < whole:
             place, count = places.first + first, min(<Py_ssize_t>TILES_AT_ONCE, whole - first)
@@ -470,6 +468,10 @@ cdef inline void turn_vector(
         transpose_square(rows, vector, vector, y, plane, vector, IDENTITY)
     elif filters == vector and activation == RELU:
         transpose_square(rows, vector, vector, y, plane, vector, RELU)
+    elif HALF_VECTORS and filters == vector // 2 and activation == IDENTITY:
+        transpose_square(rows, vector, vector, y, plane, vector // 2, IDENTITY)
+    elif HALF_VECTORS and filters == vector // 2 and activation == RELU:
+        transpose_square(rows, vector, vector, y, plane, vector // 2, RELU)
     else:
         transpose_square(rows, vector, vector, y, plane, filters, activation)
 
@@ -481,16 +483,19 @@ cdef void turn_rows(
     """Bring so many outputs [count][vector of filters], neighbours in y, into its planes."""
     cdef Py_ssize_t vector = VECTOR_BYTES // sizeof(real)
     cdef Py_ssize_t j = 0
+    cdef Py_ssize_t before = values_before_line(<const real*>y, plane)
+    if count < vector:
+        transpose_part(rows, vector, y, plane, count, filters, activation)
+        return
+    if before > 0:      # a square from where y begins, and from the line on
+        turn_vector(rows, filters, y, plane, activation)
+        j = before
     while j + vector <= count:
         turn_vector(rows + j * vector, filters, y + j, plane, activation)
         j = j + vector
-    if 0 < count - j and count >= vector:  # once more, from what has been kept
+    if j < count:       # once more, from what has been kept
         j = count - vector
         turn_vector(rows + j * vector, filters, y + j, plane, activation)
-    else:
-        transpose_part(
-            rows + j * vector, vector, y + j, plane, count - j, filters, activation
-        )
 
 
 cdef void finish_tiles(
@@ -515,7 +520,8 @@ cdef void finish_tiles(
             if kept > 0:
                 places = find_places(tiles, n - tiles.unit.image, i)
                 doubtful = transform_row(
-                    layout, sums, tiles, &places, bias, rows, scratch + layout.doubts
+                    filters <= vector // 2, layout, sums, tiles, &places, bias, rows,
+                    scratch + layout.doubts,
                 )
                 y = <real*>operands.result + (
                     (n * problem.groups + tiles.unit.group) * problem.filters + filter

@@ -63,30 +63,41 @@ cdef struct Walk:
 
 
 cdef inline void walk_pixels(
-    const int pairs, const Constants* constants, const Walk* walk, const real* source, real* target
+    const int lanes, const int pairs, const Constants* constants, const Walk* walk,
+    const real* source, real* target,
 ) noexcept nogil:
     cdef Py_ssize_t h, i, j
     for h in range(walk.outer):
         for i in range(walk.middle):
             for j in range(walk.inner):
                 transform_pixels(
-                    pairs, constants,
+                    lanes, pairs, constants,
                     source + i * walk.source_middle + j * walk.source_inner, walk.step,
                     target + i * walk.target_middle + j * walk.target_inner, walk.apart,
                 )
         source, target = source + walk.source_outer, target + walk.target_outer
 
 
-cdef void transform_pixel_lines(
-    const Line* line, const Walk* walk, const real* source, real* target
+cdef inline void walk_any_pixels(
+    const int lanes, const Line* line, const Walk* walk, const real* source, real* target
 ) noexcept nogil:
-    """Do Bᵀ for every line."""
     if line.pairs == 1:
-        walk_pixels(1, &line.constants, walk, source, target)
+        walk_pixels(lanes, 1, &line.constants, walk, source, target)
     elif line.pairs == 2:
-        walk_pixels(2, &line.constants, walk, source, target)
+        walk_pixels(lanes, 2, &line.constants, walk, source, target)
     else:
-        walk_pixels(3, &line.constants, walk, source, target)
+        walk_pixels(lanes, 3, &line.constants, walk, source, target)
+
+
+cdef void transform_pixel_lines(
+    bint half, const Line* line, const Walk* walk, const real* source, real* target
+) noexcept nogil:
+    """Do Bᵀ for every line; of `half` the lanes, if halves take half the time."""
+    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    if HALF_VECTORS and half:
+        walk_any_pixels(vector // 2, line, walk, source, target)
+    else:
+        walk_any_pixels(vector, line, walk, source, target)
 
 
 # Sums are transformed in a small array: columns into it, rows out of it. There values follow each
@@ -108,7 +119,7 @@ cdef inline void walk_sums(
         for i in range(walk.middle):
             for j in range(walk.inner):
                 transform_sums(
-                    pairs, outputs, constants,
+                    vector, pairs, outputs, constants,
                     source + i * walk.source_middle + j * walk.source_inner, step,
                     target + i * walk.target_middle + j * walk.target_inner, vector,
                 )
@@ -141,45 +152,3 @@ cdef void transform_sum_lines(
         walk_any_sums(ROWS, line, walk, source, target)
     else:
         walk_any_sums(BOTH, line, walk, source, target)
-
-
-# With 32 registers a tile of up to four by four outputs stays in them while all of its ξ pass by.
-cdef extern from *:
-    """
-    #define KEEPS_SQUARES (REGISTERS == 32)
-    """
-    enum: KEEPS_SQUARES
-
-
-cdef inline bint keeps_squares(const Line* down, const Line* across) noexcept nogil:
-    return KEEPS_SQUARES and down.pairs > 0 and across.pairs > 0 and across.outputs <= 4
-
-
-cdef inline void walk_squares(
-    const int pairs, const int outputs, const Constants* constants, Py_ssize_t tiles,
-    const real* source, Py_ssize_t plane, real* target,
-) noexcept nogil:
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
-    cdef Py_ssize_t t
-    for t in range(tiles):
-        transform_square_of_sums(
-            pairs, outputs, constants, source + t * vector, plane,
-            target + t * outputs * outputs * vector,
-        )
-
-
-cdef void transform_squares(
-    const Line* line, Py_ssize_t tiles, const real* source, Py_ssize_t plane, real* target
-) noexcept nogil:
-    """Do Aᵀ of both axes for neighbouring tiles, whose ξ lie `plane` apart."""
-    if line.pairs == 1:
-        walk_squares(1, 2, &line.constants, tiles, source, plane, target)
-    elif line.pairs == 2:
-        if line.outputs == 4:
-            walk_squares(2, 4, &line.constants, tiles, source, plane, target)
-        else:
-            walk_squares(2, 2, &line.constants, tiles, source, plane, target)
-    elif line.outputs == 4:
-        walk_squares(3, 4, &line.constants, tiles, source, plane, target)
-    else:
-        walk_squares(3, 2, &line.constants, tiles, source, plane, target)

@@ -92,48 +92,47 @@ cdef Constants find_constants(int pairs) noexcept nogil:
 
 
 cdef inline void transform_pixels(
-    const int pairs, const Constants* constants, const real* source, Py_ssize_t step,
-    real* target, Py_ssize_t apart,
+    const int lanes, const int pairs, const Constants* constants, const real* source,
+    Py_ssize_t step, real* target, Py_ssize_t apart,
 ) noexcept nogil:
-    """Do target = Bᵀ source for a vector of lanes; `step` and `apart` from value to value."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    """Do target = Bᵀ source for so many lanes; `step` and `apart` from value to value."""
     cdef real d[MOST_POINTS * FLOATS]
     cdef real v[2 * FLOATS]
     cdef real even, odd, p
     cdef int i, k, n
     for i in range(2 * pairs + 2):
-        for n in range(vector):
+        for n in range(lanes):
             d[i * FLOATS + n] = source[i * step + n]
-    for n in range(vector):
+    for n in range(lanes):
         v[n] = d[2 * pairs * FLOATS + n]
         v[FLOATS + n] = d[(2 * pairs + 1) * FLOATS + n]
     for k in range(pairs):
         p = <real>constants.all[k]
-        for n in range(vector):
+        for n in range(lanes):
             v[n] += p * d[2 * k * FLOATS + n]
             v[FLOATS + n] += p * d[(2 * k + 1) * FLOATS + n]
-    for n in range(vector):
+    for n in range(lanes):
         target[n] = v[n]
-    for n in range(vector):
+    for n in range(lanes):
         target[(2 * pairs + 1) * apart + n] = v[FLOATS + n]
     for i in range(pairs):
-        for n in range(vector):
+        for n in range(lanes):
             v[n] = d[2 * pairs * FLOATS + n]
             v[FLOATS + n] = d[(2 * pairs - 1) * FLOATS + n]
         for k in range(pairs - 1):
             p = <real>constants.others[i][k]
-            for n in range(vector):
+            for n in range(lanes):
                 v[n] += p * d[2 * (k + 1) * FLOATS + n]
                 v[FLOATS + n] += p * d[(2 * k + 1) * FLOATS + n]
         p = <real>constants.point[i]
-        for n in range(vector):
+        for n in range(lanes):
             even = v[n]
             odd = p * v[FLOATS + n]
             v[n] = even + odd
             v[FLOATS + n] = even - odd
-        for n in range(vector):
+        for n in range(lanes):
             target[(2 * i + 1) * apart + n] = v[n]
-        for n in range(vector):
+        for n in range(lanes):
             target[(2 * i + 2) * apart + n] = v[FLOATS + n]
 
 
@@ -188,43 +187,42 @@ cdef inline void transform_taps(
 
 
 cdef inline void transform_sums(
-    const int pairs, const int outputs, const Constants* constants, const real* source,
-    Py_ssize_t step, real* target, Py_ssize_t apart,
+    const int lanes, const int pairs, const int outputs, const Constants* constants,
+    const real* source, Py_ssize_t step, real* target, Py_ssize_t apart,
 ) noexcept nogil:
-    """Do target = Aᵀ source for a vector of lanes."""
-    cdef int vector = VECTOR_BYTES // <int>sizeof(real)
+    """Do target = Aᵀ source for so many lanes."""
     cdef real pair[2 * MOST_PAIRS * FLOATS]     # m(p) + m(-p) of every pair, then m(p) - m(-p)
     cdef real y[FLOATS]
     cdef real one, other, p
     cdef int i, k, n
     for i in range(pairs):
-        for n in range(vector):
+        for n in range(lanes):
             one = source[(2 * i + 1) * step + n]
             other = source[(2 * i + 2) * step + n]
             pair[i * FLOATS + n] = one + other
             pair[(MOST_PAIRS + i) * FLOATS + n] = one - other
     for k in range(outputs):
-        for n in range(vector):
+        for n in range(lanes):
             y[n] = 0
         if k == 0:
-            for n in range(vector):
+            for n in range(lanes):
                 y[n] = source[n]
         elif k == outputs - 1:
-            for n in range(vector):
+            for n in range(lanes):
                 y[n] = source[(2 * pairs + 1) * step + n]
         for i in range(pairs):
             p = <real>constants.power[i][k]
-            for n in range(vector):
+            for n in range(lanes):
                 y[n] += p * pair[(k % 2 * MOST_PAIRS + i) * FLOATS + n]
-        for n in range(vector):
+        for n in range(lanes):
             target[k * apart + n] = y[n]
 
 
 cdef inline void transform_square_of_sums(
-    const int pairs, const int outputs, const Constants* constants, const real* source,
-    Py_ssize_t plane, real* target,
+    const int lanes, const int pairs, const int outputs, const Constants* constants,
+    const real* source, Py_ssize_t plane, real* target,
 ) noexcept nogil:
-    """Do target = Aᵀ source A for a vector of lanes, with nothing in between in memory.
+    """Do target = Aᵀ source A for so many lanes, with nothing in between in memory.
 
     The ξ lie `plane` apart, up to four by four outputs follow each other. What a column of ξ has
     come to is added to all of these, which stay in registers: of 0, of infinity, and of pairs.
@@ -236,27 +234,29 @@ cdef inline void transform_square_of_sums(
     cdef real both[2 * 4 * FLOATS]      # m(p) and m(-p) of a pair, then their sum and difference
     cdef real one, other, p
     cdef int i, j, k, n
-    transform_sums(pairs, outputs, constants, source, values * plane, both, FLOATS)
     transform_sums(
-        pairs, outputs, constants, source + (values - 1) * plane, values * plane,
-        both + outputs * FLOATS, FLOATS,
+        lanes, pairs, outputs, constants, source, values * plane, both, FLOATS
+    )
+    transform_sums(
+        lanes, pairs, outputs, constants, source + (values - 1) * plane,
+        values * plane, both + outputs * FLOATS, FLOATS,
     )
     for k in range(outputs):
         for j in range(outputs):
-            for n in range(vector):
+            for n in range(lanes):
                 y[(k * outputs + j) * FLOATS + n] = 0
-        for n in range(vector):
+        for n in range(lanes):
             y[k * outputs * FLOATS + n] = both[k * FLOATS + n]
-        for n in range(vector):
+        for n in range(lanes):
             y[(k * outputs + outputs - 1) * FLOATS + n] = both[(outputs + k) * FLOATS + n]
     for i in range(pairs):
         for j in range(2):
             transform_sums(
-                pairs, outputs, constants, source + (2 * i + 1 + j) * plane, values * plane,
-                both + j * outputs * FLOATS, FLOATS,
+                lanes, pairs, outputs, constants, source + (2 * i + 1 + j) * plane,
+                values * plane, both + j * outputs * FLOATS, FLOATS,
             )
         for k in range(outputs):
-            for n in range(vector):
+            for n in range(lanes):
                 one = both[k * FLOATS + n]
                 other = both[(outputs + k) * FLOATS + n]
                 both[k * FLOATS + n] = one + other
@@ -264,12 +264,12 @@ cdef inline void transform_square_of_sums(
         for j in range(outputs):
             p = <real>constants.power[i][j]
             for k in range(outputs):
-                for n in range(vector):
+                for n in range(lanes):
                     y[(k * outputs + j) * FLOATS + n] += (
                         p * both[(j % 2 * outputs + k) * FLOATS + n]
                     )
     for k in range(outputs * outputs):
-        for n in range(vector):
+        for n in range(lanes):
             target[k * vector + n] = y[k * FLOATS + n]
 
 

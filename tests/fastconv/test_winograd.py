@@ -304,14 +304,44 @@ def test_bits_depend_on_the_problem_alone(tile):
     assert_equal(fastconv.conv2d(x, w, b, backend=backend, **PADDED), y)
     assert_equal(fastconv.conv2d(x[3], w, b, backend=backend, **PADDED), y[3])
     for tiles in ((1,), (5,), (400,)):
-        with tuned(WINOGRAD_TILES=tiles):
+        with tuned(WINOGRAD_TILES=tiles, WINOGRAD_MANY_TILES_BYTES=0):
             assert_equal(fastconv.conv2d(x, w, b, backend=backend, **PADDED), y)
             # transformed by each unit, once in each call, or once
             for shared, kept in ((0, 0), (2**30, 0), (2**30, 2**30)):
                 limits = {"WINOGRAD_SHARED_BYTES": shared, "WINOGRAD_WEIGHTS_BYTES": kept}
-                with tuned(**limits, WINOGRAD_FAR_BYTES=0, WINOGRAD_TILES=tiles):
+                with tuned(
+                    **limits, WINOGRAD_FAR_BYTES=0, WINOGRAD_TILES=tiles,
+                    WINOGRAD_MANY_TILES_BYTES=0,
+                ):  # fmt: skip
                     plan = fastconv.plan_conv2d(w, b, backend=backend, **PADDED)
                     assert_equal(plan(x), y)
+
+
+@in_one_test
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("channels", [8, 19])
+def test_bits_do_not_depend_on_where_planes_begin(dtype, channels):
+    """Planes of which rows share a set of the cache are read and written from the next line on.
+
+    And the last vector of channels, and of filters, may be half full.
+    """
+    rng = np.random.default_rng(18)
+    x = rng.standard_normal((2, channels, 16, 64)).astype(dtype)
+    w, b = SQUARE[1].weights(rng, 24, channels, dtype), rng.standard_normal(24).astype(dtype)
+    options = {"padding": 1, "activation": "relu", "backend": SQUARE[1].name}
+    expected = fastconv.conv2d(x, w, b, **options)
+    direct = fastconv.conv2d(x, w, b, **options | {"backend": "gemm"})
+    np.testing.assert_allclose(expected, direct, rtol=0, atol=1e-4)
+    for offset in range(0, 17, 3):
+        memory = np.full(x.size + offset, np.nan, dtype)
+        image = memory[offset:].reshape(x.shape)
+        image[...] = x
+        beyond = np.full(expected.size + offset + 1, np.nan, dtype)
+        y = beyond[offset:-1].reshape(expected.shape)
+        fastconv.conv2d(image, w, b, out=y, **options)
+        assert_equal(y, expected)
+        assert np.isnan(beyond[:offset]).all()
+        assert np.isnan(beyond[-1])
 
 
 @in_one_test
@@ -323,7 +353,7 @@ def test_threads_that_share_the_filters_have_as_many_tiles(groups):
     w = rng.standard_normal((288 * groups, 40 // groups, 3, 3), np.float32)
     options = {"padding": 1, "groups": groups, "backend": "winograd_4x3"}
     problem = fastconv.ConvProblem.create(x.shape, w.shape, padding=1, groups=groups)
-    with tuned(WINOGRAD_TILES=(12,), FLOPS_WORTH_A_THREAD=1):
+    with tuned(WINOGRAD_TILES=(12,), WINOGRAD_MANY_TILES_BYTES=0, FLOPS_WORTH_A_THREAD=1):
         with fastconv.num_threads(1):
             y = fastconv.conv2d(x, w, **options)
         for count in (2, 3):
@@ -350,7 +380,7 @@ def test_bits_depend_on_the_problem_alone_beside_what_is_not_finite(tile):
     assert_equal(fastconv.conv2d(x, w, b, backend=tile.name, **PADDED), y)
     assert_equal(fastconv.conv2d(x[1], w, b, backend=tile.name, **PADDED), y[1])
     for tiles in (1, 3, 400):
-        with tuned(WINOGRAD_TILES=(tiles,)):
+        with tuned(WINOGRAD_TILES=(tiles,), WINOGRAD_MANY_TILES_BYTES=0):
             assert_equal(fastconv.conv2d(x, w, b, backend=tile.name, **PADDED), y)
     assert (y[:, 3] == np.inf).sum() > 0.8 * y[:, 3].size
     far = np.s_[1, 4:, :, 1 + r + m : 28 - r - m]  # neither in a spoilt tile nor in sight of it
@@ -581,7 +611,8 @@ def test_the_weights_of_many_units_are_transformed_once_in_a_call():
         options = {"padding": 1, "groups": groups, "backend": "winograd_4x3"}
         results, scratches = [], []
         for units in (1, 10**6):
-            with tuned(WINOGRAD_UNITS_SHARING=units, WINOGRAD_TILES=(4,)):
+            limits = {"WINOGRAD_TILES": (4,), "WINOGRAD_MANY_TILES_BYTES": 0}
+            with tuned(WINOGRAD_UNITS_SHARING=units, **limits):
                 results.append(fastconv.conv2d(x, weights, **options))
                 explanation = fastconv.explain(x.shape, weights.shape, **options)
                 scratches.append(explanation.scratch_bytes)
