@@ -20,6 +20,7 @@ from . import isa
 from .algorithms.by_padding import BY_PADDING
 from .algorithms.by_stride import BY_STRIDE
 from .algorithms.compiled import NOT_BUILT
+from .algorithms.few import WINOGRAD_FEW
 from .algorithms.gemm import GEMM_COLUMNS, GEMM_FILTERS, GEMM_PIXELS
 from .algorithms.gemm_taps import GEMM_TAPS
 from .algorithms.im2col import IM2COL
@@ -76,8 +77,8 @@ __all__ = [
 IMPLEMENTATIONS: dict[Operation, tuple[Implementation, ...]] = {
     "forward": (
         BY_PADDING, STENCIL_PHASES, STENCIL_CHANNELS, SLIDE, STENCIL_LARGE, STENCIL_ROWS,
-        *WINOGRAD, GEMM_TAPS, GEMM_COLUMNS, GEMM_FILTERS, GEMM_PIXELS, LOOPS, IM2COL, LOOPS_ROWS,
-        LOOPS_LITERAL,
+        WINOGRAD_FEW, *WINOGRAD, GEMM_TAPS, GEMM_COLUMNS, GEMM_FILTERS, GEMM_PIXELS, LOOPS, IM2COL,
+        LOOPS_ROWS, LOOPS_LITERAL,
     ),
     "input-grad": (
         SPREAD, GEMM_SCATTER, GEMM_WINDOWS, BY_STRIDE, LOOPS, IM2COL, LOOPS_ROWS, LOOPS_LITERAL,

@@ -133,6 +133,14 @@ WINOGRAD_GAIN = 0.95
 # Of 3x3 and fewer channels direct sums are ahead, of four by a twentieth to a sixth: transforming
 # sums back takes the same time however few channels there are.
 WINOGRAD_FEWEST_CHANNELS = {16: 1, 32: 5, 64: 1}
+# F(4, 3) down the columns of 3x3 (algorithms/few.py) is for up to so many channels, by the bytes of
+# a vector, and from so many filters on; a unit is of so many pixels at the most. Plans take so much
+# of the time of the fastest before: 3 → 64 at 224x224 0.63, 4 → 64 at 256x256 0.63, 3 → 32 at
+# 112x112 0.69, 3 → 16 at 320x320 0.79, 1 → 64 at 256x256 0.87, 5 → 64 at 112x112 0.84; of eight
+# channels squares are ahead (a Zen 4 with AVX-512, one thread).
+FEW_MOST_CHANNELS = {16: 0, 32: 0, 64: 5}
+FEW_FEWEST_FILTERS = 12
+FEW_UNIT_VALUES = 8192
 # Up to so many bytes a plan keeps transformed weights. They come from memory in each call, while
 # others are multiplied (kernels/ahead.pxi); making them anew from a quarter of the bytes takes
 # longer: 512 → 512 at 14x14 and 28x28 take 0.75 of the time with kept ones, at 7x7 0.7, 1024 → 1024
@@ -589,6 +597,10 @@ MODEL_LARGE_PRODUCT, MODEL_LARGE_TILE_STEPS = 0.64, 3.3
 MODEL_WINOGRAD_SQUARE = {16: (0.8, 1.15, 1.2, 0.75), 32: (0.8, 1.15, 1.2, 0.75), 64: (1, 1, 1, 1)}
 MODEL_WINOGRAD_LINE = {16: (0.94, 1.3, 0.75, 0.85), 32: (0.94, 1.3, 0.75, 0.85), 64: (1, 1, 1, 1)}
 MODEL_WINOGRAD_LARGE_WEIGHTS = {16: 4.0, 32: 4.0, 64: 2.0}
+# Tiles of few channels: what is reached of the peak, steps of a sum that is transformed back, of
+# what a vector of columns sees, and of a weight.
+MODEL_FEW_PRODUCT, MODEL_FEW_SUM_STEPS = 0.85, 1.5
+MODEL_FEW_SEEN_STEPS, MODEL_FEW_WEIGHT_STEPS = 4.0, 4.0
 MODEL_WEIGHTS_WINOGRAD_PRODUCT = 0.73
 
 # Gradients of weights: parts of the peak; steps of a tile's sums loaded and stored, of a run of
@@ -735,6 +747,7 @@ MODEL_STAGES: dict[str, dict[str, dict[str, dict[str, float]]]] = {
             },
             "stencil_slide": {"turn": 0.3, "memory": 2.0, "result": 2.0},
             "stencil_spread": {"product": 0.7},
+            "winograd_few": {"product": 0.82, "transform": 2.0, "pack": 0.75, "result": 0.6},
             "winograd_2x5": {"product": 1.05, "memory": 0.6},
             "winograd_2x3": {"transform": 0.85, "memory": 1.0},
             "winograd_line_2x7": {"product": 1.0, "transform": 0.75, "memory": 2.0},
