@@ -302,6 +302,21 @@ def test_the_product_between_the_transforms_reads_no_tables(dtype, name):
 
 @pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
 @in_one_test
+@clang_leaves()
+@pytest.mark.parametrize("dtype", SPECIALISATIONS)
+def test_the_tile_of_few_channels_stays_in_registers(dtype):
+    """FEW_VALUES x FEW_FILTERS sums, straight into the result and into a tile that is cut."""
+    _, suffix = SPECIALISATIONS[dtype]
+    (body,) = _bodies("avx512", dtype, "few_rows$")
+    steps = [loop for loop in _loops(body) if _vector_multiplies("avx512", loop, suffix) == 6 * 4]
+    assert len(steps) == 2
+    for step in steps:
+        assert not re.search(r"vmov\S+ %zmm\d+,.*\(", step), step
+        assert step.count("\n") <= 5 / 4 * (6 * 4 + 6 + 4), step
+
+
+@pytest.mark.skipif(len(BUILT) < 3, reason="x86-64 registers")
+@in_one_test
 @pytest.mark.parametrize("name", ["avx2", "avx512"])
 @pytest.mark.parametrize("dtype", SPECIALISATIONS)
 def test_the_sums_along_the_pixels_stay_in_registers(dtype, name):
