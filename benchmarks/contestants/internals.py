@@ -13,6 +13,7 @@ import fastconv
 from benchmarks.problems.directions import Direction
 from benchmarks.problems.layer import Layer
 from fastconv import isa, planning, rates
+from fastconv.algorithms.few import WINOGRAD_FEW
 from fastconv.algorithms.gemm_taps import counted
 from fastconv.algorithms.implementation import Accuracy, Operation, Plan, Prediction, Refusal
 from fastconv.algorithms.winograd_tiles import tiling_of
@@ -226,6 +227,8 @@ def _multiplications(plan: Plan) -> float:
         return places * problem.in_channels_per_group * problem.out_channels
     if plan.family != "winograd":
         return problem.flops / 2
+    if plan.implementation is WINOGRAD_FEW:
+        return WINOGRAD_FEW.multiplications(problem)
     # What a tile has of outputs a side is called `side` where the outputs are weights.
     algorithm: Any = plan.implementation
     tiling = tiling_of(problem, getattr(algorithm, "outputs", None) or algorithm.side)

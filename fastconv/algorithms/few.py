@@ -104,6 +104,11 @@ class _Few(Kernel):
             turn=tuning.MODEL_FEW_SUM_STEPS * sums,
         )  # fmt: skip
 
+    def multiplications(self, problem: ConvProblem) -> int:
+        """Return how many it does: six for a column of four outputs and each tap of a row."""
+        tiles = problem.batch * ceil_div(problem.out_height, _ROWS) * problem.out_width
+        return tiles * _VALUES * 3 * problem.in_channels_per_group * problem.out_channels
+
     def make_prepare(self, piece: Piece) -> Callable[[Array], Array] | None:
         problem = piece.problem
         # Any units: the panels do not depend on them.
